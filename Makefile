@@ -1,0 +1,92 @@
+# Two commands need nothing but CPython >= 3.11 and make:
+#   make demo   the main job on the embedded provider, no key and no network
+#   make test   everything that CI runs
+# Each makes or refreshes the virtual environment .venv by itself. Another interpreter: make PYTHON=python3.12 test
+
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip --disable-pip-version-check --no-input -qq
+
+# A stamp holds the path of the checkout it was made in: a copied or moved checkout installs itself anew.
+RUN_STAMP := $(VENV)/.llmsdk-run
+DEV_STAMP := $(VENV)/.llmsdk-dev
+INSTALLED := pyproject.toml src/llmsdk/_version.py
+stale = $(if $(wildcard $(PY)),$(if $(filter-out $(CURDIR),$(shell cat $(1) 2>/dev/null)),FORCE),FORCE)
+
+# The runtime dependencies alone, without our tools, pip and ourselves: what a bill of materials and an audit are about.
+RUNTIME := build/runtime
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.PHONY: help demo test check docs sbom audit clean FORCE
+
+help:
+	@echo "make demo    run the main job on the embedded provider"
+	@echo "make test    everything that CI runs"
+	@echo "make check   the same in the environment at hand, without set-up"
+	@echo "make docs    write docs/ from the code"
+	@echo "make sbom    write dist/llmsdk.cdx.json, a CycloneDX bill of materials"
+	@echo "make audit   ask an advisory service about the runtime dependencies"
+	@echo "make clean   remove caches and build products"
+
+demo: $(RUN_STAMP)
+	@$(PY) examples/demo.py
+
+test: $(DEV_STAMP)
+	@$(PY) scripts/check.py
+
+check:
+	@$(PY) scripts/check.py
+
+docs: $(RUN_STAMP)
+	@$(PY) scripts/docs.py
+
+$(RUN_STAMP): $(INSTALLED) $(call stale,$(RUN_STAMP))
+	@$(make-venv)
+	@echo "installing llmsdk into $(VENV)"
+	@$(PIP) install --editable .
+	@echo '$(CURDIR)' > $@
+
+$(DEV_STAMP): $(INSTALLED) $(call stale,$(DEV_STAMP))
+	@$(make-venv)
+	@echo "installing llmsdk and its tools into $(VENV)"
+	@$(PIP) install --editable '.[dev]'
+	@echo '$(CURDIR)' > $(RUN_STAMP)
+	@echo '$(CURDIR)' > $@
+
+FORCE:
+
+# Keeps a virtual environment that works, makes one otherwise; says in one line what is missing.
+define make-venv
+if $(PY) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then exit 0; fi; \
+command -v "$(PYTHON)" >/dev/null 2>&1 || \
+    { echo "make: no '$(PYTHON)' found; name a CPython >= 3.11: make PYTHON=/path/to/python3" >&2; exit 1; }; \
+"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+    { echo "make: llmsdk needs Python >= 3.11, '$(PYTHON)' is $$("$(PYTHON)" -V 2>&1); name another: make PYTHON=python3.12" >&2; exit 1; }; \
+"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
+    { echo "make: '$(PYTHON)' lacks the venv module; install it (Debian, Ubuntu: the python3-venv package)" >&2; exit 1; }; \
+echo "making $(VENV) with $$("$(PYTHON)" -V)"; \
+"$(PYTHON)" -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
+endef
+
+$(RUNTIME)/.stamp: pyproject.toml $(DEV_STAMP)
+	@$(PY) -m venv --clear --without-pip $(RUNTIME)
+	@$(PIP) --python $(RUNTIME) install .
+	@$(PIP) --python $(RUNTIME) uninstall --yes llmsdk
+	@touch $@
+
+sbom: $(RUNTIME)/.stamp
+	@$(PIP) install 'cyclonedx-bom>=5'
+	@$(PY) scripts/sbom.py $(RUNTIME)/bin/python
+
+# Strict: a dependency that the service does not know counts as a failure, not as a pass.
+audit: $(RUNTIME)/.stamp
+	@$(PIP) install pip-audit
+	@$(PY) -m pip_audit --strict --progress-spinner off \
+	    --path "$$($(RUNTIME)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+
+clean:
+	@rm -rf build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-image.png
+	@find src tests scripts examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,72 @@
+"""One small, typed, fast client for several providers of hosted language models.
+
+from llmsdk import SDK
+
+with SDK(api_key="...", server="together") as sdk:
+    print(sdk.chat.create(model="m", messages=[{"role": "user", "content": "Hi"}]).text)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from . import errors, hooks, models, providers, utils
+    from .hooks import HookContext
+    from .preview import Preview
+    from .providers import Provider, Route
+    from .sdk import SDK
+    from .streaming import EventStream, EventStreamAsync
+    from .utils.retries import BackoffStrategy, RetryBudget, RetryConfig
+
+_HOMES = {
+    "SDK": "sdk",
+    "HookContext": "hooks",
+    "Preview": "preview",
+    "Provider": "providers",
+    "Route": "providers",
+    "EventStream": "streaming",
+    "EventStreamAsync": "streaming",
+    "BackoffStrategy": "utils.retries",
+    "RetryBudget": "utils.retries",
+    "RetryConfig": "utils.retries",
+}
+_MODULES = ("errors", "hooks", "models", "providers", "utils")
+
+__all__ = [
+    "SDK",
+    "BackoffStrategy",
+    "EventStream",
+    "EventStreamAsync",
+    "HookContext",
+    "Preview",
+    "Provider",
+    "RetryBudget",
+    "RetryConfig",
+    "Route",
+    "__version__",
+    "errors",
+    "hooks",
+    "models",
+    "providers",
+    "utils",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    from importlib import import_module
+
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _HOMES:
+        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

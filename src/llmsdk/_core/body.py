@@ -1,0 +1,74 @@
+"""A reply's body as it arrives: decoded, counted, bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..utils.codings import CodingError, make_decoder
+from .effects import TransportFailure
+
+
+class BodyReader:
+    """Collects the raw pieces of one body.
+
+    Args:
+        coding: The Content-Encoding header.
+        max_bytes: Bound after decoding.
+        truncate: Whether to keep the first `max_bytes` and stop, instead of raising.
+    """
+
+    def __init__(self, coding: str | None, max_bytes: int, *, truncate: bool = False) -> None:
+        self._max_bytes = max_bytes
+        self._truncate = truncate
+        self._pieces: list[bytes] = []
+        self._size = 0
+        try:
+            self._decoder = make_decoder(coding)
+        except CodingError as exc:
+            raise TransportFailure("coding", str(exc), began=True) from exc
+
+    def feed(self, raw: bytes) -> bool:
+        """Take a piece; the answer is whether more is wanted."""
+        try:
+            for piece in self._decoder.decode(raw):
+                self._pieces.append(piece)
+                self._size += len(piece)
+                if self._size > self._max_bytes:
+                    return self._overflow()
+        except CodingError as exc:
+            raise TransportFailure("coding", str(exc), began=True, body=self.received()) from exc
+        return True
+
+    def decoded(self, raw: bytes) -> Iterator[bytes]:
+        """Take a piece of a body that is not to be kept, and hand out what it decodes to."""
+        try:
+            yield from self._decoder.decode(raw)
+        except CodingError as exc:
+            raise TransportFailure("coding", str(exc), began=True) from exc
+
+    def finish(self) -> bytes:
+        """Take the end of the body."""
+        try:
+            for piece in self._decoder.flush():
+                self._pieces.append(piece)
+        except CodingError as exc:
+            raise TransportFailure("coding", str(exc), began=True, body=self.received()) from exc
+        return self.received()
+
+    def received(self) -> bytes:
+        """What has come so far."""
+        pieces = self._pieces
+        if len(pieces) == 1:
+            return pieces[0]
+        joined = b"".join(pieces)
+        self._pieces = [joined]
+        return joined
+
+    def _overflow(self) -> bool:
+        kept = self.received()[: self._max_bytes]
+        self._pieces = [kept]
+        if self._truncate:
+            return False
+        raise TransportFailure(
+            "too large", f"the reply is larger than {self._max_bytes} bytes", began=True, body=kept[: 1 << 20]
+        )

@@ -1,0 +1,379 @@
+"""What came back makes a model or an error."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from ..errors import (
+    APIStatusError,
+    Limit,
+    RateLimit,
+    ReplyMeta,
+    ResponseValidationError,
+)
+from ..errors.status import SDKDefaultError, class_for
+from ..utils.headers import masked
+from ..utils.jsonpaths import MISSING, copy, first
+from ..utils.retries import retry_after_from
+from .spec import LimitHeaders, Operation, Provider
+
+MAX_ERROR_BODY = 1 << 20
+"""Bytes kept of a body that an error carries."""
+
+# Shapes that many servers share, tried after the dialect's own.
+_MESSAGE = (
+    "$.error.message",
+    "$.error",
+    "$.message",
+    "$.detail[0].msg",
+    "$.detail.message",
+    "$.detail",
+    "$.errors[0].message",
+    "$.errors[0].description",
+    "$.errors[0]",
+    "$.error.detail",
+    "$.reason",
+    "$.msg",
+    "$.title",
+    "$.tpe",
+)
+_CODE = ("$.error.code", "$.code", "$.errors[0].code", "$.errors[0].key", "$.error_code")
+_TYPE = ("$.error.type", "$.type", "$.tpe", "$.error.error_type", "$.error_type", "$.detail[0].type")
+_PARAM = ("$.error.param", "$.param", "$.errors[0].param")
+
+# What codes and types of error objects stand for, letters and digits only; used inside 2xx replies and streams.
+_STATUS_OF_KIND = {
+    "invalidrequesterror": 400,
+    "badrequest": 400,
+    "badrequesterror": 400,
+    "invalidvalue": 400,
+    "contextlengthexceeded": 400,
+    "authenticationerror": 401,
+    "invalidapikey": 401,
+    "unauthorized": 401,
+    "paymentrequired": 402,
+    "permissionerror": 403,
+    "permissiondenied": 403,
+    "permissiondeniederror": 403,
+    "forbidden": 403,
+    "notfound": 404,
+    "notfounderror": 404,
+    "modelnotfound": 404,
+    "modelnotavailable": 404,
+    "requesttimeout": 408,
+    "conflict": 409,
+    "conflicterror": 409,
+    "requesttoolarge": 413,
+    "unprocessableentity": 422,
+    "unprocessableentityerror": 422,
+    "ratelimit": 429,
+    "ratelimited": 429,
+    "ratelimiterror": 429,
+    "ratelimitexceeded": 429,
+    "modelratelimit": 429,
+    "dynamicrequestlimited": 429,
+    "dynamictokenlimited": 429,
+    "toomanyrequests": 429,
+    "toomanyrequestserror": 429,
+    "insufficientquota": 429,
+    "servererror": 500,
+    "apierror": 500,
+    "internalerror": 500,
+    "internalservererror": 500,
+    "badgateway": 502,
+    "badgatewayerror": 502,
+    "serviceunavailable": 503,
+    "serviceunavailableerror": 503,
+    "overloaded": 503,
+    "engineoverloaded": 503,
+    "overloadederror": 529,
+    "gatewaytimeout": 504,
+    "gatewaytimeouterror": 504,
+    "timeout": 504,
+    "timeouterror": 504,
+}
+
+
+@cache
+def _adapter(model: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(model)
+
+
+# ---------------------------------------------------------------- replies
+
+
+def decode_reply(
+    operation: Operation, provider: Provider, body: bytes, *, content_type: str, meta: ReplyMeta, secrets: Iterable[str]
+) -> Any:
+    """Make the model of a 2xx reply.
+
+    Raises:
+        APIStatusError: The body is an error object; the class is that of its code or type.
+        ResponseValidationError: The body is not what the operation answers with.
+    """
+    route = provider.routes[operation.id]
+    try:
+        reply = _validated(operation, route.reply, operation.reply, body)
+    except (ValidationError, ValueError, RecursionError) as first_failure:
+        document = parse_json(body)
+        if (error := error_object(provider, document)) is not None:
+            raise stated_error(provider, error, document, meta=meta, secrets=secrets) from None
+        text = body if document is MISSING else json.dumps(document).encode("utf-8", "replace")
+        try:
+            reply = _validated(operation, route.reply, operation.reply, text)
+        except (ValidationError, ValueError, RecursionError):
+            problem = _problem(first_failure, document, body, content_type)
+            raise _unexpected(f"not a {operation.resource} reply: {problem}", body, meta, secrets) from None
+    extra = reply.model_extra
+    if extra and not getattr(reply, operation.content, None):
+        error = error_object(provider, extra)
+        if error is not None:
+            raise stated_error(provider, error, extra, meta=meta, secrets=secrets)
+    return reply
+
+
+def _validated(operation: Operation, mapping: Mapping[str, str], model: type[Any], body: bytes) -> Any:
+    if not mapping:
+        return _adapter(model).validate_json(body)
+    return map_document(mapping, model, from_json(body))
+
+
+def map_document(mapping: Mapping[str, str], model: type[Any], document: Any) -> Any:
+    """Validate a document in a dialect's spelling.
+
+    Each of the dialect's values is copied to our place where that is empty. What was copied does not count as set, so
+    that a dump of what was set is the document again.
+    """
+    if mapping.get("$.data") == "$":
+        return model.model_validate({"data": document})
+    added: list[tuple[Any, ...]] = []
+    for target, source in mapping.items():
+        added += copy(document, source, target)
+    reply = model.model_validate(document)
+    for path in added:
+        _unset(reply, path)
+    return reply
+
+
+def _unset(reply: Any, path: tuple[Any, ...]) -> None:
+    for step in path[:-1]:
+        reply = reply[step] if isinstance(step, int) else getattr(reply, step, None)
+    if isinstance(reply, BaseModel):
+        reply.model_fields_set.discard(path[-1])
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse JSON in any Unicode encoding, with or without a byte order mark; MISSING where it is none."""
+    try:
+        return from_json(body)
+    except ValueError:
+        pass
+    if not body.strip():
+        return MISSING
+    try:
+        encoding = json.detect_encoding(body)
+        return json.loads(body.decode(encoding, "replace").lstrip("\ufeff"))
+    except (ValueError, RecursionError):
+        return MISSING
+
+
+def _problem(failure: Exception, document: Any, body: bytes, content_type: str) -> str:
+    if not body.strip():
+        return "the body is empty"
+    if document is MISSING:
+        looks = "HTML" if body.lstrip()[:1] == b"<" else "not valid JSON"
+        return f"the body is {looks} (content type {content_type or 'not given'})"
+    if isinstance(failure, ValidationError):
+        # Places and kinds only: the text of a pydantic error quotes the reply.
+        error = failure.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in error["loc"])
+        return f"{place or 'the body'}: {error['msg']}"
+    return "the body is nested too deeply or holds a number that is too large"
+
+
+def _unexpected(problem: str, body: bytes, meta: ReplyMeta, secrets: Iterable[str]) -> ResponseValidationError:
+    text = masked(body[:MAX_ERROR_BODY].decode("utf-8", "replace"), secrets)
+    return ResponseValidationError(problem, status_code=meta.status_code, body=text, meta=meta)
+
+
+# ----------------------------------------------------------------- errors
+
+
+def decode_error(
+    provider: Provider,
+    status: int,
+    body: bytes,
+    *,
+    reason: str,
+    meta: ReplyMeta,
+    secrets: Iterable[str],
+    now: Any,
+) -> APIStatusError:
+    """Make the error of a status, whatever the body."""
+    text = body[:MAX_ERROR_BODY].decode(_charset(meta.headers), "replace")
+    document = parse_json(body)
+    fields = _fields(provider, document, secrets)
+    message = fields.pop("message") or masked(text.strip(), secrets) or reason or f"HTTP status {status}"
+    return class_for(status)(
+        message,
+        status_code=status,
+        body=masked(text, secrets),
+        data=None if document is MISSING else _masked_document(document, secrets),
+        retry_after_s=retry_after_from(meta.headers, now=now),
+        meta=meta,
+        **fields,
+    )
+
+
+def error_object(provider: Provider, document: Any) -> Any | None:
+    """Answer with the error that a reply or an event is, or None where it is none."""
+    if not isinstance(document, Mapping):
+        return None
+    for mark in provider.error.marks:
+        if document.get(mark):
+            return document[mark]
+    return None
+
+
+def stated_error(
+    provider: Provider, error: Any, document: Any, *, meta: ReplyMeta, secrets: Iterable[str], partial: Any = None
+) -> APIStatusError:
+    """Make the error that an error object inside a 2xx reply or a stream states."""
+    fields = _fields(provider, document, secrets)
+    status = _status_of(provider, error, document, fields)
+    kind = class_for(status) if status else SDKDefaultError
+    text = masked(json.dumps(document, ensure_ascii=False, default=str), secrets)
+    return kind(
+        fields.pop("message") or text[:MAX_ERROR_BODY],
+        status_code=status or meta.status_code or 200,
+        body=text[:MAX_ERROR_BODY],
+        data=_masked_document(document, secrets),
+        meta=meta,
+        partial=partial,
+        **fields,
+    )
+
+
+def _status_of(provider: Provider, error: Any, document: Any, fields: Mapping[str, str | None]) -> int | None:
+    numbers = [first(path, document) for path in ("$.error.status", "$.error.status_code", "$.status", "$.status_code")]
+    for value in (fields["code"], *numbers):
+        if not isinstance(value, bool) and re.fullmatch(r"[45]\d\d", str(value)):
+            return int(str(value))
+    for kind in (fields["code"], fields["type"]):
+        name = re.sub(r"[^a-z0-9]", "", (kind or "").lower())
+        status = provider.error_statuses.get(name) or _STATUS_OF_KIND.get(name)
+        if status:
+            return status
+    return None
+
+
+def _fields(provider: Provider, document: Any, secrets: Iterable[str]) -> dict[str, str | None]:
+    paths = provider.error
+    return {
+        "message": _text(document, (*paths.message, *_MESSAGE), secrets),
+        "code": _text(document, (*paths.code, *_CODE), secrets),
+        "type": _text(document, (*paths.type, *_TYPE), secrets),
+        "param": _text(document, (*paths.param, *_PARAM), secrets) or _location(document),
+    }
+
+
+def _text(document: Any, paths: Iterable[str], secrets: Iterable[str]) -> str | None:
+    """Find the first non-empty value, as text; an object is written as JSON."""
+    if document is MISSING:
+        return None
+    if isinstance(document, str):
+        document = {"message": document}
+    for path in paths:
+        value = first(path, document)
+        if value is MISSING or value is None or value == "" or value == {} or value == [] or isinstance(value, bool):
+            continue
+        if isinstance(value, dict | list):
+            if path == "$.error" and isinstance(value, dict) and not ("message" in value or "detail" in value):
+                continue  # other paths look inside
+            value = json.dumps(value, ensure_ascii=False)
+        return masked(str(value), secrets)
+    return None
+
+
+def _location(document: Any) -> str | None:
+    """Read the parameter of a validation error of FastAPI's form."""
+    location = first("$.detail[0].loc", document) if document is not MISSING else MISSING
+    if isinstance(location, list):
+        return ".".join(str(part) for part in location if part != "body") or None
+    return None
+
+
+def _masked_document(document: Any, secrets: Iterable[str]) -> Any:
+    """Copy a parsed body with every secret masked."""
+    secrets = [secret for secret in secrets if secret]
+    if not secrets:
+        return document
+    text = json.dumps(document, default=str)
+    hidden = masked(text, secrets)
+    return document if hidden == text else json.loads(hidden)
+
+
+def _charset(headers: Mapping[str, str]) -> str:
+    match = re.search(r"charset=\"?([\w.:-]+)", headers.get("content-type", ""), re.IGNORECASE)
+    try:
+        return codecs.lookup(match[1]).name if match else "utf-8"
+    except LookupError:
+        return "utf-8"
+
+
+# ---------------------------------------------------------------- headers
+
+
+def request_id(provider: Provider, headers: Mapping[str, str]) -> str | None:
+    """Read the server's id of the request."""
+    return _first_header(headers, provider.request_id)
+
+
+def rate_limit(names: LimitHeaders, headers: Mapping[str, str]) -> RateLimit:
+    """Read the rate limits; parts that are absent or unreadable are None."""
+    return RateLimit(
+        requests=_limit(headers, names.requests_limit, names.requests_remaining, names.requests_reset),
+        tokens=_limit(headers, names.tokens_limit, names.tokens_remaining, names.tokens_reset),
+    )
+
+
+def _limit(headers: Mapping[str, str], limit: Iterable[str], remaining: Iterable[str], reset: Iterable[str]) -> Limit:
+    return Limit(
+        limit=_number(_first_header(headers, limit)),
+        remaining=_number(_first_header(headers, remaining)),
+        reset_s=_seconds(_first_header(headers, reset)),
+    )
+
+
+def _first_header(headers: Mapping[str, str], names: Iterable[str]) -> str | None:
+    return next((headers[name] for name in names if headers.get(name)), None)
+
+
+def _number(text: str | None) -> float | None:
+    if text and re.fullmatch(r"\d{1,18}(\.\d{1,18})?", text.strip()):
+        return float(text)
+    return None
+
+
+_UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+
+
+def _seconds(text: str | None) -> float | None:
+    """Read seconds, or a duration such as `6m0s` or `20ms`."""
+    if text is None:
+        return None
+    plain = _number(text)
+    if plain is not None:
+        return plain
+    parts = re.findall(r"(\d{1,12}(?:\.\d{1,12})?)(ms|us|µs|ns|d|h|m|s)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text.strip():
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)

@@ -1,0 +1,107 @@
+"""What a flow can ask of a driver, and the typed helpers that ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from .countdown import Countdown
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a request and answer with the response, its body unread."""
+
+    request: Any
+    countdown: Countdown
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read a response's body, decoded; `truncate` says whether to stop at `max_bytes` or to raise there."""
+
+    response: Any
+    max_bytes: int
+    countdown: Countdown
+    truncate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Give a response's connection back if its body was read whole, else close it."""
+
+    response: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """Call a user's function, which may be a coroutine function where the driver is async.
+
+    `wrap` is applied to the answer by the driver, so that a secret is never a bare local of any frame.
+    """
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    wrap: Callable[[Any], Any] | None = None
+
+
+Effect = Send | Read | Close | Sleep | Invoke
+Flow = Generator[Effect, Any, T]
+
+FailureKind = Literal["connect", "timeout", "network", "protocol", "coding", "too large", "request"]
+
+
+class TransportFailure(Exception):
+    """What a driver makes of its client's exceptions; `__cause__` is the client's own.
+
+    Attributes:
+        kind: "request" means that it could not be sent at all, and never can.
+        began: Whether a byte of the reply had arrived.
+        stale: Whether a kept-alive connection turned out to be closed before the reply began.
+        body: What had been read of the body.
+    """
+
+    def __init__(
+        self, kind: FailureKind, message: str, *, began: bool = False, stale: bool = False, body: bytes = b""
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.began = began
+        self.stale = stale
+        self.body = body
+
+
+def send(request: Any, countdown: Countdown) -> Flow[Any]:
+    """Send a request; the answer is the client's response."""
+    return (yield Send(request, countdown))
+
+
+def read(response: Any, max_bytes: int, countdown: Countdown, *, truncate: bool = False) -> Flow[bytes]:
+    """Read a body."""
+    body: bytes = yield Read(response, max_bytes, countdown, truncate)
+    return body
+
+
+def close(response: Any) -> Flow[None]:
+    """Let go of a response."""
+    yield Close(response)
+
+
+def sleep(seconds: float) -> Flow[None]:
+    """Wait."""
+    yield Sleep(seconds)
+
+
+def invoke(function: Callable[..., Any], *args: Any, wrap: Callable[[Any], Any] | None = None) -> Flow[Any]:
+    """Call what a user gave us."""
+    return (yield Invoke(function, args, wrap))

@@ -1,0 +1,221 @@
+"""A streamed reply as it arrives: bytes in, typed events out, and the one way in which it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from ..errors import RemoteError, ReplyMeta, ResponseValidationError, SDKError, StreamInterruptedError
+from ..utils.headers import masked
+from ..utils.jsonpaths import MISSING
+from ..utils.sse import EventTooLarge, Frame, SSEDecoder
+from .auth import Secrets
+from .body import BodyReader
+from .decode import MAX_ERROR_BODY, decode_reply, error_object, map_document, parse_json, stated_error
+from .spec import Operation, Provider
+
+_MAX_SNIFFED = 1 << 16  # blanks in front of a reply, before it is taken for an event stream
+
+
+class EventDecoder:
+    """Turns the bytes of one streamed reply into events, and folds them.
+
+    Whatever ends the reply is asked here: `done` once the sentinel has come, `end()` where the bytes end.
+    """
+
+    def __init__(
+        self,
+        operation: Operation,
+        provider: Provider,
+        meta: ReplyMeta,
+        secrets: Secrets,
+        *,
+        coding: str | None,
+        max_event_bytes: int,
+        max_response_bytes: int,
+    ) -> None:
+        if operation.chunk is None or operation.accumulator is None:
+            raise AssertionError(f"{operation.id} does not stream")
+        self._operation = operation
+        self._provider = provider
+        self._route = provider.routes[operation.id]
+        self._meta = meta
+        self._secrets = secrets
+        self._frames = SSEDecoder(max_event_bytes)
+        self._validate = TypeAdapter(operation.chunk).validate_json
+        self._body = BodyReader(coding, max_response_bytes)
+        self._whole: BodyReader | None = None
+        self._left = max_response_bytes
+        self._max_response_bytes = max_response_bytes
+        self._begun = "text/event-stream" in meta.headers.get("content-type", "").lower()
+        self._head = b""
+        self.accumulator = operation.accumulator()
+        self.done = False
+
+    def feed(self, raw: bytes) -> Iterator[Any]:
+        """Take raw bytes and hand out the events that are complete.
+
+        Raises:
+            APIStatusError: An event is an error object.
+            ResponseValidationError: An event is not what the operation streams, or a bound was passed.
+            TransportFailure: The content coding is broken.
+        """
+        for piece in self._body.decoded(raw):
+            self._left -= len(piece)
+            if self._left < 0:
+                raise self._invalid(f"the stream is larger than {self._max_response_bytes} bytes", b"")
+            if not self._begun:
+                piece = self._sniffed(piece)
+            if self._whole is not None:
+                self._whole.feed(piece)
+                continue
+            try:
+                frames = self._frames.feed(piece)
+            except EventTooLarge as exc:
+                raise self._invalid(f"an event is larger than {exc.limit} bytes", self._frames.pending) from None
+            for frame in frames:
+                event = self._event(frame)
+                if event is not None:
+                    self.accumulator.add(event)
+                    yield event
+                elif self.done:
+                    self._check_choices()
+                    return
+
+    def end(self) -> Iterator[Any]:
+        """Take the end of the bytes; hands out the one event of a reply that was no stream.
+
+        Raises:
+            StreamInterruptedError: The stream was cut before it was complete.
+            APIStatusError: The reply, or a choice that never finished, is an error.
+            ResponseValidationError: The reply is neither a stream nor what the operation answers with.
+        """
+        self._body.finish()
+        if self._whole is not None:
+            yield self._synthesized(self._whole.finish())
+            return
+        if self._head and not self._begun:
+            raise self._invalid("the body is not an event stream", self._head)
+        last = self._frames.flush()
+        if last is not None and self._is_sentinel(last):
+            self.done = True
+        self._check_choices()
+        if not (self.done or self.accumulator.finished or self._route.ends_with_connection):
+            raise StreamInterruptedError(
+                "the stream ended without finish reason and without end mark", reason="truncated", meta=self._meta
+            )
+
+    def _event(self, frame: Frame) -> Any | None:
+        """Read one frame; None for the sentinel and for what says nothing."""
+        data = frame.data
+        if frame.event == "ping" or not data:
+            return None
+        if frame.event == "error":
+            raise self._error_event(data)
+        if self._is_sentinel(frame):
+            self.done = True
+            return None
+        try:
+            if self._route.event:
+                event = map_document(self._route.event, self._operation.chunk or dict, from_json(data))
+            else:
+                event = self._validate(data)
+        except (ValidationError, ValueError, RecursionError):
+            event = self._second_look(data)
+        extra = event.model_extra
+        if extra and (error := error_object(self._provider, extra)) is not None:
+            raise stated_error(self._provider, error, extra, meta=self._meta, secrets=self._secrets)
+        return event
+
+    def _is_sentinel(self, frame: Frame) -> bool:
+        data = frame.data
+        return len(data) < 64 and data.strip() == self._provider.sentinel
+
+    def _second_look(self, data: bytes) -> Any:
+        """Read an event that is no plain match: broken UTF-8, or an error in a shape of its own."""
+        document = parse_json(data)
+        if (error := error_object(self._provider, document)) is not None:
+            raise stated_error(self._provider, error, document, meta=self._meta, secrets=self._secrets)
+        if document is not MISSING:
+            try:
+                return map_document(self._route.event, self._operation.chunk or dict, document)
+            except (ValidationError, RecursionError) as exc:
+                first = (
+                    exc.errors(include_input=False, include_url=False)[0] if isinstance(exc, ValidationError) else None
+                )
+                place = ".".join(str(part) for part in first["loc"]) if first else ""
+                raise self._invalid(
+                    f"an event is not what was asked for{f', at {place}' if place else ''}", data
+                ) from None
+        raise self._invalid("an event is not valid JSON", data)
+
+    def _error_event(self, data: bytes) -> SDKError:
+        document = parse_json(data)
+        if document is MISSING:
+            document = {"message": data.decode("utf-8", "replace")}
+        return stated_error(
+            self._provider,
+            error_object(self._provider, document) or document,
+            document,
+            meta=self._meta,
+            secrets=self._secrets,
+        )
+
+    def _sniffed(self, piece: bytes) -> bytes:
+        """Look at the first byte of a reply that does not say that it is a stream; blanks are kept until one comes."""
+        self._head += piece
+        start = self._head.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
+        if not start and len(self._head) < _MAX_SNIFFED:
+            return b""
+        self._begun = True
+        if start in (b"{", b"[", b"<") or self._head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            self._whole = BodyReader(None, self._max_response_bytes)
+        head, self._head = self._head, b""
+        return head
+
+    def _synthesized(self, body: bytes) -> Any:
+        reply = decode_reply(
+            self._operation,
+            self._provider,
+            body,
+            content_type=self._meta.headers.get("content-type", ""),
+            meta=self._meta,
+            secrets=self._secrets,
+        )
+        if self._operation.as_chunk is None:
+            raise AssertionError(f"{self._operation.id} has no chunk to make")
+        event = self._operation.as_chunk(reply)
+        self.accumulator.add(event)
+        self.done = True
+        return event
+
+    def _check_choices(self) -> None:
+        """Refuse to call a stream finished in which a choice failed and never came to its end."""
+        error = self.accumulator.failed_choice()
+        if error is not None:
+            raise stated_error(self._provider, error, {"error": error}, meta=self._meta, secrets=self._secrets)
+
+    def _invalid(self, message: str, data: bytes) -> RemoteError:
+        text = masked(data[:MAX_ERROR_BODY].decode("utf-8", "replace"), self._secrets)
+        return ResponseValidationError(message, status_code=self._meta.status_code, body=text, meta=self._meta)
+
+
+def _place(exc: Exception) -> str:
+    """Say where an event is wrong; a pydantic error's own text would quote it."""
+    if not isinstance(exc, ValidationError):
+        return ""
+    parts = exc.errors(include_input=False, include_url=False)[0]["loc"]
+    return f", at {'.'.join(map(str, parts))}" if parts else ""
+
+
+def fold_whole(decoder: EventDecoder, body: bytes) -> Any:
+    """Fold an event stream that came where one reply was asked for."""
+    for _ in decoder.feed(body):
+        pass
+    if not decoder.done:
+        for _ in decoder.end():
+            pass
+    return decoder.accumulator.build()

@@ -1,0 +1,395 @@
+"""The one request loop: attempts, waits, hooks, errors, closing of responses; it yields effects and does no I/O."""
+
+from __future__ import annotations
+
+import itertools
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from ..errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    Attempt,
+    ConfigurationError,
+    DeadlineExceededError,
+    RateLimitError,
+    RemoteError,
+    ReplyMeta,
+    ResponseValidationError,
+)
+from ..errors.status import SDKDefaultError
+from ..hooks import HookContext, Hooks
+from ..utils.headers import Headers, masked
+from ..utils.retries import (
+    RETRYABLE_STATUSES,
+    RetryBudget,
+    RetryConfig,
+    next_delay,
+    retry_after_from,
+    should_retry_header,
+)
+from ..utils.urls import origin
+from .auth import KeySource, Secret, Secrets
+from .countdown import Countdown
+from .decode import MAX_ERROR_BODY, decode_error, rate_limit, request_id
+from .effects import Flow, TransportFailure, close, read, send, sleep
+from .encode import Encoded
+from .spec import Provider
+
+_ERROR_BODY_WAIT_S = 5.0  # the status is known by then; a body that stalls is not worth a caller's timeout
+_MAX_REDIRECTS = 5
+_MAX_STALE = 8  # kept-alive connections in a row that may turn out to be closed, before it counts as a failure
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """The world as the flow sees it: a monotonic clock, the time of day, chance."""
+
+    clock: Callable[[], float]
+    jitter: Callable[[], float]
+    now: Callable[[], datetime] = _utc_now
+
+
+class BuildRequest(Protocol):
+    """Makes the client's own request; `authorization` is put into its headers without being a local on the way."""
+
+    def __call__(
+        self,
+        method: str,
+        url: str,
+        headers: list[tuple[str, str]],
+        authorization: Secret | None,
+        content: bytes | None,
+        countdown: Countdown,
+    ) -> Any: ...
+
+
+@dataclass(slots=True, repr=False)
+class Call:
+    """One call, ready to be sent.
+
+    Attributes:
+        headers: What every attempt carries, without the key.
+        rebuild: Makes a response that has been read readable for hooks.
+        deadline: Moment of the clock when everything must be over; None without one.
+    """
+
+    encoded: Encoded
+    content: bytes | None
+    provider: Provider
+    key: KeySource | None
+    headers: list[tuple[str, str]]
+    context: HookContext
+    build: BuildRequest
+    rebuild: Callable[[Any, bytes], Any]
+    retries: RetryConfig | None
+    budget: RetryBudget
+    timeout_s: float
+    deadline: float | None
+    max_response_bytes: int
+    log: Callable[..., None] | None = None
+    secrets: Secrets = field(default_factory=Secrets)
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Received:
+    """A reply with a status below 300; `body` is None while a stream is still open."""
+
+    response: Any
+    status: int
+    headers: Headers
+    body: bytes | None
+    meta: ReplyMeta
+    countdown: Countdown
+
+
+@dataclass(slots=True)
+class _Failed:
+    """An attempt that did not bring a reply."""
+
+    error: Exception
+    retryable: bool
+    retry_after_s: float | None = None
+    stale: bool = False
+
+
+def exchange(call: Call, hooks: Hooks, env: Env) -> Flow[Received]:
+    """Send a call until it succeeds or may not be tried again.
+
+    Raises:
+        SDKError: The last attempt's failure, or that the deadline passed.
+    """
+    started = env.clock()
+    stale = 0
+    for number in itertools.count(1):
+        outcome = yield from _attempt(call, hooks, env, started, number)
+        if isinstance(outcome, Received):
+            call.budget.success()
+            return outcome
+        if outcome.stale and stale < _MAX_STALE and call.retries is not None and outcome.retryable:
+            stale += 1  # nothing is wrong with the service: the next connection, at once and at no cost
+            continue
+        delay = _delay(call, outcome, number - stale, env, started)
+        if delay is None:
+            raise outcome.error
+        if call.log is not None:
+            call.log("retrying in %.3f s after %s", delay, type(outcome.error).__name__)
+        yield from sleep(delay)
+    raise AssertionError("unreachable")
+
+
+def _delay(call: Call, failed: _Failed, made: int, env: Env, started: float) -> float | None:
+    """Decide how long to wait for the next attempt; None where there is to be none."""
+    if call.retries is None or not failed.retryable:
+        return None
+    now = env.clock()
+    delay = next_delay(call.retries, made, now - started, failed.retry_after_s, env.jitter())
+    if delay is None or (call.deadline is not None and now + delay >= call.deadline):
+        return None
+    budget = call.retries.budget or call.budget
+    return delay if budget.take(now) else None
+
+
+def _attempt(call: Call, hooks: Hooks, env: Env, started: float, number: int) -> Flow[Received | _Failed]:
+    call.context.attempt = number
+    began = env.clock()
+    countdown = _countdown(call, env, started, began)
+    key = (yield from call.key.resolve()) if call.key is not None else None
+    authorization = call.key.header(key, call.secrets) if call.key is not None and key is not None else None
+    headers = [*call.headers, ("x-llmsdk-retry-count", str(number - 1))] if number > 1 else call.headers
+    request = call.build(call.encoded.method, call.encoded.url, headers, authorization, call.content, countdown)
+    request = yield from hooks.before_request(call.context, request)
+    if call.log is not None:
+        call.log("attempt %d: %s %s", number, call.encoded.method, call.encoded.url)
+    try:
+        response = yield from _send(call, request, headers, authorization, countdown)
+    except TransportFailure as failure:
+        _note(call, env, began, error=failure.kind if failure.kind != "timeout" else "timeout")
+        failed = _transport_failed(call, failure, env, started)
+        return (yield from _after_error(call, hooks, env, None, failed, countdown, started))
+    kept = False
+    try:
+        status = response.status_code
+        _note(call, env, began, status=status)
+        if call.log is not None:
+            call.log("attempt %d: status %d", number, status)
+        outcome = yield from _received(call, hooks, env, response, countdown, started)
+        kept = isinstance(outcome, Received) and outcome.body is None
+        return outcome
+    finally:
+        if not kept:
+            yield from close(response)
+
+
+def _received(
+    call: Call, hooks: Hooks, env: Env, response: Any, countdown: Countdown, started: float
+) -> Flow[Received | _Failed]:
+    """Take a response whose head has arrived."""
+    headers = Headers(response.headers.multi_items() if hasattr(response.headers, "multi_items") else response.headers)
+    meta = _meta(call, env, started, response.status_code, headers)
+    if response.status_code >= 300:
+        body = yield from _error_body(response, countdown)
+        failed = _status_failed(call, env, response, headers, body, meta)
+        readable = call.rebuild(response, body) if hooks.wants_responses else None
+        return (yield from _after_error(call, hooks, env, readable, failed, countdown, started))
+    if call.encoded.stream:
+        response = yield from hooks.after_success(call.context, response)
+        return Received(response, response.status_code, headers, None, meta, countdown)
+    try:
+        body = yield from read(response, call.max_response_bytes, countdown)
+    except TransportFailure as failure:
+        error = _body_error(call, failure, meta, env)
+        return (yield from _after_error(call, hooks, env, None, _Failed(error, False), countdown, started))
+    if hooks.wants_responses:
+        changed = yield from hooks.after_success(call.context, call.rebuild(response, body))
+        return _replaced(call, env, started, changed, countdown)
+    return Received(response, response.status_code, headers, body, meta, countdown)
+
+
+def _replaced(call: Call, env: Env, started: float, response: Any, countdown: Countdown) -> Received:
+    """Take the response that hooks answered with."""
+    headers = Headers(response.headers.multi_items())
+    meta = _meta(call, env, started, response.status_code, headers)
+    return Received(response, response.status_code, headers, response.content, meta, countdown)
+
+
+# ------------------------------------------------------------------ sending
+
+
+def _countdown(call: Call, env: Env, started: float, now: float) -> Countdown:
+    """Make the time limit of an attempt."""
+    limit = call.timeout_s
+    if call.deadline is not None:
+        limit = min(limit, call.deadline - now)
+        if limit <= 0:
+            raise DeadlineExceededError("deadline_ms passed", meta=_meta(call, env, started))
+    config = call.retries
+    if config is not None and config.bound_attempts and config.strategy == "backoff":
+        limit = min(limit, config.backoff.max_elapsed_time / 1000 - (now - started))
+    return Countdown(limit, env.clock)
+
+
+def _send(
+    call: Call, request: Any, headers: list[tuple[str, str]], authorization: Secret | None, countdown: Countdown
+) -> Flow[Any]:
+    """Send a request; 307 and 308 to the same origin are followed, nothing else is (RFC 9110, 15.4)."""
+    for _ in range(_MAX_REDIRECTS):
+        response = yield from send(request, countdown)
+        if response.status_code not in (307, 308):
+            return response
+        target = _same_origin_target(str(request.url), response.headers.get("location", ""))
+        if target is None:
+            return response
+        yield from close(response)
+        request = call.build(call.encoded.method, target, headers, authorization, call.content, countdown)
+    return response
+
+
+def _same_origin_target(url: str, location: str) -> str | None:
+    from urllib.parse import urljoin
+
+    try:
+        target = urljoin(url, location)
+        return target if location and origin(target) == origin(url) else None
+    except ValueError:
+        return None
+
+
+def _error_body(response: Any, countdown: Countdown) -> Flow[bytes]:
+    """Read an error's body as far as it comes; the status decides the class in any case."""
+    countdown.shorten(_ERROR_BODY_WAIT_S)
+    try:
+        return (yield from read(response, MAX_ERROR_BODY, countdown, truncate=True))
+    except TransportFailure as failure:
+        return failure.body
+
+
+# ----------------------------------------------------------------- failures
+
+
+def _status_failed(call: Call, env: Env, response: Any, headers: Headers, body: bytes, meta: ReplyMeta) -> _Failed:
+    status = response.status_code
+    reason = getattr(response, "reason_phrase", "") or ""
+    if status < 400:
+        where = masked(headers.get("location", ""), call.secrets)
+        text = (
+            f"the server redirects{' to ' + where if where else ''}; only 307 and 308 to the same origin are followed"
+        )
+        shown = masked(body.decode("utf-8", "replace"), call.secrets)
+        return _Failed(SDKDefaultError(text, status_code=status, body=shown, meta=meta), retryable=False)
+    error = decode_error(call.provider, status, body, reason=reason, meta=meta, secrets=call.secrets, now=env.now())
+    wanted = should_retry_header(headers)
+    retryable = _is_retryable(call, error) if wanted is None else wanted
+    return _Failed(error, retryable, retry_after_from(headers, now=env.now()))
+
+
+def _is_retryable(call: Call, error: APIStatusError) -> bool:
+    if isinstance(error, RateLimitError) and _is_permanent(error):
+        return False
+    statuses = call.retries.statuses if call.retries is not None else RETRYABLE_STATUSES
+    return error.status_code in statuses
+
+
+def _is_permanent(error: APIStatusError) -> bool:
+    """Tell a used-up balance from a limit that passes."""
+    return any(
+        kind is not None and (kind == "insufficient_quota" or kind.startswith("billing"))
+        for kind in (error.code, error.type)
+    )
+
+
+def _transport_failed(call: Call, failure: TransportFailure, env: Env, started: float) -> _Failed:
+    """Judge a failure before the head of a reply."""
+    meta = _meta(call, env, started)
+    cause = failure.__cause__
+    if failure.kind == "request":
+        return _Failed(_caused(ConfigurationError(f"the request could not be sent: {failure}"), cause), False)
+    if failure.kind == "timeout" and _deadline_passed(call, env):
+        return _Failed(_caused(DeadlineExceededError("deadline_ms passed during an attempt", meta=meta), cause), False)
+    error: RemoteError
+    if failure.kind == "timeout":
+        error = APITimeoutError(f"no reply in time: {failure}", meta=meta)
+    else:
+        error = APIConnectionError(masked(f"no reply: {failure}", call.secrets), meta=meta)
+    allowed = call.retries is not None and call.retries.retry_connection_errors
+    retryable = allowed and not failure.began and not _is_untrusted(cause)
+    return _Failed(_caused(error, cause), retryable, stale=failure.stale)
+
+
+def _body_error(call: Call, failure: TransportFailure, meta: ReplyMeta, env: Env) -> Exception:
+    """Judge a failure inside the body of a reply; it is never tried again, since the server has done its work."""
+    if failure.kind == "timeout":
+        if _deadline_passed(call, env):
+            return _caused(DeadlineExceededError("deadline_ms passed inside the reply", meta=meta), failure.__cause__)
+        return _caused(APITimeoutError("the reply did not arrive whole in time", meta=meta), failure.__cause__)
+    if failure.kind in ("coding", "too large"):
+        text = masked(failure.body[:MAX_ERROR_BODY].decode("utf-8", "replace"), call.secrets)
+        error = ResponseValidationError(str(failure), status_code=meta.status_code, body=text, meta=meta)
+        return _caused(error, failure.__cause__)
+    text = f"the connection broke inside the reply, after {len(failure.body)} bytes: {failure}"
+    return _caused(APIConnectionError(masked(text, call.secrets), meta=meta), failure.__cause__)
+
+
+def _after_error(
+    call: Call, hooks: Hooks, env: Env, response: Any, failed: _Failed, countdown: Countdown, started: float
+) -> Flow[Received | _Failed]:
+    if not hooks:
+        return failed
+    response, error = yield from hooks.after_error(call.context, response, failed.error)
+    if error is not None:
+        failed.error = error
+        return failed
+    if response is None:
+        raise ConfigurationError("after_error: a hook answered with neither a response nor an error")
+    return _replaced(call, env, started, response, countdown)
+
+
+def _deadline_passed(call: Call, env: Env) -> bool:
+    return call.deadline is not None and env.clock() >= call.deadline - 0.002
+
+
+def _is_untrusted(cause: BaseException | None) -> bool:
+    """Tell a certificate that did not verify, which no retry cures."""
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def _caused(error: Exception, cause: BaseException | None) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+# -------------------------------------------------------------------- notes
+
+
+def _note(call: Call, env: Env, began: float, *, status: int | None = None, error: str | None = None) -> None:
+    call.attempts.append(Attempt(call.provider.name, status, error, (env.clock() - began) * 1000))
+
+
+def _meta(
+    call: Call, env: Env, started: float, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> ReplyMeta:
+    meta = ReplyMeta(
+        server=call.provider.name,
+        status_code=status,
+        attempts=tuple(call.attempts),
+        elapsed_ms=(env.clock() - started) * 1000,
+        dropped=call.encoded.dropped,
+    )
+    if headers is not None:
+        meta.headers = headers
+        meta.request_id = request_id(call.provider, headers)
+        meta.rate_limit = rate_limit(call.provider.limits, headers)
+    return meta

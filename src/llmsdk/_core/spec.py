@@ -1,0 +1,165 @@
+"""The words that operations and dialects are written in: Operation, Provider, Route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from ..models.folding import Accumulator
+
+Reshape = Callable[[Any], Mapping[str, Any]]
+"""Turns one parameter's value into wire parameters; raises ValueError, saying what is accepted, where it can't."""
+
+
+class ChunkMaker(Protocol):
+    """Makes one chunk of a whole reply."""
+
+    def __call__(self, reply: Any, /) -> Any: ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Operation:
+    """One endpoint, independent of provider and of sync or async.
+
+    Attributes:
+        id: Name of the endpoint in OpenAPI terms, such as `createChatCompletion`.
+        resource, name: Where it is on the SDK object: `chat`, `create`.
+        path: Default path; a name in braces is filled from the parameters, which then leave the body.
+        request: TypedDict of the parameters.
+        request_name: Argument that takes them as one object; None where there is no such form.
+        required: Parameters that no server can do without, unless its route says `optional`.
+        reply: Model of the whole answer.
+        chunk, accumulator, as_chunk: Model of one streamed event, how events fold into the reply, and how a whole
+            reply becomes one event; None where the operation does not stream.
+        query: Parameters that go to the URL's query.
+        files: Parameters that are uploaded; the request is then multipart.
+        content: Field of the reply that carries the result; a reply without it may be an error in disguise.
+    """
+
+    id: str
+    resource: str
+    name: str
+    summary: str
+    path: str
+    request: type[Any]
+    reply: type[Any]
+    method: str = "POST"
+    request_name: str | None = None
+    required: frozenset[str] = frozenset()
+    chunk: type[Any] | None = None
+    accumulator: Callable[[], Accumulator[Any, Any]] | None = None
+    as_chunk: ChunkMaker | None = None
+    query: frozenset[str] = frozenset()
+    files: frozenset[str] = frozenset()
+    content: str = "choices"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """How a server pages a list: where the next cursor is found, and the query parameter that takes it."""
+
+    cursor: str
+    param: str
+    more: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """How a provider deviates from one operation; every default means that it does not.
+
+    Attributes:
+        path, stream_path: Own paths; of the streamed call, where that is another one.
+        rename: Our name of a parameter to the wire's.
+        unsupported: Parameters that the server lacks.
+        optional: Required parameters that the server can do without.
+        reshape: Parameters that have another form on the wire.
+        reply, event: Our path to the wire's path, in JSONPath, for replies and for events; a value is copied where
+            ours is absent.
+        streams: Whether the server can stream this operation.
+        says_stream: Whether the body holds `stream`; False where the path says it.
+        ends_with_connection: Whether a stream may end without finish reason and sentinel.
+        page: How lists are paged; None for a list in one piece.
+        statuses: Error statuses that the provider documents.
+    """
+
+    path: str | None = None
+    stream_path: str | None = None
+    rename: Mapping[str, str] = field(default_factory=dict)
+    unsupported: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+    reshape: Mapping[str, Reshape] = field(default_factory=dict)
+    reply: Mapping[str, str] = field(default_factory=dict)
+    event: Mapping[str, str] = field(default_factory=dict)
+    streams: bool = True
+    says_stream: bool = True
+    ends_with_connection: bool = False
+    page: Page | None = None
+    statuses: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorPaths:
+    """Where the parts of an error body are, as JSONPaths tried in order, before the shapes that many servers share.
+
+    `marks` are top-level keys that tell an error object from a reply, inside a 2xx body or a stream.
+    """
+
+    message: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+    type: tuple[str, ...] = ()
+    param: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ("error",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitHeaders:
+    """Names of rate-limit headers, the first that is present wins; OpenAI's unless a provider has others.
+
+    Source: platform.openai.com, guide on rate limits, section on headers.
+    """
+
+    requests_limit: tuple[str, ...] = ("x-ratelimit-limit-requests",)
+    requests_remaining: tuple[str, ...] = ("x-ratelimit-remaining-requests",)
+    requests_reset: tuple[str, ...] = ("x-ratelimit-reset-requests",)
+    tokens_limit: tuple[str, ...] = ("x-ratelimit-limit-tokens",)
+    tokens_remaining: tuple[str, ...] = ("x-ratelimit-remaining-tokens",)
+    tokens_reset: tuple[str, ...] = ("x-ratelimit-reset-tokens",)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Provider:
+    """A service and its dialect. Make your own to speak to a server that this package does not know.
+
+    Attributes:
+        name: Server id; in messages, in `meta.server` and as key of an `api_key` mapping.
+        servers: Base URLs, the first is the default; empty where the caller must give `server_url`.
+        routes: What it can do: operation id to how it deviates. An operation without an entry is unsupported.
+        auth: Value of the Authorization header, with `{api_key}` in it; None where no key is taken.
+        env_var: Environment variable of the key.
+        key_hosts: Hosts that the variable's key may go to, beside those of `servers`.
+        key_required: Whether a call without a key is an error at construction.
+        url_params: Values, such as `organization_id`, that paths take and that can be set once for all calls.
+        error: Where error bodies keep their parts.
+        error_statuses: Error codes or types, lower case, to the status they stand for, beside the common ones.
+        request_id: Headers that hold the id of a request, the first that is present wins.
+        limits: Names of the rate-limit headers.
+        sentinel: Data of the event that ends a stream.
+        embedded: Whether the SDK starts the server itself, in this process.
+    """
+
+    name: str
+    routes: Mapping[str, Route]
+    servers: tuple[str, ...] = ()
+    auth: str | None = "Bearer {api_key}"
+    env_var: str | None = None
+    key_hosts: tuple[str, ...] = ()
+    key_required: bool = True
+    url_params: tuple[str, ...] = ()
+    error: ErrorPaths = ErrorPaths()
+    error_statuses: Mapping[str, int] = field(default_factory=dict)
+    request_id: tuple[str, ...] = ("x-request-id",)
+    limits: LimitHeaders = LimitHeaders()
+    sentinel: bytes = b"[DONE]"
+    embedded: bool = False

@@ -1,0 +1,114 @@
+"""Checks of a caller's parameters, with one-line errors that name the parameter and what is accepted."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from ..errors import RequestValidationError
+
+_WRAPPER_LABELS = ("list[", "tuple[", "dict[", "function-", "nullable[", "lax-or-strict[", "json-or-python[", "union[")
+
+
+@cache
+def adapter(request: type[Any]) -> TypeAdapter[Any]:
+    """Build the adapter of a request TypedDict, once."""
+    return TypeAdapter(request)
+
+
+def known_names(request: type[Any]) -> frozenset[str]:
+    """Name the parameters of a request TypedDict."""
+    return frozenset(request.__annotations__)
+
+
+def check_names(given: Iterable[str], known: frozenset[str], *, where: str) -> None:
+    """Refuse names that nobody knows, suggesting the nearest.
+
+    Raises:
+        RequestValidationError: Naming the first such parameter.
+    """
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else "; what only the server knows goes in extra_body"
+            raise RequestValidationError(f"{name}: unknown parameter of {where}{hint}", param=name)
+
+
+def check_required(given: Mapping[str, Any], required: Iterable[str], *, where: str) -> None:
+    """Refuse a request that lacks a required parameter.
+
+    Raises:
+        RequestValidationError: Naming the first that is missing.
+    """
+    for name in sorted(required):
+        if given.get(name) is None:
+            came = "None came" if name in given else "it is missing"
+            raise RequestValidationError(f"{name}: required by {where}, but {came}", param=name)
+
+
+def check_values(request: type[Any], params: Mapping[str, Any]) -> None:
+    """Check the types of parameters; values are not changed, ranges are the server's matter.
+
+    Raises:
+        RequestValidationError: Naming the first parameter whose value has the wrong type.
+    """
+    try:
+        adapter(request).validate_python(params, strict=True)
+    except ValidationError as exc:
+        # The text of a pydantic error quotes the input, which may be a prompt: take only places and kinds, and leave
+        # the exception out of the chain.
+        errors = [error for error in exc.errors(include_url=False, include_context=False) if error["loc"]]
+        if errors := [error for error in errors if error["type"] != "missing" or len(error["loc"]) > 1]:
+            error = _explain(errors, params)
+        else:
+            return  # a top-level name that the route may do without: `check_required` decides
+        raise error from None
+
+
+def _explain(errors: list[ErrorDetails], params: Mapping[str, Any]) -> RequestValidationError:
+    first = errors[0]["loc"][0]
+    about = [error for error in errors if error["loc"][0] == first]
+    steps, value = _deepest(about, params)
+    wanted = dict.fromkeys(_wanted(error) for error in about if len(_steps(error["loc"], params)) == len(steps))
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
+    came = "it is missing" if any(error["type"] == "missing" for error in about) else f"got {type(value).__name__}"
+    return RequestValidationError(f"{path}: {' or '.join(wanted)}, {came}", param=path)
+
+
+def _deepest(errors: list[ErrorDetails], params: Mapping[str, Any]) -> tuple[tuple[str | int, ...], Any]:
+    """Find the place that the errors share, deepest in the caller's value."""
+    steps = max((_steps(error["loc"], params) for error in errors), key=len)
+    value: Any = params
+    for step in steps:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            break
+    return steps, value
+
+
+def _steps(loc: tuple[str | int, ...], params: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """Keep the parts of a pydantic location that lead into the value, not those that name branches of a union."""
+    steps: list[str | int] = []
+    value: Any = params
+    for index, part in enumerate(loc):
+        if isinstance(value, Mapping) and isinstance(part, str):
+            if part in value:
+                value = value[part]
+                steps.append(part)
+            elif index == len(loc) - 1 and not part.startswith(_WRAPPER_LABELS):
+                steps.append(part)  # a missing key
+        elif isinstance(value, list | tuple) and isinstance(part, int) and part < len(value):
+            value = value[part]
+            steps.append(part)
+    return tuple(steps)
+
+
+def _wanted(error: ErrorDetails) -> str:
+    text = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return "a required field" if error["type"] == "missing" else f"must be {text}" if text != error["msg"] else text

@@ -1,0 +1,1 @@
+"""Everything that touches the network: two drivers and what they stand on."""

@@ -1,0 +1,206 @@
+"""Performs effects with an async client and `anyio.sleep`, under asyncio and trio."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from typing import Any, TypeVar, assert_never, cast
+
+import anyio
+from anyio.lowlevel import EventLoopToken, current_token
+
+from .._core.auth import Secret
+from .._core.body import BodyReader
+from .._core.countdown import Countdown
+from .._core.effects import Close, Effect, Flow, Invoke, Read, Send, Sleep
+from .client import AsyncHttpClient, build_own, build_with, refuse_offline
+from .failures import translate
+from .loops import close_soon, is_over
+from .transport import AsyncTransport
+
+T = TypeVar("T")
+
+_CLOSE_S = 2.0  # closing is never waited for longer, not even by a cancelled task
+
+
+@dataclass(slots=True)
+class _OfLoop:
+    """The transport of one event loop."""
+
+    token: EventLoopToken
+    transport: AsyncTransport
+    keeper: AsyncGenerator[None, None]
+
+
+async def _keep(transport: AsyncTransport) -> AsyncGenerator[None, None]:
+    """Close a transport when its event loop ends.
+
+    Loops close the async generators that are still open when they shut down, so that sockets do not outlive their loop
+    where an SDK is used in several `asyncio.run` one after the other.
+    """
+    try:
+        yield
+    finally:
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_S):
+            await transport.aclose()
+
+
+class AsyncDriver:
+    """One per SDK; has a transport per event loop, since connections cannot move between loops."""
+
+    def __init__(self, client: AsyncHttpClient | None = None) -> None:
+        self._client = client
+        self._loops: dict[object, _OfLoop] = {}
+
+    def build(
+        self,
+        method: str,
+        url: str,
+        headers: list[tuple[str, str]],
+        authorization: Secret | None,
+        content: bytes | None,
+        countdown: Countdown,
+    ) -> Any:
+        """Make the client's request."""
+        if self._client is None:
+            return build_own(method, url, headers, authorization, content, countdown)
+        return build_with(self._client, method, url, headers, authorization, content, countdown)
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Perform the effects of a flow until it returns or raises; cancellation is thrown into it like the rest."""
+        try:
+            effect = next(flow)
+            while True:
+                try:
+                    outcome = await self.perform(effect)
+                except BaseException as exc:
+                    effect = flow.throw(exc)
+                else:
+                    effect = flow.send(outcome)
+        except StopIteration as stop:
+            return cast(T, stop.value)
+
+    async def perform(self, effect: Effect) -> Any:
+        """Do what one effect asks for."""
+        match effect:
+            case Send():
+                return await self._send(effect)
+            case Read():
+                return await self._read(effect)
+            case Close():
+                await self.release(effect.response)
+            case Sleep():
+                await anyio.sleep(effect.seconds)
+            case Invoke():
+                # No local holds the answer, which may be a key.
+                return (effect.wrap or _same)(await _settled(effect.function(*effect.args)))
+            case _:
+                assert_never(effect)
+        return None
+
+    async def chunks(self, response: Any, countdown: Countdown) -> AsyncGenerator[bytes, None]:
+        """Iterate the raw bytes of a body.
+
+        Raises:
+            TransportFailure: The connection broke or fell silent.
+        """
+        try:
+            if response.is_stream_consumed:
+                yield response.content
+                return
+            iterator = response.aiter_raw()
+            while True:
+                raw = await self._next(iterator, countdown)
+                if raw is None:
+                    return
+                yield raw
+        except Exception as exc:
+            if (failure := translate(exc, countdown)) is None:
+                raise
+            raise failure from exc
+
+    @property
+    def can_poll(self) -> bool:
+        """Whether a read can be asked for bytes that have already arrived, and no others."""
+        return self._client is None
+
+    async def release(self, response: Any) -> None:
+        """Close a response, whatever happens to the task meanwhile."""
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_S):
+            await response.aclose()
+
+    async def aclose(self) -> None:
+        """Close what this driver opened in this event loop at once, and soon what it opened in others."""
+        here = current_token().native_token
+        mine = self._loops.pop(here, None)
+        self.close()
+        if mine is not None:
+            await mine.keeper.aclose()
+
+    def close(self) -> None:
+        """Ask every event loop to close what this driver opened in it."""
+        while self._loops:
+            of_loop = self._loops.popitem()[1]
+            close_soon(of_loop.token, of_loop.keeper.aclose)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a loop that still runs holds connections of this driver."""
+        return any(not is_over(of_loop.token) for of_loop in self._loops.values())
+
+    async def _transport(self) -> AsyncTransport:
+        token = current_token()
+        of_loop = self._loops.get(token.native_token)
+        if of_loop is None:
+            for native in [key for key, other in self._loops.items() if is_over(other.token)]:
+                self._loops.pop(native, None)
+            transport = AsyncTransport()
+            of_loop = self._loops[token.native_token] = _OfLoop(token, transport, _keep(transport))
+            await anext(of_loop.keeper)
+        return of_loop.transport
+
+    async def _send(self, effect: Send) -> Any:
+        request = effect.request
+        refuse_offline(request.url)
+        try:
+            if self._client is None:
+                return await (await self._transport()).handle_async_request(request)
+            with anyio.fail_after(max(0.0, effect.countdown.left())):
+                return await self._client.send(request, stream=True, follow_redirects=False)
+        except Exception as exc:
+            if (failure := translate(exc, effect.countdown)) is None:
+                raise
+            raise failure from exc
+
+    async def _read(self, effect: Read) -> bytes:
+        response = effect.response
+        if response.is_stream_consumed:
+            return cast(bytes, response.content)[: effect.max_bytes]
+        body = BodyReader(response.headers.get("content-encoding"), effect.max_bytes, truncate=effect.truncate)
+        try:
+            iterator = response.aiter_raw()
+            while (raw := await self._next(iterator, effect.countdown)) is not None:
+                if not body.feed(raw):
+                    return body.received()
+                effect.countdown.check()
+        except Exception as exc:
+            if (failure := translate(exc, effect.countdown, body=body.received())) is None:
+                raise
+            raise failure from failure.__cause__
+        return body.finish()
+
+    async def _next(self, iterator: AsyncIterator[bytes], countdown: Countdown) -> bytes | None:
+        """Read the next piece; our own transport obeys the countdown by itself, a supplied client is watched."""
+        if self._client is None:
+            return await anext(iterator, None)
+        with anyio.fail_after(max(0.0, countdown.left())):
+            return await anext(iterator, None)
+
+
+def _same(answer: Any) -> Any:
+    return answer
+
+
+async def _settled(answer: Any) -> Any:
+    return await answer if inspect.isawaitable(answer) else answer

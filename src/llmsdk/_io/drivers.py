@@ -1,0 +1,137 @@
+"""The drivers of one SDK: made when first needed, closed together, made again after a fork."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .async_driver import AsyncDriver
+    from .client import AsyncHttpClient, HttpClient
+    from .sync_driver import SyncDriver
+
+
+class Embedded(Protocol):
+    """A server that runs in this process."""
+
+    @property
+    def url(self) -> str:
+        """Base URL."""
+        ...
+
+    def close(self) -> None:
+        """Stop it."""
+        ...
+
+
+_inherited: list[Any] = []  # connections of the parent process: a finalizer here would speak on them
+
+
+class Drivers:
+    """What an SDK has opened."""
+
+    def __init__(
+        self,
+        client: HttpClient | None,
+        async_client: AsyncHttpClient | None,
+        start_embedded: Callable[[], Embedded],
+    ) -> None:
+        self._client = client
+        self._async_client = async_client
+        self._start_embedded = start_embedded
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._sync: SyncDriver | None = None
+        self._async: AsyncDriver | None = None
+        self._embedded: Embedded | None = None
+        self.closed = False
+
+    def sync(self) -> SyncDriver:
+        """Answer with the sync driver.
+
+        Raises:
+            ConfigurationError: The SDK is closed.
+        """
+        if self._pid == os.getpid() and self._sync is not None and not self.closed:
+            return self._sync
+        with self._lock:
+            self._check()
+            if self._sync is None:
+                from .sync_driver import SyncDriver
+
+                self._sync = SyncDriver(self._client)
+            return self._sync
+
+    def asynchronous(self) -> AsyncDriver:
+        """Answer with the async driver.
+
+        Raises:
+            ConfigurationError: The SDK is closed.
+        """
+        if self._pid == os.getpid() and self._async is not None and not self.closed:
+            return self._async
+        with self._lock:
+            self._check()
+            if self._async is None:
+                from .async_driver import AsyncDriver
+
+                self._async = AsyncDriver(self._async_client)
+            return self._async
+
+    def embedded_url(self) -> str:
+        """Start the embedded server, if it does not run yet, and answer with its URL."""
+        with self._lock:
+            self._check()
+            if self._embedded is None:
+                self._embedded = self._start_embedded()
+            return self._embedded.url
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything is left to close."""
+        opened = self._async is not None and self._async.is_open
+        return not self.closed and (self._sync is not None or opened or self._embedded is not None)
+
+    def close(self) -> None:
+        """Close what was opened; connections of event loops are closed by their loops, soon."""
+        sync, asynchronous, embedded = self._take()
+        if asynchronous is not None:
+            asynchronous.close()
+        if sync is not None:
+            sync.close()
+        if embedded is not None:
+            embedded.close()
+
+    async def aclose(self) -> None:
+        """Close what was opened."""
+        sync, asynchronous, embedded = self._take()
+        if asynchronous is not None:
+            await asynchronous.aclose()
+        if sync is not None:
+            sync.close()
+        if embedded is not None:
+            embedded.close()
+
+    def _take(self) -> tuple[SyncDriver | None, AsyncDriver | None, Embedded | None]:
+        with self._lock:
+            self._forget_parent()
+            self.closed = True
+            taken = self._sync, self._async, self._embedded
+            self._sync = self._async = self._embedded = None
+        return taken
+
+    def _check(self) -> None:
+        if self.closed:
+            raise ConfigurationError("the SDK is closed; make a new one, or keep calls inside its `with` block")
+        self._forget_parent()
+
+    def _forget_parent(self) -> None:
+        """Leave the parent's connections alone in a forked child: they are one socket in two processes."""
+        if self._pid != os.getpid():
+            _inherited.append((self._sync, self._async, self._embedded))
+            self._sync = self._async = self._embedded = None
+            self._pid = os.getpid()

@@ -1,0 +1,54 @@
+"""What clients raise, in our words; recognised by class name, so that every client of httpx's family fits."""
+
+from __future__ import annotations
+
+from .._core.countdown import Countdown
+from .._core.effects import FailureKind, TransportFailure
+
+_KINDS: dict[str, FailureKind] = {
+    "TimeoutException": "timeout",
+    "ConnectTimeout": "timeout",
+    "ReadTimeout": "timeout",
+    "WriteTimeout": "timeout",
+    "PoolTimeout": "timeout",
+    "TimeoutError": "timeout",
+    "ConnectError": "connect",
+    "ProxyError": "connect",
+    "gaierror": "connect",
+    "ConnectionRefusedError": "connect",
+    "NetworkError": "network",
+    "ReadError": "network",
+    "WriteError": "network",
+    "CloseError": "network",
+    "BrokenResourceError": "network",
+    "ClosedResourceError": "network",
+    "EndOfStream": "network",
+    "OSError": "network",
+    "RemoteProtocolError": "protocol",
+    "TooManyRedirects": "protocol",
+    "DecodingError": "coding",
+    "LocalProtocolError": "request",
+    "UnsupportedProtocol": "request",
+    "InvalidURL": "request",
+    "UnicodeError": "request",
+}
+
+
+def translate(exc: Exception, countdown: Countdown | None, *, body: bytes = b"") -> TransportFailure | None:
+    """Make a failure of a client's exception; None for what is no failure of transport.
+
+    Args:
+        countdown: That of the attempt, which knows whether the reply had begun and the connection been used.
+        body: What had been read.
+    """
+    if isinstance(exc, TransportFailure):
+        return exc
+    kind = next((_KINDS[name] for name in (cls.__name__ for cls in type(exc).__mro__) if name in _KINDS), None)
+    if kind is None:
+        return None
+    began = bool(body) or (countdown is not None and countdown.received)
+    stale = countdown is not None and countdown.reused and not began and kind in ("network", "protocol")
+    text = str(exc).strip() or type(exc).__name__
+    failure = TransportFailure(kind, text, began=began, stale=stale, body=body)
+    failure.__cause__ = exc
+    return failure

@@ -1,0 +1,60 @@
+"""Uploads: files read once, the form written by httpx."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import RequestValidationError
+
+_ACCEPTED = "accepted are bytes, a path, an open binary file, or a (file name, bytes) pair"
+
+
+def write_form(fields: Mapping[str, Any], files: Mapping[str, Any]) -> tuple[bytes, str]:
+    """Write a multipart body.
+
+    Returns:
+        The body and its content type.
+
+    Raises:
+        RequestValidationError: A file cannot be read, or is none.
+    """
+    import httpx
+
+    parts: list[tuple[str, tuple[str, bytes]]] = []
+    for name, value in files.items():
+        if isinstance(value, list):
+            parts += [(f"{name}[]", _file(f"{name}[{index}]", item)) for index, item in enumerate(value)]
+        else:
+            parts.append((name, _file(name, value)))
+    data = {name: _text(value) for name, value in fields.items() if value is not None}
+    request = httpx.Request("POST", "http://form", data=data, files=parts)
+    return request.read(), request.headers["content-type"]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _file(name: str, value: Any) -> tuple[str, bytes]:
+    try:
+        match value:
+            case bytes() | bytearray():
+                return "image.png", bytes(value)
+            case str() | os.PathLike():
+                path = Path(value)
+                return path.name, path.read_bytes()
+            case (str() as file_name, bytes() as content):
+                return file_name, content
+            case _ if hasattr(value, "read"):
+                content = value.read()
+                if isinstance(content, bytes):
+                    return os.path.basename(str(getattr(value, "name", "image.png"))), content
+                raise RequestValidationError(f"{name}: the file is open in text mode; {_ACCEPTED}", param=name)
+    except OSError as exc:
+        raise RequestValidationError(f"{name}: cannot be read: {exc.strerror or exc}; {_ACCEPTED}", param=name) from exc
+    raise RequestValidationError(f"{name}: {_ACCEPTED}, got {type(value).__name__}", param=name)

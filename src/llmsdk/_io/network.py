@@ -1,0 +1,142 @@
+"""Network streams that obey a Countdown at every single read and write, in both colours."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore
+
+from .._core.countdown import Countdown
+
+CONNECT_S = 5.0
+"""Bound of connecting, and of the TLS handshake, within the attempt's own."""
+
+_POLL_S = 0.01  # for bytes that are known to have arrived
+
+SocketOptions = Iterable[Any] | None
+
+
+def _left(timeout: float | None, expired: type[Exception]) -> float | None:
+    """Answer with what a step may take, as a plain float."""
+    if not isinstance(timeout, Countdown):
+        return timeout
+    left = timeout.left()
+    if left <= 0:
+        raise expired("the time for this attempt is over")
+    return left
+
+
+def _connect_left(timeout: float | None) -> float:
+    left = _left(timeout, httpcore.ConnectTimeout)
+    return CONNECT_S if left is None else min(CONNECT_S, left)
+
+
+class _Traffic:
+    """What a connection tells the attempts that it carries."""
+
+    _carried = False
+
+    def _writing(self, timeout: float | None) -> None:
+        if isinstance(timeout, Countdown):
+            timeout.reused = self._carried
+
+    def _received(self, timeout: float | None, data: bytes) -> bytes:
+        if data:
+            self._carried = True
+            if isinstance(timeout, Countdown):
+                timeout.received = True
+        return data
+
+    def _read_left(self, timeout: float | None, stream: Any) -> float | None:
+        if isinstance(timeout, Countdown) and timeout.polling:
+            if stream.get_extra_info("is_readable"):
+                return _POLL_S
+            raise httpcore.ReadTimeout("nothing more has arrived")
+        return _left(timeout, httpcore.ReadTimeout)
+
+
+class Stream(_Traffic, httpcore.NetworkStream):
+    """A sync network stream."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._received(timeout, self._stream.read(max_bytes, self._read_left(timeout, self._stream)))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._writing(timeout)
+        self._stream.write(buffer, _left(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return Stream(self._stream.start_tls(ssl_context, server_hostname, _connect_left(timeout)))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class AsyncStream(_Traffic, httpcore.AsyncNetworkStream):
+    """An async network stream."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._received(timeout, await self._stream.read(max_bytes, self._read_left(timeout, self._stream)))
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._writing(timeout)
+        await self._stream.write(buffer, _left(timeout, httpcore.WriteTimeout))
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        return AsyncStream(await self._stream.start_tls(ssl_context, server_hostname, _connect_left(timeout)))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class Backend(httpcore.NetworkBackend):
+    """Opens sync streams."""
+
+    def __init__(self) -> None:
+        self._backend = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: SocketOptions = None,
+    ) -> httpcore.NetworkStream:
+        return Stream(self._backend.connect_tcp(host, port, _connect_left(timeout), local_address, socket_options))
+
+
+class AsyncBackend(httpcore.AsyncNetworkBackend):
+    """Opens async streams, under asyncio and trio."""
+
+    def __init__(self) -> None:
+        self._backend = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: SocketOptions = None,
+    ) -> httpcore.AsyncNetworkStream:
+        stream = await self._backend.connect_tcp(host, port, _connect_left(timeout), local_address, socket_options)
+        return AsyncStream(stream)

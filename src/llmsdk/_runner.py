@@ -1,0 +1,322 @@
+"""Joins operation, provider, options and driver: a call in, a reply or a stream out."""
+
+from __future__ import annotations
+
+import random
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ._core.auth import KeySource, Secret
+from ._core.decode import decode_reply
+from ._core.encode import Extras, encode
+from ._core.events import EventDecoder, fold_whole
+from ._core.fetch import Resolve, fetch
+from ._core.flow import BuildRequest, Call, Env, Received, exchange
+from ._core.paging import paged
+from ._core.spec import Operation
+from ._version import __version__
+from .config import (
+    DEFAULT_IDLE_TIMEOUT_MS,
+    SDKConfig,
+    checked_headers,
+    checked_ms,
+    checked_retries,
+    checked_unsupported,
+    logger,
+    resolve,
+)
+from .errors import ConfigurationError, ReplyMeta, RequestValidationError
+from .hooks import HookContext
+from .options import CALL_OPTIONS, STREAM_OPTIONS
+from .preview import Preview
+from .providers import PROVIDERS
+from .utils.codings import accepted_codings
+
+if TYPE_CHECKING:
+    from ._core.effects import Flow
+    from ._io.drivers import Drivers
+    from .streaming import Progress
+
+_USER_AGENT = f"llmsdk-python/{__version__} python/{sys.version_info.major}.{sys.version_info.minor}"
+Finish = Callable[[Any, str], None]
+_ENV = Env(clock=time.monotonic, jitter=random.random)
+
+
+class Runner:
+    """Runs the operations of one SDK in both colours; resources hold it."""
+
+    def __init__(self, drivers: Drivers, config: SDKConfig) -> None:
+        self.drivers = drivers
+        self.config = config
+
+    def call(self, operation: Operation, args: Mapping[str, Any], finish: Finish | None = None) -> Any:
+        """Do an operation and wait for it; `finish` is given each reply together with the server's URL."""
+        if self.config.hooks.has_async:
+            raise ConfigurationError(
+                "hooks: one of them is async, and a sync call cannot wait for it; call the _async method instead"
+            )
+        driver = self.drivers.sync()
+        plan = _Plan(operation, args, self, finish)
+        received = driver.run(plan.flow(driver.build))
+        if plan.encoded.stream:
+            from .streaming import EventStream
+
+            return EventStream(plan.progress(received[0]), driver)
+        return plan.reply(received)
+
+    async def call_async(self, operation: Operation, args: Mapping[str, Any], finish: Finish | None = None) -> Any:
+        """Do an operation and await it; `finish` is given each reply together with the server's URL."""
+        driver = self.drivers.asynchronous()
+        plan = _Plan(operation, args, self, finish)
+        received = await driver.run(plan.flow(driver.build))
+        if plan.encoded.stream:
+            from .streaming import EventStreamAsync
+
+            return EventStreamAsync(plan.progress(received[0]), driver)
+        return plan.reply(received)
+
+    def fetch(self, url: str, home: str, *, allow_private: bool) -> bytes:
+        """Fetch a file that a reply points to, without any key."""
+        driver = self.drivers.sync()
+        return driver.run(self._fetch(url, home, driver.build, socket.getaddrinfo, allow_private))
+
+    async def fetch_async(self, url: str, home: str, *, allow_private: bool) -> bytes:
+        """Fetch a file that a reply points to, without any key."""
+        import anyio
+
+        driver = self.drivers.asynchronous()
+        return await driver.run(self._fetch(url, home, driver.build, anyio.getaddrinfo, allow_private))
+
+    def _fetch(self, url: str, home: str, build: BuildRequest, resolve: Resolve, allow_private: bool) -> Flow[bytes]:
+        return fetch(
+            url,
+            build=build,
+            resolve=resolve,
+            env=_ENV,
+            home=home,
+            allow_private=allow_private,
+            max_bytes=self.config.max_response_bytes,
+            timeout_s=self.config.timeout_ms / 1000,
+        )
+
+    def preview(self, operation: Operation, args: Mapping[str, Any]) -> Preview:
+        """Make the request of a call and send nothing."""
+        return _Plan(operation, args, self).preview()
+
+
+class _Plan:
+    """One call, from its arguments to its result, without the I/O between."""
+
+    def __init__(
+        self, operation: Operation, args: Mapping[str, Any], runner: Runner, finish: Finish | None = None
+    ) -> None:
+        self.finish = finish
+        self.operation = operation
+        self.config = runner.config
+        self.started = _ENV.clock()
+        options, params = _split(operation, args)
+        self.options = options
+        self.target = resolve(
+            self.config, options.get("server"), options.get("server_url"), runner.drivers.embedded_url
+        )
+        url_params = dict(self.config.url_params)
+        if options.get("organization_id") is not None:
+            url_params["organization_id"] = options["organization_id"]
+        self.encoded = encode(
+            operation,
+            self.target.provider,
+            params,
+            base_url=self.target.base_url,
+            url_params=url_params,
+            unsupported=checked_unsupported(options.get("unsupported", self.config.unsupported)),
+            providers=PROVIDERS,
+            extras=Extras(body=_mapping(options, "extra_body"), query=_mapping(options, "extra_query")),
+        )
+        if self.encoded.dropped:
+            logger.warning(
+                "server %r does not take %s; dropped", self.target.provider.name, ", ".join(self.encoded.dropped)
+            )
+        self.timeout_s = checked_ms(options.get("timeout_ms", self.config.timeout_ms), "timeout_ms") / 1000
+        deadline_ms = options.get("deadline_ms")
+        self.deadline = None if deadline_ms is None else self.started + checked_ms(deadline_ms, "deadline_ms") / 1000
+
+    def flow(self, build: BuildRequest) -> Flow[list[Received]]:
+        """Make the flow of the call."""
+        self.call = call = self._call(build)
+        page = self.target.provider.routes[self.operation.id].page
+        if page is not None:
+            return (yield from paged(call, self.config.hooks, _ENV, page))
+        return [(yield from exchange(call, self.config.hooks, _ENV))]
+
+    def reply(self, received: list[Received]) -> Any:
+        """Make the reply of what was received: one body, or the pages of a list."""
+        reply = self._one(received[0])
+        for page in received[1:]:
+            reply.data += self._one(page).data
+        return self.finished(reply, received[0].meta)
+
+    def finished(self, reply: Any, meta: ReplyMeta) -> Any:
+        """Give a reply what it needs beside its data."""
+        reply._meta = meta
+        if self.finish is not None:
+            self.finish(reply, self.target.base_url)
+        return reply
+
+    def progress(self, received: Received) -> Progress:
+        """Make the state of a stream whose headers have come."""
+        from .streaming import Progress
+
+        idle = checked_ms(self.options.get("idle_timeout_ms", DEFAULT_IDLE_TIMEOUT_MS), "idle_timeout_ms")
+        return Progress(
+            response=received.response,
+            meta=received.meta,
+            decoder=self._decoder(received),
+            countdown=received.countdown,
+            timeout_s=self.timeout_s,
+            idle_s=idle / 1000,
+            deadline=self.deadline,
+            finish=self.finished,
+        )
+
+    def preview(self) -> Preview:
+        """Show the request."""
+        encoded = self.encoded
+        content, headers, key = self._content_headers_key()
+        shown = {name: value for name, value in headers if name != "idempotency-key"}
+        if key is not None:
+            shown["authorization"] = key.form.format(api_key="***")
+        body: Any = None
+        if encoded.files is not None:
+            body = {**(encoded.form or {}), **dict.fromkeys(encoded.files, "(file)")}
+        elif content is not None:
+            from pydantic_core import from_json
+
+            body = from_json(content)
+        return Preview(encoded.method, encoded.url, shown, body, encoded.dropped)
+
+    def _call(self, build: BuildRequest) -> Call:
+        from ._io.client import rebuild
+
+        provider = self.target.provider
+        content, headers, key = self._content_headers_key()
+        log = self.config.debug_logger
+        return Call(
+            encoded=self.encoded,
+            content=content,
+            provider=provider,
+            key=key,
+            headers=headers,
+            context=HookContext(self.operation.id, provider.name, self.target.base_url),
+            build=build,
+            rebuild=rebuild,
+            retries=checked_retries(self.options.get("retries", self.config.retry_config), "retries"),
+            budget=self.config.retry_budget,
+            timeout_s=self.timeout_s,
+            deadline=self.deadline,
+            max_response_bytes=self.config.max_response_bytes,
+            log=log.debug if log is not None else None,
+        )
+
+    def _content_headers_key(self) -> tuple[bytes | None, list[tuple[str, str]], KeySource | None]:
+        encoded = self.encoded
+        given = {**self.config.http_headers, **checked_headers(self.options.get("http_headers"))}
+        own = {
+            "accept": "text/event-stream, application/json" if encoded.stream else "application/json",
+            "accept-encoding": accepted_codings(),
+            "user-agent": _USER_AGENT,
+        }
+        content = encoded.content
+        if encoded.files is not None:
+            from ._io.multipart import write_form
+
+            content, own["content-type"] = write_form(encoded.form or {}, encoded.files)
+        elif content is not None:
+            own["content-type"] = "application/json"
+        if encoded.method == "POST":
+            own["idempotency-key"] = str(uuid.uuid4())
+        key = self.target.key
+        if "authorization" in given:
+            # What the caller wrote goes where the key would, and is kept as secret.
+            key = KeySource(Secret(given.pop("authorization")))
+        return content, list({**own, **given}.items()), key
+
+    def _one(self, received: Received) -> Any:
+        body = received.body or b""
+        content_type = received.headers.get("content-type", "")
+        is_stream = "text/event-stream" in content_type or body[:64].lstrip().startswith(b"data:")
+        if self.operation.chunk is not None and is_stream:
+            reply = fold_whole(self._decoder(received, decoded=True), body)
+        else:
+            reply = decode_reply(
+                self.operation,
+                self.target.provider,
+                body,
+                content_type=content_type,
+                meta=received.meta,
+                secrets=self.call.secrets,
+            )
+        return reply
+
+    def _decoder(self, received: Received, *, decoded: bool = False) -> EventDecoder:
+        return EventDecoder(
+            self.operation,
+            self.target.provider,
+            received.meta,
+            self.call.secrets,
+            coding=None if decoded else received.headers.get("content-encoding"),
+            max_event_bytes=self.config.max_event_bytes,
+            max_response_bytes=self.config.max_response_bytes,
+        )
+
+
+def _split(operation: Operation, args: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Tell the options from the parameters, in either calling form.
+
+    Raises:
+        RequestValidationError: Both forms are mixed, or the model is named twice.
+    """
+    options = {name: value for name, value in args.items() if name in CALL_OPTIONS}
+    params = {name: value for name, value in args.items() if name not in CALL_OPTIONS}
+    for name in options.keys() & STREAM_OPTIONS:
+        if operation.chunk is None:
+            raise RequestValidationError(f"{name}: {operation.resource}.{operation.name} does not stream", param=name)
+    model_id = params.pop("model_id", None)
+    if operation.request_name is not None and operation.request_name in params:
+        params = _from_object(operation, params)
+    if model_id is not None:
+        if params.get("model", model_id) != model_id:
+            raise RequestValidationError(
+                "model_id: differs from model; give one of them, or the same value", param="model_id"
+            )
+        params["model"] = model_id
+    return options, params
+
+
+_BESIDE_OBJECT = frozenset({"model", "customization_id", "stream"})
+
+
+def _from_object(operation: Operation, params: dict[str, Any]) -> dict[str, Any]:
+    name = operation.request_name or ""
+    request = params.pop(name)
+    if not isinstance(request, Mapping):
+        raise RequestValidationError(
+            f"{name}: must be a {operation.request.__name__} or another mapping, got {type(request).__name__}",
+            param=name,
+        )
+    for other, value in params.items():
+        if other not in _BESIDE_OBJECT:
+            raise RequestValidationError(f"{other}: cannot be mixed with {name}; put it into {name}", param=other)
+        if other != "stream" and request.get(other, value) != value:
+            raise RequestValidationError(f"{other}: differs from {name}[{other!r}]; give one of them", param=other)
+    return {**request, **params}
+
+
+def _mapping(options: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    value = options.get(name)
+    if value is not None and not isinstance(value, Mapping):
+        raise RequestValidationError(f"{name}: must be a mapping, got {type(value).__name__}", param=name)
+    return value

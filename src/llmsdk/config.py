@@ -1,0 +1,334 @@
+"""What an SDK is set up with, checked; and the server, key and URL of one call."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._core.auth import KeyFunction, KeySource, Secret, check_key
+from ._core.encode import Unsupported
+from ._core.spec import Provider
+from .errors import ConfigurationError
+from .hooks import Hooks
+from .options import SDKOptions
+from .providers import OPENAI, PROVIDERS, TOGETHER
+from .utils.headers import check_header
+from .utils.retries import DEFAULT_RETRY, RetryBudget, RetryConfig
+from .utils.urls import check_base_url, fill_path, is_loopback, origin, placeholders
+
+logger = logging.getLogger("llmsdk")
+
+DEFAULT_TIMEOUT_MS = 600_000
+DEFAULT_IDLE_TIMEOUT_MS = 120_000
+DEFAULT_MAX_RESPONSE_BYTES = 128 << 20
+DEFAULT_MAX_EVENT_BYTES = 32 << 20
+
+# The SDK writes these itself; a second host, length or coding is how requests are smuggled (RFC 9112, 11.2).
+_RESERVED_HEADERS = frozenset(
+    {
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "content-encoding",
+        "content-type",
+        "connection",
+        "upgrade",
+        "te",
+        "trailer",
+        "expect",
+        "proxy-connection",
+        "keep-alive",
+    }
+)
+
+
+class Keys:
+    """The API keys of an SDK, by server id; a literal is wrapped at once, so that nothing shows it."""
+
+    def __init__(self, given: Any, default: Provider) -> None:
+        if given is None:
+            self._by_server: dict[str, Secret | KeyFunction] = {}
+        elif isinstance(given, Mapping):
+            self._by_server = {str(name): _key(value, f"api_key[{name!r}]") for name, value in given.items()}
+        else:
+            self._by_server = {default.name: _key(given, "api_key")}
+
+    def of(self, provider: Provider) -> Secret | KeyFunction | None:
+        """Answer with the key that was given for a provider."""
+        return self._by_server.get(provider.name)
+
+
+def _key(value: Any, name: str) -> Secret | KeyFunction:
+    if isinstance(value, Secret):
+        return check_key(value, name)
+    if isinstance(value, str):
+        return check_key(Secret(value), name)
+    if callable(value):
+        function: KeyFunction = value
+        return function
+    raise ConfigurationError(
+        f"{name}: accepted are a string, a function, or a mapping of server ids to these, got {type(value).__name__}"
+    )
+
+
+@dataclass(slots=True)
+class SDKConfig:
+    """The configuration of an SDK; `sdk_init` hooks may change it."""
+
+    provider: Provider
+    server_url: str | None
+    url_params: Mapping[str, Any]
+    keys: Keys
+    hooks: Hooks
+    http_headers: Mapping[str, str] = field(default_factory=dict)
+    retry_config: RetryConfig | None = DEFAULT_RETRY
+    retry_budget: RetryBudget = field(default_factory=RetryBudget)
+    timeout_ms: float = DEFAULT_TIMEOUT_MS
+    unsupported: Unsupported = "error"
+    max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES
+    max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES
+    debug_logger: Any | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where one call goes, and with which key."""
+
+    provider: Provider
+    base_url: str
+    key: KeySource | None
+
+
+def configure(options: SDKOptions) -> SDKConfig:
+    """Check the options of an SDK.
+
+    Raises:
+        ConfigurationError: An unknown option, or a value that cannot be.
+    """
+    for name in options:
+        if name not in SDKOptions.__annotations__:
+            near = difflib.get_close_matches(name, SDKOptions.__annotations__, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; accepted are {', '.join(SDKOptions.__annotations__)}"
+            raise ConfigurationError(f"{name}: unknown option of SDK{hint}")
+    server_url = options.get("server_url")
+    provider = find_provider(options.get("server"), options.get("server_idx"))
+    if provider is None:
+        provider = TOGETHER if server_url is None else OPENAI
+    url_params = _url_params(options)
+    timeout_ms = options.get("timeout_ms")
+    return SDKConfig(
+        provider=provider,
+        server_url=None if server_url is None else checked_url(server_url, url_params),
+        url_params=url_params,
+        keys=Keys(options.get("api_key"), provider),
+        hooks=Hooks(options.get("hooks", ())),
+        http_headers=checked_headers(options.get("http_headers")),
+        retry_config=checked_retries(options.get("retry_config", DEFAULT_RETRY), "retry_config"),
+        retry_budget=options.get("retry_budget") or RetryBudget(),
+        timeout_ms=DEFAULT_TIMEOUT_MS if timeout_ms is None else checked_ms(timeout_ms, "timeout_ms"),
+        unsupported=checked_unsupported(options.get("unsupported", "error")),
+        max_response_bytes=checked_bytes(
+            options.get("max_response_bytes", DEFAULT_MAX_RESPONSE_BYTES), "max_response_bytes"
+        ),
+        max_event_bytes=checked_bytes(options.get("max_event_bytes", DEFAULT_MAX_EVENT_BYTES), "max_event_bytes"),
+        debug_logger=options.get("debug_logger"),
+    )
+
+
+def _url_params(options: SDKOptions) -> dict[str, Any]:
+    given = options.get("url_params")
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigurationError(f"url_params: must be a mapping of names to values, got {type(given).__name__}")
+    url_params: dict[str, Any] = dict(given or {})
+    organization_id = options.get("organization_id")
+    if organization_id is not None:
+        url_params["organization_id"] = organization_id
+    for name, value in url_params.items():
+        if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+            raise ConfigurationError(f"{name}: must be a string or an integer, got {type(value).__name__}")
+    return url_params
+
+
+def find_provider(server: Any, server_idx: Any = None) -> Provider | None:
+    """Find a provider by id, index or constant; None where neither is given.
+
+    Raises:
+        ConfigurationError: No such server.
+    """
+    if server_idx is not None:
+        if isinstance(server_idx, bool) or not isinstance(server_idx, int) or not 0 <= server_idx < len(PROVIDERS):
+            raise ConfigurationError(
+                f"server_idx: must be an integer from 0 to {len(PROVIDERS) - 1} ({', '.join(PROVIDERS)}), "
+                f"got {server_idx if isinstance(server_idx, int) else type(server_idx).__name__}"
+            )
+        if server is not None:
+            raise ConfigurationError("server_idx: give either server or server_idx, not both")
+        return list(PROVIDERS.values())[server_idx]
+    if server is None or isinstance(server, Provider):
+        return server
+    if isinstance(server, str) and server in PROVIDERS:
+        return PROVIDERS[server]
+    near = difflib.get_close_matches(server, PROVIDERS, n=1) if isinstance(server, str) else []
+    came = repr(server[:80]) if isinstance(server, str) else type(server).__name__
+    raise ConfigurationError(
+        f"server: unknown server {came}; accepted are {', '.join(PROVIDERS)}, or a Provider"
+        + (f"; did you mean {near[0]!r}?" if near else "")
+    )
+
+
+def checked_url(url: Any, url_params: Mapping[str, Any]) -> str:
+    """Fill and check a server URL.
+
+    Raises:
+        ConfigurationError: Not a URL that requests can be sent to, or a placeholder is left open.
+    """
+    if not isinstance(url, str):
+        raise ConfigurationError(f"server_url: must be a string, got {type(url).__name__}")
+    names = placeholders(url)
+    for name in names:
+        if url_params.get(name) in (None, ""):
+            raise ConfigurationError(f"server_url: nothing fills {{{name}}}; pass url_params={{{name!r}: ...}}")
+    try:
+        filled = fill_path(url, {name: str(url_params[name]) for name in names})
+        return check_base_url(filled)
+    except ValueError as exc:
+        raise ConfigurationError(f"server_url: {exc}") from None
+
+
+def resolve(config: SDKConfig, server: Any, server_url: Any, start_embedded: Callable[[], str]) -> Target:
+    """Find where a call goes.
+
+    Args:
+        server, server_url: The call's own options, None where not given.
+        start_embedded: Starts the embedded server and answers with its URL.
+
+    Raises:
+        ConfigurationError: An unknown server, a URL that is none, or no key where one is needed.
+    """
+    provider = find_provider(server) or config.provider
+    own_url = config.server_url if provider is config.provider else None
+    if server_url is not None:
+        base_url = checked_url(server_url, config.url_params)
+    elif own_url is not None:
+        base_url = own_url
+    elif provider.embedded:
+        base_url = start_embedded()
+    elif provider.servers:
+        base_url = provider.servers[0]
+    else:
+        raise ConfigurationError(f"server_url: server {provider.name!r} has no URL of its own; pass server_url=")
+    return Target(provider, base_url, _key_source(config, provider, base_url, own_url))
+
+
+def _key_source(config: SDKConfig, provider: Provider, base_url: str, own_url: str | None) -> KeySource | None:
+    """Find the key for a URL. A key goes only to the hosts it was given for."""
+    if provider.auth is None:
+        return None
+    key = config.keys.of(provider)
+    if key is not None:
+        homes = {origin(url) for url in (*provider.servers, *([own_url] if own_url else []))}
+        if homes and origin(base_url) not in homes:
+            logger.warning(
+                "the API key of server %r is not sent to %s, a host that it was not given for; pass the header "
+                "yourself in http_headers if it is meant to be",
+                provider.name,
+                origin(base_url)[1],
+            )
+            return None
+        _warn_of_plain_http(base_url)
+        return KeySource(key, provider.auth)
+    found = Secret(os.environ.get(provider.env_var)) if provider.env_var and os.environ.get(provider.env_var) else None
+    hosts = {*provider.key_hosts, *(origin(url)[1] for url in provider.servers)}
+    if found is not None and origin(base_url)[1] in hosts:
+        _warn_of_plain_http(base_url)
+        return KeySource(check_key(found, f"environment variable {provider.env_var}"), provider.auth)
+    if provider.key_required and "authorization" not in {name.lower() for name in config.http_headers}:
+        held = f" ({provider.env_var} is set, but belongs to {', '.join(sorted(hosts))})" if found is not None else ""
+        raise ConfigurationError(
+            f"api_key: server {provider.name!r} needs one for {origin(base_url)[1]}; pass SDK(api_key=...)"
+            + (f" or set {provider.env_var}" if provider.env_var and not held else "")
+            + held
+        )
+    return None
+
+
+_warned: set[str] = set()
+
+
+def _warn_of_plain_http(base_url: str) -> None:
+    scheme, host, _ = origin(base_url)
+    if scheme == "http" and not is_loopback(host) and host not in _warned:
+        _warned.add(host)
+        logger.warning("an API key is sent over plain http to %s; anyone on the way can read it", host)
+
+
+def checked_headers(headers: Any) -> dict[str, str]:
+    """Check a user's headers; names are lower-cased.
+
+    Raises:
+        ConfigurationError: A name or value that no header can have, or a header that only the SDK may write.
+    """
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(f"http_headers: must be a mapping of names to strings, got {type(headers).__name__}")
+    for name, value in headers.items():
+        try:
+            check_header(name, value)
+        except ValueError as exc:
+            raise ConfigurationError(f"http_headers: {exc}") from None
+        if name.lower() in _RESERVED_HEADERS:
+            raise ConfigurationError(f"http_headers: {name} is written by the SDK and cannot be given")
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def checked_ms(value: Any, name: str) -> float:
+    """Check a time in milliseconds.
+
+    Raises:
+        ConfigurationError: Not a finite number above zero.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
+        came = type(value).__name__ if isinstance(value, bool) or not isinstance(value, int | float) else repr(value)
+        raise ConfigurationError(f"{name}: must be a number of milliseconds above 0, got {came}")
+    return value
+
+
+def checked_bytes(value: Any, name: str) -> int:
+    """Check a size in bytes.
+
+    Raises:
+        ConfigurationError: Not an integer above zero.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        came = repr(value) if isinstance(value, int) else type(value).__name__
+        raise ConfigurationError(f"{name}: must be a number of bytes above 0, got {came}")
+    return value
+
+
+def checked_unsupported(value: Any) -> Unsupported:
+    """Check what to do with unsupported parameters.
+
+    Raises:
+        ConfigurationError: None of the three words.
+    """
+    for word in ("error", "drop", "pass"):
+        if value == word:
+            return word
+    came = repr(value[:40]) if isinstance(value, str) else type(value).__name__
+    raise ConfigurationError(f'unsupported: must be "error", "drop" or "pass", got {came}')
+
+
+def checked_retries(value: Any, name: str) -> RetryConfig | None:
+    """Check a retry policy.
+
+    Raises:
+        ConfigurationError: Neither a RetryConfig nor None.
+    """
+    if value is None or isinstance(value, RetryConfig):
+        return value
+    raise ConfigurationError(f"{name}: must be a RetryConfig or None, got {type(value).__name__}")

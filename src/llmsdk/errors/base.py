@@ -1,0 +1,206 @@
+"""The tree of errors, without the classes of single statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from .meta import ReplyMeta
+
+_MAX_TEXT = 4_000  # characters of server text in str(error); `.message` and `.body` hold the rest
+
+
+def _restore(cls: type[SDKError], message: str, state: dict[str, Any]) -> SDKError:
+    """Make an error again from its pickle, without knowing the arguments of its class."""
+    error = cls.__new__(cls)
+    error.args = (message,)
+    error.__dict__.update(state)
+    return error
+
+
+class SDKError(Exception):
+    """Every error that this package raises."""
+
+    message: str
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), str(self.args[0]) if self.args else "", dict(self.__dict__))
+
+    def __str__(self) -> str:
+        text = self.message
+        return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}... ({len(text)} characters in all)"
+
+
+class ConfigurationError(SDKError, ValueError):
+    """The SDK or a call was set up wrong: a bad key, an unknown server, a closed SDK. Nothing was sent."""
+
+
+class RequestValidationError(SDKError, ValueError):
+    """A parameter is missing, unknown or of the wrong type. Nothing was sent.
+
+    `param` names the parameter, as a path such as `messages[0].content`.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class UnsupportedParameterError(RequestValidationError):
+    """The server in use does not take a parameter; `servers` are those that do."""
+
+    def __init__(self, message: str, *, param: str, server: str, servers: tuple[str, ...]) -> None:
+        super().__init__(message, param=param)
+        self.server = server
+        self.servers = servers
+
+
+class UnsupportedOperationError(RequestValidationError):
+    """The server in use does not have an operation; `servers` are those that do."""
+
+    def __init__(self, message: str, *, operation: str, server: str, servers: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.server = server
+        self.servers = servers
+
+
+class RemoteError(SDKError):
+    """What errors that began with a send have in common.
+
+    Attributes:
+        meta: Server, headers, attempts; None where nothing was sent.
+        partial: What a stream had folded up to the error; None outside streams.
+    """
+
+    def __init__(self, message: str, *, meta: ReplyMeta | None = None, partial: Any = None) -> None:
+        super().__init__(message)
+        self.meta = meta
+        self.partial = partial
+
+    @property
+    def server(self) -> str | None:
+        """Id of the server that was called."""
+        return self.meta.server if self.meta else None
+
+    @property
+    def request_id(self) -> str | None:
+        """The server's id of the request, where it gives one."""
+        return self.meta.request_id if self.meta else None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers of the reply, case-insensitive; empty where there was none."""
+        return self.meta.headers if self.meta else {}
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{text} (request id {self.request_id})" if self.request_id else text
+
+
+class APIStatusError(RemoteError):
+    """The server answered with a status of 400 or above, or with an error object in a reply or stream.
+
+    The class is chosen by status alone, whatever the body.
+
+    Attributes:
+        status_code: HTTP status; of an error object inside a 2xx reply or stream, the status its code stands for,
+            or the HTTP status where it stands for none.
+        message: The server's text, found in the body, else the body's text, else the reason phrase.
+        code, type, param: What the body says of the error, where it does.
+        body: The body as text, the first MiB.
+        data: The body parsed as JSON; None where it is not JSON.
+        retry_after_s: Seconds that the server asks to wait; None where it does not say.
+    """
+
+    statuses: ClassVar[dict[int, type[APIStatusError]]] = {}
+    status: ClassVar[int | None] = None
+
+    def __init_subclass__(cls, *, status: int | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if status is not None:
+            cls.status = status
+            APIStatusError.statuses.setdefault(status, cls)
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int,
+        code: str | None = None,
+        type: str | None = None,
+        param: str | None = None,
+        body: str = "",
+        data: Any = None,
+        retry_after_s: float | None = None,
+        meta: ReplyMeta | None = None,
+        partial: Any = None,
+    ) -> None:
+        super().__init__(message, meta=meta, partial=partial)
+        self.status_code = status_code
+        self.code = code
+        self.type = type
+        self.param = param
+        self.body = body
+        self.data = data
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        return f"{self.status_code}: {super().__str__()}"
+
+
+class APIConnectionError(RemoteError):
+    """No reply, or not all of it, came back: refused, reset, cut. The transport's exception is `__cause__`."""
+
+
+class APITimeoutError(APIConnectionError):
+    """An attempt took longer than `timeout_ms`, or connecting longer than its bound."""
+
+
+class DeadlineExceededError(APITimeoutError):
+    """A call with all its attempts, waits and stream took longer than `deadline_ms`."""
+
+
+class StreamInterruptedError(APIConnectionError):
+    """A stream ended before it was complete; `partial` holds what had come.
+
+    `reason` is "truncated" (the reply ended without finish reason and without `[DONE]`), "connection" (cut, or broken
+    encoding) or "idle" (nothing came for too long).
+    """
+
+    def __init__(self, message: str, *, reason: str, meta: ReplyMeta | None = None, partial: Any = None) -> None:
+        super().__init__(message, meta=meta, partial=partial)
+        self.reason = reason
+
+
+class StreamTimeoutError(StreamInterruptedError, APITimeoutError):
+    """A stream fell silent: no byte within `timeout_ms`, or no event within `idle_timeout_ms`."""
+
+    def __init__(self, message: str, *, meta: ReplyMeta | None = None, partial: Any = None) -> None:
+        super().__init__(message, reason="idle", meta=meta, partial=partial)
+
+
+class ResponseValidationError(RemoteError):
+    """A reply came but is not what the operation answers with: HTML, broken JSON, a missing field, too large.
+
+    Attributes:
+        status_code: HTTP status of the reply; None where the error is not about one.
+        body: What came, as text, the first MiB.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int | None = None,
+        body: str = "",
+        meta: ReplyMeta | None = None,
+        partial: Any = None,
+    ) -> None:
+        super().__init__(message, meta=meta, partial=partial)
+        self.status_code = status_code
+        self.body = body

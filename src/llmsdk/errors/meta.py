@@ -1,0 +1,57 @@
+"""What is known about a call beside its result: server, status, headers, limits, attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One send of a call.
+
+    Exactly one of `status` and `error` is set: the status that came back, or the name of the failure.
+    """
+
+    server: str
+    status: int | None
+    error: str | None
+    elapsed_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One rate limit as a server states it; a part that the server did not state is None.
+
+    `limit` and `remaining` count requests or tokens (a limit can be a fraction), `reset_s` is seconds from the reply.
+    """
+
+    limit: float | None = None
+    remaining: float | None = None
+    reset_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """The rate limits of a reply, for requests and for tokens."""
+
+    requests: Limit = Limit()
+    tokens: Limit = Limit()
+
+
+@dataclass(slots=True)
+class ReplyMeta:
+    """Facts about a call, on every reply, stream and error as `.meta`.
+
+    `headers` are case-insensitive. `dropped` names the parameters that `unsupported="drop"` left out.
+    `elapsed_ms` counts all attempts and waits; of a stream it ends with the arrival of the headers.
+    """
+
+    server: str
+    status_code: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    request_id: str | None = None
+    rate_limit: RateLimit = field(default_factory=RateLimit)
+    attempts: tuple[Attempt, ...] = ()
+    elapsed_ms: float = 0.0
+    dropped: tuple[str, ...] = ()

@@ -1,0 +1,95 @@
+"""Users' functions that run before a request, after a success and after an error."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._core.effects import Flow, invoke
+from .errors import ConfigurationError
+
+_METHODS = ("sdk_init", "before_request", "after_success", "after_error")
+
+
+@dataclass(slots=True)
+class HookContext:
+    """What a hook is told about the call.
+
+    `state` is the call's own dictionary, for hooks to keep things from one attempt to the next.
+    """
+
+    operation_id: str
+    server: str
+    base_url: str
+    attempt: int = 0
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+class Hooks:
+    """The hooks of one SDK: before in the order given, after in reverse.
+
+    A hook is any object with some of these methods, each plain or `async def`:
+
+        sdk_init(config)                                       # once, plain only
+        before_request(ctx, request) -> request                # every attempt, on a fresh request
+        after_success(ctx, response) -> response               # every attempt that succeeds
+        after_error(ctx, response | None, error) -> (response | None, error | None)   # every attempt that fails
+    """
+
+    def __init__(self, hooks: Iterable[object] = ()) -> None:
+        self.given = tuple(hooks)
+        for hook in self.given:
+            if not any(callable(getattr(hook, name, None)) for name in _METHODS):
+                raise ConfigurationError(
+                    f"hooks: {type(hook).__name__} has no hook method; accepted are objects with any of "
+                    + ", ".join(_METHODS)
+                )
+        self._before = self._methods("before_request")
+        self._success = self._methods("after_success")[::-1]
+        self._error = self._methods("after_error")[::-1]
+        self.has_async = any(
+            inspect.iscoroutinefunction(method) for method in (*self._before, *self._success, *self._error)
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.given)
+
+    @property
+    def wants_responses(self) -> bool:
+        """Whether any hook looks at responses."""
+        return bool(self._success or self._error)
+
+    def init(self, config: Any) -> None:
+        """Tell the hooks of a new SDK; each may change `config`."""
+        for method in self._methods("sdk_init"):
+            method(config)
+
+    def before_request(self, context: HookContext, request: Any) -> Flow[Any]:
+        """Pass a request through the hooks; one that answers None leaves it as it is."""
+        for method in self._before:
+            changed = yield from invoke(method, context, request)
+            request = request if changed is None else changed
+        return request
+
+    def after_success(self, context: HookContext, response: Any) -> Flow[Any]:
+        """Pass a response through the hooks; one that answers None leaves it as it is."""
+        for method in self._success:
+            changed = yield from invoke(method, context, response)
+            response = response if changed is None else changed
+        return response
+
+    def after_error(
+        self, context: HookContext, response: Any | None, error: Exception | None
+    ) -> Flow[tuple[Any | None, Exception | None]]:
+        """Pass a failure through the hooks; the answer may be another error, or a response and no error."""
+        for method in self._error:
+            changed = yield from invoke(method, context, response, error)
+            if changed is not None:
+                response, error = changed
+        return response, error
+
+    def _methods(self, name: str) -> tuple[Callable[..., Any], ...]:
+        found = (getattr(hook, name, None) for hook in self.given)
+        return tuple(method for method in found if callable(method))

@@ -1,0 +1,27 @@
+"""The embedded provider: an offline server on a loopback port that speaks every dialect.
+
+`SDK(server="local")` starts one itself. In tests, `LocalServer` is a context manager, and the pytest plugin has the
+fixture `llm_server`; `python -m llmsdk.local` serves any client.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .faults import Fault
+    from .httpd import Request
+    from .server import FAULT_HEADER, LocalServer
+
+__all__ = ["FAULT_HEADER", "Fault", "LocalServer", "Request"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first used: pytest imports this package, for its plugin, in every run of every project.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import faults, httpd, server
+
+    found = next(vars(module)[name] for module in (server, faults, httpd) if name in vars(module))
+    globals()[name] = found
+    return found

@@ -1,0 +1,182 @@
+"""Faults: what a scripted reply does other than answer well."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from .kinds import is_list, is_object
+
+MAX_STALL_S = 600.0
+"""No pause is longer, whatever a script says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One reply that goes wrong; every default means that this part goes well.
+
+    Attributes:
+        status: Status to answer with; from 400 on the body is the dialect's error object unless `body` is given.
+        retry_after: Value of Retry-After, in seconds or any text.
+        headers: Headers added or replaced.
+        body: Body to send: bytes, text, or anything that JSON can hold.
+        content_type: Content-Type to claim.
+        content_encoding: `gzip` compresses the body; any other word is only claimed.
+        delay_s: Wait before the status line.
+        chunk_delay_s: Wait before every piece of the body.
+        split: Cut what is sent into pieces of this many bytes.
+        end_after_events: End a stream in good order after this many events, without its sentinel.
+        in_band_error: After how many events an error event ends the stream, and its payload (None for the dialect's
+            own error object, text to send as it is).
+        cut_before_headers: Close the connection without an answer.
+        cut_after, cut_after_events: Close after so many bytes of the body, or events; a number beyond the end closes
+            where the end of the body should be told.
+        reset: Whether a cut is a TCP reset instead of an orderly close.
+        stall_after, stall_after_events, stall_s: Fall silent for `stall_s` after so many bytes of the body, or events.
+        close_after: Send `Connection: close` and close when the reply is complete.
+        raw: Exact bytes to send instead of a reply; the connection is closed after them.
+    """
+
+    status: int | None = None
+    retry_after: float | str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: Any = None
+    content_type: str | None = None
+    content_encoding: str | None = None
+    delay_s: float = 0.0
+    chunk_delay_s: float = 0.0
+    split: int | None = None
+    end_after_events: int | None = None
+    in_band_error: tuple[int, Any] | None = None
+    cut_before_headers: bool = False
+    cut_after: int | None = None
+    cut_after_events: int | None = None
+    reset: bool = False
+    stall_after: int | None = None
+    stall_after_events: int | None = None
+    stall_s: float = 60.0
+    close_after: bool = False
+    raw: bytes | None = None
+
+    @classmethod
+    def parse(cls, value: Fault | Mapping[str, Any] | str) -> Fault:
+        """Read a fault from a mapping or its JSON text.
+
+        Raises:
+            ValueError: It names a field that does not exist, or gives one a value of the wrong type.
+        """
+        if isinstance(value, Fault):
+            return value
+        if isinstance(value, str):
+            value = json.loads(value)
+        if not is_object(value):
+            raise ValueError("a fault must be a JSON object")
+        given = dict(value)
+        known = {item.name: _KINDS[str(item.type).removesuffix(" | None")] for item in fields(cls)}
+        if unknown := sorted(given.keys() - known.keys()):
+            raise ValueError(f"unknown fault field {unknown[0]!r}; known: {', '.join(known)}")
+        if isinstance(given.get("raw"), str):
+            given["raw"] = given["raw"].encode("latin-1", "replace")
+        for name, content in given.items():
+            kinds = known[name]
+            if content is not None and (
+                not isinstance(content, kinds) or (isinstance(content, bool) and bool not in kinds and name != "body")
+            ):
+                raise ValueError(f"fault field {name!r} takes {kinds[0].__name__}, not {type(content).__name__}")
+        if is_list(given.get("in_band_error")):
+            after, *payload = given["in_band_error"]
+            given["in_band_error"] = (after, payload[0] if payload else None)
+        return cls(**given)
+
+    def events(self, events: list[bytes], error_event: bytes) -> list[bytes]:
+        """Change which events a stream has."""
+        if self.end_after_events is not None:
+            events = events[: self.end_after_events]
+        if self.in_band_error is not None:
+            events = [*events[: self.in_band_error[0]], error_event]
+        return events
+
+
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (float, int),
+    "float | str": (float, int, str),
+    "str": (str,),
+    "bool": (bool,),
+    "bytes": (bytes,),
+    "Any": (object,),
+    "Mapping[str, str]": (dict, Mapping),
+    "tuple[int, Any]": (list, tuple),
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    """Bytes of a body; `announced` is the length of the chunk that they begin."""
+
+    content: bytes
+    announced: int
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Silence."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The end of the connection, before the end of the body."""
+
+
+Step = Data | Pause | Cut
+
+
+def compressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Compress pieces so that each can be read when it arrives."""
+    packer = zlib.compressobj(wbits=31)
+    for piece in pieces:
+        yield packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH)
+    yield packer.flush()
+
+
+def plan(pieces: Iterable[bytes], fault: Fault) -> Iterator[Step]:
+    """Turn the pieces of a body into what the connection does with them."""
+    sent = 0
+    stall_at = fault.stall_after
+    for index, piece in enumerate(pieces):
+        if index == fault.cut_after_events:
+            yield Cut()
+            return
+        if index == fault.stall_after_events:
+            yield Pause(fault.stall_s)
+        for part in _parts(piece, fault.split):
+            if fault.chunk_delay_s:
+                yield Pause(fault.chunk_delay_s)
+            if stall_at is not None and sent + len(part) > stall_at:
+                head, part = part[: stall_at - sent], part[stall_at - sent :]
+                stall_at = None
+                if head:
+                    yield Data(head, len(head))
+                    sent += len(head)
+                yield Pause(fault.stall_s)
+            if fault.cut_after is not None and sent + len(part) > fault.cut_after:
+                yield Data(part[: fault.cut_after - sent], len(part))
+                yield Cut()
+                return
+            yield Data(part, len(part))
+            sent += len(part)
+    if fault.cut_after is not None or fault.cut_after_events is not None:
+        yield Cut()
+
+
+def _parts(piece: bytes, size: int | None) -> Iterator[bytes]:
+    if size is None or size < 1:
+        yield piece
+        return
+    for start in range(0, len(piece), size):
+        yield piece[start : start + size]

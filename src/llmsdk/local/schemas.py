@@ -1,0 +1,202 @@
+"""Values that satisfy a JSON schema, made without chance."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from .kinds import Json, is_list, is_object
+
+_MAX_DEPTH = 6  # below it only what is required is made, so that recursive schemas end
+
+_FORMATS = {
+    "date": "2025-01-0{}",
+    "date-time": "2025-01-01T00:00:0{}Z",
+    "time": "00:00:0{}Z",
+    "duration": "PT{}S",
+    "email": "user{}@example.com",
+    "idn-email": "user{}@example.com",
+    "hostname": "host{}.example.com",
+    "uri": "https://example.com/{}",
+    "url": "https://example.com/{}",
+    "uri-reference": "/{}",
+    "uuid": "00000000-0000-4000-8000-00000000000{}",
+    "ipv4": "192.0.2.{}",
+    "ipv6": "2001:db8::{}",
+    "byte": "QUJDR{}==",
+    "base64": "QUJDR{}==",
+    "json-pointer": "/{}",
+    "regex": "a{}",
+}
+_GUESSES = ("", "a", "A", "0", "1", "12", "123", "1234", "12345", "12.5", "abc", "ABC", "a1", "A1", "a-b", "a_b", "a.b")
+
+
+def example(schema: Any, *, hint: str = "embedded", root: Any = None, depth: int = 0, turn: int = 0) -> Any:
+    """Make a value that fits a schema.
+
+    Args:
+        schema: A JSON schema, also one with `$ref`, `anyOf`, `oneOf`, `allOf`.
+        hint: Text that free strings take.
+        root: The document that `$ref` points into; the schema itself by default.
+        depth: How deep in the value this is.
+        turn: Which of several different values to make, for the items of an array.
+    """
+    root = schema if root is None else root
+    schema = _resolved(schema, root)
+    if not is_object(schema):
+        return None if schema is False else hint
+    if "const" in schema:
+        return schema["const"]
+    if choices := schema.get("enum"):
+        return choices[turn % len(choices)]
+    if options := schema.get("anyOf") or schema.get("oneOf"):
+        rest = {key: value for key, value in schema.items() if key not in {"anyOf", "oneOf"}}
+        return example(_merged(rest, _pick(options, depth)), hint=hint, root=root, depth=depth, turn=turn)
+    match _type_of(schema):
+        case "object":
+            return _object(schema, hint, root, depth, turn)
+        case "array":
+            return _array(schema, hint, root, depth)
+        case "string":
+            return _string(schema, hint, turn)
+        case "integer":
+            return _number(schema, turn, whole=True)
+        case "number":
+            return _number(schema, turn, whole=False)
+        case "boolean":
+            return turn % 2 == 0
+        case "null":
+            return None
+        case _:
+            return hint
+
+
+def _resolved(schema: Any, root: Any) -> Any:
+    """Follow `$ref` and fold `allOf` in."""
+    for _ in range(32):  # a chain of references that is longer goes in a circle
+        if not is_object(schema):
+            return schema
+        if isinstance(reference := schema.get("$ref"), str):
+            rest = {key: value for key, value in schema.items() if key != "$ref"}
+            schema = _merged(rest, _pointed(root, reference))
+        elif parts := schema.get("allOf"):
+            schema = {key: value for key, value in schema.items() if key != "allOf"}
+            for part in parts:
+                schema = _merged(schema, _resolved(part, root))
+        else:
+            return schema
+    return True
+
+
+def _pointed(root: Any, reference: str) -> Any:
+    found: Any = root
+    for step in reference.removeprefix("#").strip("/").split("/"):
+        key = step.replace("~1", "/").replace("~0", "~")
+        if key:
+            found = found.get(key, True) if is_object(found) else True
+    return found
+
+
+def _merged(first: Json, second: Any) -> Any:
+    if not is_object(second):
+        return first or second
+    both = {**second, **first}
+    for key in ("properties", "$defs"):
+        if key in first and key in second:
+            both[key] = {**second[key], **first[key]}
+    if "required" in first and "required" in second:
+        both["required"] = [*second["required"], *first["required"]]
+    return both
+
+
+def _pick(options: list[Any], depth: int) -> Any:
+    """Take the first option that says something; deep down, the first that surely ends."""
+    leaves: list[Json] = [option for option in options if is_object(option) and "$ref" not in option]
+    if depth > _MAX_DEPTH and leaves:
+        flat = [option for option in leaves if _type_of(option) not in {"object", "array"}]
+        return (flat or leaves)[0]
+    return next((option for option in options if option != {"type": "null"}), options[0])
+
+
+def _type_of(schema: Json) -> str | None:
+    kind = schema.get("type")
+    if is_list(kind):
+        return next((str(name) for name in kind if name != "null"), "null")
+    if isinstance(kind, str):
+        return kind
+    for name, keys in (
+        ("object", ("properties", "required", "additionalProperties")),
+        ("array", ("items", "prefixItems", "minItems")),
+        ("string", ("pattern", "format", "minLength", "maxLength")),
+        ("number", ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")),
+    ):
+        if any(key in schema for key in keys):
+            return name
+    return None
+
+
+def _object(schema: Json, hint: str, root: Any, depth: int, turn: int) -> dict[str, Any]:
+    properties: Json = schema.get("properties") or {}
+    required: list[str] = schema.get("required") or []
+    extra = schema.get("additionalProperties", True)
+    names: list[str] = list(properties) if depth < _MAX_DEPTH else []
+    names += [name for name in dict.fromkeys(required) if name not in names]
+    missing = max(0, int(schema.get("minProperties", 0)) - len(names))
+    names += [f"key{number}" for number in range(missing)]
+    return {
+        name: example(properties.get(name, extra), hint=hint, root=root, depth=depth + 1, turn=turn) for name in names
+    }
+
+
+def _array(schema: Json, hint: str, root: Any, depth: int) -> list[Any]:
+    first: list[Any] = schema.get("prefixItems") or []
+    items = schema.get("items", True)
+    wanted = max(int(schema.get("minItems", 0)), 0 if depth >= _MAX_DEPTH else min(1, int(schema.get("maxItems", 1))))
+    if first and "minItems" not in schema:
+        wanted = len(first)
+    return [
+        example(first[at] if at < len(first) else items, hint=hint, root=root, depth=depth + 1, turn=at)
+        for at in range(min(wanted, 1000))
+    ]
+
+
+def _string(schema: Json, hint: str, turn: int) -> str:
+    if form := _FORMATS.get(str(schema.get("format"))):
+        return form.format(turn % 9 + 1)
+    least = max(0, int(schema.get("minLength", 0)))
+    most = int(schema.get("maxLength", max(least, 4096)))
+    text = f"{hint} {turn + 1}" if turn else hint
+    if len(text) > most and turn:
+        text = f"{turn}{hint}"
+    text = text.ljust(least, ".")[:most]
+    if isinstance(pattern := schema.get("pattern"), str):
+        text = next((guess for guess in (text, *_GUESSES, *_repeated(least)) if _fits(pattern, guess)), text)
+    return text
+
+
+def _repeated(least: int) -> list[str]:
+    return [letter * length for length in range(1, max(least, 40) + 1) for letter in "aA0"]
+
+
+def _fits(pattern: str, text: str) -> bool:
+    try:
+        return re.search(pattern, text) is not None
+    except re.error:
+        return True
+
+
+def _number(schema: Json, turn: int, *, whole: bool) -> float:
+    low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+    step = schema.get("multipleOf", 1 if whole else None)
+    nudge = step or 0.5
+    if isinstance(above := schema.get("exclusiveMinimum"), int | float) and not isinstance(above, bool):
+        low = max(low, above + (nudge if not whole else 1))
+    if isinstance(below := schema.get("exclusiveMaximum"), int | float) and not isinstance(below, bool):
+        high = min(high, below - (nudge if not whole else 1))
+    if low > high:  # open on both sides, and narrower than the nudge
+        low = high = (low + high) / 2
+    value: float = min(max(1 + turn * nudge, low + turn * nudge if low > 1 else low), high)
+    if step:
+        value = math.ceil(value / step) * step if value + step <= high else math.floor(value / step) * step
+    return int(value) if whole else float(value)

@@ -1,0 +1,170 @@
+"""What the families of models share: the base classes, the leniency markers, usage and log probabilities."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
+from pydantic_core import CoreSchema, core_schema
+from typing_extensions import TypedDict
+
+if TYPE_CHECKING:
+    from ..errors.meta import ReplyMeta
+
+_SCALARS = frozenset({"bool", "float", "int", "str"})
+
+
+def _exact(schema: CoreSchema) -> CoreSchema:
+    """Keep scalars from being converted: 1.0 is not an int and "1" is not a number."""
+    if schema["type"] == "nullable":
+        return cast(CoreSchema, {**schema, "schema": _exact(schema["schema"])})
+    if schema["type"] == "union":
+        choices = [_exact(choice[0] if isinstance(choice, tuple) else choice) for choice in schema["choices"]]
+        return cast(CoreSchema, {**schema, "choices": choices})
+    if schema["type"] in _SCALARS:
+        return cast(CoreSchema, {**schema, "strict": True})
+    return schema
+
+
+class Loose:
+    """Mark a field of a reply that keeps a value of any other type as it came, instead of refusing the reply."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        choices: list[CoreSchema | tuple[CoreSchema, str]] = [_exact(handler(source)), core_schema.any_schema()]
+        return core_schema.union_schema(choices, mode="left_to_right")
+
+
+class OrEmpty:
+    """Mark a field of a reply whose null reads as an empty value, so that users need no check for None.
+
+    The type's own schema is tried first: only a null costs a call into Python.
+    """
+
+    def __init__(self, empty: Callable[[], Any]) -> None:
+        self.empty = empty
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def replace(_: None) -> Any:
+            return self.empty()
+
+        null = core_schema.no_info_after_validator_function(replace, core_schema.none_schema())
+        return core_schema.union_schema([(handler(source), "value"), (null, "null")], mode="left_to_right")
+
+
+class Listed:
+    """Mark a `Sequence` of a request: a list or a tuple is accepted, neither text nor a generator.
+
+    A generator would be used up by the check, and the wire can hold nothing but lists.
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        item = handler.generate_schema(get_args(source)[0])
+        as_tuple = core_schema.tuple_schema([item], variadic_item_index=0)
+        return core_schema.union_schema([core_schema.list_schema(item), as_tuple], mode="left_to_right")
+
+
+Text: TypeAlias = Annotated[str | None, Loose()]
+Whole: TypeAlias = Annotated[int | None, Loose()]
+Number: TypeAlias = Annotated[int | float | None, Loose()]
+Flag: TypeAlias = Annotated[bool | None, Loose()]
+Object: TypeAlias = Annotated[dict[str, Any] | None, Loose()]
+Objects: TypeAlias = Annotated[list[dict[str, Any]] | None, Loose()]
+
+
+class Model(BaseModel):
+    """Base of everything that a server sends: unknown fields are kept, in `model_extra` and as attributes."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+
+class Reply(Model):
+    """Base of whole answers."""
+
+    _meta: "ReplyMeta | None" = PrivateAttr(default=None)
+
+    @property
+    def meta(self) -> "ReplyMeta":
+        """Facts about the call: server, status, headers, request id, rate limits, attempts. Not part of the dump.
+
+        Raises:
+            AttributeError: The reply was made by hand and belongs to no call.
+        """
+        if self._meta is None:
+            raise AttributeError(f"this {type(self).__name__} came from no call of an SDK: it has no meta")
+        return self._meta
+
+
+def text_of(content: Any) -> str:
+    """Read the text of a message's content, whether it is a string, a part or a list of parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list | tuple):
+        return "".join(text_of(part) for part in cast("list[Any]", content))
+    if isinstance(content, Mapping):
+        text = cast("Mapping[str, Any]", content).get("text")
+        return text if isinstance(text, str) else ""
+    return ""
+
+
+class PromptTokensDetails(Model):
+    """What the prompt's tokens were."""
+
+    cached_tokens: Whole = None
+    audio_tokens: Whole = None
+
+
+class CompletionTokensDetails(Model):
+    """What the completion's tokens were."""
+
+    reasoning_tokens: Whole = None
+    audio_tokens: Whole = None
+    accepted_prediction_tokens: Whole = None
+    rejected_prediction_tokens: Whole = None
+
+
+class Usage(Model):
+    """Token counts of a call; which details are set depends on the server."""
+
+    prompt_tokens: Whole = None
+    completion_tokens: Whole = None
+    total_tokens: Whole = None
+    cached_tokens: Whole = None
+    reasoning_tokens: Whole = None
+    prompt_tokens_details: Annotated[PromptTokensDetails | None, Loose()] = None
+    prompt_token_details: Annotated[PromptTokensDetails | None, Loose()] = None
+    completion_tokens_details: Annotated[CompletionTokensDetails | None, Loose()] = None
+
+
+class TopLogprob(Model):
+    """A token that could have stood at a place, with its log probability."""
+
+    token: Text = None
+    logprob: Number = None
+    bytes: Annotated[list[int] | None, Loose()] = None
+
+
+class TokenLogprob(TopLogprob):
+    """A token with its log probability and the most likely alternatives."""
+
+    top_logprobs: Annotated[list[TopLogprob] | None, Loose()] = None
+
+
+class Logprobs(Model):
+    """Log probabilities, in the form of the server.
+
+    Either `content` and `refusal`, one object per token, or parallel lists: `tokens`, `token_logprobs`, `token_ids`,
+    `top_logprobs` (a map, or per token a map or a list) and `text_offset`.
+    """
+
+    content: Annotated[list[TokenLogprob] | None, Loose()] = None
+    refusal: Annotated[list[TokenLogprob] | None, Loose()] = None
+    tokens: Annotated[list[str | None] | None, Loose()] = None
+    token_logprobs: Annotated[list[int | float | None] | None, Loose()] = None
+    token_ids: Annotated[list[int | None] | None, Loose()] = None
+    top_logprobs: Annotated[list[Any] | dict[str, Any] | None, Loose()] = None
+    text_offset: Annotated[list[int] | None, Loose()] = None
+
+
+class StreamOptions(TypedDict, total=False):
+    """Options of a streamed reply."""
+
+    include_usage: Annotated[bool, Field(description="Send token counts in the last chunk.")]

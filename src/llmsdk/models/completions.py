@@ -1,0 +1,306 @@
+"""Text completion: the parameters of a request, the reply, its chunks and how they fold."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PrivateAttr
+from typing_extensions import Required, TypedDict
+
+from .common import (
+    Listed,
+    Logprobs,
+    Loose,
+    Model,
+    Number,
+    Objects,
+    OrEmpty,
+    Reply,
+    StreamOptions,
+    Text,
+    Usage,
+    Whole,
+    text_of,
+)
+from .folding import Accumulator, HeadFold, LogprobsFold, keep_last
+
+
+class CompletionParams(TypedDict, total=False):
+    """Parameters of a text completion, without the model."""
+
+    prompt: Required[Annotated[str, Field(description="The text to continue.")]]
+    max_tokens: Annotated[
+        int | None,
+        Field(description="Most tokens to generate, at least 1. Unset, the server decides (Writer: 100)."),
+    ]
+    min_tokens: Annotated[int | None, Field(description="Fewest tokens to generate. Writer's older API only.")]
+    temperature: Annotated[
+        float | None,
+        Field(description="Randomness of sampling; 0 picks the likeliest token. Together: 0 to 1; r9s: 0 to 2."),
+    ]
+    top_p: Annotated[
+        float | None,
+        Field(description="Sample only among the likeliest tokens that add up to this probability, 0 to 1."),
+    ]
+    top_k: Annotated[int | None, Field(description="Sample only among this many of the likeliest tokens.")]
+    min_p: Annotated[
+        float | None,
+        Field(description="Sample only tokens at least this likely relative to the likeliest, 0 to 1."),
+    ]
+    repetition_penalty: Annotated[
+        float | None, Field(description="Divides the likelihood of tokens that already occurred; 1 changes nothing.")
+    ]
+    presence_penalty: Annotated[
+        float | None, Field(description="Lowers the likelihood of tokens that already occurred, -2 to 2.")
+    ]
+    frequency_penalty: Annotated[
+        float | None,
+        Field(description="Lowers the likelihood of tokens by how often they already occurred, -2 to 2."),
+    ]
+    logit_bias: Annotated[
+        Mapping[str, float] | None,
+        Field(description="Token id, as a string, to what is added to its score. Together: -100 to 100."),
+    ]
+    stop: Annotated[
+        str | Annotated[Sequence[str], Listed()] | None,
+        Field(description="Text, or several, that ends the completion where it comes up."),
+    ]
+    n: Annotated[int | None, Field(description="How many completions to make. Together: 1 to 128.")]
+    best_of: Annotated[
+        int | None, Field(description="How many completions the server makes to choose the best from, at least 1.")
+    ]
+    echo: Annotated[bool | None, Field(description="Give the prompt back with the reply.")]
+    logprobs: Annotated[
+        int | None,
+        Field(description="How many alternatives with their log probabilities to give per token. Together: 0 to 20."),
+    ]
+    seed: Annotated[int | None, Field(description="Start of the random numbers, for repeatable sampling.")]
+    safety_model: Annotated[str | None, Field(description="Model that checks the output. Together only.")]
+    user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]
+    stream_options: Annotated[StreamOptions | None, Field(description="Options of a streamed reply.")]
+    suffix: Annotated[str | None, Field(description="Text that follows what is to be generated.")]
+
+
+class CompletionRequest(CompletionParams, total=False):
+    """A request of a text completion."""
+
+    model: Annotated[str, Field(description="Id of the model; of Writer's older API it goes into the path.")]
+    stream: Annotated[bool, Field(description="Stream the reply as events.")]
+
+
+class CustomizationCompletionRequest(CompletionParams, total=False):
+    """A request of a text completion from a customized model of Writer."""
+
+    model: Annotated[str, Field(description="Id of the base model.")]
+    customization_id: Annotated[str, Field(description="Id of the customization.")]
+
+
+class PromptPart(Model):
+    """The prompt given back, with its log probabilities where these were asked for."""
+
+    text: Text = None
+    logprobs: Annotated[Logprobs | None, Loose()] = None
+
+
+class CompletionChoice(Model):
+    """One of the completions.
+
+    `finish_reason` says why generation ended (stop, eos, length, ...). `seed` can exceed 64 bits.
+    """
+
+    index: Whole = None
+    text: Text = None
+    finish_reason: Annotated[
+        Literal["stop", "eos", "length", "content_filter", "tool_calls", "function_call", "error"] | str | None, Loose()
+    ] = None
+    logprobs: Annotated[Logprobs | None, Loose()] = None
+    seed: Whole = None
+
+
+class CompletionResponse(Reply):
+    """The reply to a text completion."""
+
+    id: Text = None
+    object: Text = None
+    created: Number = None
+    model: Text = None
+    choices: Annotated[list[CompletionChoice], OrEmpty(list)] = Field(default_factory=list[CompletionChoice])
+    usage: Annotated[Usage | None, Loose()] = None
+    prompt: Annotated[list[PromptPart] | None, Loose()] = None
+    system_fingerprint: Text = None
+    warnings: Objects = None
+
+    @property
+    def text(self) -> str:
+        """Text of the first choice."""
+        return text_of(self.choices[0].text) if self.choices else ""
+
+
+class CompletionDelta(Model):
+    """The same new text as in `text`, as chat has it."""
+
+    role: Text = None
+    content: Text = None
+    token_id: Whole = None
+
+
+class CompletionChunkChoice(CompletionChoice):
+    """The new part of one of the completions."""
+
+    delta: Annotated[CompletionDelta | None, Loose()] = None
+    error: Any = None
+
+
+class CompletionChunk(Model):
+    """One event of a streamed text completion."""
+
+    id: Text = None
+    object: Text = None
+    created: Number = None
+    model: Text = None
+    choices: Annotated[list[CompletionChunkChoice], OrEmpty(list)] = Field(default_factory=list[CompletionChunkChoice])
+    usage: Annotated[Usage | None, Loose()] = None
+    finish_reason: Text = None
+    seed: Whole = None
+    system_fingerprint: Text = None
+    warnings: Objects = None
+
+    @property
+    def text(self) -> str:
+        """New text of the first choice."""
+        for position, choice in enumerate(self.choices):
+            if (position if choice.index is None else choice.index) == 0:
+                return _new_text(choice)
+        return ""
+
+
+def _new_text(choice: CompletionChunkChoice) -> str:
+    text = choice.text
+    if text is None and isinstance(choice.delta, CompletionDelta):
+        text = choice.delta.content
+    return text_of(text)
+
+
+class _Choice:
+    """What has come of one choice."""
+
+    def __init__(self, index: Any) -> None:
+        self.index = index
+        self.has_index = False
+        self.parts: list[str] = []
+        self.finish_reason: Any = None
+        self.seed: Any = None
+        self.error: Any = None
+        self.logprobs = LogprobsFold()
+        self.extra: dict[str, Any] = {}
+
+    def add(self, choice: CompletionChunkChoice, chunk: CompletionChunk) -> None:
+        self.has_index = self.has_index or choice.index is not None
+        self.parts.append(_new_text(choice))
+        if reason := choice.finish_reason or chunk.finish_reason:
+            self.finish_reason = reason
+        seed = chunk.seed if choice.seed is None else choice.seed
+        self.seed = self.seed if seed is None else seed
+        self.error = self.error if choice.error is None else choice.error
+        if choice.logprobs is not None:
+            self.logprobs.add(choice.logprobs)
+        keep_last(self.extra, choice.model_extra)
+
+    def build(self) -> dict[str, Any]:
+        built = {**self.extra, "text": "".join(self.parts), "finish_reason": self.finish_reason}
+        if self.has_index:
+            built["index"] = self.index
+        if (logprobs := self.logprobs.build()) is not None:
+            built["logprobs"] = logprobs
+        for name, value in (("seed", self.seed), ("error", self.error)):
+            if value is not None:
+                built[name] = value
+        return built
+
+
+class CompletionAccumulator(Accumulator[CompletionChunk, CompletionResponse]):
+    """Folds the chunks of a text completion."""
+
+    def __init__(self) -> None:
+        # A chunk's `token` describes that chunk alone.
+        self._head = HeadFold(frozenset({"token"}))
+        self._choices: dict[Any, _Choice] = {}
+        self._complete = False
+        self._whole: CompletionResponse | None = None
+
+    def add(self, chunk: CompletionChunk) -> None:
+        """Take the next chunk."""
+        choices = chunk.choices
+        if self._complete and len(choices) == 1 and chunk.usage is None and chunk.finish_reason is None:
+            choice = choices[0]
+            known = self._choices.get(choice.index)
+            text = choice.text
+            if (
+                known is not None
+                and type(text) is str
+                and choice.finish_reason is None
+                and choice.logprobs is None
+                and choice.error is None
+                and chunk.system_fingerprint is None
+                and chunk.warnings is None
+                and choice.seed is None
+                and chunk.seed is None
+                and not choice.model_extra
+                and chunk.model_extra == self._head.last_extra
+            ):
+                known.parts.append(text)
+                return
+        self._add_rare(chunk)
+
+    def _add_rare(self, chunk: CompletionChunk) -> None:
+        first = not (self._head.first or self._choices)
+        self._whole = chunk.whole if isinstance(chunk, _WholeChunk) and first else None
+        self._head.add(chunk)
+        text = chunk.text
+        for name, value in (chunk.model_extra or {}).items():
+            if isinstance(value, str) and value == text:
+                self._head.extra.pop(name, None)  # the dialect's own spelling of the text
+        for position, choice in enumerate(chunk.choices):
+            index = position if choice.index is None else choice.index
+            key = index if isinstance(index, int | str) else repr(index)
+            self._choices.setdefault(key, _Choice(index)).add(choice, chunk)
+        if not chunk.choices and chunk.finish_reason:
+            for state in self._choices.values():
+                state.finish_reason = state.finish_reason or chunk.finish_reason
+        self._complete = self._head.complete
+
+    def build(self) -> CompletionResponse:
+        """Make the reply of what has come so far."""
+        if self._whole is not None:
+            return self._whole
+        head = self._head.build()
+        if isinstance(head.get("object"), str):
+            head["object"] = head["object"].removesuffix(".chunk")
+        states = sorted(self._choices.values(), key=lambda state: state.index if isinstance(state.index, int) else 0)
+        return CompletionResponse.model_validate({**head, "choices": [state.build() for state in states]})
+
+    @property
+    def finished(self) -> bool:
+        """Whether every choice has a finish reason."""
+        return bool(self._choices) and all(state.finish_reason for state in self._choices.values())
+
+    def failed_choice(self) -> Any | None:
+        """Give the error object of a choice that failed and never got a finish reason."""
+        failed = (state.error for state in self._choices.values() if not state.finish_reason)
+        return next((error for error in failed if error is not None), None)
+
+
+class _WholeChunk(CompletionChunk):
+    """The one chunk made of a whole reply."""
+
+    _whole: CompletionResponse | None = PrivateAttr(default=None)
+
+    @property
+    def whole(self) -> CompletionResponse | None:
+        return self._whole
+
+
+def as_chunk(reply: CompletionResponse) -> CompletionChunk:
+    """Make the one chunk that a server should have streamed instead of this reply."""
+    chunk = _WholeChunk.model_validate(reply.model_dump())
+    chunk._whole = reply
+    return chunk

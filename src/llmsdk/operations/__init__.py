@@ -1,0 +1,17 @@
+"""The endpoints, each described once; a family's module is imported when its resource is first used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .._core.spec import Operation
+
+
+def all_operations() -> dict[str, Operation]:
+    """Collect every operation by its id, importing all families."""
+    from . import catalog, chat, completions, images
+
+    constants = (value for module in (completions, chat, images, catalog) for value in vars(module).values())
+    found = [value for value in constants if hasattr(value, "request_name")]
+    return {operation.id: operation for operation in found}

@@ -1,0 +1,102 @@
+"""What sets up an SDK and what steers one call, beside the parameters that go to the server."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import Field
+from typing_extensions import TypedDict  # pydantic reads typing's own only from Python 3.12 on
+
+from ._core.auth import KeyFunction
+from ._core.spec import Provider
+from ._io.client import AsyncHttpClient, HttpClient
+from .utils.retries import RetryBudget, RetryConfig
+
+
+class DebugLogger(Protocol):
+    """What `debug_logger` has to have; a `logging.Logger` does."""
+
+    def debug(self, msg: str, *args: Any) -> Any:
+        """Take a line; the arguments are merged into it by `%`."""
+        ...
+
+
+class SDKOptions(TypedDict, total=False):
+    """What `SDK(...)` takes; nothing is required that the environment gives."""
+
+    api_key: Annotated[
+        str | KeyFunction | Mapping[str, str | KeyFunction] | None,
+        Field(
+            description="Key of the server in use; or a function, sync or async, asked before every attempt; or a "
+            "mapping of server ids to these. Left out, the server's environment variable is read."
+        ),
+    ]
+    server: Annotated[
+        str | Provider | None,
+        Field(
+            description="Server id (`together`, `writer`, `writer_v1`, `r9s`, `openai`, `local`) or a `Provider`; "
+            "Together where neither this nor a URL is given."
+        ),
+    ]
+    server_idx: Annotated[int | None, Field(description="The same by position, from 0.")]
+    server_url: Annotated[
+        str | None,
+        Field(
+            description="Base URL instead of the server's own; alone, it speaks OpenAI's dialect. A name in braces is "
+            "filled from `url_params`."
+        ),
+    ]
+    url_params: Annotated[Mapping[str, str] | None, Field(description="Values for names in braces.")]
+    organization_id: Annotated[str | int | None, Field(description="Writer's organization, for all calls.")]
+    client: Annotated[
+        HttpClient | None, Field(description="Sync HTTP client to use instead of our own; the SDK never closes it.")
+    ]
+    async_client: Annotated[
+        AsyncHttpClient | None,
+        Field(description="Async HTTP client to use instead of our own; the SDK never closes it."),
+    ]
+    retry_config: Annotated[
+        RetryConfig | None,
+        Field(
+            description="Retry policy of all calls; None turns retries off. By default 3 attempts within 60 s, waits "
+            "from 500 ms doubling to 8 s."
+        ),
+    ]
+    retry_budget: Annotated[RetryBudget | None, Field(description="Bound of all calls' retries together.")]
+    timeout_ms: Annotated[float | None, Field(description="Bound of one attempt; 600,000 by default.")]
+    hooks: Annotated[Iterable[object], Field(description="Objects with hook methods, see `llmsdk.hooks.Hooks`.")]
+    http_headers: Annotated[Mapping[str, str] | None, Field(description="Headers of all calls.")]
+    debug_logger: Annotated[
+        DebugLogger | None, Field(description="Gets some lines per attempt, without bodies and keys.")
+    ]
+    unsupported: Annotated[
+        Literal["error", "drop", "pass"],
+        Field(description="What to do with parameters that a server lacks: refuse, leave out with a warning, send."),
+    ]
+    max_response_bytes: Annotated[int, Field(description="Bound of a reply after decoding; 128 MiB by default.")]
+    max_event_bytes: Annotated[int, Field(description="Bound of one event of a stream; 32 MiB by default.")]
+
+
+class CallOptions(TypedDict, total=False):
+    """Options that every method takes; an absent one is that of the SDK."""
+
+    server: Annotated[str | Provider, Field(description="Server id, or a `Provider` of your own.")]
+    server_url: Annotated[str, Field(description="Base URL; the dialect stays that of the server in use.")]
+    organization_id: Annotated[str | int, Field(description="Writer's organization, in the path.")]
+    retries: Annotated[RetryConfig | None, Field(description="Retry policy; None turns retries off.")]
+    timeout_ms: Annotated[
+        float, Field(description="Bound of one attempt; of a stream, of the wait for the headers and of each silence.")
+    ]
+    deadline_ms: Annotated[float | None, Field(description="Bound of everything: attempts, waits, body and stream.")]
+    http_headers: Annotated[Mapping[str, str], Field(description="Headers to add.")]
+    extra_body: Annotated[Mapping[str, Any], Field(description="Put into the JSON body untouched, over what is there.")]
+    extra_query: Annotated[Mapping[str, Any], Field(description="Put into the URL's query.")]
+    unsupported: Annotated[
+        Literal["error", "drop", "pass"],
+        Field(description="What to do with parameters that the server lacks: refuse, leave out with a warning, send."),
+    ]
+
+
+STREAM_OPTIONS = frozenset({"idle_timeout_ms"})
+"""Options of streamed calls only."""
+
+CALL_OPTIONS = frozenset(CallOptions.__annotations__) | STREAM_OPTIONS

@@ -1,0 +1,30 @@
+"""Servers that speak OpenAI's API: vLLM, llama.cpp, a gateway; and the embedded provider."""
+
+from __future__ import annotations
+
+from .._core.reshape import Renamed
+from .._core.spec import Page, Provider, Route
+
+_BASE64 = Renamed("response_format", (("base64", "b64_json"),))
+_OPTIONAL_MODEL = frozenset({"model"})
+
+# Such servers take more than OpenAI documents, each its own set, so nothing of the vocabulary is refused here.
+_ROUTES = {
+    "createCompletion": Route(),
+    "createChatCompletion": Route(),
+    "createImage": Route(optional=_OPTIONAL_MODEL, reshape={"response_format": _BASE64}),
+    "editImage": Route(optional=_OPTIONAL_MODEL, reshape={"response_format": _BASE64}),
+    "listModels": Route(page=Page(more="$.has_more", cursor="$.last_id", param="after")),
+    "retrieveModel": Route(),
+}
+
+OPENAI = Provider(
+    name="openai",
+    env_var="OPENAI_API_KEY",
+    key_hosts=("api.openai.com",),
+    key_required=False,
+    request_id=("x-request-id", "request-id", "cf-ray"),
+    routes=_ROUTES,
+)
+
+LOCAL = Provider(name="local", auth=None, key_required=False, embedded=True, routes=_ROUTES)

@@ -1,0 +1,73 @@
+"""r9s, a relay of several vendors."""
+
+from __future__ import annotations
+
+from .._core.reshape import Renamed
+from .._core.spec import Provider, Route
+
+_STATUSES = (400, 401, 403, 422, 429, 500, 503)
+_BASE64 = Renamed("response_format", (("base64", "b64_json"),))
+
+# r9s-ai/r9s-python, relay.yaml of 2026-01-21.
+R9S = Provider(
+    name="r9s",
+    servers=("https://api.r9s.ai/v1",),
+    env_var="R9S_API_KEY",
+    # The relayed vendor's limit headers come through; a used-up balance answers 429 as well.
+    routes={
+        "createCompletion": Route(
+            unsupported=frozenset(
+                {
+                    "min_tokens",
+                    "top_k",
+                    "min_p",
+                    "repetition_penalty",
+                    "logprobs",
+                    "safety_model",
+                    "stream_options",
+                    "suffix",
+                }
+            ),
+            statuses=_STATUSES,
+        ),
+        "createChatCompletion": Route(
+            unsupported=frozenset(
+                {
+                    "min_p",
+                    "repetition_penalty",
+                    "echo",
+                    "function_call",
+                    "reasoning",
+                    "context_length_exceeded_behavior",
+                    "compliance",
+                    "chat_template_kwargs",
+                    "safety_model",
+                }
+            ),
+            statuses=(*_STATUSES, 409),
+        ),
+        "createImage": Route(
+            unsupported=frozenset(
+                {
+                    "steps",
+                    "image_url",
+                    "width",
+                    "height",
+                    "guidance_scale",
+                    "image_loras",
+                    "reference_images",
+                    "disable_safety_checker",
+                    "aspect_ratio",
+                    "frame_images",
+                    "image_base64",
+                }
+            ),
+            optional=frozenset({"model"}),
+            reshape={"response_format": _BASE64},
+            statuses=_STATUSES,
+        ),
+        "editImage": Route(optional=frozenset({"model"}), reshape={"response_format": _BASE64}, statuses=_STATUSES),
+        "listModels": Route(unsupported=frozenset({"dedicated"}), statuses=(401, 403, 500)),
+        "retrieveModel": Route(statuses=(401, 403, 404, 500)),
+    },
+)

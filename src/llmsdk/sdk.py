@@ -1,0 +1,134 @@
+"""The SDK object: configuration in, resources out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from ._core.auth import Secret
+from ._io.drivers import Drivers, Embedded
+from ._runner import Runner
+from .config import configure, resolve
+from .errors import ConfigurationError
+from .options import SDKOptions
+
+if TYPE_CHECKING:
+    from .catalog import Models
+    from .chat import Chat
+    from .completions import Completions
+    from .images import Images
+
+
+class SDK:
+    """One client for several providers of hosted language models, sync and async.
+
+    Use it in `with` or `async with`, which close what it opened; it serves many threads and event loops. Nothing is
+    opened before the first call.
+
+    Args:
+        options: See `SDKOptions`.
+
+    Raises:
+        ConfigurationError: An option that cannot be, or no key where one is needed.
+    """
+
+    def __init__(self, **options: Unpack[SDKOptions]) -> None:
+        if "api_key" in options:
+            options["api_key"] = _hidden(options["api_key"])  # no frame shows the key from here on
+        self._options = options
+        self._config = configure(options)
+        self._config.hooks.init(self._config)
+        resolve(
+            self._config, None, None, lambda: "http://127.0.0.1"
+        )  # what is missing shows here, not at the first call
+        self._drivers = Drivers(options.get("client"), options.get("async_client"), _start_embedded)
+        self._runner = Runner(self._drivers, self._config)
+
+    @cached_property
+    def completions(self) -> Completions:
+        """Text completion."""
+        from .completions import Completions
+
+        return Completions(self._runner)
+
+    @cached_property
+    def chat(self) -> Chat:
+        """Chat completion."""
+        from .chat import Chat
+
+        return Chat(self._runner)
+
+    @cached_property
+    def images(self) -> Images:
+        """Image generation and image edit."""
+        from .images import Images
+
+        return Images(self._runner)
+
+    @cached_property
+    def models(self) -> Models:
+        """The models that a server offers."""
+        from .catalog import Models
+
+        return Models(self._runner)
+
+    def close(self) -> None:
+        """Close what the SDK opened; may be called again. Connections of an event loop are closed by it, soon."""
+        self._drivers.close()
+
+    async def aclose(self) -> None:
+        """Close what the SDK opened, of both colours; may be called again."""
+        await self._drivers.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        drivers = getattr(self, "_drivers", None)
+        if drivers is not None and drivers.is_open:
+            warnings.warn(
+                f"unclosed {self!r}; use it in `with`, or call close()", ResourceWarning, stacklevel=2, source=self
+            )
+
+    def __repr__(self) -> str:
+        return f"<SDK of {self._config.provider.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        for name in ("client", "async_client"):
+            if self._options.get(name) is not None:
+                raise ConfigurationError(f"{name}: a supplied client cannot be pickled; make the SDK where it is used")
+        return _with_options, (self._options,)
+
+
+def _with_options(options: SDKOptions) -> SDK:
+    return SDK(**options)
+
+
+def _hidden(api_key: Any) -> Any:
+    if isinstance(api_key, str):
+        return Secret(api_key)
+    if isinstance(api_key, Mapping):
+        return {name: _hidden(value) for name, value in api_key.items()}
+    return api_key
+
+
+def _start_embedded() -> Embedded:
+    from .local import LocalServer
+
+    return LocalServer(dialect="local").start()

@@ -1,0 +1,377 @@
+"""Streamed replies: typed events as they arrive, and one clear end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from anyio.lowlevel import current_token
+
+from ._core.countdown import Countdown
+from ._core.effects import TransportFailure
+from ._core.events import EventDecoder
+from ._io.async_driver import AsyncDriver
+from ._io.loops import close_soon
+from ._io.sync_driver import SyncDriver
+from .errors import (
+    ConfigurationError,
+    DeadlineExceededError,
+    RemoteError,
+    ReplyMeta,
+    ResponseValidationError,
+    SDKError,
+    StreamInterruptedError,
+    StreamTimeoutError,
+)
+
+EventT = TypeVar("EventT")
+ReplyT = TypeVar("ReplyT")
+
+_TAIL_BYTES = 1 << 16  # read after the end mark at the most, of what has arrived, to keep the connection
+
+
+@dataclass(slots=True)
+class Progress:
+    """A stream's state, apart from the object that users hold, so that dropping that one frees the connection."""
+
+    response: Any
+    meta: ReplyMeta
+    decoder: EventDecoder
+    countdown: Countdown
+    timeout_s: float
+    idle_s: float
+    deadline: float | None
+    finish: Callable[[Any, ReplyMeta], Any]
+    finished: bool = False
+    closed: bool = False
+    error: SDKError | None = None
+    idle_since: float | None = None
+
+    def arm(self) -> None:
+        """Set the time limit of the next read.
+
+        Raises:
+            RemoteError: A limit has passed already.
+        """
+        now = time.monotonic()
+        if self.idle_since is None:
+            self.idle_since = now  # the caller's own time between two events does not count
+        idle = self.idle_s - (now - self.idle_since)
+        if self.deadline is not None and now >= self.deadline:
+            raise self._deadline_passed()
+        if idle <= 0:
+            raise self._silent()
+        limit = min(self.timeout_s, idle)
+        self.countdown.restart(limit if self.deadline is None else min(limit, self.deadline - now))
+
+    def failed(self, exc: Exception) -> Exception:
+        """Make the error that ends the stream of whatever was raised inside it."""
+        error: Exception = self._judged(exc) if isinstance(exc, TransportFailure) else exc
+        if isinstance(error, RemoteError):
+            if error.partial is None:
+                error.partial = self.build()
+            if error.meta is None:
+                error.meta = self.meta
+        if isinstance(error, SDKError):
+            self.error = error
+        return error
+
+    def build(self) -> Any:
+        """Fold what has come."""
+        return self.finish(self.decoder.accumulator.build(), self.meta)
+
+    def check_usable(self) -> None:
+        """Refuse to go on with a stream that failed or was closed."""
+        if self.error is not None:
+            raise self.error
+        if self.closed and not self.finished:
+            raise ConfigurationError("the stream is closed; `.partial` holds what had come")
+
+    def _judged(self, failure: TransportFailure) -> Exception:
+        error: Exception
+        if failure.kind == "timeout":
+            is_over = self.deadline is not None and time.monotonic() >= self.deadline - 0.002
+            error = self._deadline_passed() if is_over else self._silent()
+        elif failure.kind in ("coding", "too large"):
+            error = ResponseValidationError(str(failure), status_code=self.meta.status_code, meta=self.meta)
+        else:
+            error = StreamInterruptedError(
+                f"the connection broke inside the stream: {failure}", reason="connection", meta=self.meta
+            )
+        error.__cause__ = failure.__cause__
+        return error
+
+    def _deadline_passed(self) -> DeadlineExceededError:
+        return DeadlineExceededError("deadline_ms passed inside the stream", meta=self.meta)
+
+    def _silent(self) -> StreamTimeoutError:
+        return StreamTimeoutError("the stream fell silent: no event in time", meta=self.meta)
+
+
+class _Stream(Generic[EventT, ReplyT]):
+    """What both colours share."""
+
+    _progress: Progress
+
+    @property
+    def meta(self) -> ReplyMeta:
+        """Server, status, headers, request id, rate limits and attempts; there before the first event."""
+        return self._progress.meta
+
+    @property
+    def partial(self) -> ReplyT:
+        """What has come so far, folded into the type that the unstreamed call returns; may be asked at any time."""
+        reply: ReplyT = self._progress.build()
+        return reply
+
+    @property
+    def final(self) -> ReplyT:
+        """The whole reply, once the stream has finished.
+
+        Raises:
+            SDKError: The stream has failed, was closed early, or has not ended yet.
+        """
+        progress = self._progress
+        if not progress.finished:
+            progress.check_usable()
+            raise ConfigurationError("the stream has not ended yet; iterate it to its end, or take `.partial`")
+        return self.partial
+
+    def __repr__(self) -> str:
+        progress = self._progress
+        state = (
+            "finished" if progress.finished else "failed" if progress.error else "closed" if progress.closed else "open"
+        )
+        return f"<{type(self).__name__} of {progress.meta.server}, {state}>"
+
+
+class EventStream(_Stream[EventT, ReplyT]):
+    """A streamed reply: an iterator of events and a context manager.
+
+    Use it inside `with`. Leaving `with`, `break` and an exception close the connection at once.
+
+    Raises:
+        StreamInterruptedError: While iterating: the stream was cut, or fell silent (`StreamTimeoutError`).
+        APIStatusError: The server sent an error instead of an event; the class is that of its code.
+        ResponseValidationError: An event is not what was asked for.
+    """
+
+    def __init__(self, progress: Progress, driver: SyncDriver) -> None:
+        self._progress = progress
+        self._driver = driver
+        self._events = _iterate(progress, driver)
+
+    def __iter__(self) -> Generator[EventT, None, None]:
+        self._progress.check_usable()
+        return self._through(self._events)
+
+    def __next__(self) -> EventT:
+        for event in self._events:
+            return event
+        self._progress.check_usable()
+        raise StopIteration
+
+    def _through(self, events: Generator[EventT, None, None]) -> Generator[EventT, None, None]:
+        try:
+            yield from events
+        finally:
+            self.close()
+
+    def text_deltas(self) -> Generator[str, None, None]:
+        """Iterate the pieces of the first choice's text."""
+        for event in self:
+            text: str = event.text  # type: ignore[attr-defined] # every chunk model has it
+            if text:
+                yield text
+
+    def close(self) -> None:
+        """Close the connection, unless the stream has ended; may be called again."""
+        self._progress.closed = True
+        try:
+            self._events.close()
+        except ValueError:
+            pass  # another thread is waiting inside it; closing the response wakes that one
+        self._progress.response.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        progress = getattr(self, "_progress", None)
+        if progress is not None and not (progress.closed or progress.finished or progress.error):
+            self._driver.abandon(progress.response)
+
+
+def _iterate(progress: Progress, driver: SyncDriver) -> Generator[Any, None, None]:
+    """Read, decode and hand out, and let go of the connection at the end."""
+    decoder = progress.decoder
+    chunks = driver.chunks(progress.response, progress.countdown)
+    try:
+        while not decoder.done:
+            progress.arm()
+            raw = next(chunks, None)
+            if raw is None:
+                yield from decoder.end()
+                break
+            for event in decoder.feed(raw):
+                progress.idle_since = None
+                yield event
+        else:
+            _read_tail(progress, driver, chunks)
+        progress.finished = True
+    except Exception as exc:
+        error = progress.failed(exc)
+        if error is exc:
+            raise
+        raise error from error.__cause__
+    finally:
+        progress.response.close()
+
+
+def _read_tail(progress: Progress, driver: SyncDriver, chunks: Iterator[bytes]) -> None:
+    """Read what has arrived behind the end mark, so that the connection can serve another call."""
+    if not driver.can_poll:
+        return
+    progress.countdown.polling = True
+    size = 0
+    try:
+        for raw in chunks:
+            size += len(raw)
+            if size > _TAIL_BYTES:
+                return
+    except TransportFailure:
+        pass  # the tail has not arrived: closing costs less than waiting
+
+
+class EventStreamAsync(_Stream[EventT, ReplyT]):
+    """A streamed reply: an async iterator of events and an async context manager.
+
+    Use it inside `async with`. Leaving it, `break`, an exception and cancellation close the connection at once.
+
+    Raises:
+        StreamInterruptedError: While iterating: the stream was cut, or fell silent (`StreamTimeoutError`).
+        APIStatusError: The server sent an error instead of an event; the class is that of its code.
+        ResponseValidationError: An event is not what was asked for.
+    """
+
+    def __init__(self, progress: Progress, driver: AsyncDriver) -> None:
+        self._progress = progress
+        self._driver = driver
+        self._token = current_token()
+        self._chunks = driver.chunks(progress.response, progress.countdown)
+        self._batch: Iterator[EventT] | None = None
+        self._at_end = False
+
+    def __aiter__(self) -> _Iteration[EventT]:
+        self._progress.check_usable()
+        return _Iteration(self)
+
+    async def __anext__(self) -> EventT:
+        progress = self._progress
+        try:
+            while True:
+                if self._batch is not None:
+                    for event in self._batch:
+                        progress.idle_since = None
+                        return event
+                    self._batch = None
+                if progress.finished or progress.closed or progress.error is not None:
+                    break
+                await self._read()
+        except Exception as exc:
+            error = progress.failed(exc)
+            await self.close()
+            if error is exc:
+                raise
+            raise error from error.__cause__
+        except BaseException:
+            await self.close()
+            raise
+        progress.check_usable()
+        raise StopAsyncIteration
+
+    async def _read(self) -> None:
+        """Take the next batch of events, or finish where there is none."""
+        progress = self._progress
+        decoder = progress.decoder
+        if not decoder.done and not self._at_end:
+            progress.arm()
+            raw = await anext(self._chunks, None)
+            self._at_end = raw is None
+            self._batch = decoder.end() if raw is None else decoder.feed(raw)
+            return
+        if not self._at_end:
+            await self._read_tail()
+        progress.finished = True
+        await self._driver.release(progress.response)
+
+    async def _read_tail(self) -> None:
+        """Read what has arrived behind the end mark, so that the connection can serve another call."""
+        if not self._driver.can_poll:
+            return
+        self._progress.countdown.polling = True
+        size = 0
+        try:
+            async for raw in self._chunks:
+                size += len(raw)
+                if size > _TAIL_BYTES:
+                    return
+        except TransportFailure:
+            pass  # the tail has not arrived: closing costs less than waiting
+
+    async def text_deltas(self) -> AsyncGenerator[str, None]:
+        """Iterate the pieces of the first choice's text."""
+        async for event in self:
+            text: str = event.text  # type: ignore[attr-defined] # every chunk model has it
+            if text:
+                yield text
+
+    async def close(self) -> None:
+        """Close the connection, unless the stream has ended; may be called again."""
+        self._progress.closed = True
+        await self._driver.release(self._progress.response)
+
+    aclose = close
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def abandon(self) -> None:
+        """Have the event loop close a stream that nobody iterates any more."""
+        progress = self._progress
+        if not (progress.closed or progress.finished or progress.error):
+            progress.closed = True
+            close_soon(self._token, progress.response.aclose)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_token"):
+            self.abandon()
+
+
+class _Iteration(Generic[EventT]):
+    """What `async for` holds; dropping it, as `break` does, closes the stream."""
+
+    def __init__(self, stream: EventStreamAsync[EventT, Any]) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Any:
+        return self._stream.__anext__()
+
+    def __del__(self) -> None:
+        self._stream.abandon()

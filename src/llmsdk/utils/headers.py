@@ -1,0 +1,135 @@
+"""HTTP headers: a mapping that ignores case, checks for what is sent, and masks for what is shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
+
+Pair: TypeAlias = "tuple[str, str] | tuple[bytes, bytes]"
+
+_MASK = "***"
+_SECRET_NAMES = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key"})
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# Visible Latin-1, space and tab: RFC 9110, 5.5.
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_C1 = re.compile(r"[\x80-\x9f]")
+# Shorter strings occur by chance, and masking them would garble the text.
+_MIN_SECRET = 4
+
+
+class Headers(Mapping[str, str]):
+    """Immutable headers of a reply; names ignore case, values of a repeated name are joined by ", ".
+
+    Args:
+        pairs: Name and value, as text or as the bytes of the wire. Kept as given and read when first asked for.
+    """
+
+    __slots__ = ("_index", "_pairs")
+
+    def __init__(self, pairs: Iterable[Pair] | Mapping[str, str] = ()) -> None:
+        self._pairs: Iterable[Pair] = pairs.items() if isinstance(pairs, Mapping) else pairs
+        self._index: dict[str, str] | None = None
+        if not isinstance(pairs, (list, tuple)):
+            self._pairs = tuple(self._pairs)  # a view or an iterator would change under us
+
+    def _joined(self) -> dict[str, str]:
+        if self._index is None:
+            index: dict[str, str] = {}
+            for name, value in self.multi_items():
+                key = name.lower()
+                index[key] = f"{index[key]}, {value}" if key in index else value
+            self._index = index
+        return self._index
+
+    def __getitem__(self, name: str) -> str:
+        return self._joined()[name.lower()]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._joined()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._joined())
+
+    def __len__(self) -> int:
+        return len(self._joined())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Headers):
+            return self._joined() == other._joined()
+        if isinstance(other, Mapping):
+            theirs: Mapping[object, object] = other  # pyright: ignore[reportUnknownVariableType] - any mapping will do
+            return self._joined() == {str(name).lower(): value for name, value in theirs.items()}
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._joined().items()))
+
+    def __repr__(self) -> str:
+        shown = {name: _MASK if name in _SECRET_NAMES else value for name, value in self._joined().items()}
+        return f"Headers({shown!r})"
+
+    def __reduce__(self) -> tuple[type[Headers], tuple[list[tuple[str, str]]]]:
+        return Headers, (self.multi_items(),)
+
+    def multi_items(self) -> list[tuple[str, str]]:
+        """List every name and value as received, repeated names apart."""
+        return [(_text(name), _text(value)) for name, value in self._pairs]
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")
+
+
+def check_header(name: object, value: object) -> None:
+    """Refuse a header that could not be sent as it is, or that would smuggle in another.
+
+    Raises:
+        ValueError: One line that never shows the value.
+    """
+    if not isinstance(name, str):
+        raise ValueError(f"header name: got {type(name).__name__}; accepted is a str")
+    if not _TOKEN.fullmatch(name):
+        raise ValueError(f"header name: got {name[:40]!a}; accepted are letters, digits and !#$%&'*+-.^_`|~")
+    field = f"header {name[:40]}"
+    if not isinstance(value, str):
+        raise ValueError(f"{field}: got {type(value).__name__}; accepted is a str")
+    if not _VALUE.fullmatch(value) or _C1.search(value):
+        raise ValueError(
+            f"{field}: got str with a newline, a control character or one outside Latin-1; "
+            "accepted are visible Latin-1 characters, spaces and tabs"
+        )
+
+
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """Replace every secret in the text, also where it is percent-encoded, in base64 or escaped for JSON.
+
+    Args:
+        text: What is about to be shown.
+        secrets: Those of at least 4 characters are masked.
+    """
+    forms: set[str] = set()
+    for secret in secrets:
+        if len(secret) >= _MIN_SECRET:
+            if secret in text:
+                text = text.replace(secret, _MASK)
+            forms |= _spellings(secret)
+    for form in sorted(forms, key=len, reverse=True):
+        if form in text:
+            text = text.replace(form, _MASK)
+    return text
+
+
+def _spellings(secret: str) -> set[str]:
+    import base64
+    import json
+    from urllib.parse import quote, quote_plus
+
+    raw = secret.encode("utf-8", "surrogatepass")
+    encoded = {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
+    quoted = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
+    escaped = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    escaped |= {form.replace("/", "\\/") for form in escaped}
+    quoted |= {re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), form) for form in quoted}
+    # Without its padding the base64 form is also found inside longer text.
+    return {secret} | quoted | escaped | encoded | {form.rstrip("=") for form in encoded}

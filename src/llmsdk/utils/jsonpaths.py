@@ -1,0 +1,166 @@
+"""JSONPaths over decoded JSON: values found, set and copied. Paths are constants of ours, never user input."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Steps: TypeAlias = "tuple[str | int, ...]"
+
+
+class _Missing(Enum):
+    MISSING = "MISSING"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+class _Any(Enum):
+    ANY = "*"
+
+
+MISSING: Final = _Missing.MISSING
+_ANY: Final = _Any.ANY
+
+_STEP = re.compile(r"\.?([A-Za-z_][A-Za-z0-9_\-]*)|\[([0-9]+)\]|\['([^'\\]+)'\]|(\[\*\])")
+
+
+@lru_cache(maxsize=1024)
+def _compile(path: str) -> tuple[str | int | _Any, ...] | None:
+    """Split a path of members, indexes and `[*]` into steps; None if it holds anything else."""
+    position = 2 if path.startswith("$.") and not path.startswith("$..") else path.startswith("$")
+    steps: list[str | int | _Any] = []
+    while position < len(path):
+        found = _STEP.match(path, position)
+        if found is None:
+            return None
+        member, index, quoted, _ = found.groups()
+        steps.append(member or quoted or (_ANY if index is None else int(index)))
+        position = found.end()
+    return tuple(steps)
+
+
+@lru_cache(maxsize=256)
+def _compile_rich(path: str) -> Callable[[Any], list[Any]]:
+    # Imported here: plain steps cover nearly every path, and the package is slow to import.
+    from jsonpath import JSONPath
+
+    return cast("Callable[[Any], list[Any]]", JSONPath(path).parse)
+
+
+def find(path: str, document: object) -> list[Any]:
+    """List what a path finds, in document order; nothing where the document has another shape."""
+    steps = _compile(path)
+    if steps is not None:
+        return [value for _, value in _walk(document, steps)]
+    if not isinstance(document, (dict, list)):
+        return []
+    try:
+        return _compile_rich(path)(document)
+    except (TypeError, KeyError, IndexError, AttributeError, ValueError):
+        # A filter that compares a str with a number, and the like: the document is not of that shape.
+        return []
+
+
+def first(path: str, document: object) -> Any:
+    """Give the first value that a path finds, or MISSING."""
+    steps = _compile(path)
+    if steps is not None and _ANY not in steps:
+        value: Any = document
+        for step in steps:
+            value = _child(value, cast("str | int", step))
+        return value
+    found = find(path, document)
+    return found[0] if found else MISSING
+
+
+def assign(document: object, path: str, value: object) -> list[Steps]:
+    """Set the value at a path of members and indexes, making the containers that are absent.
+
+    Args:
+        document: Changed in place. What is there already is never replaced by a container; lists that are too short
+            are filled with null.
+
+    Returns:
+        Every place that was not there before, outermost first, the value's own last if it is new; nothing if the
+        document's shape has no room for the value, which then is unchanged.
+    """
+    steps = _definite(path)
+    made = _assign(document, steps, value)
+    return [] if made is None else [steps[:length] for length in range(made, len(steps) + 1)]
+
+
+def copy(document: object, source: str, target: str) -> list[Steps]:
+    """Copy every value found at `source` to `target` where nothing is there yet.
+
+    Args:
+        document: Changed in place; the value itself is shared, not duplicated.
+        source: Members, indexes and `[*]`.
+        target: The same number of `[*]`, which take the indexes that were found.
+
+    Returns:
+        For each value copied, the outermost place that was made for it: deleting these undoes the copy.
+    """
+    origin, goal = _compile(source), _compile(target)
+    if origin is None or goal is None or origin.count(_ANY) != goal.count(_ANY):
+        raise ValueError(f"paths {source!r} and {target!r} do not pair up")
+    made: list[Steps] = []
+    for indexes, value in list(_walk(document, origin)):
+        remaining = iter(indexes)
+        steps = tuple(next(remaining) if step is _ANY else step for step in goal)
+        if not any(True for _ in _walk(document, steps)):
+            length = _assign(document, steps, value)
+            if length is not None:
+                made.append(steps[:length])
+    return made
+
+
+def _definite(path: str) -> Steps:
+    steps = _compile(path)
+    if not steps or _ANY in steps:
+        raise ValueError(f"path {path!r} does not name one place")
+    return cast("Steps", steps)
+
+
+def _child(value: Any, step: str | int) -> Any:
+    if isinstance(step, str):
+        return value.get(step, MISSING) if isinstance(value, dict) else MISSING
+    return value[step] if isinstance(value, list) and step < len(value) else MISSING
+
+
+def _walk(value: Any, steps: tuple[str | int | _Any, ...]) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """Yield each value at the steps, with the indexes that the wildcards stood for."""
+    for position, step in enumerate(steps):
+        if step is _ANY:
+            for index, item in enumerate(value if isinstance(value, list) else ()):
+                for deeper, found in _walk(item, steps[position + 1 :]):
+                    yield (index, *deeper), found
+            return
+        value = _child(value, step)
+        if value is MISSING:
+            return
+    yield (), value
+
+
+def _assign(document: Any, steps: Steps, value: object) -> int | None:
+    """Set the value; give the number of steps to the outermost new place (one too many if none is), or None."""
+    parent: Any = document
+    depth = 0
+    while depth < len(steps) - 1 and (inner := _child(parent, steps[depth])) is not MISSING:
+        parent = inner
+        depth += 1
+    if not isinstance(parent, dict if isinstance(steps[depth], str) else list):
+        return None
+    is_new = _child(parent, steps[depth]) is MISSING
+    for step in reversed(steps[depth + 1 :]):
+        value = {step: value} if isinstance(step, str) else [*[None] * step, value]
+    last: Any = steps[depth]
+    if is_new and isinstance(last, int):
+        parent.extend([None] * (last + 1 - len(parent)))
+    parent[last] = value
+    return depth + 1 if is_new else len(steps) + 1

@@ -1,0 +1,190 @@
+"""URLs: made from parts that stay data, and checked before anything is sent to them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from ipaddress import IPv4Address, IPv6Address
+
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_BAD_CHARACTER = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\u3000]")
+_HOST = re.compile(r"[^\s/?#@:\[\]<>\"`{}|^%\\]+")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def quote_segment(value: str) -> str:
+    """Encode a value so that it stays one path segment, whatever it holds.
+
+    Source: RFC 3986, 2.3 and 5.2.4: "." and ".." would be taken out of the path, so their dots are encoded.
+    """
+    if value in (".", ".."):
+        return value.replace(".", "%2E")
+    return quote(value.encode("utf-8", "surrogatepass"), safe="~")
+
+
+def placeholders(template: str) -> tuple[str, ...]:
+    """Name the `{placeholders}` of a template, each once, in order."""
+    return tuple(dict.fromkeys(_PLACEHOLDER.findall(template)))
+
+
+def fill_path(template: str, values: Mapping[str, str]) -> str:
+    """Put encoded values into the `{placeholders}` of a path.
+
+    Raises:
+        ValueError: A value is missing, is not a str, or is empty.
+    """
+
+    def segment(found: re.Match[str]) -> str:
+        value: object = values.get(found[1])
+        if not isinstance(value, str):
+            came = "nothing" if value is None else type(value).__name__
+            raise ValueError(f"{found[1]}: got {came}; accepted is a str for the path {template}")
+        if not value:
+            raise ValueError(f"{found[1]}: got an empty str; accepted is a non-empty one for the path {template}")
+        return quote_segment(value)
+
+    return _PLACEHOLDER.sub(segment, template)
+
+
+def join(base: str, path: str, query: Mapping[str, object] | None = None) -> str:
+    """Append a path and a query to a base URL.
+
+    Args:
+        base: Its path and query are kept, the query ahead of the new one.
+        path: Encoded already; may have a query of its own.
+        query: Values are str, numbers, bools (as true and false), None (left out), or lists of these (repeated).
+    """
+    address, _, base_query = base.partition("?")
+    path, _, path_query = path.partition("?")
+    if path:
+        address = f"{address.rstrip('/')}/{path.lstrip('/')}"
+    parts = [part for part in (base_query, path_query, _encode_query(query)) if part]
+    return f"{address}?{'&'.join(parts)}" if parts else address
+
+
+def _encode_query(query: Mapping[str, object] | None) -> str:
+    if not query:
+        return ""
+    pairs: list[tuple[str, str]] = []
+    for name, value in query.items():
+        items: Iterable[object] = value if isinstance(value, (list, tuple)) else (value,)  # pyright: ignore[reportUnknownVariableType] - items are of any type
+        pairs += [(name, _query_text(item)) for item in items if item is not None]
+    return urlencode(pairs, quote_via=quote, errors="surrogatepass", encoding="utf-8")
+
+
+def _query_text(value: object) -> str:
+    return ("false", "true")[value] if isinstance(value, bool) else str(value)
+
+
+def check_base_url(url: object) -> str:
+    """Check that a URL can be the base of requests.
+
+    Returns:
+        The URL as given.
+
+    Raises:
+        ValueError: One line that says what is wrong, and never shows credentials.
+    """
+    if not isinstance(url, str):
+        raise ValueError(f"url: got {type(url).__name__}; accepted is a str")
+    if not url:
+        raise ValueError("url: got an empty str; accepted is a URL such as 'https://host/v1'")
+    if _BAD_CHARACTER.search(url):
+        raise ValueError("url: got a str with a blank, backslash or control character; accepted is a URL without")
+    try:
+        parts = urlsplit(url)
+        # Said first: every later message may show the URL.
+        if "@" in parts.netloc:
+            raise ValueError("url: got a str with credentials; accepted is a URL without, the key goes to api_key")
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        if str(error).startswith("url:"):
+            raise
+        raise ValueError("url: got a str with a bad host or port; accepted is a host, and a port of 1 to 65535") from None
+    if parts.scheme not in _DEFAULT_PORTS or not url.lower().startswith(f"{parts.scheme}://"):
+        raise ValueError("url: got a str without http:// or https://; accepted is a URL such as 'https://host/v1'")
+    if not host:
+        raise ValueError("url: got a str without a host; accepted is a URL such as 'https://host/v1'")
+    if port == 0 or not _is_host(host, bracketed="[" in parts.netloc):
+        raise ValueError("url: got a str with a bad host or port; accepted is a host, and a port of 1 to 65535")
+    if "#" in url:
+        raise ValueError("url: got a str with a fragment; accepted is a URL without '#'")
+    return url
+
+
+def _is_host(host: str, *, bracketed: bool) -> bool:
+    if bracketed:
+        address = _address(host)
+        return address is not None and address.version == 6
+    return _HOST.fullmatch(host) is not None
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Give scheme, host and port of a URL, in lower case and with the default port filled in.
+
+    Raises:
+        ValueError: The URL has no such parts.
+    """
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("url: got a str with a bad host or port; accepted is an absolute URL") from None
+    if port is None:
+        port = _DEFAULT_PORTS.get(scheme)
+    if not host or port is None:
+        raise ValueError("url: got a str without scheme or host; accepted is an absolute URL")
+    return scheme, host, port
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: localhost, a name below it, 127.0.0.0/8 or ::1, with or without brackets."""
+    name = host.lower().removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    address = _address(host)
+    return address is not None and address.is_loopback
+
+
+def is_private(host_ip: str) -> bool:
+    """Whether an IP address is anything but a public host: private, loopback, link-local (where clouds serve their
+    metadata), shared (CGNAT), reserved, multicast, or an IPv6 form that wraps such an IPv4 address.
+
+    What is not an address at all counts as private: only a public address may be trusted to be one.
+    """
+    address = _address(host_ip)
+    return address is None or not address.is_global or address.is_multicast or address.is_reserved
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    from ipaddress import IPv6Address, ip_address
+
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        return _unwrapped(address)
+    return address
+
+
+def _unwrapped(address: IPv6Address) -> IPv4Address | IPv6Address:
+    """Give the IPv4 address inside a mapped, 6to4, Teredo or NAT64 one: that is the host which will be reached."""
+    from ipaddress import IPv4Address
+
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address.teredo is not None:
+        return address.teredo[1]
+    number = int(address)
+    if number >> 32 == 0x0064_FF9B << 64:
+        return IPv4Address(number & 0xFFFF_FFFF)
+    return address

@@ -1,0 +1,76 @@
+"""The wheel is what users get: small, pure Python, typed, licensed, with five runtime requirements."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from email import message_from_string
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MAX_WHEEL_BYTES = 150_000
+REQUIREMENTS = ["anyio", "httpx", "jsonpath-python", "pydantic", "typing-inspection"]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("dist")
+    # Without isolation the build asks no registry: the backend is one of the development tools.
+    done = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [entry for entry in archive.namelist() if entry.endswith(".dist-info/METADATA")]
+        return message_from_string(archive.read(name).decode("utf-8"))
+
+
+def test_the_wheel_is_small_and_for_every_platform(wheel: Path) -> None:
+    assert wheel.name.endswith("-py3-none-any.whl")
+    assert wheel.stat().st_size < MAX_WHEEL_BYTES
+
+
+def test_the_wheel_holds_the_source_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {entry for entry in archive.namelist() if not entry.endswith("/")}
+    info = {name.split("/", 1)[1] for name in names if ".dist-info/" in name}
+    assert info == {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
+    source = {name for name in names if ".dist-info/" not in name}
+    in_tree = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src" / "llmsdk").rglob("*.py")}
+    assert source == in_tree | {"llmsdk/py.typed"}
+
+
+def test_five_distributions_are_required(metadata: Message) -> None:
+    required = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
+    assert sorted(re.split(r"[ ><=!~\[;]", line)[0] for line in required) == REQUIREMENTS
+
+
+def test_the_metadata_says_what_the_source_says(metadata: Message) -> None:
+    version = re.search(r'__version__ = "(.+)"', (ROOT / "src/llmsdk/_version.py").read_text(encoding="utf-8"))
+    assert version is not None
+    assert metadata["Name"] == "llmsdk"
+    assert metadata["Version"] == version[1]
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["License-Expression"] == "Apache-2.0"
+
+
+def test_the_pytest_plugin_is_registered(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [entry for entry in archive.namelist() if entry.endswith("entry_points.txt")]
+        text = archive.read(name).decode("utf-8")
+    assert text.split() == ["[pytest11]", "llmsdk", "=", "llmsdk.local.pytest_plugin"]
