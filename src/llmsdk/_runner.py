@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ._core.auth import KeySource, Secret
 from ._core.decode import decode_reply
@@ -65,7 +65,7 @@ class Runner:
         if plan.encoded.stream:
             from .streaming import EventStream
 
-            return EventStream(plan.progress(received[0]), driver)
+            return EventStream[Any, Any](plan.progress(received[0]), driver)
         return plan.reply(received)
 
     async def call_async(self, operation: Operation, args: Mapping[str, Any], finish: Finish | None = None) -> Any:
@@ -76,7 +76,7 @@ class Runner:
         if plan.encoded.stream:
             from .streaming import EventStreamAsync
 
-            return EventStreamAsync(plan.progress(received[0]), driver)
+            return EventStreamAsync[Any, Any](plan.progress(received[0]), driver)
         return plan.reply(received)
 
     def fetch(self, url: str, home: str, *, allow_private: bool) -> bytes:
@@ -301,22 +301,23 @@ _BESIDE_OBJECT = frozenset({"model", "customization_id", "stream"})
 
 def _from_object(operation: Operation, params: dict[str, Any]) -> dict[str, Any]:
     name = operation.request_name or ""
-    request = params.pop(name)
+    request: Any = params.pop(name)
     if not isinstance(request, Mapping):
         raise RequestValidationError(
             f"{name}: must be a {operation.request.__name__} or another mapping, got {type(request).__name__}",
             param=name,
         )
+    fields = cast("Mapping[str, Any]", request)
     for other, value in params.items():
         if other not in _BESIDE_OBJECT:
             raise RequestValidationError(f"{other}: cannot be mixed with {name}; put it into {name}", param=other)
-        if other != "stream" and request.get(other, value) != value:
+        if other != "stream" and fields.get(other, value) != value:
             raise RequestValidationError(f"{other}: differs from {name}[{other!r}]; give one of them", param=other)
-    return {**request, **params}
+    return {**fields, **params}
 
 
 def _mapping(options: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    value = options.get(name)
+    value: Any = options.get(name)
     if value is not None and not isinstance(value, Mapping):
         raise RequestValidationError(f"{name}: must be a mapping, got {type(value).__name__}", param=name)
-    return value
+    return cast("Mapping[str, Any] | None", value)

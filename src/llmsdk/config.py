@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from ._core.auth import KeyFunction, KeySource, Secret, check_key
 from ._core.encode import Unsupported
@@ -53,7 +53,8 @@ class Keys:
         if given is None:
             self._by_server: dict[str, Secret | KeyFunction] = {}
         elif isinstance(given, Mapping):
-            self._by_server = {str(name): _key(value, f"api_key[{name!r}]") for name, value in given.items()}
+            keys: Mapping[Any, Any] = given
+            self._by_server = {str(name): _key(value, f"api_key[{name!r}]") for name, value in keys.items()}
         else:
             self._by_server = {default.name: _key(given, "api_key")}
 
@@ -68,8 +69,7 @@ def _key(value: Any, name: str) -> Secret | KeyFunction:
     if isinstance(value, str):
         return check_key(Secret(value), name)
     if callable(value):
-        function: KeyFunction = value
-        return function
+        return cast(KeyFunction, value)
     raise ConfigurationError(
         f"{name}: accepted are a string, a function, or a mapping of server ids to these, got {type(value).__name__}"
     )
@@ -84,7 +84,7 @@ class SDKConfig:
     url_params: Mapping[str, Any]
     keys: Keys
     hooks: Hooks
-    http_headers: Mapping[str, str] = field(default_factory=dict)
+    http_headers: Mapping[str, str] = field(default_factory=dict[str, str])
     retry_config: RetryConfig | None = DEFAULT_RETRY
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
     timeout_ms: float = DEFAULT_TIMEOUT_MS
@@ -140,10 +140,10 @@ def configure(options: SDKOptions) -> SDKConfig:
 
 
 def _url_params(options: SDKOptions) -> dict[str, Any]:
-    given = options.get("url_params")
+    given: Any = options.get("url_params")
     if given is not None and not isinstance(given, Mapping):
         raise ConfigurationError(f"url_params: must be a mapping of names to values, got {type(given).__name__}")
-    url_params: dict[str, Any] = dict(given or {})
+    url_params: dict[str, Any] = {**given} if given else {}
     organization_id = options.get("organization_id")
     if organization_id is not None:
         url_params["organization_id"] = organization_id
@@ -276,14 +276,16 @@ def checked_headers(headers: Any) -> dict[str, str]:
         return {}
     if not isinstance(headers, Mapping):
         raise ConfigurationError(f"http_headers: must be a mapping of names to strings, got {type(headers).__name__}")
-    for name, value in headers.items():
+    checked: dict[str, str] = {}
+    for name, value in cast("Mapping[str, str]", headers).items():
         try:
             check_header(name, value)
         except ValueError as exc:
             raise ConfigurationError(f"http_headers: {exc}") from None
         if name.lower() in _RESERVED_HEADERS:
             raise ConfigurationError(f"http_headers: {name} is written by the SDK and cannot be given")
-    return {name.lower(): value for name, value in headers.items()}
+        checked[name.lower()] = value
+    return checked
 
 
 def checked_ms(value: Any, name: str) -> float:

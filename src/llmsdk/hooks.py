@@ -24,7 +24,7 @@ class HookContext:
     server: str
     base_url: str
     attempt: int = 0
-    state: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class Hooks:

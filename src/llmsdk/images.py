@@ -177,4 +177,4 @@ class Images(Resource):
         """Let images that came as URLs be saved."""
         fetcher = _Fetcher(self._runner, home)
         for image in reply.data:
-            image._fetcher = fetcher
+            image.attach(fetcher)

@@ -14,6 +14,7 @@ from ._runner import Runner
 from .config import configure, resolve
 from .errors import ConfigurationError
 from .options import SDKOptions
+from .providers import LOCAL
 
 if TYPE_CHECKING:
     from .catalog import Models
@@ -124,11 +125,12 @@ def _hidden(api_key: Any) -> Any:
     if isinstance(api_key, str):
         return Secret(api_key)
     if isinstance(api_key, Mapping):
-        return {name: _hidden(value) for name, value in api_key.items()}
+        keys: Mapping[Any, Any] = api_key
+        return {name: _hidden(value) for name, value in keys.items()}
     return api_key
 
 
 def _start_embedded() -> Embedded:
     from .local import LocalServer
 
-    return LocalServer(dialect="local").start()
+    return LocalServer(dialect=LOCAL).start()

@@ -162,7 +162,7 @@ class EventStream(_Stream[EventT, ReplyT]):
     def __init__(self, progress: Progress, driver: SyncDriver) -> None:
         self._progress = progress
         self._driver = driver
-        self._events = _iterate(progress, driver)
+        self._events: Generator[EventT, None, None] = _iterate(progress, driver)
 
     def __iter__(self) -> Generator[EventT, None, None]:
         self._progress.check_usable()
@@ -330,7 +330,7 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
     async def text_deltas(self) -> AsyncGenerator[str, None]:
         """Iterate the pieces of the first choice's text."""
         async for event in self:
-            text: str = event.text  # type: ignore[attr-defined] # every chunk model has it
+            text: str = event.text
             if text:
                 yield text
 

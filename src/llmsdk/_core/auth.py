@@ -28,6 +28,11 @@ class Secret:
         value: str = self._value
         return value
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a string at all: what a user's function answers with may be anything."""
+        return isinstance(self._value, str)
+
     def __repr__(self) -> str:
         return "Secret('***')"
 
@@ -83,7 +88,7 @@ def check_key(key: Secret, name: str) -> Secret:
     Raises:
         ConfigurationError: Not a string, empty, or with characters that a header cannot hold.
     """
-    if not isinstance(key.reveal(), str):
+    if not key.is_text:
         raise ConfigurationError(f"{name}: must be a string, got {type(key.reveal()).__name__}")
     if not key.reveal().strip():
         raise ConfigurationError(f"{name}: must not be empty or blank")

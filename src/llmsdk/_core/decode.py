@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
-from typing import Any
+from typing import Any, NamedTuple, cast
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from ..errors import (
@@ -23,6 +21,7 @@ from ..errors.status import SDKDefaultError, class_for
 from ..utils.headers import masked
 from ..utils.jsonpaths import MISSING, copy, first
 from ..utils.retries import retry_after_from
+from .adapters import adapter
 from .spec import LimitHeaders, Operation, Provider
 
 MAX_ERROR_BODY = 1 << 20
@@ -102,11 +101,6 @@ _STATUS_OF_KIND = {
 }
 
 
-@cache
-def _adapter(model: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(model)
-
-
 # ---------------------------------------------------------------- replies
 
 
@@ -124,8 +118,8 @@ def decode_reply(
         reply = _validated(operation, route.reply, operation.reply, body)
     except (ValidationError, ValueError, RecursionError) as first_failure:
         document = parse_json(body)
-        if (error := error_object(provider, document)) is not None:
-            raise stated_error(provider, error, document, meta=meta, secrets=secrets) from None
+        if is_error(provider, document):
+            raise stated_error(provider, document, meta=meta, secrets=secrets) from None
         text = body if document is MISSING else json.dumps(document).encode("utf-8", "replace")
         try:
             reply = _validated(operation, route.reply, operation.reply, text)
@@ -133,16 +127,14 @@ def decode_reply(
             problem = _problem(first_failure, document, body, content_type)
             raise _unexpected(f"not a {operation.resource} reply: {problem}", body, meta, secrets) from None
     extra = reply.model_extra
-    if extra and not getattr(reply, operation.content, None):
-        error = error_object(provider, extra)
-        if error is not None:
-            raise stated_error(provider, error, extra, meta=meta, secrets=secrets)
+    if extra and is_error(provider, extra) and not getattr(reply, operation.content, None):
+        raise stated_error(provider, extra, meta=meta, secrets=secrets)
     return reply
 
 
 def _validated(operation: Operation, mapping: Mapping[str, str], model: type[Any], body: bytes) -> Any:
     if not mapping:
-        return _adapter(model).validate_json(body)
+        return adapter(model).validate_json(body)
     return map_document(mapping, model, from_json(body))
 
 
@@ -218,56 +210,53 @@ def decode_error(
     now: Any,
 ) -> APIStatusError:
     """Make the error of a status, whatever the body."""
-    text = body[:MAX_ERROR_BODY].decode(_charset(meta.headers), "replace")
+    text = _as_text(body[:MAX_ERROR_BODY], meta.headers)
     document = parse_json(body)
     fields = _fields(provider, document, secrets)
-    message = fields.pop("message") or masked(text.strip(), secrets) or reason or f"HTTP status {status}"
     return class_for(status)(
-        message,
+        fields.message or masked(text.strip(), secrets) or reason or f"HTTP status {status}",
         status_code=status,
+        code=fields.code,
+        type=fields.type,
+        param=fields.param,
         body=masked(text, secrets),
         data=None if document is MISSING else _masked_document(document, secrets),
         retry_after_s=retry_after_from(meta.headers, now=now),
         meta=meta,
-        **fields,
     )
 
 
-def error_object(provider: Provider, document: Any) -> Any | None:
-    """Answer with the error that a reply or an event is, or None where it is none."""
-    if not isinstance(document, Mapping):
-        return None
-    for mark in provider.error.marks:
-        if document.get(mark):
-            return document[mark]
-    return None
+def is_error(provider: Provider, document: Any) -> bool:
+    """Tell an error object from a reply or an event."""
+    return isinstance(document, dict) and any(
+        cast("dict[str, Any]", document).get(mark) for mark in provider.error.marks
+    )
 
 
-def stated_error(
-    provider: Provider, error: Any, document: Any, *, meta: ReplyMeta, secrets: Iterable[str], partial: Any = None
-) -> APIStatusError:
-    """Make the error that an error object inside a 2xx reply or a stream states."""
+def stated_error(provider: Provider, document: Any, *, meta: ReplyMeta, secrets: Iterable[str]) -> APIStatusError:
+    """Make the error that a document inside a 2xx reply or a stream states."""
     fields = _fields(provider, document, secrets)
-    status = _status_of(provider, error, document, fields)
+    status = _status_of(provider, document, fields)
     kind = class_for(status) if status else SDKDefaultError
     text = masked(json.dumps(document, ensure_ascii=False, default=str), secrets)
     return kind(
-        fields.pop("message") or text[:MAX_ERROR_BODY],
+        fields.message or text[:MAX_ERROR_BODY],
         status_code=status or meta.status_code or 200,
+        code=fields.code,
+        type=fields.type,
+        param=fields.param,
         body=text[:MAX_ERROR_BODY],
         data=_masked_document(document, secrets),
         meta=meta,
-        partial=partial,
-        **fields,
     )
 
 
-def _status_of(provider: Provider, error: Any, document: Any, fields: Mapping[str, str | None]) -> int | None:
+def _status_of(provider: Provider, document: Any, fields: _Fields) -> int | None:
     numbers = [first(path, document) for path in ("$.error.status", "$.error.status_code", "$.status", "$.status_code")]
-    for value in (fields["code"], *numbers):
+    for value in (fields.code, *numbers):
         if not isinstance(value, bool) and re.fullmatch(r"[45]\d\d", str(value)):
             return int(str(value))
-    for kind in (fields["code"], fields["type"]):
+    for kind in (fields.code, fields.type):
         name = re.sub(r"[^a-z0-9]", "", (kind or "").lower())
         status = provider.error_statuses.get(name) or _STATUS_OF_KIND.get(name)
         if status:
@@ -275,14 +264,23 @@ def _status_of(provider: Provider, error: Any, document: Any, fields: Mapping[st
     return None
 
 
-def _fields(provider: Provider, document: Any, secrets: Iterable[str]) -> dict[str, str | None]:
+class _Fields(NamedTuple):
+    """What an error body says of itself."""
+
+    message: str | None
+    code: str | None
+    type: str | None
+    param: str | None
+
+
+def _fields(provider: Provider, document: Any, secrets: Iterable[str]) -> _Fields:
     paths = provider.error
-    return {
-        "message": _text(document, (*paths.message, *_MESSAGE), secrets),
-        "code": _text(document, (*paths.code, *_CODE), secrets),
-        "type": _text(document, (*paths.type, *_TYPE), secrets),
-        "param": _text(document, (*paths.param, *_PARAM), secrets) or _location(document),
-    }
+    return _Fields(
+        message=_text(document, (*paths.message, *_MESSAGE), secrets),
+        code=_text(document, (*paths.code, *_CODE), secrets),
+        type=_text(document, (*paths.type, *_TYPE), secrets),
+        param=_text(document, (*paths.param, *_PARAM), secrets) or _location(document),
+    )
 
 
 def _text(document: Any, paths: Iterable[str], secrets: Iterable[str]) -> str | None:
@@ -307,7 +305,8 @@ def _location(document: Any) -> str | None:
     """Read the parameter of a validation error of FastAPI's form."""
     location = first("$.detail[0].loc", document) if document is not MISSING else MISSING
     if isinstance(location, list):
-        return ".".join(str(part) for part in location if part != "body") or None
+        parts: list[Any] = location
+        return ".".join(str(part) for part in parts if part != "body") or None
     return None
 
 
@@ -321,12 +320,13 @@ def _masked_document(document: Any, secrets: Iterable[str]) -> Any:
     return document if hidden == text else json.loads(hidden)
 
 
-def _charset(headers: Mapping[str, str]) -> str:
+def _as_text(body: bytes, headers: Mapping[str, str]) -> str:
+    """Decode a body by its declared charset; what cannot be decoded becomes U+FFFD."""
     match = re.search(r"charset=\"?([\w.:-]+)", headers.get("content-type", ""), re.IGNORECASE)
     try:
-        return codecs.lookup(match[1]).name if match else "utf-8"
-    except LookupError:
-        return "utf-8"
+        return body.decode(match[1] if match else "utf-8", "replace")
+    except (LookupError, ValueError):  # no such charset, or one that is no text encoding
+        return body.decode("utf-8", "replace")
 
 
 # ---------------------------------------------------------------- headers

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from ..errors import RemoteError, ReplyMeta, ResponseValidationError, SDKError, StreamInterruptedError
 from ..utils.headers import masked
 from ..utils.jsonpaths import MISSING
 from ..utils.sse import EventTooLarge, Frame, SSEDecoder
+from .adapters import adapter
 from .auth import Secrets
 from .body import BodyReader
-from .decode import MAX_ERROR_BODY, decode_reply, error_object, map_document, parse_json, stated_error
+from .decode import MAX_ERROR_BODY, decode_reply, is_error, map_document, parse_json, stated_error
 from .spec import Operation, Provider
 
 _MAX_SNIFFED = 1 << 16  # blanks in front of a reply, before it is taken for an event stream
@@ -45,7 +46,7 @@ class EventDecoder:
         self._meta = meta
         self._secrets = secrets
         self._frames = SSEDecoder(max_event_bytes)
-        self._validate = TypeAdapter(operation.chunk).validate_json
+        self._validate = adapter(operation.chunk).validate_json
         self._body = BodyReader(coding, max_response_bytes)
         self._whole: BodyReader | None = None
         self._left = max_response_bytes
@@ -126,8 +127,8 @@ class EventDecoder:
         except (ValidationError, ValueError, RecursionError):
             event = self._second_look(data)
         extra = event.model_extra
-        if extra and (error := error_object(self._provider, extra)) is not None:
-            raise stated_error(self._provider, error, extra, meta=self._meta, secrets=self._secrets)
+        if extra and is_error(self._provider, extra):
+            raise self._stated(extra)
         return event
 
     def _is_sentinel(self, frame: Frame) -> bool:
@@ -137,32 +138,21 @@ class EventDecoder:
     def _second_look(self, data: bytes) -> Any:
         """Read an event that is no plain match: broken UTF-8, or an error in a shape of its own."""
         document = parse_json(data)
-        if (error := error_object(self._provider, document)) is not None:
-            raise stated_error(self._provider, error, document, meta=self._meta, secrets=self._secrets)
+        if is_error(self._provider, document):
+            raise self._stated(document)
         if document is not MISSING:
             try:
                 return map_document(self._route.event, self._operation.chunk or dict, document)
             except (ValidationError, RecursionError) as exc:
-                first = (
-                    exc.errors(include_input=False, include_url=False)[0] if isinstance(exc, ValidationError) else None
-                )
-                place = ".".join(str(part) for part in first["loc"]) if first else ""
-                raise self._invalid(
-                    f"an event is not what was asked for{f', at {place}' if place else ''}", data
-                ) from None
+                raise self._invalid(f"an event is not what was asked for{_place(exc)}", data) from None
         raise self._invalid("an event is not valid JSON", data)
 
     def _error_event(self, data: bytes) -> SDKError:
         document = parse_json(data)
-        if document is MISSING:
-            document = {"message": data.decode("utf-8", "replace")}
-        return stated_error(
-            self._provider,
-            error_object(self._provider, document) or document,
-            document,
-            meta=self._meta,
-            secrets=self._secrets,
-        )
+        return self._stated({"message": data.decode("utf-8", "replace")} if document is MISSING else document)
+
+    def _stated(self, document: Any) -> SDKError:
+        return stated_error(self._provider, document, meta=self._meta, secrets=self._secrets)
 
     def _sniffed(self, piece: bytes) -> bytes:
         """Look at the first byte of a reply that does not say that it is a stream; blanks are kept until one comes."""
@@ -196,7 +186,7 @@ class EventDecoder:
         """Refuse to call a stream finished in which a choice failed and never came to its end."""
         error = self.accumulator.failed_choice()
         if error is not None:
-            raise stated_error(self._provider, error, {"error": error}, meta=self._meta, secrets=self._secrets)
+            raise self._stated({"error": error})
 
     def _invalid(self, message: str, data: bytes) -> RemoteError:
         text = masked(data[:MAX_ERROR_BODY].decode("utf-8", "replace"), self._secrets)

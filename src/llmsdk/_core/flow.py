@@ -25,7 +25,6 @@ from ..errors.status import SDKDefaultError
 from ..hooks import HookContext, Hooks
 from ..utils.headers import Headers, masked
 from ..utils.retries import (
-    RETRYABLE_STATUSES,
     RetryBudget,
     RetryConfig,
     next_delay,
@@ -97,7 +96,7 @@ class Call:
     max_response_bytes: int
     log: Callable[..., None] | None = None
     secrets: Secrets = field(default_factory=Secrets)
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
 
 
 @dataclass(slots=True)
@@ -242,16 +241,16 @@ def _send(
     call: Call, request: Any, headers: list[tuple[str, str]], authorization: Secret | None, countdown: Countdown
 ) -> Flow[Any]:
     """Send a request; 307 and 308 to the same origin are followed, nothing else is (RFC 9110, 15.4)."""
-    for _ in range(_MAX_REDIRECTS):
+    for redirects in itertools.count():
         response = yield from send(request, countdown)
-        if response.status_code not in (307, 308):
+        if response.status_code not in (307, 308) or redirects == _MAX_REDIRECTS:
             return response
         target = _same_origin_target(str(request.url), response.headers.get("location", ""))
         if target is None:
             return response
         yield from close(response)
         request = call.build(call.encoded.method, target, headers, authorization, call.content, countdown)
-    return response
+    raise AssertionError("unreachable")
 
 
 def _same_origin_target(url: str, location: str) -> str | None:
@@ -295,8 +294,7 @@ def _status_failed(call: Call, env: Env, response: Any, headers: Headers, body: 
 def _is_retryable(call: Call, error: APIStatusError) -> bool:
     if isinstance(error, RateLimitError) and _is_permanent(error):
         return False
-    statuses = call.retries.statuses if call.retries is not None else RETRYABLE_STATUSES
-    return error.status_code in statuses
+    return call.retries is not None and error.status_code in call.retries.statuses
 
 
 def _is_permanent(error: APIStatusError) -> bool:

@@ -86,12 +86,12 @@ class Route:
 
     path: str | None = None
     stream_path: str | None = None
-    rename: Mapping[str, str] = field(default_factory=dict)
+    rename: Mapping[str, str] = field(default_factory=dict[str, str])
     unsupported: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
-    reshape: Mapping[str, Reshape] = field(default_factory=dict)
-    reply: Mapping[str, str] = field(default_factory=dict)
-    event: Mapping[str, str] = field(default_factory=dict)
+    reshape: Mapping[str, Reshape] = field(default_factory=dict[str, Reshape])
+    reply: Mapping[str, str] = field(default_factory=dict[str, str])
+    event: Mapping[str, str] = field(default_factory=dict[str, str])
     streams: bool = True
     says_stream: bool = True
     ends_with_connection: bool = False
@@ -158,7 +158,7 @@ class Provider:
     key_required: bool = True
     url_params: tuple[str, ...] = ()
     error: ErrorPaths = ErrorPaths()
-    error_statuses: Mapping[str, int] = field(default_factory=dict)
+    error_statuses: Mapping[str, int] = field(default_factory=dict[str, int])
     request_id: tuple[str, ...] = ("x-request-id",)
     limits: LimitHeaders = LimitHeaders()
     sentinel: bytes = b"[DONE]"

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import RequestValidationError
+from .adapters import adapter
 
 _WRAPPER_LABELS = ("list[", "tuple[", "dict[", "function-", "nullable[", "lax-or-strict[", "json-or-python[", "union[")
-
-
-@cache
-def adapter(request: type[Any]) -> TypeAdapter[Any]:
-    """Build the adapter of a request TypedDict, once."""
-    return TypeAdapter(request)
 
 
 def known_names(request: type[Any]) -> frozenset[str]:
@@ -76,8 +70,8 @@ def _explain(errors: list[ErrorDetails], params: Mapping[str, Any]) -> RequestVa
     steps, value = _deepest(about, params)
     wanted = dict.fromkeys(_wanted(error) for error in about if len(_steps(error["loc"], params)) == len(steps))
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
-    came = "it is missing" if any(error["type"] == "missing" for error in about) else f"got {type(value).__name__}"
-    return RequestValidationError(f"{path}: {' or '.join(wanted)}, {came}", param=path)
+    came = "but is missing" if "given" in wanted else f"got {type(value).__name__}"
+    return RequestValidationError(f"{path}: must be {' or '.join(wanted)}, {came}", param=path)
 
 
 def _deepest(errors: list[ErrorDetails], params: Mapping[str, Any]) -> tuple[tuple[str | int, ...], Any]:
@@ -99,16 +93,17 @@ def _steps(loc: tuple[str | int, ...], params: Mapping[str, Any]) -> tuple[str |
     for index, part in enumerate(loc):
         if isinstance(value, Mapping) and isinstance(part, str):
             if part in value:
-                value = value[part]
+                value = cast("Mapping[str, Any]", value)[part]
                 steps.append(part)
             elif index == len(loc) - 1 and not part.startswith(_WRAPPER_LABELS):
                 steps.append(part)  # a missing key
-        elif isinstance(value, list | tuple) and isinstance(part, int) and part < len(value):
-            value = value[part]
+        elif isinstance(value, list | tuple) and isinstance(part, int):
+            value = cast("list[Any]", value)[part]
             steps.append(part)
     return tuple(steps)
 
 
 def _wanted(error: ErrorDetails) -> str:
-    text = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return "a required field" if error["type"] == "missing" else f"must be {text}" if text != error["msg"] else text
+    if error["type"] == "missing":
+        return "given"
+    return error["msg"].removeprefix("Input should be ").removeprefix("Value error, ").removeprefix("must be ")

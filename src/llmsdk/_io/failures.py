@@ -43,7 +43,8 @@ def translate(exc: Exception, countdown: Countdown | None, *, body: bytes = b"")
     """
     if isinstance(exc, TransportFailure):
         return exc
-    kind = next((_KINDS[name] for name in (cls.__name__ for cls in type(exc).__mro__) if name in _KINDS), None)
+    names = (cls.__name__ for cls in type(exc).__mro__)
+    kind = next((found for name in names if (found := _KINDS.get(name)) is not None), None)
     if kind is None:
         return None
     began = bool(body) or (countdown is not None and countdown.received)

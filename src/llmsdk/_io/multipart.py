@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..errors import RequestValidationError
 
+_UNNAMED = "image.png"
 _ACCEPTED = "accepted are bytes, a path, an open binary file, or a (file name, bytes) pair"
 
 
@@ -26,7 +27,8 @@ def write_form(fields: Mapping[str, Any], files: Mapping[str, Any]) -> tuple[byt
     parts: list[tuple[str, tuple[str, bytes]]] = []
     for name, value in files.items():
         if isinstance(value, list):
-            parts += [(f"{name}[]", _file(f"{name}[{index}]", item)) for index, item in enumerate(value)]
+            items: list[Any] = value
+            parts += [(f"{name}[]", _file(f"{name}[{index}]", item)) for index, item in enumerate(items)]
         else:
             parts.append((name, _file(name, value)))
     data = {name: _text(value) for name, value in fields.items() if value is not None}
@@ -42,19 +44,19 @@ def _text(value: Any) -> str:
 
 def _file(name: str, value: Any) -> tuple[str, bytes]:
     try:
-        match value:
-            case bytes() | bytearray():
-                return "image.png", bytes(value)
-            case str() | os.PathLike():
-                path = Path(value)
-                return path.name, path.read_bytes()
-            case (str() as file_name, bytes() as content):
-                return file_name, content
-            case _ if hasattr(value, "read"):
-                content = value.read()
-                if isinstance(content, bytes):
-                    return os.path.basename(str(getattr(value, "name", "image.png"))), content
+        if isinstance(value, bytes | bytearray):
+            return _UNNAMED, bytes(value)
+        if isinstance(value, str | os.PathLike):
+            path = Path(cast("str | os.PathLike[str]", value))
+            return path.name, path.read_bytes()
+        if isinstance(value, tuple):
+            file_name, content = cast("tuple[str, bytes]", value)
+            return file_name, content
+        if hasattr(value, "read"):
+            content = value.read()
+            if not isinstance(content, bytes):
                 raise RequestValidationError(f"{name}: the file is open in text mode; {_ACCEPTED}", param=name)
+            return os.path.basename(str(getattr(value, "name", _UNNAMED))), content
     except OSError as exc:
         raise RequestValidationError(f"{name}: cannot be read: {exc.strerror or exc}; {_ACCEPTED}", param=name) from exc
     raise RequestValidationError(f"{name}: {_ACCEPTED}, got {type(value).__name__}", param=name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import httpcore
 
@@ -128,7 +128,7 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
     """Opens async streams, under asyncio and trio."""
 
     def __init__(self) -> None:
-        self._backend = httpcore.AnyIOBackend()
+        self._backend: httpcore.AsyncNetworkBackend = cast(Any, httpcore).AnyIOBackend()
 
     async def connect_tcp(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, cast
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
@@ -93,7 +93,7 @@ class SyncTransport(httpx.BaseTransport):
             response.status,
             headers=response.headers,
             stream=_Body(response.stream),
-            extensions=response.extensions,
+            extensions=cast(Any, response).extensions,
             request=request,
         )
 
@@ -123,7 +123,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
             response.status,
             headers=response.headers,
             stream=_AsyncBody(response.stream),
-            extensions=response.extensions,
+            extensions=cast(Any, response).extensions,
             request=request,
         )
 

@@ -49,7 +49,7 @@ class ReplyMeta:
 
     server: str
     status_code: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
     request_id: str | None = None
     rate_limit: RateLimit = field(default_factory=RateLimit)
     attempts: tuple[Attempt, ...] = ()

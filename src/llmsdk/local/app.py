@@ -16,7 +16,7 @@ from . import pictures, replies
 from .httpd import Request
 from .kinds import Json, is_object
 from .replies import Produced
-from .wire import CHUNK, Problem, outward, style_of
+from .wire import CHUNK, Problem, outward, put, steps_of, style_of
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -221,7 +221,7 @@ class App:
         custom = {name for name, shape in target.route.reshape.items() if not isinstance(shape, _SHAPED)}
         checked = {k: v for k, v in params.items() if v is not None and k not in operation.files | custom}
         try:
-            _adapter(operation.request).validate_json(json.dumps(checked), strict=not operation.files)
+            _adapter(operation).validate_json(json.dumps(checked), strict=not operation.files)
         except ValidationError as exc:
             for problem in exc.errors(include_url=False, include_input=False, include_context=False):
                 where = [str(step) for step in problem["loc"]]
@@ -285,7 +285,7 @@ class App:
         cursor = None if is_last and page.more is None else shown[-1]["id"] if shown else None
         for path, value in ((page.cursor, cursor), (page.more, not is_last)):
             if path:
-                reply = outward({**reply, "$value": value}, {"$value": path})
+                reply = put(reply, steps_of(path), value)
         return reply
 
     def retrieve_model(self, params: Json, request: Request) -> Produced:
@@ -312,10 +312,10 @@ def _with_model(params: Json) -> Json:
 
 
 @cache
-def _adapter(request: type[Any]) -> TypeAdapter[Any]:
+def _adapter(operation: Operation) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(request)
+    return TypeAdapter(operation.request)
 
 
 @cache

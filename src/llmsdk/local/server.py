@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import select
 import selectors
 import socket
@@ -19,7 +20,7 @@ from .._core.spec import Provider
 from ..errors import ConfigurationError
 from ..providers import PROVIDERS
 from .app import App, Reply
-from .faults import MAX_STALL_S, Cut, Data, Fault, Pause, compressed, plan
+from .faults import MAX_STALL_S, Cut, Data, Fault, Pause, Step, compressed, plan
 from .httpd import BadRequest, Request, read_body, read_head, reply_head
 
 FAULT_HEADER = "x-llmsdk-fault"
@@ -345,10 +346,15 @@ class _Exchange:
         reply.headers["connection"] = "keep-alive" if keeps else "close"
         headers = {"content-type": reply.content_type, **reply.headers}
         request.status = reply.status
-        self._connection.sendall(reply_head(reply.status, headers.items()))
-        if request.method != "HEAD" and reply.status not in {204, 304}:
-            self._send_body(pieces, is_chunked=is_chunked)
-        request.completed = True
+        has_body = request.method != "HEAD" and reply.status not in {204, 304}
+        request.completed = not has_body
+        try:
+            self._connection.sendall(reply_head(reply.status, headers.items()))
+            if has_body:
+                self._send_body(pieces, is_chunked=is_chunked)
+        except BaseException:
+            request.completed = False
+            raise
         return keeps
 
     def _changed(self, reply: Reply, request_id: str) -> Reply:
@@ -356,7 +362,9 @@ class _Exchange:
         fault = self._fault
         if fault.status is not None and fault.body is None and fault.status >= 400:
             failed = self._server.app.failure(fault.status, f"Scripted fault: status {fault.status}.", request_id)
-            reply = Reply(status=fault.status, body=failed.body, headers=reply.headers)
+            # A dialect that sends Retry-After with every reply would make each scripted failure a slow one.
+            kept = {name: value for name, value in reply.headers.items() if name != "retry-after"}
+            reply = Reply(status=fault.status, body=failed.body, headers=kept)
         elif fault.body is not None:
             reply = Reply(status=reply.status, body=_as_bytes(fault.body), headers=reply.headers)
         if fault.status is not None:
@@ -379,7 +387,9 @@ class _Exchange:
             yield event
 
     def _send_body(self, pieces: Iterable[bytes], *, is_chunked: bool) -> None:
-        for step in plan(pieces, self._fault):
+        for step, is_last in _with_last(plan(pieces, self._fault)):
+            # Before the last bytes go: whoever has them may look at the record at once.
+            self._request.completed = is_last and not is_chunked
             match step:
                 case Pause(seconds):
                     self._server.pause(self._connection, seconds)
@@ -392,6 +402,7 @@ class _Exchange:
                 case Data(content, _):
                     self._connection.sendall(content)
         if is_chunked:
+            self._request.completed = True
             self._connection.sendall(b"0\r\n\r\n")
 
     def _cut(self) -> None:
@@ -401,9 +412,15 @@ class _Exchange:
         raise _Gone
 
 
-def _as_bytes(body: Any) -> bytes:
-    import json
+def _with_last(steps: Iterator[Step]) -> Iterator[tuple[Step, bool]]:
+    held = next(steps, None)
+    while held is not None:
+        following = next(steps, None)
+        yield held, following is None
+        held = following
 
+
+def _as_bytes(body: Any) -> bytes:
     if isinstance(body, bytes):
         return body
     return body.encode("utf-8", "surrogatepass") if isinstance(body, str) else json.dumps(body).encode()

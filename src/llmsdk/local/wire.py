@@ -308,7 +308,7 @@ def style_of(provider: Provider) -> WireStyle:
         body = openai_error(problem)
         for found, value in ((paths.message, problem.message), (paths.code, problem.word), (paths.type, problem.word)):
             if found:
-                body = put(body, _steps(found[0]), value)
+                body = put(body, steps_of(found[0]), value)
         return body
 
     return WireStyle(error=error, takes_any=True)
@@ -318,14 +318,15 @@ def outward(document: Json, paths: Mapping[str, str]) -> Any:
     """Move values from where we have them to where the wire has them: a route's `reply` or `event`, backwards."""
     moved: Any = document
     for ours, theirs in paths.items():
-        moved = _move(moved, _steps(ours), _steps(theirs))
+        moved = _move(moved, steps_of(ours), steps_of(theirs))
     return moved
 
 
 Step = str | int
 
 
-def _steps(path: str) -> list[Step]:
+def steps_of(path: str) -> list[Step]:
+    """Split a JSONPath of names, indexes and `[*]`."""
     found = re.findall(r"\[(\d+)\]|(\[\*\])|\.?([^.\[\]$]+)", path)
     return [int(index) if index else "*" if star else name for index, star, name in found]
 

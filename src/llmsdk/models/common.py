@@ -1,7 +1,7 @@
 """What the families of models share: the base classes, the leniency markers, usage and log probabilities."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeGuard, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
 from pydantic_core import CoreSchema, core_schema
@@ -91,6 +91,11 @@ class Reply(Model):
         if self._meta is None:
             raise AttributeError(f"this {type(self).__name__} came from no call of an SDK: it has no meta")
         return self._meta
+
+
+def is_list(value: Any) -> TypeGuard[list[Any]]:
+    """Tell a list; the items may be anything."""
+    return isinstance(value, list)
 
 
 def text_of(content: Any) -> str:

@@ -1,10 +1,10 @@
 """Text completion: the parameters of a request, the reply, its chunks and how they fold."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Required, Self
 
 from pydantic import Field, PrivateAttr
-from typing_extensions import Required, TypedDict
+from typing_extensions import TypedDict
 
 from .common import (
     Listed,
@@ -107,7 +107,7 @@ class CompletionChoice(Model):
     `finish_reason` says why generation ended (stop, eos, length, ...). `seed` can exceed 64 bits.
     """
 
-    index: Whole = None
+    index: int | None = None
     text: Text = None
     finish_reason: Annotated[
         Literal["stop", "eos", "length", "content_filter", "tool_calls", "function_call", "error"] | str | None, Loose()
@@ -183,7 +183,7 @@ def _new_text(choice: CompletionChunkChoice) -> str:
 class _Choice:
     """What has come of one choice."""
 
-    def __init__(self, index: Any) -> None:
+    def __init__(self, index: int) -> None:
         self.index = index
         self.has_index = False
         self.parts: list[str] = []
@@ -211,10 +211,8 @@ class _Choice:
             built["index"] = self.index
         if (logprobs := self.logprobs.build()) is not None:
             built["logprobs"] = logprobs
-        for name, value in (("seed", self.seed), ("error", self.error)):
-            if value is not None:
-                built[name] = value
-        return built
+        once = {"seed": self.seed, "error": self.error}
+        return {**built, **{name: value for name, value in once.items() if value is not None}}
 
 
 class CompletionAccumulator(Accumulator[CompletionChunk, CompletionResponse]):
@@ -223,7 +221,7 @@ class CompletionAccumulator(Accumulator[CompletionChunk, CompletionResponse]):
     def __init__(self) -> None:
         # A chunk's `token` describes that chunk alone.
         self._head = HeadFold(frozenset({"token"}))
-        self._choices: dict[Any, _Choice] = {}
+        self._choices: dict[int | None, _Choice] = {}
         self._complete = False
         self._whole: CompletionResponse | None = None
 
@@ -244,8 +242,8 @@ class CompletionAccumulator(Accumulator[CompletionChunk, CompletionResponse]):
                 and chunk.warnings is None
                 and choice.seed is None
                 and chunk.seed is None
-                and not choice.model_extra
-                and chunk.model_extra == self._head.last_extra
+                and not choice.__pydantic_extra__
+                and chunk.__pydantic_extra__ == self._head.last_extra
             ):
                 known.parts.append(text)
                 return
@@ -261,8 +259,7 @@ class CompletionAccumulator(Accumulator[CompletionChunk, CompletionResponse]):
                 self._head.extra.pop(name, None)  # the dialect's own spelling of the text
         for position, choice in enumerate(chunk.choices):
             index = position if choice.index is None else choice.index
-            key = index if isinstance(index, int | str) else repr(index)
-            self._choices.setdefault(key, _Choice(index)).add(choice, chunk)
+            self._choices.setdefault(index, _Choice(index)).add(choice, chunk)
         if not chunk.choices and chunk.finish_reason:
             for state in self._choices.values():
                 state.finish_reason = state.finish_reason or chunk.finish_reason
@@ -275,7 +272,7 @@ class CompletionAccumulator(Accumulator[CompletionChunk, CompletionResponse]):
         head = self._head.build()
         if isinstance(head.get("object"), str):
             head["object"] = head["object"].removesuffix(".chunk")
-        states = sorted(self._choices.values(), key=lambda state: state.index if isinstance(state.index, int) else 0)
+        states = sorted(self._choices.values(), key=lambda state: state.index)
         return CompletionResponse.model_validate({**head, "choices": [state.build() for state in states]})
 
     @property
@@ -298,9 +295,13 @@ class _WholeChunk(CompletionChunk):
     def whole(self) -> CompletionResponse | None:
         return self._whole
 
+    @classmethod
+    def of(cls, reply: CompletionResponse, document: dict[str, Any]) -> Self:
+        made = cls.model_validate(document)
+        made._whole = reply
+        return made
+
 
 def as_chunk(reply: CompletionResponse) -> CompletionChunk:
     """Make the one chunk that a server should have streamed instead of this reply."""
-    chunk = _WholeChunk.model_validate(reply.model_dump())
-    chunk._whole = reply
-    return chunk
+    return _WholeChunk.of(reply, reply.model_dump())

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
-from .common import Logprobs
+from .common import Logprobs, is_list
 
 ChunkT = TypeVar("ChunkT")
 ReplyT = TypeVar("ReplyT")
@@ -44,8 +44,8 @@ def keep_last(into: dict[str, Any], values: dict[str, Any] | None) -> None:
 def extend(into: dict[str, Any], name: str, value: Any) -> None:
     """Append lists and merge maps of one name over the chunks; of anything else the last stays."""
     known = into.get(name)
-    if isinstance(value, list):
-        into[name] = [*cast("list[Any]", known), *cast("list[Any]", value)] if isinstance(known, list) else value
+    if is_list(value):
+        into[name] = [*known, *value] if is_list(known) else value
     elif isinstance(value, dict) and isinstance(known, dict):
         into[name] = {**cast("dict[str, Any]", known), **cast("dict[str, Any]", value)}
     elif value is not None or name not in into:
@@ -69,16 +69,16 @@ class LogprobsFold:
                 # Only what came is kept; what a dialect's mapping filled in came too, though it does not count as set.
                 if value is not None or name in logprobs.model_fields_set:
                     self._take(name, value)
-        elif isinstance(logprobs, list):
-            self._take("content", cast("list[Any]", logprobs))
+        elif is_list(logprobs):
+            self._take("content", logprobs)
         elif isinstance(logprobs, int | float):
             self._take("token_logprobs", [logprobs])
         elif isinstance(logprobs, BaseModel | dict):
             self._others = dict(cast("dict[str, Any]", logprobs))
 
     def _take(self, name: str, value: Any) -> None:
-        if isinstance(value, list):
-            self._lists.setdefault(name, []).extend(cast("list[Any]", value))
+        if is_list(value):
+            self._lists.setdefault(name, []).extend(value)
         else:
             extend(self._others, name, value)
 
@@ -116,7 +116,7 @@ class HeadFold:
                 self.first[name] = value
         if chunk.usage is not None:
             self.usage = chunk.usage
-        if isinstance(chunk.warnings, list):
+        if is_list(chunk.warnings):
             known = self.warnings = self.warnings or []
             known.extend(warning for warning in chunk.warnings if warning not in known)
         self.last_extra = chunk.model_extra

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .._core.spec import Operation
 
 
+@cache
 def all_operations() -> dict[str, Operation]:
     """Collect every operation by its id, importing all families."""
+    from .._core.spec import Operation
     from . import catalog, chat, completions, images
 
     constants = (value for module in (completions, chat, images, catalog) for value in vars(module).values())
-    found = [value for value in constants if hasattr(value, "request_name")]
-    return {operation.id: operation for operation in found}
+    return {constant.id: constant for constant in constants if isinstance(constant, Operation)}

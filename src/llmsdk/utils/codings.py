@@ -49,8 +49,11 @@ class ContentDecoder(Protocol):
         """
         ...
 
-    def flush(self) -> None:
+    def flush(self) -> Iterable[bytes]:
         """End the body.
+
+        Returns:
+            Pieces not handed out before: none with the codings known today.
 
         Raises:
             CodingError: The body is cut off.
@@ -110,8 +113,8 @@ class _Identity:
     def decode(self, data: bytes) -> Iterable[bytes]:
         return (data,) if data else ()
 
-    def flush(self) -> None:
-        pass
+    def flush(self) -> Iterable[bytes]:
+        return ()
 
 
 _IDENTITY = _Identity()
@@ -152,8 +155,6 @@ class _Coded:
         for start in range(0, len(data), _INPUT_BYTES):
             try:
                 yield from self._decode_window(data[start : start + _INPUT_BYTES])
-            except GeneratorExit:
-                raise
             except CodingError:
                 raise
             except Exception as error:  # each library has its own class, some of them only RuntimeError
@@ -173,9 +174,10 @@ class _Coded:
             yield from self._engine.decode(data)
             data = self._engine.unused if self._engine.is_finished else b""
 
-    def flush(self) -> None:
+    def flush(self) -> Iterable[bytes]:
         if not self.is_complete:
             raise CodingError(f"the {self._name} body is cut off")
+        return ()
 
 
 class _Stack:
@@ -194,9 +196,10 @@ class _Stack:
             pieces = _through(step, pieces)
         return pieces
 
-    def flush(self) -> None:
+    def flush(self) -> Iterable[bytes]:
         for step in self._steps:
             step.flush()
+        return ()
 
 
 def _through(step: ContentDecoder, pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias, cast
 
 Pair: TypeAlias = "tuple[str, str] | tuple[bytes, bytes]"
 
@@ -28,10 +28,10 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_index", "_pairs")
 
     def __init__(self, pairs: Iterable[Pair] | Mapping[str, str] = ()) -> None:
-        self._pairs: Iterable[Pair] = pairs.items() if isinstance(pairs, Mapping) else pairs
         self._index: dict[str, str] | None = None
-        if not isinstance(pairs, (list, tuple)):
-            self._pairs = tuple(self._pairs)  # a view or an iterator would change under us
+        if isinstance(pairs, Mapping):
+            pairs = list(cast("Mapping[str, str]", pairs).items())
+        self._pairs: Sequence[Pair] = pairs if isinstance(pairs, (list, tuple)) else list(pairs)
 
     def _joined(self) -> dict[str, str]:
         if self._index is None:
@@ -58,7 +58,7 @@ class Headers(Mapping[str, str]):
         if isinstance(other, Headers):
             return self._joined() == other._joined()
         if isinstance(other, Mapping):
-            theirs: Mapping[object, object] = other  # pyright: ignore[reportUnknownVariableType] - any mapping will do
+            theirs = cast("Mapping[object, object]", other)
             return self._joined() == {str(name).lower(): value for name, value in theirs.items()}
         return NotImplemented
 

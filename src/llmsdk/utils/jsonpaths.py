@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 if TYPE_CHECKING:
@@ -47,10 +48,9 @@ def _compile(path: str) -> tuple[str | int | _Any, ...] | None:
 
 @lru_cache(maxsize=256)
 def _compile_rich(path: str) -> Callable[[Any], list[Any]]:
-    # Imported here: plain steps cover nearly every path, and the package is slow to import.
-    from jsonpath import JSONPath
-
-    return cast("Callable[[Any], list[Any]]", JSONPath(path).parse)
+    # Imported here: plain steps cover nearly every path, and the package is slow to import. By name: it has no types.
+    parsed: Any = import_module("jsonpath").JSONPath(path)
+    return cast("Callable[[Any], list[Any]]", parsed.parse)
 
 
 def find(path: str, document: object) -> list[Any]:
@@ -129,15 +129,19 @@ def _definite(path: str) -> Steps:
 
 def _child(value: Any, step: str | int) -> Any:
     if isinstance(step, str):
-        return value.get(step, MISSING) if isinstance(value, dict) else MISSING
-    return value[step] if isinstance(value, list) and step < len(value) else MISSING
+        return cast("dict[str, Any]", value).get(step, MISSING) if isinstance(value, dict) else MISSING
+    return _items(value)[step] if step < len(_items(value)) else MISSING
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType] - JSON is untyped
 
 
 def _walk(value: Any, steps: tuple[str | int | _Any, ...]) -> Iterator[tuple[tuple[int, ...], Any]]:
     """Yield each value at the steps, with the indexes that the wildcards stood for."""
     for position, step in enumerate(steps):
         if step is _ANY:
-            for index, item in enumerate(value if isinstance(value, list) else ()):
+            for index, item in enumerate(_items(value)):
                 for deeper, found in _walk(item, steps[position + 1 :]):
                     yield (index, *deeper), found
             return
@@ -154,13 +158,14 @@ def _assign(document: Any, steps: Steps, value: object) -> int | None:
     while depth < len(steps) - 1 and (inner := _child(parent, steps[depth])) is not MISSING:
         parent = inner
         depth += 1
-    if not isinstance(parent, dict if isinstance(steps[depth], str) else list):
+    last = steps[depth]
+    if not isinstance(parent, dict if isinstance(last, str) else list):
         return None
     is_new = _child(parent, steps[depth]) is MISSING
     for step in reversed(steps[depth + 1 :]):
         value = {step: value} if isinstance(step, str) else [*[None] * step, value]
-    last: Any = steps[depth]
+    place = cast("Any", parent)
     if is_new and isinstance(last, int):
-        parent.extend([None] * (last + 1 - len(parent)))
-    parent[last] = value
+        place.extend([None] * (last + 1 - len(place)))
+    place[last] = value
     return depth + 1 if is_new else len(steps) + 1

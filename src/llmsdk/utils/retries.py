@@ -6,7 +6,7 @@ import math
 import re
 import threading
 from dataclasses import KW_ONLY, dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class RetryConfig:
 
     Args:
         strategy: "backoff", or "none" for one attempt only.
-        backoff: How waits grow; needed by "backoff".
+        backoff: How waits grow; may be None where the strategy is "none".
         retry_connection_errors: Whether failures without a reply are retried.
         max_attempts: Most attempts in all, >= 1; None leaves the bound to `max_elapsed_time`.
         status_codes: Statuses that are retried, as 400 to 599 or "4XX" / "5XX"; None for `RETRYABLE_STATUSES`.
@@ -166,8 +166,8 @@ class RetryConfig:
     """
 
     strategy: Literal["backoff", "none"]
-    backoff: BackoffStrategy | None = None
-    retry_connection_errors: bool = True
+    backoff: BackoffStrategy
+    retry_connection_errors: bool
     _: KW_ONLY
     max_attempts: int | None = None
     status_codes: Collection[int | str] | None = None
@@ -177,9 +177,7 @@ class RetryConfig:
 
     def __post_init__(self) -> None:
         _check_choice("strategy", self.strategy, _STRATEGIES)
-        _check_kind("backoff", self.backoff, BackoffStrategy)
-        if self.strategy == "backoff" and self.backoff is None:
-            raise ValueError("backoff: got NoneType; accepted is BackoffStrategy where strategy is 'backoff'")
+        _check_kind("backoff", self.backoff, BackoffStrategy, optional=self.strategy == "none")
         _check_bool("retry_connection_errors", self.retry_connection_errors)
         if self.max_attempts is not None:
             if isinstance(self.max_attempts, float):
@@ -188,17 +186,19 @@ class RetryConfig:
         if self.status_codes is not None:
             object.__setattr__(self, "status_codes", _statuses(self.status_codes))
         _check_number("max_retry_after_ms", self.max_retry_after_ms, least=0)
-        _check_kind("budget", self.budget, RetryBudget)
+        _check_kind("budget", self.budget, RetryBudget, optional=True)
         _check_bool("bound_attempts", self.bound_attempts)
 
-    def retries_status(self, status_code: int) -> bool:
-        """Whether a reply of this status is worth another attempt."""
-        return status_code in (RETRYABLE_STATUSES if self.status_codes is None else self.status_codes)
+    @property
+    def statuses(self) -> Collection[int | str]:
+        """Statuses that are worth another attempt."""
+        return RETRYABLE_STATUSES if self.status_codes is None else self.status_codes
 
 
-def _check_kind(field: str, value: object, kind: type) -> None:
-    if value is not None and not isinstance(value, kind):
-        raise ValueError(f"{field}: got {_described(value)}; accepted is {kind.__name__} or None")
+def _check_kind(field: str, value: object, kind: type, *, optional: bool) -> None:
+    if not (isinstance(value, kind) or (optional and value is None)):
+        accepted = f"{kind.__name__} or None" if optional else kind.__name__
+        raise ValueError(f"{field}: got {_described(value)}; accepted is {accepted}")
 
 
 def _statuses(values: Any) -> frozenset[int]:
@@ -241,9 +241,7 @@ def next_delay(
         Seconds to wait, >= 0; None to give up.
     """
     backoff = config.backoff
-    if config.strategy == "none" or backoff is None:
-        return None
-    if config.max_attempts is not None and attempt >= config.max_attempts:
+    if config.strategy == "none" or (config.max_attempts is not None and attempt >= config.max_attempts):
         return None
     delay = _interval_ms(backoff, attempt) / 1000
     if backoff.jitter == "full":
@@ -262,7 +260,7 @@ def _interval_ms(backoff: BackoffStrategy, attempt: int) -> float:
         return 0.0
     try:
         # In floats: an int power of a huge attempt number would be computed digit by digit.
-        grown = float(backoff.initial_interval) * float(backoff.exponent) ** float(max(attempt, 1) - 1)
+        grown = float(backoff.initial_interval) * math.pow(backoff.exponent, max(attempt, 1) - 1)
     except OverflowError:
         return float(backoff.max_interval)
     return min(float(backoff.max_interval), grown)
@@ -306,8 +304,8 @@ def _parse_date(value: str, now: datetime) -> datetime | None:
         second = int(found["second"])
         try:
             moment = datetime(
-                year, month, int(found["day"]), int(found["hour"]), int(found["minute"]), min(second, 59)
-            ).replace(tzinfo=timezone.utc)
+                year, month, int(found["day"]), int(found["hour"]), int(found["minute"]), min(second, 59), tzinfo=UTC
+            )
         except ValueError:
             return None
         if second > 60:

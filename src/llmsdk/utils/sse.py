@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import repeat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ class Frame(NamedTuple):
 
 
 # A NamedTuple's own constructor is Python code; this one stays in C, which halves the cost per frame.
-_make: Callable[[tuple[str, bytes, None, None]], Frame] = partial(tuple.__new__, Frame)
+_make: Callable[[tuple[str, bytes, None, None]], Frame] = partial(cast("Any", tuple).__new__, Frame)
 
 
 class EventTooLarge(ValueError):
@@ -102,7 +102,7 @@ class SSEDecoder:
         """What came of an event that has not ended: its data so far, then the unfinished line."""
         if self._data is None:
             return (self._head or b"") + self._tail
-        return b"%b\n%b" % (self._data, self._tail)
+        return b"\n".join((self._data, self._tail))
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """Take the next bytes of the stream.
@@ -115,6 +115,15 @@ class SSEDecoder:
                 after them raises.
         """
         if self._fresh:
+            end = len(chunk) - 2
+            # One `data: ...` event that came on its own: what live streams are made of.
+            if (
+                chunk.find(b"\n") == end < self._limit - 1
+                and chunk.startswith(b"data: ")
+                and chunk.endswith(b"\n\n")
+                and b"\r" not in chunk
+            ):
+                return [_make((_MESSAGE, chunk[6:end], None, None))]
             frames = self._split_plain(chunk)
             if frames is not None:
                 return frames
@@ -183,10 +192,11 @@ class SSEDecoder:
         if not self._fresh:
             start = chunk.find(blank) + len(blank)
             if start < len(blank):
-                return self._scan(chunk, out)
+                self._scan(chunk, out)
+                return
             self._scan(chunk[:start], out)
         end = chunk.rfind(blank, start)
-        if end >= 0:
+        if end >= 0 and end + len(blank) - start < len(chunk):  # the whole of it has been tried by feed()
             end += len(blank)
             middle = chunk[start:end]
             frames = self._split_plain(middle) if self._error is None else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _BAD_CHARACTER = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\u3000]")
 _HOST = re.compile(r"[^\s/?#@:\[\]<>\"`{}|^%\\]+")
+_BAD_HOST = "url: got a str with a bad host or port; accepted is a host, and a port of 1 to 65535"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -71,7 +72,7 @@ def _encode_query(query: Mapping[str, object] | None) -> str:
         return ""
     pairs: list[tuple[str, str]] = []
     for name, value in query.items():
-        items: Iterable[object] = value if isinstance(value, (list, tuple)) else (value,)  # pyright: ignore[reportUnknownVariableType] - items are of any type
+        items = cast("Iterable[object]", value) if isinstance(value, (list, tuple)) else (value,)
         pairs += [(name, _query_text(item)) for item in items if item is not None]
     return urlencode(pairs, quote_via=quote, errors="surrogatepass", encoding="utf-8")
 
@@ -104,13 +105,13 @@ def check_base_url(url: object) -> str:
     except ValueError as error:
         if str(error).startswith("url:"):
             raise
-        raise ValueError("url: got a str with a bad host or port; accepted is a host, and a port of 1 to 65535") from None
+        raise ValueError(_BAD_HOST) from None
     if parts.scheme not in _DEFAULT_PORTS or not url.lower().startswith(f"{parts.scheme}://"):
         raise ValueError("url: got a str without http:// or https://; accepted is a URL such as 'https://host/v1'")
     if not host:
         raise ValueError("url: got a str without a host; accepted is a URL such as 'https://host/v1'")
     if port == 0 or not _is_host(host, bracketed="[" in parts.netloc):
-        raise ValueError("url: got a str with a bad host or port; accepted is a host, and a port of 1 to 65535")
+        raise ValueError(_BAD_HOST)
     if "#" in url:
         raise ValueError("url: got a str with a fragment; accepted is a URL without '#'")
     return url

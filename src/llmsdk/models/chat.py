@@ -1,0 +1,164 @@
+"""Chat: the parameters of a request, and by re-export what comes back and how it folds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Required
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from . import chat_folding
+from .chat_folding import ChatAccumulator
+from .chat_replies import (
+    ChatChoice,
+    ChatChunkChoice,
+    ChatCompletionChunk,
+    ChatCompletionResponse,
+    ChatDelta,
+    ToolCallDelta,
+)
+from .common import Listed, StreamOptions
+from .messages import MessageItem
+from .tools import NamedFunction, ResponseFormatParam, ToolChoiceParam, ToolParam
+
+__all__ = [
+    "AudioParam",
+    "ChatAccumulator",
+    "ChatChoice",
+    "ChatChunkChoice",
+    "ChatCompletionChunk",
+    "ChatCompletionParams",
+    "ChatCompletionRequest",
+    "ChatCompletionResponse",
+    "ChatDelta",
+    "ReasoningParam",
+    "ToolCallDelta",
+]
+
+as_chunk = chat_folding.as_chunk
+
+
+class AudioParam(TypedDict, total=False):
+    """The voice and format of a spoken answer."""
+
+    voice: Annotated[
+        Literal["alloy", "echo", "fable", "onyx", "nova", "shimmer"] | str, Field(description="Name of the voice.")
+    ]
+    format: Annotated[
+        Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | str, Field(description="Format of the recording.")
+    ]
+
+
+class ReasoningParam(TypedDict, total=False):
+    """Whether and how a model reasons before it answers."""
+
+    enabled: Annotated[bool | None, Field(description="Let the model reason.")]
+    effort: Annotated[Literal["low", "medium", "high"] | str | None, Field(description="How much it reasons.")]
+
+
+class ChatCompletionParams(TypedDict, total=False):
+    """Parameters of a chat, without the model."""
+
+    messages: Required[
+        Annotated[
+            Sequence[MessageItem],
+            Listed(),
+            Field(description="The conversation so far, oldest first: dicts with a `role`, or messages of replies."),
+        ]
+    ]
+    max_tokens: Annotated[int | None, Field(description="Most tokens to generate, at least 1.")]
+    max_completion_tokens: Annotated[
+        int | None, Field(description="Most tokens to generate, reasoning included, at least 1. r9s only.")
+    ]
+    temperature: Annotated[
+        float | None,
+        Field(description="Randomness of sampling; 0 picks the likeliest token. Together: 0 to 1; r9s: 0 to 2."),
+    ]
+    top_p: Annotated[
+        float | None,
+        Field(description="Sample only among the likeliest tokens that add up to this probability, 0 to 1."),
+    ]
+    top_k: Annotated[int | None, Field(description="Sample only among this many of the likeliest tokens, at least 1.")]
+    min_p: Annotated[
+        float | None,
+        Field(description="Sample only tokens at least this likely relative to the likeliest, 0 to 1."),
+    ]
+    repetition_penalty: Annotated[
+        float | None, Field(description="Divides the likelihood of tokens that already occurred; 1 changes nothing.")
+    ]
+    presence_penalty: Annotated[
+        float | None, Field(description="Lowers the likelihood of tokens that already occurred, -2 to 2.")
+    ]
+    frequency_penalty: Annotated[
+        float | None,
+        Field(description="Lowers the likelihood of tokens by how often they already occurred, -2 to 2."),
+    ]
+    logit_bias: Annotated[
+        Mapping[str, float] | None,
+        Field(description="Token id, as a string, to what is added to its score. Together: -100 to 100."),
+    ]
+    stop: Annotated[
+        str | Annotated[Sequence[str], Listed()] | None,
+        Field(description="Text, or several, that ends the answer where it comes up."),
+    ]
+    n: Annotated[int | None, Field(description="How many answers to make. Together and r9s: 1 to 128.")]
+    logprobs: Annotated[
+        bool | int | None,
+        Field(
+            description="Log probabilities of the tokens. Together: how many alternatives, 0 to 20; Writer, r9s and "
+            "OpenAI: true or false (r9s not with `stream`)."
+        ),
+    ]
+    top_logprobs: Annotated[
+        int | None, Field(description="How many alternatives to give per token, 0 to 20; needs `logprobs`. r9s only.")
+    ]
+    echo: Annotated[bool | None, Field(description="Give the prompt back with the reply. Together only.")]
+    seed: Annotated[int | None, Field(description="Start of the random numbers, for repeatable sampling.")]
+    stream_options: Annotated[StreamOptions | None, Field(description="Options of a streamed reply.")]
+    tools: Annotated[
+        Annotated[Sequence[ToolParam], Listed()] | None,
+        Field(description="Tools that the model may call; kinds other than `function` are Writer's."),
+    ]
+    tool_choice: Annotated[
+        ToolChoiceParam | None,
+        Field(description="Which tool to call: `none`, `auto`, `required`, or an object that names one."),
+    ]
+    parallel_tool_calls: Annotated[bool | None, Field(description="Allow several tool calls at once. r9s only.")]
+    function_call: Annotated[
+        Literal["none", "auto"] | str | NamedFunction | None,
+        Field(description="Older form of `tool_choice`: `none`, `auto` or an object with the name. Together only."),
+    ]
+    response_format: Annotated[
+        ResponseFormatParam | None, Field(description="Form of the answer: text, JSON, JSON of a schema, or a pattern.")
+    ]
+    reasoning_effort: Annotated[
+        Literal["low", "medium", "high"] | str | None, Field(description="How much the model reasons.")
+    ]
+    reasoning: Annotated[ReasoningParam | None, Field(description="Whether the model reasons. Together only.")]
+    context_length_exceeded_behavior: Annotated[
+        Literal["truncate", "error"] | str | None,
+        Field(
+            description="When prompt and `max_tokens` are too long: `error` (default), or `truncate` to lower "
+            "`max_tokens`. Together only."
+        ),
+    ]
+    compliance: Annotated[Literal["hipaa"] | str | None, Field(description="Rules to comply with. Together only.")]
+    chat_template_kwargs: Annotated[
+        Mapping[str, Any] | None, Field(description="Arguments of the model's chat template. Together only.")
+    ]
+    safety_model: Annotated[str | None, Field(description="Model that checks the output. Together only.")]
+    modalities: Annotated[
+        Annotated[Sequence[Literal["text", "audio"] | str], Listed()] | None,
+        Field(description="Kinds of output: `text`, `audio`. r9s only."),
+    ]
+    audio: Annotated[AudioParam | None, Field(description="Voice and format of a spoken answer. r9s only.")]
+    service_tier: Annotated[Literal["auto", "default"] | str | None, Field(description="Class of service. r9s only.")]
+    user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]
+    store: Annotated[bool | None, Field(description="Let the server keep the reply. r9s only.")]
+    metadata: Annotated[Mapping[str, Any] | None, Field(description="Labels kept with the reply. r9s only.")]
+
+
+class ChatCompletionRequest(ChatCompletionParams, total=False):
+    """A request of a chat."""
+
+    model: Annotated[str, Field(description="Id of the model.")]
+    stream: Annotated[bool, Field(description="Stream the reply as events.")]

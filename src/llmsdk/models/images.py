@@ -1,0 +1,421 @@
+"""Images: the parameters of generation and edit, the reply, its chunks and how they fold."""
+
+import base64
+import binascii
+import os
+from collections.abc import Awaitable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Literal, Protocol, Required, Self, TypeAlias, cast
+from urllib.parse import unquote_to_bytes
+
+from pydantic import Field, GetCoreSchemaHandler, PrivateAttr
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from typing_extensions import TypedDict
+
+from ..utils.files import suffix_of, write_atomically
+from .common import Flag, Listed, Loose, Model, Number, OrEmpty, Reply, Text, Whole, is_list
+from .folding import Accumulator, keep_last
+
+# ---------------------------------------------------------------- requests
+
+
+class ImageLora(TypedDict, total=False):
+    """An adapter put on the model."""
+
+    path: Required[Annotated[str, Field(description="Address of the adapter.")]]
+    scale: Required[Annotated[float, Field(description="Strength of the adapter.")]]
+
+
+class ImageParams(TypedDict, total=False):
+    """Parameters of image generation, without the model."""
+
+    prompt: Required[Annotated[str, Field(description="What to show. The longest text depends on the model.")]]
+    n: Annotated[int | None, Field(description="How many images. Together: 1 to 4; r9s: 1 to 10.")]
+    size: Annotated[
+        Literal["auto", "256x256", "512x512", "1024x1024", "1536x1024", "1024x1536", "1792x1024", "1024x1792"]
+        | str
+        | None,
+        Field(description="Width and height in pixels, as `WxH`."),
+    ]
+    width: Annotated[int | None, Field(description="Pixels, a multiple of 8; 1024 by default. Together.")]
+    height: Annotated[int | None, Field(description="Pixels, a multiple of 8; 1024 by default. Together.")]
+    steps: Annotated[int | None, Field(description="Steps of generation, 1 to 50; 20 by default. Together only.")]
+    seed: Annotated[int | None, Field(description="Start of the random numbers, for repeatable images.")]
+    negative_prompt: Annotated[str | None, Field(description="What not to show.")]
+    image_url: Annotated[str | None, Field(description="Address of an image to start from. Together only.")]
+    image_base64: Annotated[str | None, Field(description="An image to start from, in base64. Together only.")]
+    response_format: Annotated[
+        Literal["url", "b64_json", "base64"] | str | None,
+        Field(description="Get addresses (`url`), or the images themselves (`b64_json`; Together calls it `base64`)."),
+    ]
+    output_format: Annotated[
+        Literal["png", "jpeg", "webp"] | str | None,
+        Field(description="File format. Together: jpeg (default), png; r9s: png (default), jpeg, webp."),
+    ]
+    output_compression: Annotated[
+        int | None, Field(description="Compression of jpeg and webp, 0 to 100; 100 by default. r9s only.")
+    ]
+    guidance_scale: Annotated[
+        float | None, Field(description="How closely to follow the prompt; 3.5 by default. Together only.")
+    ]
+    image_loras: Annotated[
+        Annotated[Sequence[ImageLora], Listed()] | None, Field(description="Adapters to use. Together only.")
+    ]
+    reference_images: Annotated[
+        Annotated[Sequence[str], Listed()] | None,
+        Field(description="Addresses of images to go by. Together only."),
+    ]
+    frame_images: Annotated[
+        Annotated[Sequence[Any], Listed()] | None, Field(description="Images of single frames. Together only.")
+    ]
+    aspect_ratio: Annotated[str | None, Field(description="Width to height, such as `16:9`. Together only.")]
+    disable_safety_checker: Annotated[bool | None, Field(description="Skip the check for unsafe images. Together.")]
+    background: Annotated[
+        Literal["transparent", "opaque", "auto"] | str | None, Field(description="Kind of background. r9s only.")
+    ]
+    moderation: Annotated[Literal["low", "auto"] | str | None, Field(description="How strictly to check. r9s only.")]
+    quality: Annotated[
+        Literal["auto", "high", "medium", "low", "hd", "standard"] | str | None,
+        Field(description="Quality, as the model has it. r9s only."),
+    ]
+    style: Annotated[Literal["vivid", "natural"] | str | None, Field(description="Style of dall-e-3. r9s only.")]
+    partial_images: Annotated[
+        int | None, Field(description="How many unfinished images a stream shows first, 0 to 3. r9s only.")
+    ]
+    prompt_extend: Annotated[bool | None, Field(description="Let the server enlarge the prompt. r9s only.")]
+    watermark: Annotated[bool | None, Field(description="Put a watermark on the image. r9s only.")]
+    user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]
+
+
+class ImageRequest(ImageParams, total=False):
+    """A request of image generation."""
+
+    model: Annotated[str, Field(description="Id of the model; Together requires one.")]
+    stream: Annotated[bool | None, Field(description="Stream unfinished images as events. r9s only.")]
+
+
+FileInput: TypeAlias = bytes | os.PathLike[str] | BinaryIO | tuple[str, bytes]
+"""A file to send: its bytes, its path, a file open for reading bytes, or its name and bytes."""
+
+
+class _IsFile:
+    """Check a file without reading it."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._check)
+
+    @staticmethod
+    def _check(value: Any) -> Any:
+        items = value if is_list(value) else [value]
+        for item in items:
+            match item:
+                case bytes() | os.PathLike() | (str(), bytes()):
+                    pass
+                case _ if hasattr(item, "read"):
+                    pass
+                case _:
+                    raise PydanticCustomError(
+                        "file", "Input should be bytes, a path object, a file open for reading bytes, or (name, bytes)"
+                    )
+        return cast(Any, value)
+
+
+class ImageEditParams(TypedDict, total=False):
+    """Parameters of an image edit, without the model."""
+
+    image: Required[
+        Annotated[FileInput | list[FileInput], _IsFile(), Field(description="The image to change, or several.")]
+    ]
+    prompt: Required[Annotated[str, Field(description="What to change.")]]
+    mask: Annotated[
+        FileInput | None, _IsFile(), Field(description="Image whose transparent places show where to change.")
+    ]
+    background: Annotated[
+        Literal["transparent", "opaque", "auto"] | str | None, Field(description="Kind of background.")
+    ]
+    input_fidelity: Annotated[
+        Literal["high", "low"] | str | None, Field(description="How closely to keep to the image, faces above all.")
+    ]
+    n: Annotated[int | None, Field(description="How many images, 1 to 10.")]
+    size: Annotated[
+        Literal["auto", "256x256", "512x512", "1024x1024", "1536x1024", "1024x1536"] | str | None,
+        Field(description="Width and height in pixels, as `WxH`."),
+    ]
+    quality: Annotated[
+        Literal["auto", "high", "medium", "low", "standard"] | str | None,
+        Field(description="Quality, as the model has it."),
+    ]
+    output_format: Annotated[Literal["png", "jpeg", "webp"] | str | None, Field(description="File format.")]
+    output_compression: Annotated[int | None, Field(description="Compression of jpeg and webp, 0 to 100.")]
+    response_format: Annotated[
+        Literal["url", "b64_json"] | str | None, Field(description="Get addresses, or the images themselves.")
+    ]
+    partial_images: Annotated[int | None, Field(description="How many unfinished images a stream shows first, 0 to 3.")]
+    user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]
+
+
+class ImageEditRequest(ImageEditParams, total=False):
+    """A request of an image edit."""
+
+    model: Annotated[str, Field(description="Id of the model.")]
+
+
+# ---------------------------------------------------------------- replies
+
+
+class Fetcher(Protocol):
+    """Gets the bytes of an image's address, without any key."""
+
+    def fetch(self, url: str, *, allow_private: bool) -> bytes:
+        """Get the bytes; addresses of private networks only if allowed."""
+        ...
+
+    def fetch_async(self, url: str, *, allow_private: bool) -> Awaitable[bytes]:
+        """Get the bytes in an event loop."""
+        ...
+
+
+class Image(Model):
+    """An image, as base64 or as an address."""
+
+    b64_json: Text = None
+    url: Text = None
+    revised_prompt: Text = None
+    index: int | None = None
+    type: Text = None
+
+    _fetcher: Fetcher | None = PrivateAttr(default=None)
+
+    def attach(self, fetcher: Fetcher | None) -> None:
+        """Give the image the means to get its bytes from its address; not kept by pickles and copies."""
+        self._fetcher = fetcher
+
+    def content(self, *, allow_private: bool = False) -> bytes:
+        """Give the bytes of the image, fetching them if the server gave an address.
+
+        Args:
+            allow_private: Fetch from addresses of private networks too.
+
+        Raises:
+            ResponseValidationError: There is no image, or its base64 is broken.
+            ConfigurationError: The image has an address and belongs to no SDK that could fetch it.
+        """
+        data = self._local()
+        return self._needs_fetcher().fetch(str(self.url), allow_private=allow_private) if data is None else data
+
+    def save(self, path: str | os.PathLike[str], *, allow_private: bool = False) -> Path:
+        """Write the image to a file, whole or not at all.
+
+        Args:
+            path: Where to; a path without suffix gets the one of the image's format.
+            allow_private: Fetch from addresses of private networks too.
+
+        Returns:
+            The path written.
+
+        Raises:
+            OSError: The file cannot be written; `filename` is its path, and nothing half-written stays.
+            ResponseValidationError: There is no image, or its base64 is broken.
+            ConfigurationError: The image has an address and belongs to no SDK that could fetch it.
+        """
+        return _written(path, self.content(allow_private=allow_private))
+
+    async def save_async(self, path: str | os.PathLike[str], *, allow_private: bool = False) -> Path:
+        """Write the image to a file, whole or not at all; as `save`."""
+        data = self._local()
+        if data is None:
+            data = await self._needs_fetcher().fetch_async(str(self.url), allow_private=allow_private)
+        return _written(path, data)
+
+    def _local(self) -> bytes | None:
+        """Decode what the reply itself holds; None if the image is elsewhere."""
+        from ..errors import ResponseValidationError
+
+        for field, value in (("b64_json", self.b64_json), ("url", self.url)):
+            if not isinstance(value, str) or not value:
+                continue
+            if field == "url" and value[:5].lower() != "data:":
+                return None
+            try:
+                return _decoded(value)
+            except ValueError:
+                raise ResponseValidationError(f"the image's {field} is not valid base64") from None
+        raise ResponseValidationError("the image has neither b64_json nor url")
+
+    def _needs_fetcher(self) -> Fetcher:
+        from ..errors import ConfigurationError
+
+        if self._fetcher is None:
+            raise ConfigurationError(
+                "this image has an address only and no SDK to fetch it with: save it before it is copied or pickled, "
+                "or ask for response_format='b64_json'"
+            )
+        return self._fetcher
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        private = cast("dict[str, Any] | None", state.get("__pydantic_private__"))
+        return {**state, "__pydantic_private__": {**(private or {}), "_fetcher": None}}
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied._fetcher = None
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return super(Image, self.__copy__()).__deepcopy__(memo)
+
+
+def _decoded(text: str) -> bytes:
+    head, comma, data = text.partition(",")
+    if comma and head[:5].lower() == "data:":
+        if not head.lower().endswith(";base64"):
+            return unquote_to_bytes(data)
+        text = data
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except binascii.Error as exc:
+        raise ValueError(str(exc)) from None
+
+
+def _written(path: str | os.PathLike[str], data: bytes) -> Path:
+    target = Path(path)
+    if not target.suffix and target.name:
+        target = target.with_name(target.name + suffix_of(data))
+    write_atomically(target, data)
+    return target
+
+
+class ImageUsage(Model):
+    """What images cost; which fields are set depends on the model behind the server."""
+
+    prompt_tokens: Whole = None
+    image_tokens: Whole = None
+    input_text_tokens: Whole = None
+    output_image_tokens: Whole = None
+    width: Whole = None
+    height: Whole = None
+    image_count: Whole = None
+    total_tokens: Whole = None
+    input_tokens: Whole = None
+    output_tokens: Whole = None
+
+
+class ImageResponse(Reply):
+    """The reply to image generation or an image edit."""
+
+    id: Text = None
+    object: Text = None
+    created: Number = None
+    model: Text = None
+    data: Annotated[list[Image], OrEmpty(list)] = Field(default_factory=list[Image])
+    usage: Annotated[ImageUsage | None, Loose()] = None
+
+    def attach(self, fetcher: Fetcher | None) -> None:
+        """Give every image the means to get its bytes."""
+        for image in self.data:
+            image.attach(fetcher)
+
+
+class ImageChunkItem(Model):
+    """One image of an event, finished or not; `progress` runs from 0 to 1."""
+
+    index: int | None = None
+    b64_json: Text = None
+    url: Text = None
+    progress: Number = None
+    is_final: Flag = None
+    revised_prompt: Text = None
+
+
+class ImageChunk(Model):
+    """One event of streamed image generation.
+
+    Either images in `data`, or one image in `b64_json`, with a `type` that ends in `partial_image` or `completed`.
+    """
+
+    id: Text = None
+    object: Text = None
+    created: Number = None
+    model: Text = None
+    data: Annotated[list[ImageChunkItem], OrEmpty(list)] = Field(default_factory=list[ImageChunkItem])
+    usage: Annotated[ImageUsage | None, Loose()] = None
+    type: Text = None
+    b64_json: Text = None
+    created_at: Number = None
+    partial_image_index: Whole = None
+
+
+# ---------------------------------------------------------------- folding
+
+
+class ImageAccumulator(Accumulator[ImageChunk, ImageResponse]):
+    """Folds the events of image generation: of each image the last that came."""
+
+    def __init__(self) -> None:
+        self._head: dict[str, Any] = {}
+        self._items: dict[int, dict[str, Any]] = {}
+        self._final: set[int] = set()
+        self._whole: ImageResponse | None = None
+
+    def add(self, chunk: ImageChunk) -> None:
+        """Take the next event."""
+        self._whole = chunk.whole if isinstance(chunk, _WholeChunk) and not (self._head or self._items) else None
+        created = chunk.created_at if chunk.created is None else chunk.created
+        keep_last(self._head, chunk.model_extra)
+        for name, value in (("id", chunk.id), ("model", chunk.model), ("created", created), ("usage", chunk.usage)):
+            if value is not None:
+                self._head[name] = value
+        for position, item in enumerate(chunk.data):
+            index = position if item.index is None else item.index
+            fields = item.model_dump(exclude_none=True, exclude={"progress", "is_final"})
+            self._take(index, fields, is_final=item.is_final is True or self._whole is not None)
+        if chunk.b64_json is not None:
+            is_final = isinstance(chunk.type, str) and chunk.type.endswith(".completed")
+            # These events carry no index: what follows a finished image is the next one.
+            self._take(len(self._final), {"b64_json": chunk.b64_json}, is_final=is_final)
+
+    def _take(self, index: int, fields: Mapping[str, Any], *, is_final: bool) -> None:
+        known = self._items.setdefault(index, {})
+        if "url" in fields or "b64_json" in fields:
+            for name in ("url", "b64_json"):
+                known.pop(name, None)
+        known.update(fields)
+        if is_final:
+            self._final.add(index)
+
+    def build(self) -> ImageResponse:
+        """Make the reply of what has come so far; an image that is not finished is there in its last state."""
+        if self._whole is not None:
+            return self._whole
+        items = [dict(self._items[index]) for index in sorted(self._items)]
+        return ImageResponse.model_validate({**self._head, "data": items})
+
+    @property
+    def finished(self) -> bool:
+        """Whether every image that was begun is finished."""
+        return bool(self._items) and self._final >= set(self._items)
+
+
+class _WholeChunk(ImageChunk):
+    """The one chunk made of a whole reply."""
+
+    _whole: ImageResponse | None = PrivateAttr(default=None)
+
+    @property
+    def whole(self) -> ImageResponse | None:
+        return self._whole
+
+    @classmethod
+    def of(cls, reply: ImageResponse, document: dict[str, Any]) -> Self:
+        made = cls.model_validate(document)
+        made._whole = reply
+        return made
+
+
+def as_chunk(reply: ImageResponse) -> ImageChunk:
+    """Make the one chunk that a server should have streamed instead of this reply."""
+    document = reply.model_dump()
+    for item in document["data"]:
+        item["is_final"] = True
+    return _WholeChunk.of(reply, document)

@@ -1,0 +1,251 @@
+"""Messages of a chat: those that are sent, with their parts, and the one that comes back."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Required, TypeAlias, cast
+
+from pydantic import BaseModel, Discriminator, Field, Tag
+from typing_extensions import TypedDict
+
+from .common import Listed, Loose, Model, Text
+from .tools import tag_by
+
+# ---------------------------------------------------------------- content parts
+
+
+class TextPart(TypedDict, total=False):
+    """Text in a message of several parts."""
+
+    type: Required[Literal["text"]]
+    text: Required[Annotated[str, Field(description="The text.")]]
+
+
+class ImageUrl(TypedDict, total=False):
+    """Where an image is."""
+
+    url: Required[Annotated[str, Field(description="Address of the image, or a `data:` URL.")]]
+    detail: Annotated[Literal["auto", "low", "high"] | str, Field(description="How closely to look. r9s only.")]
+
+
+class ImageUrlPart(TypedDict, total=False):
+    """An image in a message of several parts."""
+
+    type: Required[Literal["image_url"]]
+    image_url: Required[ImageUrl]
+
+
+class MediaUrl(TypedDict, total=False):
+    """Where a video or a recording is."""
+
+    url: Required[Annotated[str, Field(description="Address of the file, or a `data:` URL.")]]
+
+
+class VideoUrlPart(TypedDict, total=False):
+    """A video in a message of several parts. Together only."""
+
+    type: Required[Literal["video_url"]]
+    video_url: Required[MediaUrl]
+
+
+class AudioUrlPart(TypedDict, total=False):
+    """A recording, by address, in a message of several parts. Together only."""
+
+    type: Required[Literal["audio_url"]]
+    audio_url: Required[MediaUrl]
+
+
+class InputAudio(TypedDict, total=False):
+    """A recording."""
+
+    data: Required[Annotated[str, Field(description="The file in base64.")]]
+    format: Required[Annotated[Literal["wav", "mp3"] | str, Field(description="Its format; Together: wav.")]]
+
+
+class InputAudioPart(TypedDict, total=False):
+    """A recording in a message of several parts. Together only."""
+
+    type: Required[Literal["input_audio"]]
+    input_audio: Required[InputAudio]
+
+
+ContentPart: TypeAlias = Annotated[
+    Annotated[TextPart, Tag("text")]
+    | Annotated[ImageUrlPart, Tag("image_url")]
+    | Annotated[VideoUrlPart, Tag("video_url")]
+    | Annotated[AudioUrlPart, Tag("audio_url")]
+    | Annotated[InputAudioPart, Tag("input_audio")]
+    | Annotated[dict[str, Any], Tag("other")],
+    tag_by("type", frozenset({"text", "image_url", "video_url", "audio_url", "input_audio"})),
+]
+"""A part of a message, told apart by `type`; one of another type goes through as it is."""
+
+ContentParam: TypeAlias = str | Annotated[Sequence[ContentPart], Listed()] | None
+"""A message's content: text, or parts."""
+
+
+# ---------------------------------------------------------------- the message that comes back
+
+
+class FunctionCall(Model):
+    """A call that the model asks for; `arguments` is JSON text, which may be broken."""
+
+    name: Text = None
+    arguments: Text = None
+
+
+class ToolCall(Model):
+    """A call of a tool that the model asks for; answer it with a message of role `tool`."""
+
+    id: Text = None
+    type: Text = None
+    function: FunctionCall = Field(default_factory=FunctionCall)
+    index: int | None = None
+
+
+class GraphSource(Model):
+    """A piece of a file that an answer rests on."""
+
+    file_id: Text = None
+    snippet: Text = None
+
+
+class GraphData(Model):
+    """What a knowledge graph of Writer found."""
+
+    sources: Annotated[list[GraphSource | None] | None, Loose()] = None
+    status: Text = None
+    subqueries: Annotated[list[Any] | None, Loose()] = None
+    references: Annotated[dict[str, Any] | None, Loose()] = None
+
+
+class ChatMessage(Model):
+    """A message of a reply; it can be sent again as one of `messages`.
+
+    A server may send `content` as an object or a list of parts, which is kept as it came; `ChatCompletionResponse.text`
+    reads all forms. `reasoning` and `reasoning_content` are two names of the same.
+    """
+
+    role: Text = None
+    content: Text = None
+    refusal: Text = None
+    reasoning: Text = None
+    reasoning_content: Text = None
+    name: Text = None
+    tool_calls: Annotated[list[ToolCall] | None, Loose()] = None
+    function_call: Annotated[FunctionCall | None, Loose()] = None
+    graph_data: Annotated[GraphData | None, Loose()] = None
+
+    def to_param(self) -> dict[str, Any]:
+        """Give the message as a request takes it: what the server had sent, nothing more."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+# ---------------------------------------------------------------- messages that are sent
+
+
+class SystemMessage(TypedDict, total=False):
+    """Instructions to the model."""
+
+    role: Required[Literal["system"]]
+    content: Required[ContentParam]
+    name: Annotated[str | None, Field(description="Who speaks.")]
+
+
+class DeveloperMessage(TypedDict, total=False):
+    """Instructions to the model, under the newer name of OpenAI."""
+
+    role: Required[Literal["developer"]]
+    content: Required[ContentParam]
+    name: Annotated[str | None, Field(description="Who speaks.")]
+
+
+class UserMessage(TypedDict, total=False):
+    """What the user says or shows."""
+
+    role: Required[Literal["user"]]
+    content: Required[ContentParam]
+    name: Annotated[str | None, Field(description="Who speaks.")]
+
+
+class FunctionCallParam(TypedDict, total=False):
+    """A call that the model had asked for."""
+
+    name: Annotated[str | None, Field(description="Name of the function.")]
+    arguments: Annotated[str | None, Field(description="The arguments, as JSON text.")]
+
+
+class ToolCallParam(TypedDict, total=False):
+    """A call of a tool that the model had asked for."""
+
+    id: Annotated[str | None, Field(description="Id that the answer's `tool_call_id` repeats.")]
+    type: Annotated[Literal["function"] | str | None, Field(description="Kind of tool.")]
+    function: Required[FunctionCallParam]
+    index: Annotated[int | float | None, Field(description="Place among the calls.")]
+
+
+def _call_tag(value: Any) -> str:
+    return "model" if isinstance(value, BaseModel) else "typed"
+
+
+ToolCallItem: TypeAlias = Annotated[
+    Annotated[ToolCallParam, Tag("typed")] | Annotated[ToolCall, Tag("model")], Discriminator(_call_tag)
+]
+"""A call as a dict, or as a reply has it."""
+
+
+class AssistantMessage(TypedDict, total=False):
+    """What the model had said."""
+
+    role: Required[Literal["assistant"]]
+    content: ContentParam
+    name: Annotated[str | None, Field(description="Who speaks.")]
+    refusal: Annotated[str | None, Field(description="Why the model had refused.")]
+    reasoning: Annotated[str | None, Field(description="What the model had thought.")]
+    reasoning_content: Annotated[str | None, Field(description="What the model had thought, under another name.")]
+    tool_calls: Annotated[Sequence[ToolCallItem], Listed()] | None
+    function_call: Annotated[FunctionCallParam | None, Field(description="Older form of a tool call.")]
+
+
+class ToolMessage(TypedDict, total=False):
+    """What a tool gave back."""
+
+    role: Required[Literal["tool"]]
+    content: Required[ContentParam]
+    tool_call_id: Annotated[str | None, Field(description="Id of the call that this answers; most servers need it.")]
+    name: Annotated[str | None, Field(description="Name of the tool.")]
+
+
+class FunctionMessage(TypedDict, total=False):
+    """What a function gave back, in the older form."""
+
+    role: Required[Literal["function"]]
+    content: Required[ContentParam]
+    name: Required[Annotated[str, Field(description="Name of the function.")]]
+
+
+ChatMessageParam: TypeAlias = (
+    SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage | FunctionMessage | dict[str, Any]
+)
+"""A message to send; one of another role goes through as it is."""
+
+_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+
+
+def _message_tag(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        return "model"
+    role = cast("dict[str, Any]", value).get("role") if isinstance(value, dict) else None
+    return role if isinstance(role, str) and role in _ROLES else "other"
+
+
+MessageItem: TypeAlias = Annotated[
+    Annotated[SystemMessage, Tag("system")]
+    | Annotated[DeveloperMessage, Tag("developer")]
+    | Annotated[UserMessage, Tag("user")]
+    | Annotated[AssistantMessage, Tag("assistant")]
+    | Annotated[ToolMessage, Tag("tool")]
+    | Annotated[FunctionMessage, Tag("function")]
+    | Annotated[dict[str, Any], Tag("other")]
+    | Annotated[ChatMessage, Tag("model")],
+    Discriminator(_message_tag),
+]
+"""One of `messages`: a message to send, or one that came back."""

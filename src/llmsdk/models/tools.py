@@ -1,0 +1,260 @@
+"""Tools of a chat request, the choice among them, and the form asked of the answer."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Required, TypeAlias, cast
+
+from pydantic import Discriminator, Field, Tag
+from typing_extensions import TypedDict
+
+from .common import Listed
+
+
+def tag_by(key: str, known: frozenset[str]) -> Discriminator:
+    """Choose the branch of a union by a key's value; what is not known goes to the branch "other"."""
+
+    def choose(value: Any) -> str:
+        found = cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else None
+        return found if isinstance(found, str) and found in known else "other"
+
+    return Discriminator(choose)
+
+
+# ---------------------------------------------------------------- tools
+
+
+class FunctionDefinition(TypedDict, total=False):
+    """A function of yours that the model may ask to be called."""
+
+    name: Required[Annotated[str, Field(description="Name of the function.")]]
+    description: Annotated[str | None, Field(description="What it does and when to call it.")]
+    parameters: Annotated[Mapping[str, Any] | None, Field(description="JSON schema of the arguments.")]
+    strict: Annotated[bool | None, Field(description="Make the arguments fit the schema exactly.")]
+
+
+class FunctionTool(TypedDict, total=False):
+    """A tool that your own code runs."""
+
+    type: Required[Literal["function"]]
+    function: Required[FunctionDefinition]
+
+
+class QueryConfig(TypedDict, total=False):
+    """How Writer searches a knowledge graph."""
+
+    max_subquestions: Annotated[int, Field(description="1 to 10; 6 by default.")]
+    search_weight: Annotated[int, Field(description="Weight of words against meaning, 0 to 100; 50 by default.")]
+    grounding_level: Annotated[float, Field(description="How close to the sources, 0 to 1; 0 by default.")]
+    max_snippets: Annotated[int, Field(description="1 to 60; 30 by default.")]
+    max_tokens: Annotated[int, Field(description="100 to 8000; 4000 by default.")]
+    keyword_threshold: Annotated[float, Field(description="0 to 1; 0.7 by default.")]
+    semantic_threshold: Annotated[float, Field(description="0 to 1; 0.7 by default.")]
+    inline_citations: Annotated[bool, Field(description="Cite the sources inside the text.")]
+
+
+class GraphDefinition(TypedDict, total=False):
+    """The knowledge graphs to ask."""
+
+    graph_ids: Required[Annotated[Sequence[str], Listed(), Field(description="Ids of the graphs, at least one.")]]
+    subqueries: Required[Annotated[bool, Field(description="Split the question into smaller ones.")]]
+    description: Annotated[str, Field(description="What the graphs know.")]
+    query_config: QueryConfig
+
+
+class GraphTool(TypedDict, total=False):
+    """Questions to a knowledge graph. Writer only."""
+
+    type: Required[Literal["graph"]]
+    function: Required[GraphDefinition]
+
+
+class LlmDefinition(TypedDict, total=False):
+    """The model to hand over to."""
+
+    description: Required[Annotated[str, Field(description="What the model is good at.")]]
+    model: Required[Annotated[str, Field(description="Id of the model.")]]
+
+
+class LlmTool(TypedDict, total=False):
+    """Another model that the model may hand over to. Writer only."""
+
+    type: Required[Literal["llm"]]
+    function: Required[LlmDefinition]
+
+
+class TranslationDefinition(TypedDict, total=False):
+    """How to translate."""
+
+    model: Required[Annotated[Literal["palmyra-translate"] | str, Field(description="Id of the model.")]]
+    formality: Required[Annotated[bool, Field(description="Use the formal address.")]]
+    length_control: Required[Annotated[bool, Field(description="Keep the length of the source.")]]
+    mask_profanity: Required[Annotated[bool, Field(description="Mask profane words.")]]
+    source_language_code: Annotated[str, Field(description="ISO 639-1 code of the source.")]
+    target_language_code: Annotated[str, Field(description="ISO 639-1 code of the target.")]
+
+
+class TranslationTool(TypedDict, total=False):
+    """Translation. Writer only."""
+
+    type: Required[Literal["translation"]]
+    function: Required[TranslationDefinition]
+
+
+class VisionVariable(TypedDict, total=False):
+    """A name in the prompt that stands for an uploaded image."""
+
+    name: Required[Annotated[str, Field(description="Name used in the prompt.")]]
+    file_id: Required[Annotated[str, Field(description="Id of the uploaded file.")]]
+
+
+class VisionDefinition(TypedDict, total=False):
+    """The images to look at."""
+
+    model: Required[Annotated[Literal["palmyra-vision"] | str, Field(description="Id of the model.")]]
+    variables: Required[Annotated[Sequence[VisionVariable], Listed(), Field(description="Images by name.")]]
+
+
+class VisionTool(TypedDict, total=False):
+    """A look at images. Writer only."""
+
+    type: Required[Literal["vision"]]
+    function: Required[VisionDefinition]
+
+
+class WebSearchDefinition(TypedDict, total=False):
+    """Where to search."""
+
+    include_domains: Required[Annotated[Sequence[str], Listed(), Field(description="Domains to search only.")]]
+    exclude_domains: Required[Annotated[Sequence[str], Listed(), Field(description="Domains to leave out.")]]
+
+
+class WebSearchTool(TypedDict, total=False):
+    """A search of the web. Writer only."""
+
+    type: Required[Literal["web_search"]]
+    function: Required[WebSearchDefinition]
+
+
+ToolParam: TypeAlias = Annotated[
+    Annotated[FunctionTool, Tag("function")]
+    | Annotated[GraphTool, Tag("graph")]
+    | Annotated[LlmTool, Tag("llm")]
+    | Annotated[TranslationTool, Tag("translation")]
+    | Annotated[VisionTool, Tag("vision")]
+    | Annotated[WebSearchTool, Tag("web_search")]
+    | Annotated[dict[str, Any], Tag("other")],
+    tag_by("type", frozenset({"function", "graph", "llm", "translation", "vision", "web_search"})),
+]
+"""A tool, told apart by `type`; one of another type goes through as it is."""
+
+
+# ---------------------------------------------------------------- choice of a tool
+
+
+class NamedFunction(TypedDict, total=False):
+    """A function by its name."""
+
+    name: Required[Annotated[str, Field(description="Name of the function.")]]
+
+
+class NamedToolChoice(TypedDict, total=False):
+    """The one tool that the model must call."""
+
+    type: Required[Literal["function"]]
+    function: Required[NamedFunction]
+
+
+class WrappedToolChoice(TypedDict, total=False):
+    """Writer's form of the choice."""
+
+    value: Required[Literal["none", "auto", "required"] | str | Mapping[str, Any]]
+
+
+def _choice_tag(value: Any) -> str:
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, dict):
+        if "value" in value:
+            return "wrapped"
+        if cast("dict[str, Any]", value).get("type") == "function":
+            return "named"
+    return "other"
+
+
+ToolChoiceParam: TypeAlias = Annotated[
+    Annotated[Literal["none", "auto", "required"] | str, Tag("text")]
+    | Annotated[NamedToolChoice, Tag("named")]
+    | Annotated[WrappedToolChoice, Tag("wrapped")]
+    | Annotated[dict[str, Any], Tag("other")],
+    Discriminator(_choice_tag),
+]
+"""Which tool to call: `none`, `auto`, `required`, a tool's name, or an object that names one."""
+
+
+# ---------------------------------------------------------------- form of the answer
+
+
+class TextFormat(TypedDict, total=False):
+    """Plain text."""
+
+    type: Required[Literal["text"]]
+
+
+class JsonObjectFormat(TypedDict, total=False):
+    """Any JSON object."""
+
+    type: Required[Literal["json_object"]]
+    schema: Annotated[Mapping[str, Any], Field(description="JSON schema of the answer. Together only.")]
+
+
+class JsonSchema(TypedDict, total=False):
+    """A named JSON schema. Writer takes any object here."""
+
+    name: Annotated[str, Field(description="Letters, digits, underscore and dash, at most 64. Together requires it.")]
+    description: Annotated[str | None, Field(description="What the answer is.")]
+    schema: Annotated[Mapping[str, Any], Field(description="JSON schema of the answer.")]
+    strict: Annotated[bool | None, Field(description="Make the answer fit the schema exactly.")]
+
+
+class JsonSchemaFormat(TypedDict, total=False):
+    """JSON that fits a schema."""
+
+    type: Required[Literal["json_schema"]]
+    json_schema: Required[JsonSchema]
+
+
+class OlderJsonSchemaFormat(TypedDict, total=False):
+    """JSON that fits a schema, in Together's older form."""
+
+    type: Required[Literal["json_schema"]]
+    schema: Required[Annotated[Mapping[str, Any], Field(description="JSON schema of the answer.")]]
+
+
+class RegexFormat(TypedDict, total=False):
+    """Text that fits a regular expression. Together only."""
+
+    type: Required[Literal["regex"]]
+    pattern: Required[Annotated[str, Field(description="The regular expression.")]]
+
+
+_FORMATS = frozenset({"text", "json_object", "json_schema", "regex"})
+
+
+def _format_tag(value: Any) -> str:
+    if not isinstance(value, dict):
+        return "other"
+    kind = cast("dict[str, Any]", value).get("type")
+    if kind == "json_schema" and "schema" in value and "json_schema" not in value:
+        return "older"
+    return kind if isinstance(kind, str) and kind in _FORMATS else "other"
+
+
+ResponseFormatParam: TypeAlias = Annotated[
+    Annotated[TextFormat, Tag("text")]
+    | Annotated[JsonObjectFormat, Tag("json_object")]
+    | Annotated[JsonSchemaFormat, Tag("json_schema")]
+    | Annotated[OlderJsonSchemaFormat, Tag("older")]
+    | Annotated[RegexFormat, Tag("regex")]
+    | Annotated[dict[str, Any], Tag("other")],
+    Discriminator(_format_tag),
+]
+"""The form asked of the answer, told apart by `type`; one of another type goes through as it is."""

@@ -1,0 +1,226 @@
+"""The server as such: HTTP, threads, the command line, the pytest plugin."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+import llmsdk
+from llmsdk.errors import ConfigurationError
+from llmsdk.local import LocalServer
+
+pytest_plugins = ["pytester"]
+
+CHAT = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+PATH = "/v1/chat/completions"
+
+
+SOURCE = str(Path(llmsdk.__file__).parents[1])
+ENV = {**os.environ, "PYTHONPATH": SOURCE}  # the tests run from a checkout that is not installed, too
+
+
+def local_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("llmsdk-local")]
+
+
+def test_close_leaves_nothing(call):
+    server = LocalServer("openai").start()
+    assert server.start() is server
+    connection = http.client.HTTPConnection(*server.origin.removeprefix("http://").split(":"), timeout=5)
+    connection.request("GET", "/v1/models")
+    connection.getresponse().read()
+    assert local_threads()
+    server.close()
+    server.close()
+    connection.close()
+    assert local_threads() == []
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = server.url
+    with server:
+        assert call(server, PATH, CHAT).status == 200
+
+
+def test_unknown_dialects_are_named():
+    with pytest.raises(ConfigurationError, match=r"'nope'.*together"):
+        LocalServer("nope")
+
+
+def test_connections_are_kept(server):
+    host, port = server.origin.removeprefix("http://").split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=5)
+    own = set()
+    for body in (CHAT, CHAT | {"stream": True}, CHAT):
+        connection.request("POST", PATH, json.dumps(body))
+        assert connection.getresponse().read()
+        own.add(connection.sock.getsockname())
+    connection.close()
+    assert len(own) == 1
+
+
+@pytest.fixture
+def many_files():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4096 if hard == resource.RLIM_INFINITY else min(4096, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
+def test_five_hundred_at_once(server):
+    host, port = server.origin.removeprefix("http://").split(":")
+    connections = [http.client.HTTPConnection(host, int(port), timeout=30) for _ in range(500)]
+    for connection in connections:
+        connection.connect()
+
+    def ask(number: int) -> str:
+        body = CHAT | {"messages": [{"role": "user", "content": f"<{number}>"}]}
+        connections[number].request("POST", PATH, json.dumps(body))
+        return json.loads(connections[number].getresponse().read())["choices"][0]["message"]["content"]
+
+    with ThreadPoolExecutor(16) as pool:
+        said = list(pool.map(ask, range(500)))
+    for connection in connections:
+        connection.close()
+    assert all(f"'<{number}>'" in text for number, text in enumerate(said))
+
+
+@pytest.mark.parametrize(
+    "request_bytes, status",
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET /v1/models HTTP/2.0\r\n\r\n", 505),
+        (b"GET /v1/models FTP/1.0\r\n\r\n", 400),
+        (b"GET /v1/models HTTP/1.1\r\nbad header\r\n\r\n", 400),
+        (b"GET /v1/models HTTP/1.1\r\nExpect: miracles\r\n\r\n", 417),
+        (b"GET /v1/models HTTP/1.1\r\n" + b"a: b\r\n" * 201 + b"\r\n", 431),
+        (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", 431),
+        (b"POST /v1/completions HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400),
+        (b"POST /v1/completions HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"POST /v1/completions HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", 413),
+        (b"POST /v1/completions HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
+        (b"POST /v1/completions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"POST /v1/completions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n", 400),
+    ],
+)
+def test_what_is_no_request_is_answered_all_the_same(raw, server, request_bytes, status):
+    received = raw(server, request_bytes)
+    assert received.startswith(b"HTTP/1.1 %d " % status)
+    assert json.loads(received.partition(b"\r\n\r\n")[2])["error"]["message"]
+
+
+def test_old_clients_chunked_bodies_expectations_and_heads(raw, server):
+    body = json.dumps(CHAT | {"stream": True}).encode()
+    post = f"POST {PATH} HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    old = raw(server, post)
+    assert b"transfer-encoding" not in old
+    assert old.endswith(b"data: [DONE]\n\n")
+    chunked = b"POST /v1/chat/completions HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n"
+    body = json.dumps(CHAT).encode()
+    chunks = b"%x;x=y\r\n%b\r\n0\r\nTrailer: x\r\n\r\n" % (len(body), body)
+    both = raw(server, chunked + b"Connection: close\r\n\r\n" + chunks)
+    assert both.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+    head = raw(server, b"\r\nHEAD http://x/v1/models HTTP/1.1\r\nConnection: close\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK")
+    assert head.endswith(b"\r\n\r\n")
+    assert raw(server, b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 404")
+
+
+def test_requests_are_recorded_without_showing_keys(call, server):
+    call(server, PATH + "?a=1&a=2", CHAT)
+    (request,) = server.requests
+    assert (request.method, request.path, request.query) == ("POST", PATH, {"a": "2"})
+    assert request.json == CHAT
+    assert request.headers["authorization"] == "Bearer sk-placeholder"
+    assert "sk-placeholder" not in repr(request)
+    assert request.completed
+
+
+def test_starting_is_light():
+    code = (
+        "import sys, llmsdk.local as l; l.LocalServer().start().close(); print({'httpx', 'pydantic'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=ENV, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("set()", "")
+
+
+def test_nothing_is_printed(call, capfd, server):
+    call(server, "/v1/nothing")
+    call(server, PATH, b"{")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_command_serves_until_interrupted():
+    command = [sys.executable, "-m", "llmsdk.local", "--port", "0", "--dialect", "r9s", "--fault", '{"status": 503}']
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=ENV) as process:
+        try:
+            line = process.stdout.readline()
+            port = int(re.search(r"http://127\.0\.0\.1:(\d+)/v1$", line.strip())[1])
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("GET", "/v1/models", headers={"Authorization": "Bearer x"})
+            assert connection.getresponse().status == 503
+            connection.close()
+        finally:
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--host", "192.0.2.1"], "not a loopback address"),
+        (["--host", "example.com"], "not a loopback address"),
+        (["--fault", "{"], "--fault"),
+        (["--dialect", "nope"], "invalid choice"),
+    ],
+)
+def test_the_command_refuses(capsys, arguments, said):
+    from llmsdk.local.__main__ import main
+
+    with pytest.raises(SystemExit) as caught:
+        main(["--port", "0", *arguments])
+    assert caught.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_command_tells_of_a_taken_port(capsys, server):
+    from llmsdk.local.__main__ import main
+
+    assert main(["--port", server.origin.rpartition(":")[2]]) == 1
+    assert "cannot listen" in capsys.readouterr().err
+
+
+def test_the_plugin_gives_each_test_a_server(pytester, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", SOURCE)
+    is_installed = bool(entry_points(group="pytest11", name="llmsdk"))
+    load = [] if is_installed else ["-p", "llmsdk.local.pytest_plugin"]
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_plain(llm_server):
+            assert llm_server.url.endswith("/v1")
+            assert llm_server.provider.name == "openai"
+
+        @pytest.mark.llm_server(dialect="writer", faults=[{"status": 429}])
+        def test_marked(llm_server):
+            assert llm_server.provider.name == "writer"
+            assert llm_server.requests == []
+        """
+    )
+    result = pytester.runpytest_subprocess(*load, "--strict-markers", "-W", "error")
+    result.assert_outcomes(passed=2)
