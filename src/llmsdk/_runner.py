@@ -22,6 +22,7 @@ from ._version import __version__
 from .config import (
     DEFAULT_IDLE_TIMEOUT_MS,
     SDKConfig,
+    Target,
     checked_headers,
     checked_ms,
     checked_retries,
@@ -52,6 +53,15 @@ class Runner:
     def __init__(self, drivers: Drivers, config: SDKConfig) -> None:
         self.drivers = drivers
         self.config = config
+        self._usual: Target | None = None
+
+    def target(self, server: Any, server_url: Any) -> Target:
+        """Find where a call goes; what the SDK was set up for is found once."""
+        if server is not None or server_url is not None or self.config.provider.embedded:
+            return resolve(self.config, server, server_url, self.drivers.embedded_url)
+        if self._usual is None:
+            self._usual = resolve(self.config, None, None, self.drivers.embedded_url)
+        return self._usual
 
     def call(self, operation: Operation, args: Mapping[str, Any], finish: Finish | None = None) -> Any:
         """Do an operation and wait for it; `finish` is given each reply together with the server's URL."""

@@ -18,6 +18,7 @@ from .options import SDKOptions
 from .providers import OPENAI, PROVIDERS, TOGETHER
 from .utils.headers import check_header
 from .utils.retries import DEFAULT_RETRY, RetryBudget, RetryConfig
+from .utils.shapes import is_mapping
 from .utils.urls import check_base_url, fill_path, is_loopback, origin, placeholders
 
 logger = logging.getLogger("llmsdk")
@@ -52,9 +53,8 @@ class Keys:
     def __init__(self, given: Any, default: Provider) -> None:
         if given is None:
             self._by_server: dict[str, Secret | KeyFunction] = {}
-        elif isinstance(given, Mapping):
-            keys: Mapping[Any, Any] = given
-            self._by_server = {str(name): _key(value, f"api_key[{name!r}]") for name, value in keys.items()}
+        elif is_mapping(given):
+            self._by_server = {str(name): _key(value, f"api_key[{name!r}]") for name, value in given.items()}
         else:
             self._by_server = {default.name: _key(given, "api_key")}
 

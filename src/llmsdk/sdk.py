@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -15,6 +14,7 @@ from .config import configure, resolve
 from .errors import ConfigurationError
 from .options import SDKOptions
 from .providers import LOCAL
+from .utils.shapes import is_mapping
 
 if TYPE_CHECKING:
     from .catalog import Models
@@ -124,9 +124,8 @@ def _with_options(options: SDKOptions) -> SDK:
 def _hidden(api_key: Any) -> Any:
     if isinstance(api_key, str):
         return Secret(api_key)
-    if isinstance(api_key, Mapping):
-        keys: Mapping[Any, Any] = api_key
-        return {name: _hidden(value) for name, value in keys.items()}
+    if is_mapping(api_key):
+        return {name: _hidden(value) for name, value in api_key.items()}
     return api_key
 
 

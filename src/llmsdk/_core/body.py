@@ -49,7 +49,7 @@ class BodyReader:
     def finish(self) -> bytes:
         """Take the end of the body."""
         try:
-            self._decoder.flush()
+            self._pieces.extend(self._decoder.flush())
         except CodingError as exc:
             raise TransportFailure("coding", str(exc), began=True, body=self.received()) from exc
         return self.received()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
@@ -21,6 +21,7 @@ from ..errors.status import SDKDefaultError, class_for
 from ..utils.headers import masked
 from ..utils.jsonpaths import MISSING, copy, first
 from ..utils.retries import retry_after_from
+from ..utils.shapes import is_list, is_object
 from .adapters import adapter
 from .spec import LimitHeaders, Operation, Provider
 
@@ -134,7 +135,7 @@ def decode_reply(
 
 def _validated(operation: Operation, mapping: Mapping[str, str], model: type[Any], body: bytes) -> Any:
     if not mapping:
-        return adapter(model).validate_json(body)
+        return adapter(model).validator.validate_json(body)
     return map_document(mapping, model, from_json(body))
 
 
@@ -228,9 +229,7 @@ def decode_error(
 
 def is_error(provider: Provider, document: Any) -> bool:
     """Tell an error object from a reply or an event."""
-    return isinstance(document, dict) and any(
-        cast("dict[str, Any]", document).get(mark) for mark in provider.error.marks
-    )
+    return is_object(document) and any(document.get(mark) for mark in provider.error.marks)
 
 
 def stated_error(provider: Provider, document: Any, *, meta: ReplyMeta, secrets: Iterable[str]) -> APIStatusError:
@@ -304,9 +303,8 @@ def _text(document: Any, paths: Iterable[str], secrets: Iterable[str]) -> str | 
 def _location(document: Any) -> str | None:
     """Read the parameter of a validation error of FastAPI's form."""
     location = first("$.detail[0].loc", document) if document is not MISSING else MISSING
-    if isinstance(location, list):
-        parts: list[Any] = location
-        return ".".join(str(part) for part in parts if part != "body") or None
+    if is_list(location):
+        return ".".join(str(part) for part in location if part != "body") or None
     return None
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_json
 
 from ..errors import RequestValidationError, UnsupportedOperationError, UnsupportedParameterError
+from ..utils.shapes import is_object
 from ..utils.urls import fill_path, join, placeholders
 from .spec import Operation, Provider, Route
 from .validate import check_names, check_required, check_values, known_names
@@ -227,7 +228,6 @@ def _plain(value: Any) -> Any:
         return value.model_dump(mode="json", exclude_unset=True)
     if isinstance(value, list | tuple):
         return [_plain(item) for item in cast("list[Any]", value)]
-    if isinstance(value, dict):
-        fields: dict[Any, Any] = value
-        return {name: _plain(item) for name, item in fields.items()}
+    if is_object(value):
+        return {name: _plain(item) for name, item in value.items()}
     return value

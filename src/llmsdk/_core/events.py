@@ -18,6 +18,7 @@ from .body import BodyReader
 from .decode import MAX_ERROR_BODY, decode_reply, is_error, map_document, parse_json, stated_error
 from .spec import Operation, Provider
 
+_LONGEST_MARK = 64  # bytes of an end mark, blanks and all
 _MAX_SNIFFED = 1 << 16  # blanks in front of a reply, before it is taken for an event stream
 
 
@@ -46,7 +47,7 @@ class EventDecoder:
         self._meta = meta
         self._secrets = secrets
         self._frames = SSEDecoder(max_event_bytes)
-        self._validate = adapter(operation.chunk).validate_json
+        self._validate = adapter(operation.chunk).validator.validate_json
         self._body = BodyReader(coding, max_response_bytes)
         self._whole: BodyReader | None = None
         self._left = max_response_bytes
@@ -64,6 +65,7 @@ class EventDecoder:
             ResponseValidationError: An event is not what the operation streams, or a bound was passed.
             TransportFailure: The content coding is broken.
         """
+        parsed, add = self._parsed, self.accumulator.add
         for piece in self._body.decoded(raw):
             self._left -= len(piece)
             if self._left < 0:
@@ -78,13 +80,20 @@ class EventDecoder:
             except EventTooLarge as exc:
                 raise self._invalid(f"an event is larger than {exc.limit} bytes", self._frames.pending) from None
             for frame in frames:
-                event = self._event(frame)
-                if event is not None:
-                    self.accumulator.add(event)
-                    yield event
-                elif self.done:
-                    self._check_choices()
-                    return
+                # An unnamed event too long for an end mark is nearly every one there is: the shortest way for it.
+                if frame.event == "message" and len(frame.data) > _LONGEST_MARK:
+                    event = parsed(frame.data)
+                else:
+                    event = self._rare(frame)
+                    if self.done:
+                        self._check_choices()
+                        return
+                    if event is None:
+                        continue
+                if event.__pydantic_extra__:
+                    self._check_error(event.__pydantic_extra__)
+                add(event)
+                yield event
 
     def end(self) -> Iterator[Any]:
         """Take the end of the bytes; hands out the one event of a reply that was no stream.
@@ -101,7 +110,7 @@ class EventDecoder:
         if self._head and not self._begun:
             raise self._invalid("the body is not an event stream", self._head)
         last = self._frames.flush()
-        if last is not None and self._is_sentinel(last):
+        if last is not None and self._is_end_mark(last):
             self.done = True
         self._check_choices()
         if not (self.done or self.accumulator.finished or self._route.ends_with_connection):
@@ -109,31 +118,31 @@ class EventDecoder:
                 "the stream ended without finish reason and without end mark", reason="truncated", meta=self._meta
             )
 
-    def _event(self, frame: Frame) -> Any | None:
-        """Read one frame; None for the sentinel and for what says nothing."""
-        data = frame.data
-        if frame.event == "ping" or not data:
+    def _rare(self, frame: Frame) -> Any | None:
+        """Read a frame that is named or short; None for the end mark and for what says nothing."""
+        if frame.event == "ping" or not frame.data:
             return None
         if frame.event == "error":
-            raise self._error_event(data)
-        if self._is_sentinel(frame):
+            raise self._error_event(frame.data)
+        if self._is_end_mark(frame):
             self.done = True
             return None
+        return self._parsed(frame.data)
+
+    def _is_end_mark(self, frame: Frame) -> bool:
+        return len(frame.data) <= _LONGEST_MARK and frame.data.strip() == self._provider.sentinel
+
+    def _parsed(self, data: bytes) -> Any:
         try:
             if self._route.event:
-                event = map_document(self._route.event, self._operation.chunk or dict, from_json(data))
-            else:
-                event = self._validate(data)
+                return map_document(self._route.event, self._operation.chunk or dict, from_json(data))
+            return self._validate(data)
         except (ValidationError, ValueError, RecursionError):
-            event = self._second_look(data)
-        extra = event.model_extra
-        if extra and is_error(self._provider, extra):
-            raise self._stated(extra)
-        return event
+            return self._second_look(data)
 
-    def _is_sentinel(self, frame: Frame) -> bool:
-        data = frame.data
-        return len(data) < 64 and data.strip() == self._provider.sentinel
+    def _check_error(self, extra: dict[str, Any]) -> None:
+        if is_error(self._provider, extra):
+            raise self._stated(extra)
 
     def _second_look(self, data: bytes) -> Any:
         """Read an event that is no plain match: broken UTF-8, or an error in a shape of its own."""

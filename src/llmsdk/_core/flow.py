@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from ..errors import (
@@ -389,5 +390,5 @@ def _meta(
     if headers is not None:
         meta.headers = headers
         meta.request_id = request_id(call.provider, headers)
-        meta.rate_limit = rate_limit(call.provider.limits, headers)
+        meta.read_limits = partial(rate_limit, call.provider.limits)
     return meta

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import lru_cache
+from typing import Any, Protocol
+
+import httpx
 
 from .._core.auth import Secret
 from .._core.countdown import Countdown
@@ -11,8 +14,11 @@ from ..errors import ConfigurationError
 from ..utils.urls import is_loopback
 from .network import CONNECT_S
 
-if TYPE_CHECKING:
-    import httpx
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    """Parse a URL; an application calls few of them, many times."""
+    return httpx.URL(url)
 
 
 class HttpClient(Protocol):
@@ -66,10 +72,8 @@ def build_own(
     countdown: Countdown,
 ) -> httpx.Request:
     """Make a request for our own transport, which asks the countdown at every step."""
-    import httpx
-
     timeouts = {"connect": countdown, "read": countdown, "write": countdown, "pool": countdown}
-    request = httpx.Request(method, url, headers=headers, content=content, extensions={"timeout": timeouts})
+    request = httpx.Request(method, _parsed(url), headers=headers, content=content, extensions={"timeout": timeouts})
     if authorization is not None:
         request.headers["authorization"] = authorization.reveal()
     return request

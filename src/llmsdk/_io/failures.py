@@ -43,8 +43,9 @@ def translate(exc: Exception, countdown: Countdown | None, *, body: bytes = b"")
     """
     if isinstance(exc, TransportFailure):
         return exc
-    names = (cls.__name__ for cls in type(exc).__mro__)
-    kind = next((found for name in names if (found := _KINDS.get(name)) is not None), None)
+    kind: FailureKind | None = None
+    for cls in type(exc).__mro__:
+        kind = kind or _KINDS.get(cls.__name__)
     if kind is None:
         return None
     began = bool(body) or (countdown is not None and countdown.received)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import RequestValidationError
+from ..utils.shapes import is_list
 
 _UNNAMED = "image.png"
 _ACCEPTED = "accepted are bytes, a path, an open binary file, or a (file name, bytes) pair"
@@ -26,9 +27,8 @@ def write_form(fields: Mapping[str, Any], files: Mapping[str, Any]) -> tuple[byt
 
     parts: list[tuple[str, tuple[str, bytes]]] = []
     for name, value in files.items():
-        if isinstance(value, list):
-            items: list[Any] = value
-            parts += [(f"{name}[]", _file(f"{name}[{index}]", item)) for index, item in enumerate(items)]
+        if is_list(value):
+            parts += [(f"{name}[]", _file(f"{name}[{index}]", item)) for index, item in enumerate(value)]
         else:
             parts.append((name, _file(name, value)))
     data = {name: _text(value) for name, value in fields.items() if value is not None}

@@ -13,6 +13,7 @@ from .._core.countdown import Countdown
 CONNECT_S = 5.0
 """Bound of connecting, and of the TLS handshake, within the attempt's own."""
 
+_HELD_BACK = 1 << 16  # a request's head waits for its body up to this size: one packet and one system call for both
 _POLL_S = 0.01  # for bytes that are known to have arrived
 
 SocketOptions = Iterable[Any] | None
@@ -62,13 +63,24 @@ class Stream(_Traffic, httpcore.NetworkStream):
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
+        self._unsent = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._unsent:
+            unsent, self._unsent = self._unsent, b""
+            try:
+                self._stream.write(unsent, _left(timeout, httpcore.WriteTimeout))
+            except httpcore.WriteError:
+                pass  # a server may answer and close before it has read all: see what it said
         return self._received(timeout, self._stream.read(max_bytes, self._read_left(timeout, self._stream)))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._writing(timeout)
-        self._stream.write(buffer, _left(timeout, httpcore.WriteTimeout))
+        if len(self._unsent) + len(buffer) <= _HELD_BACK:
+            self._unsent += buffer
+            return
+        unsent, self._unsent = self._unsent + buffer, b""
+        self._stream.write(unsent, _left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -87,13 +99,24 @@ class AsyncStream(_Traffic, httpcore.AsyncNetworkStream):
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream = stream
+        self._unsent = b""
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._unsent:
+            unsent, self._unsent = self._unsent, b""
+            try:
+                await self._stream.write(unsent, _left(timeout, httpcore.WriteTimeout))
+            except httpcore.WriteError:
+                pass  # a server may answer and close before it has read all: see what it said
         return self._received(timeout, await self._stream.read(max_bytes, self._read_left(timeout, self._stream)))
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._writing(timeout)
-        await self._stream.write(buffer, _left(timeout, httpcore.WriteTimeout))
+        if len(self._unsent) + len(buffer) <= _HELD_BACK:
+            self._unsent += buffer
+            return
+        unsent, self._unsent = self._unsent + buffer, b""
+        await self._stream.write(unsent, _left(timeout, httpcore.WriteTimeout))
 
     async def aclose(self) -> None:
         await self._stream.aclose()

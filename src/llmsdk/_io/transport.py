@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 from urllib.request import getproxies, proxy_bypass
@@ -20,8 +19,6 @@ _IDLE_S = 30.0  # well below the idle bound of common load balancers (60 s)
 
 def _proxy_for(scheme: str, host: str) -> str | None:
     """Find the environment's proxy for a host (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY)."""
-    if not any(name.lower().endswith("_proxy") and value for name, value in os.environ.items()):
-        return None
     proxies = getproxies()
     url = proxies.get(scheme) or proxies.get("all")
     if not url or proxy_bypass(host):
@@ -85,6 +82,7 @@ class SyncTransport(httpx.BaseTransport):
 
     def __init__(self) -> None:
         self._pools: dict[tuple[str, str | None], httpcore.ConnectionPool] = {}
+        self._of_host: dict[tuple[str, str], httpcore.ConnectionPool] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; httpcore's exceptions pass through, they have httpx's names."""
@@ -98,14 +96,16 @@ class SyncTransport(httpx.BaseTransport):
         )
 
     def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
-        key = (url.scheme, _proxy_for(url.scheme, url.host))
-        pool = self._pools.get(key)
+        host = (url.scheme, url.host)
+        pool = self._of_host.get(host)
         if pool is None:
+            key = (url.scheme, _proxy_for(*host))
             made = httpcore.ConnectionPool(network_backend=Backend(), **_pool_options(*key))
-            pool = self._pools.setdefault(key, made)
+            pool = self._of_host[host] = self._pools.setdefault(key, made)
         return pool
 
     def close(self) -> None:
+        self._of_host.clear()
         while self._pools:
             self._pools.popitem()[1].close()
 
@@ -115,6 +115,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 
     def __init__(self) -> None:
         self._pools: dict[tuple[str, str | None], httpcore.AsyncConnectionPool] = {}
+        self._of_host: dict[tuple[str, str], httpcore.AsyncConnectionPool] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; httpcore's exceptions pass through, they have httpx's names."""
@@ -128,14 +129,15 @@ class AsyncTransport(httpx.AsyncBaseTransport):
         )
 
     def _pool(self, url: httpx.URL) -> httpcore.AsyncConnectionPool:
-        key = (url.scheme, _proxy_for(url.scheme, url.host))
-        pool = self._pools.get(key)
+        host = (url.scheme, url.host)
+        pool = self._of_host.get(host)
         if pool is None:
-            pool = self._pools[key] = httpcore.AsyncConnectionPool(
-                network_backend=AsyncBackend(), **_pool_options(*key)
-            )
+            key = (url.scheme, _proxy_for(*host))
+            made = httpcore.AsyncConnectionPool(network_backend=AsyncBackend(), **_pool_options(*key))
+            pool = self._of_host[host] = self._pools.setdefault(key, made)
         return pool
 
     async def aclose(self) -> None:
+        self._of_host.clear()
         while self._pools:
             await self._pools.popitem()[1].aclose()

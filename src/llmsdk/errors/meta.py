@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class RateLimit:
     tokens: Limit = Limit()
 
 
-@dataclass(slots=True)
+@dataclass
 class ReplyMeta:
     """Facts about a call, on every reply, stream and error as `.meta`.
 
@@ -51,7 +53,15 @@ class ReplyMeta:
     status_code: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     request_id: str | None = None
-    rate_limit: RateLimit = field(default_factory=RateLimit)
     attempts: tuple[Attempt, ...] = ()
     elapsed_ms: float = 0.0
     dropped: tuple[str, ...] = ()
+    read_limits: Callable[[Mapping[str, str]], RateLimit] | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def rate_limit(self) -> RateLimit:
+        """The rate limits that the headers state, read when first asked for: most callers never do."""
+        return RateLimit() if self.read_limits is None else self.read_limits(self.headers)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "rate_limit": self.rate_limit, "read_limits": None}

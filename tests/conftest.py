@@ -1,0 +1,65 @@
+"""What all tests share: nothing leaves the machine, no key comes from outside, bodies run in both colours."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+import pytest
+import respx
+from support.canned import CannedServer
+from support.colours import Colour
+
+_PROVIDER_VARIABLES = ("TOGETHER_API_KEY", "WRITER_API_KEY", "R9S_API_KEY", "OPENAI_API_KEY")
+_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "also_trio: the async body runs under trio as well as asyncio")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "colour" in metafunc.fixturenames:
+        trio = ["trio"] if metafunc.definition.get_closest_marker("also_trio") else []
+        metafunc.parametrize("colour", ["sync", "asyncio", *trio], indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run `async def` bodies that take `colour`."""
+    colour = pyfuncitem.funcargs.get("colour")
+    if not isinstance(colour, Colour) or not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    colour.run(pyfuncitem.obj, **{name: pyfuncitem.funcargs[name] for name in names})
+    return True
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse every host but this one, and forget keys and proxies of the environment."""
+    for name in (*_PROVIDER_VARIABLES, *_PROXY_VARIABLES):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("LLMSDK_OFFLINE", "1")
+
+
+@pytest.fixture
+def colour(request: pytest.FixtureRequest) -> Colour:
+    """Makes clients whose calls are written once and run sync or async."""
+    return Colour(request.param)
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[respx.MockRouter]:
+    """A mocked network with the providers' real hosts in it; what is not mocked is refused."""
+    monkeypatch.delenv("LLMSDK_OFFLINE")
+    with respx.mock(assert_all_called=False) as router:
+        yield router
+
+
+@pytest.fixture
+def canned() -> Iterator[CannedServer]:
+    """A real loopback server with canned replies."""
+    with CannedServer() as server:
+        yield server
