@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import respx
+
 from support.canned import CannedServer
 from support.colours import Colour
 

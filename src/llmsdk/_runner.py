@@ -130,9 +130,7 @@ class _Plan:
         self.started = _ENV.clock()
         options, params = _split(operation, args)
         self.options = options
-        self.target = resolve(
-            self.config, options.get("server"), options.get("server_url"), runner.drivers.embedded_url
-        )
+        self.target = runner.target(options.get("server"), options.get("server_url"))
         url_params = dict(self.config.url_params)
         if options.get("organization_id") is not None:
             url_params["organization_id"] = options["organization_id"]

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict  # pydantic reads typing's own only from
 
 from ._core.auth import KeyFunction
 from ._core.spec import Provider
-from ._io.client import AsyncHttpClient, HttpClient
+from ._io.protocols import AsyncHttpClient, HttpClient
 from .utils.retries import RetryBudget, RetryConfig
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from support.canned import CannedServer, Request
-from support.colours import KEY, Colour, each
 
 from llmsdk import errors
-from llmsdk.operations import all_operations
 from llmsdk.providers import PROVIDERS
+from support.canned import CannedServer, Request
+from support.colours import KEY, Colour, each
 
 FIXTURES = Path(__file__).parents[1] / "data" / "fixtures"
 INDEX: list[dict[str, Any]] = json.loads((FIXTURES / "index.json").read_text())
@@ -87,8 +85,7 @@ RAN: dict[str, list[str]] = {"sync": [], "asyncio": []}
 
 
 @pytest.fixture(autouse=True)
-def _counted(request: pytest.FixtureRequest) -> Iterator[None]:
-    yield
+def _counted(request: pytest.FixtureRequest) -> None:
     if "sample" in request.fixturenames:
         RAN[request.getfixturevalue("colour").backend].append(request.getfixturevalue("sample").file)
 
@@ -218,7 +215,7 @@ async def test_stream(sample: Sample, colour: Colour, canned: CannedServer) -> N
         assert stream.meta.status_code == 200
         try:
             async for event in each(stream):
-                got.append(event)
+                got.append(event)  # noqa: PERF401 - what came before an error counts
         except errors.APIStatusError as exc:
             raised = exc
         ended = stream.partial if raised else stream.final

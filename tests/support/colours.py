@@ -52,7 +52,7 @@ class Colour:
         """Make an SDK with these options and see it in this colour."""
         return Client(SDK(**options), self.backend)
 
-    def run(self, body: Callable[..., Any], **given: Any) -> None:
+    def run(self, body: Callable[..., Any], /, **given: Any) -> None:
         """Run a test body; a sync one never really waits, so no event loop is needed."""
         if self.is_async:
             anyio.run(lambda: body(**given), backend=self.backend)

@@ -103,7 +103,7 @@ def test_good_header(name, value):
 
 @pytest.mark.parametrize("name", ["", "a b", "a:", "a\n", "a\r\nb", "é", "a(b", 'a"', "a\0", "a/b", "a@b", "a,b", "ａ"])
 def test_bad_header_name(name):
-    with pytest.raises(ValueError, match="^header name: got .*; accepted are letters") as caught:
+    with pytest.raises(ValueError, match=r"^header name: got .*; accepted are letters") as caught:
         check_header(name, "hunter2")
     assert "\n" not in str(caught.value)
     assert str(caught.value).isascii()
@@ -124,7 +124,7 @@ def test_bad_header_name(name):
     ],
 )
 def test_bad_header_value_is_not_shown(value):
-    with pytest.raises(ValueError, match="^header x-key: got str with a newline, ") as caught:
+    with pytest.raises(ValueError, match=r"^header x-key: got str with a newline, ") as caught:
         check_header("x-key", value)
     assert "hun" not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -162,13 +162,15 @@ def test_masked(form):
 def test_masked_edges():
     assert masked("abc abcd", ["abc"]) == "abc abcd"
     assert masked("abc abcd", ["abcd"]) == "abc ***"
-    assert masked("abcdef abcd", ["abcd", "abcdef"]) in ("*** ***", "***ef ***")
+    assert masked("abcdef abcd", ["abcd", "abcdef"]) == "*** ***"
     assert masked("text", []) == "text"
     assert masked("", ["abcd"]) == ""
     assert masked("x\ud800yyy", ["\ud800yyy"]) == "x***"
 
 
-@given(st.text(min_size=4, max_size=12), st.text(max_size=20), st.text(max_size=20))
+@given(
+    st.text(st.characters(exclude_characters="*"), min_size=4, max_size=12), st.text(max_size=20), st.text(max_size=20)
+)
 def test_no_secret_survives(secret, before, after):
     for form in (secret, quote(secret.encode("utf-8", "surrogatepass")), json.dumps(secret)):
-        assert secret not in masked(before + form + after, [secret]) or secret in "***"
+        assert secret not in masked(before + form + after, [secret])

@@ -68,7 +68,7 @@ def test_templates():
     ],
 )
 def test_a_hole_in_a_path(values, text):
-    with pytest.raises(ValueError, match=rf"^id: {text} .*for the path /x/\{{id\}}$"):
+    with pytest.raises(ValueError, match=rf"^id: {text}.* for the path /x/\{{id\}}$"):
         fill_path("/x/{id}", values)
 
 
@@ -145,8 +145,11 @@ BAD = {
         "https://h\\x",
         "https://h/\x7f",
         "https://h/\u2028",
-    ]
-    + ["https://h\t/x", "https://h/\x85", "https://h/\xa0", "https://h/\u3000"],
+        "https://h\t/x",
+        "https://h/\x85",
+        "https://h/\xa0",
+        "https://h/\u3000",
+    ],
     "bad host or port": [
         "https://h:0",
         "https://h:65536",
@@ -155,8 +158,6 @@ BAD = {
         "https://[::1",
         "https://[v1.x]",
         "https://[zz]",
-    ]
-    + [
         "https://a|b",
         "https://a%2fb",
         "https://a<b",
@@ -209,7 +210,7 @@ def test_origin(url, wanted):
     "url", ["", "/v1", "h/v1", "ws://h", "https://", "https://h:99999", "https://[::1", "https://h:x"]
 )
 def test_no_origin(url):
-    with pytest.raises(ValueError, match="^url: got a str"):
+    with pytest.raises(ValueError, match=r"^url: got a str"):
         origin(url)
 
 

@@ -14,9 +14,10 @@ from .._core.auth import Secret
 from .._core.body import BodyReader
 from .._core.countdown import Countdown
 from .._core.effects import Close, Effect, Flow, Invoke, Read, Send, Sleep
-from .client import AsyncHttpClient, build_own, build_with, refuse_offline
+from .client import build_own, build_with, refuse_offline
 from .failures import translate
 from .loops import close_soon, is_over
+from .protocols import AsyncHttpClient
 from .transport import AsyncTransport
 
 T = TypeVar("T")

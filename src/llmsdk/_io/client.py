@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 
@@ -13,44 +13,13 @@ from .._core.countdown import Countdown
 from ..errors import ConfigurationError
 from ..utils.urls import is_loopback
 from .network import CONNECT_S
+from .protocols import AsyncHttpClient, HttpClient
 
 
 @lru_cache(maxsize=256)
 def _parsed(url: str) -> httpx.URL:
     """Parse a URL; an application calls few of them, many times."""
     return httpx.URL(url)
-
-
-class HttpClient(Protocol):
-    """What a supplied sync client has to have; `httpx.Client` and `httpx2.Client` do."""
-
-    def build_request(self, method: str, url: str, **kwargs: Any) -> Any:
-        """Make a request of `headers`, `content` and `extensions`."""
-        ...
-
-    def send(self, request: Any, **kwargs: Any) -> Any:
-        """Send a request, with `stream=True`: the body is left unread."""
-        ...
-
-    def close(self) -> None:
-        """Close connections; the SDK never calls it."""
-        ...
-
-
-class AsyncHttpClient(Protocol):
-    """What a supplied async client has to have; `httpx.AsyncClient` and `httpx2.AsyncClient` do."""
-
-    def build_request(self, method: str, url: str, **kwargs: Any) -> Any:
-        """Make a request of `headers`, `content` and `extensions`."""
-        ...
-
-    async def send(self, request: Any, **kwargs: Any) -> Any:
-        """Send a request, with `stream=True`: the body is left unread."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close connections; the SDK never calls it."""
-        ...
 
 
 def refuse_offline(url: Any) -> None:

@@ -11,7 +11,7 @@ from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     from .async_driver import AsyncDriver
-    from .client import AsyncHttpClient, HttpClient
+    from .protocols import AsyncHttpClient, HttpClient
     from .sync_driver import SyncDriver
 
 

@@ -14,8 +14,9 @@ from .._core.body import BodyReader
 from .._core.countdown import Countdown
 from .._core.effects import Close, Effect, Flow, Invoke, Read, Send, Sleep
 from ..errors import ConfigurationError
-from .client import HttpClient, build_own, build_with, refuse_offline
+from .client import build_own, build_with, refuse_offline
 from .failures import translate
+from .protocols import HttpClient
 from .transport import SyncTransport
 
 T = TypeVar("T")

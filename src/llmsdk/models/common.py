@@ -73,7 +73,8 @@ Objects: TypeAlias = Annotated[list[dict[str, Any]] | None, Loose()]
 class Model(BaseModel):
     """Base of everything that a server sends: unknown fields are kept, in `model_extra` and as attributes."""
 
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
+    # Validators are built when first used: most calls use few of the models.
+    model_config = ConfigDict(extra="allow", protected_namespaces=(), defer_build=True)
 
 
 class Reply(Model):

@@ -111,9 +111,8 @@ def masked(text: str, secrets: Iterable[str]) -> str:
     forms: set[str] = set()
     for secret in secrets:
         if len(secret) >= _MIN_SECRET:
-            if secret in text:
-                text = text.replace(secret, _MASK)
             forms |= _spellings(secret)
+    # Longest first: a secret that holds another one would leave its rest behind.
     for form in sorted(forms, key=len, reverse=True):
         if form in text:
             text = text.replace(form, _MASK)

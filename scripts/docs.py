@@ -1,0 +1,917 @@
+"""Write docs/sdks, docs/models, docs/errors and docs/servers.md from the code; `--check` says whether they are fresh.
+
+What one reads there is the code's own: descriptions of parameters, docstrings, routes of the providers. Only the
+examples stand here, and the tests run them.
+"""
+
+from __future__ import annotations
+
+import ast
+import collections.abc
+import dataclasses
+import importlib
+import inspect
+import posixpath
+import re
+import sys
+import types
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+import typing_extensions
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from llmsdk import SDK, Preview, errors, models
+from llmsdk._core.reshape import AsList, Renamed, WidthHeight
+from llmsdk._core.spec import Operation, Provider, Route
+from llmsdk.catalog import Models
+from llmsdk.chat import Chat
+from llmsdk.completions import Completions
+from llmsdk.errors.status import class_for
+from llmsdk.hooks import HookContext
+from llmsdk.images import Images
+from llmsdk.operations import all_operations
+from llmsdk.options import CallOptions, SDKOptions
+from llmsdk.providers import PROVIDERS
+from llmsdk.streaming import EventStream, EventStreamAsync
+from llmsdk.utils.retries import BackoffStrategy, RetryBudget, RetryConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+GENERATED = ("sdks", "models", "errors", "servers.md")
+
+RESOURCES: dict[str, type[Any]] = {"completions": Completions, "chat": Chat, "images": Images, "models": Models}
+# Exported for annotations and for those who fold chunks themselves; they describe nothing that goes over the wire.
+MACHINERY = {"Accumulator", "Fetcher", "HeadFold", "Listed", "Loose", "LogprobsFold", "Model", "OrEmpty", "Reply"}
+
+NOTE = "<!-- Written by scripts/docs.py from the code; change it there. -->"
+IDLE_OPTION = "Streams only: bound of the time without an event; comments and pings don't count. 120,000 by default."
+
+
+# ---------------------------------------------------------------- examples
+
+
+class Example(NamedTuple):
+    """A call of one operation, and what to do with its result."""
+
+    call: str
+    shows: str = "print(res.text)"
+    streamed: str | None = None
+    needs: str = ""
+    dialect: str | None = None
+
+
+_MESSAGES = 'messages=[{"role": "user", "content": "Why is the sky blue?"}]'
+_TEXT_STREAM = "for text in stream.text_deltas():\n    print(text, end='')\nprint()\nprint(stream.final.usage)"
+
+EXAMPLES = {
+    "createCompletion": Example(
+        'completions.create(model="embedded-text", prompt="Once upon a time", max_tokens=50)',
+        streamed=_TEXT_STREAM.replace("'", '"'),
+    ),
+    "createModelCustomizationCompletion": Example(
+        "completions.create_model_customization_completion(\n"
+        '    model_id="palmyra-x", customization_id="support-tone", prompt="Dear customer"\n)',
+        dialect="writer",
+    ),
+    "createChatCompletion": Example(
+        f'chat.create(model="embedded-chat", {_MESSAGES})', streamed=_TEXT_STREAM.replace("'", '"')
+    ),
+    "createImage": Example(
+        'images.create(model="embedded-image", prompt="a cat", size="512x512")',
+        shows='print(res.data[0].save("cat"))',
+        streamed='for event in stream:\n    print(event.data[0].progress)\nprint(stream.final.data[0].save("cat"))',
+    ),
+    "editImage": Example(
+        'images.edit(model="embedded-image", prompt="add a hat", image=Path("cat.png"))',
+        shows='print(res.data[0].save("cat-with-hat"))',
+        needs='sdk.images.create(model="embedded-image", prompt="a cat").data[0].save("cat.png")',
+    ),
+    "listModels": Example("models.list()", shows="print([model.id for model in res])"),
+    "retrieveModel": Example('models.retrieve("embedded-chat")', shows="print(res.id, res.type)"),
+}
+
+
+def _indented(text: str, depth: int) -> str:
+    return "\n".join(" " * depth + line for line in text.splitlines())
+
+
+def _opened(example: Example) -> str:
+    """Give the context managers of an example, without the keyword."""
+    if example.dialect is None:
+        return 'SDK(server="local") as sdk'
+    return (
+        f'SDK(\n    api_key="sk-placeholder", server="{example.dialect}", server_url=server.url, organization_id=9981\n'
+        ") as sdk"
+    )
+
+
+def _imports(example: Example, *, is_async: bool) -> str:
+    standard = ["import asyncio"] * is_async + ["from pathlib import Path"] * ("Path(" in example.call)
+    own = ["from llmsdk import SDK"] + ["from llmsdk.local import LocalServer"] * (example.dialect is not None)
+    return "\n".join([*standard, *([""] if standard else []), *own])
+
+
+def sync_example(example: Example, *, stream: bool = False) -> str:
+    """Write an example that runs as it stands."""
+    outer = f'LocalServer(dialect="{example.dialect}") as server, ' if example.dialect else ""
+    call = f"sdk.{example.call}"
+    if stream:
+        body = f"with {call[:-1]}, stream=True) as stream:\n{_indented(example.streamed or '', 4)}"
+    else:
+        body = "\n".join(filter(None, [example.needs, f"res = {call}", example.shows]))
+    return f"{_imports(example, is_async=False)}\n\nwith {outer}{_opened(example)}:\n{_indented(body, 4)}\n"
+
+
+def async_example(example: Example, name: str, *, stream: bool = False) -> str:
+    """Write the same with the async method."""
+    call = f"sdk.{example.call}".replace(f".{name}(", f".{name}_async(", 1)
+    shows = example.shows.replace(".save(", ".save_async(").replace("print(res.data", "print(await res.data")
+    if stream:
+        loop = (example.streamed or "").replace("for ", "async for ", 1)
+        loop = loop.replace("print(stream.final.data[0].save(", "print(await stream.final.data[0].save_async(")
+        body = f"async with await {call[:-1]}, stream=True) as stream:\n{_indented(loop, 4)}"
+    else:
+        needs = example.needs.replace("sdk.images.create(", "first = await sdk.images.create_async(")
+        if needs:
+            needs = needs.replace('.data[0].save("cat.png")', '\nawait first.data[0].save_async("cat.png")')
+        body = "\n".join(filter(None, [needs, f"res = await {call}", shows]))
+    body = f"async with {_opened(example)}:\n{_indented(body, 4)}"
+    if example.dialect:
+        body = f'with LocalServer(dialect="{example.dialect}") as server:\n{_indented(body, 4)}'
+    main = f"async def main() -> None:\n{_indented(body, 4)}"
+    return f"{_imports(example, is_async=True)}\n\n\n{main}\n\n\nasyncio.run(main())\n"
+
+
+# ---------------------------------------------------------------- Markdown
+
+
+def code_block(text: str) -> str:
+    """Fence Python."""
+    return f"```python\n{text.rstrip()}\n```"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table without padding, so that a changed row is one changed line."""
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    lines += [f"| {' | '.join(' '.join(cell.split()) for cell in row)} |" for row in rows]
+    return "\n".join(line.replace("|  |", "| |").replace("|  |", "| |") for line in lines)
+
+
+def page(title: str, *parts: str) -> str:
+    """Join a page of its parts; empty ones are left out."""
+    return "\n\n".join([NOTE, f"# {title}", *(part.strip() for part in parts if part.strip())]) + "\n"
+
+
+def link(text: str, target: str, here: str) -> str:
+    """Link from one page of docs/ to another."""
+    path, _, anchor = target.partition("#")
+    relative = posixpath.relpath(path, posixpath.dirname(here) or ".")
+    return f"[{text}]({relative}{'#' + anchor if anchor else ''})"
+
+
+def codes(names: Iterable[str]) -> str:
+    """List names as code."""
+    return ", ".join(f"`{name}`" for name in names)
+
+
+# ---------------------------------------------------------------- what there is
+
+
+@cache
+def documented_models() -> dict[str, Any]:
+    """Every exported request type, reply type and alias of them, by name."""
+    offered = {name: getattr(models, name) for name in models.__all__}
+    return {
+        name: value for name, value in offered.items() if name not in MACHINERY and not name.endswith("Accumulator")
+    }
+
+
+@cache
+def documented_errors() -> dict[str, type[Any]]:
+    """Every exported error class, and the values that they and replies carry."""
+    return {name: getattr(errors, name) for name in errors.__all__ if getattr(errors, name).__name__ == name}
+
+
+def home_of(kind: type[Any]) -> str | None:
+    """Find the page of a class, below docs/."""
+    if documented_models().get(kind.__name__) is kind:
+        return f"models/{kind.__name__.lower()}.md"
+    if documented_errors().get(kind.__name__) is kind:
+        return f"errors/{kind.__name__.lower()}.md"
+    return None
+
+
+def linked(kind: type[Any], here: str) -> str:
+    """Name a class, with a link where it has a page."""
+    home = home_of(kind)
+    return link(kind.__name__, home, here) if home and home != here else f"`{kind.__name__}`"
+
+
+def operations_of(resource: str) -> list[Operation]:
+    """List the operations of a resource, in the order of the code."""
+    return [operation for operation in all_operations().values() if operation.resource == resource]
+
+
+def routes_of(operation: Operation) -> dict[str, Route]:
+    """Find the servers that have an operation, with their routes."""
+    return {
+        name: provider.routes[operation.id] for name, provider in PROVIDERS.items() if operation.id in provider.routes
+    }
+
+
+# ---------------------------------------------------------------- types and fields
+
+
+def type_text(annotation: Any, here: str) -> str:
+    """Write a type for readers, with links to the pages of our own."""
+    return " \\| ".join(dict.fromkeys(_members(annotation, here)))
+
+
+def _members(annotation: Any, here: str) -> Iterator[str]:
+    origin, args = get_origin(annotation), get_args(annotation)
+    if annotation is None or annotation is type(None):
+        yield "`None`"
+    elif origin is Annotated or origin in (typing_extensions.Required, typing_extensions.NotRequired):
+        yield from _members(args[0], here)
+    elif origin in (Union, types.UnionType):
+        for member in args:
+            yield from _members(member, here)
+    elif origin is Literal:
+        yield from (f"`{_quoted(value)}`" for value in args)
+    elif origin in (list, collections.abc.Sequence):
+        yield f"list of ({inner})" if "\\|" in (inner := type_text(args[0], here)) else f"list of {inner}"
+    elif origin in (dict, collections.abc.Mapping):
+        yield f"dict of {type_text(args[0], here)} to {type_text(args[1], here)}"
+    elif origin is tuple:
+        yield f"({', '.join(type_text(item, here) for item in args)})"
+    elif origin is collections.abc.Callable:
+        yield "function"
+    elif isinstance(annotation, type) and home_of(annotation):
+        yield linked(annotation, here)
+    else:
+        yield f"`{_plain_name(annotation)}`"
+
+
+def _quoted(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _plain_name(annotation: Any) -> str:
+    if annotation is Any:
+        return "Any"
+    name = getattr(annotation, "__name__", None) or str(annotation)
+    arguments = ", ".join(_plain_name(item) for item in get_args(annotation))
+    return f"{name}[{arguments}]" if arguments else name
+
+
+def description_of(annotation: Any) -> str:
+    """Find the description of a field: its own, else that of its type."""
+    found = _field_info(annotation)
+    if found is not None:
+        return found
+    bare = _bare(annotation)
+    if get_origin(bare) is Literal and len(get_args(bare)) == 1:
+        return f"Always `{_quoted(get_args(bare)[0])}`."
+    named = [kind for kind in _classes(annotation) if home_of(kind)]
+    return first_line(named[0]) if len(named) == 1 else ""
+
+
+def _field_info(annotation: Any) -> str | None:
+    if get_origin(annotation) in (typing_extensions.Required, typing_extensions.NotRequired):
+        return _field_info(get_args(annotation)[0])
+    if get_origin(annotation) is Annotated:
+        for item in annotation.__metadata__:
+            if isinstance(item, FieldInfo) and item.description:
+                return item.description
+        return _field_info(get_args(annotation)[0])
+    return None
+
+
+def _bare(annotation: Any) -> Any:
+    while get_origin(annotation) in (Annotated, typing_extensions.Required, typing_extensions.NotRequired):
+        annotation = get_args(annotation)[0]
+    return annotation
+
+
+def _classes(annotation: Any) -> list[type[Any]]:
+    if isinstance(annotation, type) and not get_args(annotation):
+        return [annotation]
+    return [kind for member in get_args(annotation) for kind in _classes(member)]
+
+
+def fields_of(kind: Any) -> dict[str, Any]:
+    """Give the fields of a TypedDict with their whole annotations."""
+    return typing_extensions.get_type_hints(kind, include_extras=True)
+
+
+def paragraphs(text: str | None) -> str:
+    """Take the prose of a docstring, without its sections of fields and arguments."""
+    prose = re.split(r"\n(?=(?:Args|Attributes|Returns|Raises|Example|Source):)", inspect.cleandoc(text or ""))[0]
+    return _paged(prose)
+
+
+def _paged(prose: str) -> str:
+    """Fence what is indented, so that its lines stay lines."""
+    parts = prose.strip().split("\n\n")
+    return "\n\n".join(f"```text\n{inspect.cleandoc(part)}\n```" if part.startswith("    ") else part for part in parts)
+
+
+def first_line(thing: Any) -> str:
+    """Take the first sentence of a docstring."""
+    return (inspect.getdoc(thing) or "").split("\n\n")[0].split("\n    ")[0].replace("\n", " ").strip()
+
+
+def section(text: str | None, name: str) -> dict[str, str]:
+    """Read a section of a docstring, such as Attributes; `a, b: text` describes both."""
+    found = re.search(rf"^{name}:\n((?:    .*\n?|\n)+)", inspect.cleandoc(text or ""), re.MULTILINE)
+    described: dict[str, str] = {}
+    names: list[str] = []
+    for line in found[1].splitlines() if found else ():
+        head = re.match(r"    (\w+(?:, \w+)*): (.*)", line)
+        if head:
+            names = head[1].split(", ")
+        for each in names:
+            described[each] = f"{described.get(each, '')} {head[2] if head else line.strip()}".strip()
+    return described
+
+
+# ---------------------------------------------------------------- docs/sdks/<resource>
+
+
+def resource_page(resource: str) -> tuple[str, str]:
+    """Write the page of one resource."""
+    here = f"sdks/{resource}/README.md"
+    kind = RESOURCES[resource]
+    operations = operations_of(resource)
+    rows = [
+        [
+            f"[{operation.name}](#{operation.name})",
+            first_line(getattr(kind, operation.name)),
+            codes(routes_of(operation)),
+        ]
+        for operation in operations
+    ]
+    intro = (
+        f"`sdk.{resource}`: {first_line(kind)[0].lower()}{first_line(kind)[1:]} Every method has an async twin with "
+        "`_async` behind its name, which takes the same arguments."
+    )
+    preview = (
+        f"## preview\n\n{paragraphs(kind.preview.__doc__)} It takes the same arguments, is not async, and gives a "
+        f"{link('Preview', 'sdks/sdk/README.md#preview', here)}: method, URL, headers with the key masked, body, and "
+        "`as_curl()`."
+    )
+    parts = [operation_part(operation, here) for operation in operations]
+    options = f"## Options of a call\n\nBeside its parameters, every method takes these.\n\n{call_options(here)}"
+    body = [intro, table(["Method", "What it does", "Servers"], rows), *parts, preview, options]
+    return here, page(f"{kind.__name__} (`sdk.{resource}`)", *body)
+
+
+def operation_part(operation: Operation, here: str) -> str:
+    """Write what there is to say of one operation."""
+    kind = RESOURCES[operation.resource]
+    parts = [
+        f"## {operation.name}",
+        paragraphs(getattr(kind, operation.name).__doc__),
+        *_examples(operation),
+        f"### Parameters of {operation.name}",
+        parameter_table(operation, here),
+        _object_form(operation, here),
+        f"### Response of {operation.name}",
+        _response(operation, here),
+        f"### Errors of {operation.name}",
+        _error_table(operation, here),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _examples(operation: Operation) -> Iterator[str]:
+    example = EXAMPLES[operation.id]
+    yield code_block(sync_example(example))
+    yield "Async:"
+    yield code_block(async_example(example, operation.name))
+    if operation.chunk is not None:
+        yield "Streamed:"
+        yield code_block(sync_example(example, stream=True))
+        yield "Streamed and async:"
+        yield code_block(async_example(example, operation.name, stream=True))
+
+
+def parameter_table(operation: Operation, here: str) -> str:
+    """Write one row per parameter, with the servers that take it."""
+    annotations = fields_of(operation.request)
+    names = sorted(annotations, key=lambda name: name not in operation.required)
+    rows = [
+        [
+            f"`{name}`",
+            type_text(annotations[name], here),
+            _requirement(operation, name),
+            description_of(annotations[name]),
+            _takers(operation, name),
+        ]
+        for name in names
+    ]
+    return table(["Parameter", "Type", "Required", "Description", "Servers"], rows)
+
+
+def _requirement(operation: Operation, name: str) -> str:
+    routes = routes_of(operation)
+    needing = [server for server, route in routes.items() if name in operation.required - route.optional]
+    if len(needing) == len(routes):
+        return "yes"
+    return f"by {codes(needing)}" if needing else "no"
+
+
+def _takers(operation: Operation, name: str) -> str:
+    routes = routes_of(operation)
+    takers = [
+        server
+        for server, route in routes.items()
+        if name not in route.unsupported and (name != "stream" or route.streams)
+    ]
+    return "all" if len(takers) == len(routes) else codes(takers)
+
+
+def _object_form(operation: Operation, here: str) -> str:
+    if operation.request_name is None:
+        return ""
+    text = (
+        f"Or all parameters as one object: `{operation.request_name}=` takes a {linked(operation.request, here)}. "
+        "The two forms cannot be mixed; `model` alone may stand beside the object."
+    )
+    if operation.resource == "completions":
+        text += " `model_id` is another name of `model` in both forms."
+    return text
+
+
+def _response(operation: Operation, here: str) -> str:
+    text = linked(operation.reply, here)
+    if operation.chunk is not None:
+        stream = link("EventStream", "sdks/sdk/README.md#eventstream", here)
+        text += (
+            f"; with `stream=True` an {stream} (`EventStreamAsync` of the async method) of "
+            f"{linked(operation.chunk, here)}, whose `final` is the same {linked(operation.reply, here)}"
+        )
+    return f"{text}. `.meta` holds server, request id, rate limits and attempts: {linked(errors.ReplyMeta, here)}."
+
+
+def _error_table(operation: Operation, here: str) -> str:
+    rows = [
+        [linked(class_for(status), here), str(status), codes(servers)]
+        for status, servers in sorted(documenting(operation).items())
+    ]
+    rows += [
+        [linked(errors.APIStatusError, here), "any other", "the class of the status, whoever sends it"],
+        [linked(errors.APIConnectionError, here), "", "no reply, or not all of it"],
+        [linked(errors.ResponseValidationError, here), "", "a reply that is not what it should be"],
+        [linked(errors.RequestValidationError, here), "", "raised before anything is sent"],
+        [linked(errors.ConfigurationError, here), "", "raised before anything is sent"],
+    ]
+    return table(["Error", "Status", "Documented by"], rows)
+
+
+def documenting(operation: Operation) -> dict[int, list[str]]:
+    """Find which servers document which error statuses of an operation."""
+    found: dict[int, list[str]] = {}
+    for server, route in routes_of(operation).items():
+        for status in route.statuses:
+            found.setdefault(status, []).append(server)
+    return found
+
+
+def call_options(here: str) -> str:
+    """Write the options of a call."""
+    annotations = fields_of(CallOptions)
+    rows = [[f"`{name}`", type_text(kind, here), description_of(kind)] for name, kind in annotations.items()]
+    rows.append(["`idle_timeout_ms`", "`float`", IDLE_OPTION])
+    return table(["Option", "Type", "Description"], rows)
+
+
+# ---------------------------------------------------------------- docs/sdks/sdk
+
+
+def sdk_page() -> tuple[str, str]:
+    """Write the page of the root object and of what it is set up with."""
+    here = "sdks/sdk/README.md"
+    options = fields_of(SDKOptions)
+    rows = [[f"`{name}`", type_text(kind, here), description_of(kind)] for name, kind in options.items()]
+    resources = [
+        [link(f"`sdk.{name}`", f"sdks/{name}/README.md", here), first_line(kind)] for name, kind in RESOURCES.items()
+    ]
+    example = code_block(sync_example(EXAMPLES["createChatCompletion"]))
+    parts = [
+        paragraphs(SDK.__doc__),
+        example,
+        "## Options",
+        "All are keywords, and none is required that the environment gives.",
+        table(["Option", "Type", "Description"], rows),
+        "## Resources",
+        table(["Resource", "What it is"], resources),
+        "## Methods",
+        members_table(SDK, ("close", "aclose")),
+        "`with` and `async with` call these. Using a closed SDK is a "
+        f"{link('ConfigurationError', 'errors/configurationerror.md', here)}.",
+        "## Options of a call",
+        "Every method takes these; they win over the SDK's own.",
+        call_options(here),
+        *(class_part(kind) for kind in (EventStream, EventStreamAsync)),
+        *(arguments_part(kind) for kind in (RetryConfig, BackoffStrategy, RetryBudget)),
+        class_part(Preview),
+        class_part(HookContext),
+    ]
+    return here, page("SDK", *parts)
+
+
+def class_part(kind: type[Any]) -> str:
+    """Describe a class by its docstring, fields and public members."""
+    described = section(kind.__doc__, "Attributes")
+    rows = (
+        [
+            [f"`{field.name}`", f"`{_escaped(str(field.type))}`", described.get(field.name, "")]
+            for field in _fields(kind)
+        ]
+        if dataclasses.is_dataclass(kind)
+        else []
+    )
+    parts = [f"## {kind.__name__}", paragraphs(kind.__doc__)]
+    parts += [table(["Field", "Type", "Description"], rows)] if rows else []
+    members = members_table(kind, public_members(kind))
+    return "\n\n".join([*parts, members] if members else parts)
+
+
+def arguments_part(kind: type[Any]) -> str:
+    """Describe a class by the arguments that make it."""
+    described = section(kind.__doc__, "Args")
+    rows = []
+    for name, parameter in inspect.signature(kind).parameters.items():
+        default = "" if parameter.default is parameter.empty else f"`{parameter.default!r}`"
+        where = " (keyword)" if parameter.kind is parameter.KEYWORD_ONLY else ""
+        rows.append([f"`{name}`{where}", f"`{_escaped(str(parameter.annotation))}`", default, described.get(name, "")])
+    head = ["Argument", "Type", "Default", "Description"]
+    return f"## {kind.__name__}\n\n{paragraphs(kind.__doc__)}\n\n{table(head, rows)}"
+
+
+def _fields(kind: type[Any]) -> Sequence[dataclasses.Field[Any]]:
+    return dataclasses.fields(kind)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def public_members(kind: type[Any]) -> list[str]:
+    """Name the public methods and properties that the code of a class or of its bases in this package defines."""
+    found: dict[str, None] = {}
+    for base in reversed(kind.__mro__):
+        if base.__module__.startswith("llmsdk") and base.__name__ not in {"Model"}:
+            for name, value in vars(base).items():
+                if not name.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)):
+                    found[name] = None
+    return [name for name in found if name not in {"attach", "abandon"}]
+
+
+def members_table(kind: type[Any], names: Iterable[str]) -> str:
+    """Write one row per method or property."""
+    rows = []
+    for name in names:
+        member = inspect.getattr_static(kind, name)
+        shown = f"`.{name}`" if isinstance(member, property) else f"`.{name}({_arguments(member)})`"
+        rows.append([shown, first_line(member)])
+    return table(["Member", "What it is"], rows) if rows else ""
+
+
+def _arguments(method: Any) -> str:
+    shown = []
+    for name, parameter in list(inspect.signature(method).parameters.items())[1:]:
+        default = "" if parameter.default is parameter.empty else f"={parameter.default!r}"
+        shown += ["*"] * (parameter.kind is parameter.KEYWORD_ONLY and "*" not in shown) + [f"{name}{default}"]
+    return ", ".join(shown)
+
+
+# ---------------------------------------------------------------- docs/models
+
+
+@cache
+def alias_texts() -> dict[str, str]:
+    """Read the strings below type aliases: what an alias has for a docstring."""
+    found: dict[str, str] = {}
+    for module in sorted({home for home in models._HOME.values()}):
+        body = ast.parse(inspect.getsource(importlib.import_module(f"llmsdk.models.{module}"))).body
+        for statement, following in zip(body, body[1:], strict=False):
+            match statement, following:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = inspect.cleandoc(text)
+                case _:
+                    pass
+    return found
+
+
+def model_pages() -> Iterator[tuple[str, str]]:
+    """Write a page for every request type, reply type and alias, and the list of them."""
+    rows: dict[str, list[list[str]]] = {"Requests": [], "Replies": [], "Aliases": []}
+    here = "models/README.md"
+    for name, kind in sorted(documented_models().items()):
+        target = f"models/{name.lower()}.md"
+        if typing_extensions.is_typeddict(kind):
+            group, text, body = "Requests", paragraphs(kind.__doc__), _typed_dict(kind, target)
+        elif isinstance(kind, type):
+            group, text, body = "Replies", paragraphs(kind.__doc__), _model(kind, target)
+        else:
+            text = alias_texts().get(name, "")
+            group, body = "Aliases", "One of:\n\n" + "\n".join(f"- {item}" for item in _distinct(kind, target))
+        rows[group].append([link(name, target, here), text.split("\n\n")[0].split("\n")[0]])
+        yield target, page(name, text, body)
+    parts = [f"## {group}\n\n{table(['Name', 'What it is'], found)}" for group, found in rows.items()]
+    intro = (
+        "Requests are dicts with known keys: write them as dicts, a type checker knows them. Only what you set is sent, "
+        "and `None` is sent as null. Replies are pydantic models; fields that a server adds are kept, and a field that "
+        "it leaves out is `None`."
+    )
+    yield here, page("Models", intro, *parts)
+
+
+def _distinct(kind: Any, here: str) -> list[str]:
+    return list(dict.fromkeys(_members(kind, here)))
+
+
+def _typed_dict(kind: Any, here: str) -> str:
+    rows = [
+        [
+            f"`{name}`",
+            type_text(annotation, here),
+            "yes" if name in kind.__required_keys__ else "no",
+            description_of(annotation),
+        ]
+        for name, annotation in fields_of(kind).items()
+    ]
+    return table(["Field", "Type", "Required", "Description"], rows)
+
+
+def _model(kind: type[BaseModel], here: str) -> str:
+    rows = []
+    for name, field in kind.model_fields.items():
+        required = "yes" if field.is_required() else "no"
+        text = field.description or description_of(field.annotation)
+        rows.append([f"`{name}`", type_text(field.annotation, here), required, text])
+    members = members_table(kind, public_members(kind))
+    return "\n\n".join(filter(None, [table(["Field", "Type", "Required", "Description"], rows), members]))
+
+
+# ---------------------------------------------------------------- docs/errors
+
+_WHERE: tuple[tuple[type[Exception], str], ...] = (
+    (errors.StreamInterruptedError, "while a stream is iterated"),
+    (errors.DeadlineExceededError, "when `deadline_ms` passes: before an attempt, in it, or inside a stream"),
+    (errors.APIConnectionError, "by every call, when its last attempt got no reply; inside a stream too"),
+    (errors.ResponseValidationError, "by every call, and while a stream is iterated"),
+    (errors.APIStatusError, "by every call, and while a stream is iterated, where the server says so"),
+    (errors.RequestValidationError, "by every call, before anything is sent"),
+    (errors.ConfigurationError, "by `SDK(...)` and by every call, before anything is sent"),
+)
+# What the docstring of the class says in prose.
+_FIELD_TEXTS = {
+    "message": "What went wrong, in one line where the SDK says it.",
+    "param": "The parameter.",
+    "operation": "Id of the operation.",
+    "servers": "The servers that have it.",
+    "reason": 'Why: `"truncated"`, `"connection"` or `"idle"`.',
+    "status_code": "HTTP status.",
+    "server": "Id of the server.",
+}
+
+
+def error_pages() -> Iterator[tuple[str, str]]:
+    """Write a page for every error class and every value they carry, and the tree of them."""
+    for name, kind in documented_errors().items():
+        here = f"errors/{name.lower()}.md"
+        if not issubclass(kind, Exception):
+            yield here, page(name, *class_part(kind).split("\n\n")[1:])
+            continue
+        bases = ", ".join(linked(base, here) if home_of(base) else f"`{base.__name__}`" for base in kind.__bases__)
+        parts = [
+            paragraphs(kind.__doc__),
+            f"Status: {kind.status}" if getattr(kind, "status", None) else "",
+            f"Base: {bases}",
+            f"## Fields\n\n{table(['Field', 'Type', 'Description'], _error_fields(kind))}",
+            f"## Where it is raised\n\n{_where(kind, here)}",
+        ]
+        yield here, page(name, *parts)
+    yield _error_index()
+
+
+def _error_fields(kind: type[Any]) -> list[list[str]]:
+    described: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if not base.__module__.startswith("llmsdk"):
+            continue
+        described |= section(base.__doc__, "Attributes")
+        if "__init__" in vars(base):
+            found = {name: kind for name, kind in found.items() if name not in {"message"}}
+            signature = inspect.signature(base.__init__)
+            found = (
+                {"message": "str"}
+                | found
+                | {name: str(parameter.annotation) for name, parameter in list(signature.parameters.items())[1:]}
+            )
+        for name, value in vars(base).items():
+            if isinstance(value, property) and value.fget is not None:
+                found[name] = str(inspect.signature(value.fget).return_annotation)
+                described.setdefault(name, first_line(value))
+    return [
+        [f"`{name}`", f"`{_escaped(text)}`", described.get(name) or _FIELD_TEXTS.get(name, "")]
+        for name, text in found.items()
+    ]
+
+
+def _where(kind: type[Any], here: str) -> str:
+    text = next((text for base, text in _WHERE if issubclass(kind, base)), "as one of its subclasses")
+    rows = []
+    for operation in all_operations().values():
+        servers = documenting(operation).get(getattr(kind, "status", None) or 0)
+        if servers:
+            method = f"{operation.resource}.{operation.name}"
+            target = f"sdks/{operation.resource}/README.md#{operation.name}"
+            rows.append([link(method, target, here), codes(servers)])
+    documented = f"\n\nDocumented by:\n\n{table(['Operation', 'Servers'], rows)}" if rows else ""
+    return f"{text[0].upper()}{text[1:]}.{documented}"
+
+
+def _error_index() -> tuple[str, str]:
+    here = "errors/README.md"
+    tree = "\n".join(_tree(errors.SDKError, here, 0))
+    values = [
+        [linked(kind, here), first_line(kind)]
+        for kind in documented_errors().values()
+        if not issubclass(kind, Exception)
+    ]
+    intro = (
+        "All in `llmsdk.errors`. The class of a status is chosen by the status alone, whatever the body. "
+        "`NoResponseError` is another name of `APIConnectionError`. Errors of HTTP clients and of parsers reach you only "
+        "as `__cause__`."
+    )
+    return here, page("Errors", intro, tree, "## Values they carry", table(["Name", "What it is"], values))
+
+
+def _tree(kind: type[Any], here: str, depth: int) -> Iterator[str]:
+    yield f"{'  ' * depth}- {linked(kind, here)}: {first_line(kind)}"
+    for child in kind.__subclasses__():
+        if home_of(child) and child.__bases__[0] is kind:
+            yield from _tree(child, here, depth + 1)
+
+
+# ---------------------------------------------------------------- docs/servers.md
+
+
+def servers_page() -> tuple[str, str]:
+    """Write what each server's dialect is."""
+    here = "servers.md"
+    rows = [
+        [
+            str(index),
+            f"[`{name}`](#{name})",
+            _urls(provider),
+            _auth(provider),
+            f"`{provider.env_var}`" * bool(provider.env_var),
+        ]
+        for index, (name, provider) in enumerate(PROVIDERS.items())
+    ]
+    intro = (
+        "A server id names a dialect: base URL, paths, names of parameters, form of the key, shapes of replies, errors and "
+        "events. You write one vocabulary, the dialect translates it. A `Provider` of your own is taken wherever an id is."
+    )
+    head = ["Index", "Server", "Base URL", "Authorization", "Key from"]
+    return here, page(
+        "Servers", intro, table(head, rows), *(_server_part(provider, here) for provider in PROVIDERS.values())
+    )
+
+
+def _urls(provider: Provider) -> str:
+    if provider.embedded:
+        return "in this process"
+    return codes(provider.servers) or "`server_url`, which is required"
+
+
+def _auth(provider: Provider) -> str:
+    if provider.auth is None:
+        return "none"
+    form = provider.auth.replace("{api_key}", "KEY")
+    return f"`{form}`" if provider.key_required else f"`{form}`, optional"
+
+
+def _server_part(provider: Provider, here: str) -> str:
+    facts = [
+        ["Request id", codes(provider.request_id)],
+        ["End of a stream", f"`{provider.sentinel.decode()}`"],
+    ]
+    if provider.url_params:
+        facts.append(["Set once or per call", codes(provider.url_params)])
+    if provider.key_hosts:
+        facts.append([f"`{provider.env_var}` also for", codes(provider.key_hosts)])
+    parts = [f"## {provider.name}", table(["What", "Value"], facts)]
+    operations = [operation for operation in all_operations().values() if operation.id in provider.routes]
+    parts.append(
+        table(["Method", "Path", "Streams"], [_path_row(operation, provider, here) for operation in operations])
+    )
+    differences = [row for operation in operations for row in _difference_rows(operation, provider)]
+    if differences:
+        parts.append(table(["Method", "Parameter", "On the wire"], differences))
+    lacks = [
+        [f"`{operation.resource}.{operation.name}`", codes(sorted(provider.routes[operation.id].unsupported))]
+        for operation in operations
+        if provider.routes[operation.id].unsupported
+    ]
+    if lacks:
+        parts.append(table(["Method", "Parameters that the server lacks"], lacks))
+    return "\n\n".join(parts)
+
+
+def _path_row(operation: Operation, provider: Provider, here: str) -> list[str]:
+    route = provider.routes[operation.id]
+    target = f"sdks/{operation.resource}/README.md#{operation.name}"
+    streams = "no" if operation.chunk is None or not route.streams else "yes"
+    if route.stream_path and streams == "yes":
+        streams = f"`{route.stream_path}`"
+    name = link(f"`{operation.resource}.{operation.name}`", target, here)
+    return [name, f"`{operation.method} {route.path or operation.path}`", streams]
+
+
+def _difference_rows(operation: Operation, provider: Provider) -> Iterator[list[str]]:
+    route = provider.routes[operation.id]
+    method = f"`{operation.resource}.{operation.name}`"
+    for name, theirs in route.rename.items():
+        yield [method, f"`{name}`", f"`{theirs}`"]
+    for name, shape in route.reshape.items():
+        yield [method, f"`{name}`", _shape_text(shape)]
+    for name in sorted(route.optional):
+        yield [method, f"`{name}`", "may be left out"]
+
+
+def _shape_text(shape: Any) -> str:
+    match shape:
+        case AsList():
+            return "a single string becomes a list of one"
+        case Renamed(values=values):
+            return ", ".join(f"`{_quoted(ours)}` becomes `{_quoted(theirs)}`" for ours, theirs in values)
+        case WidthHeight():
+            return '`"WxH"` becomes `width` and `height`'
+        case _:
+            return first_line(type(shape))
+
+
+# ---------------------------------------------------------------- writing and checking
+
+
+def pages() -> dict[str, str]:
+    """Write every page, by its path below docs/."""
+    resources = [resource_page(resource) for resource in RESOURCES]
+    return dict([sdk_page(), *resources, *model_pages(), *error_pages(), servers_page()])
+
+
+def stale(docs: Path = DOCS) -> list[str]:
+    """Name the pages that are missing, differ, or belong to nothing any more."""
+    fresh = pages()
+    differing = [name for name, text in fresh.items() if _read(docs / name) != text]
+    return sorted([*differing, *(name for name in _written(docs) if name not in fresh)])
+
+
+def _read(path: Path) -> str | None:
+    return path.read_bytes().decode() if path.is_file() else None
+
+
+def _written(docs: Path) -> list[str]:
+    files = (path for name in GENERATED for path in [docs / name, *(docs / name).rglob("*")])
+    return [path.relative_to(docs).as_posix() for path in files if path.is_file()]
+
+
+def write(docs: Path = DOCS) -> None:
+    """Write what is stale, and remove pages that belong to nothing any more."""
+    fresh = pages()
+    for name in stale(docs):
+        path = docs / name
+        if name in fresh:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(fresh[name].encode())
+        else:
+            path.unlink()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write, or with `--check` only look."""
+    if arguments not in ([], ["--check"]):
+        print("usage: python scripts/docs.py [--check]", file=sys.stderr)
+        return 2
+    if not arguments:
+        write()
+        return 0
+    old = stale()
+    for name in old:
+        print(f"docs/{name} is stale; run: make docs")
+    return 1 if old else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,408 @@
+"""Connections that break, stall, drip or talk nonsense, at every phase of a reply."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import NamedTuple
+
+import pytest
+from support.colours import Colour, collect
+from support.fault_client import ASK, CREATE, client_of
+from support.fault_server import (
+    DONE,
+    EVENTS,
+    GOOD_STREAM,
+    STREAM_HEAD,
+    WHOLE,
+    Drip,
+    FaultServer,
+    Fin,
+    Play,
+    Rst,
+    Stall,
+    Wait,
+    chunk,
+    event,
+    head,
+    reply,
+    stream,
+)
+
+from llmsdk import errors
+from llmsdk.utils import BackoffStrategy, RetryConfig
+
+_TIME_MS = 250
+_PROMPT_S = 2.5  # generous: the machine may be busy
+
+_LENGTH_HEAD = head(200, "Content-Type: application/json", f"Content-Length: {len(WHOLE)}")
+_CHUNKED_HEAD = head(200, "Content-Type: application/json", "Transfer-Encoding: chunked")
+
+
+class Phase(NamedTuple):
+    """Where a reply breaks: what was sent before, and what would have come."""
+
+    name: str
+    sent: bytes
+    rest: bytes
+    in_body: bool = False
+    done: bool = False
+
+
+def _cut(name: str, whole: bytes, place: int, **kinds: bool) -> Phase:
+    return Phase(name, whole[:place], whole[place:], **kinds)
+
+
+_SIZED = _LENGTH_HEAD + WHOLE
+_CHUNKED = _CHUNKED_HEAD + chunk(WHOLE[:50]) + chunk(WHOLE[50:]) + chunk(b"")
+_STREAM = GOOD_STREAM[0]
+assert isinstance(_STREAM, bytes)
+_FIRST_EVENT = len(STREAM_HEAD + chunk(EVENTS[0]))
+
+JSON_PHASES = (
+    _cut("before-headers", _SIZED, 0),
+    _cut("in-status-line", _SIZED, 6),
+    _cut("in-headers", _SIZED, len(_LENGTH_HEAD) - 8),
+    _cut("before-body", _SIZED, len(_LENGTH_HEAD), in_body=True),
+    _cut("mid-body", _SIZED, len(_LENGTH_HEAD) + 30, in_body=True),
+    _cut("mid-chunk", _CHUNKED, len(_CHUNKED_HEAD) + 20, in_body=True),
+    _cut("between-chunks", _CHUNKED, len(_CHUNKED_HEAD + chunk(WHOLE[:50])), in_body=True),
+)
+STREAM_PHASES = (
+    _cut("before-headers", _STREAM, 0),
+    _cut("in-status-line", _STREAM, 6),
+    _cut("in-headers", _STREAM, len(STREAM_HEAD) - 8),
+    _cut("before-events", _STREAM, len(STREAM_HEAD), in_body=True),
+    _cut("between-events", _STREAM, _FIRST_EVENT, in_body=True),
+    _cut("inside-event", _STREAM, _FIRST_EVENT + 25, in_body=True),
+    _cut("in-chunk-size", _STREAM, _FIRST_EVENT + 1, in_body=True),
+    _cut("after-done", _STREAM, len(_STREAM) - len(chunk(b"")), in_body=True, done=True),
+)
+
+_GARBAGE = b"\x00\xff\xfe garbage \r\n\x01\x02" * 20
+
+
+def _behave(behaviour: str, phase: Phase) -> Play:
+    match behaviour:
+        case "fin":
+            return (phase.sent, Fin())
+        case "reset":
+            # Time for what was sent: a reset may overtake it.
+            return (phase.sent, Wait(0.05), Rst())
+        case "silence":
+            return (phase.sent, Stall())
+        case "drip":
+            return (phase.sent, Drip(phase.rest))
+        case _:
+            return (phase.sent, _GARBAGE, Fin())
+
+
+BEHAVIOURS = ("fin", "reset", "silence", "drip", "garbage")
+
+
+def _case_ids(phases: tuple[Phase, ...]) -> list[str]:
+    return [phase.name for phase in phases]
+
+
+@pytest.fixture(params=["own", "supplied"])
+def supplied(request: pytest.FixtureRequest) -> bool:
+    return request.param == "supplied"
+
+
+def _closed_or_reusable(faults: FaultServer, behaviour: str) -> None:
+    if behaviour in ("silence", "drip"):
+        assert faults.saw_close(1), "the socket is still open"
+    assert faults.wait_for(lambda: 1 not in faults._live or len(faults.requests) > 1)
+
+
+@pytest.mark.also_trio
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+@pytest.mark.parametrize("phase", JSON_PHASES, ids=_case_ids(JSON_PHASES))
+async def test_a_broken_reply_is_one_of_our_errors(
+    colour: Colour, faults: FaultServer, phase: Phase, behaviour: str, supplied: bool
+) -> None:
+    faults.play(_behave(behaviour, phase))
+    if supplied and not colour.is_async and behaviour == "drip" and not phase.in_body:
+        pytest.skip("a supplied sync client bounds single reads only while it waits for headers")
+    async with client_of(colour, faults, supplied=supplied) as client:
+        began = time.monotonic()
+        with pytest.raises(errors.SDKError) as caught:
+            await client.call(CREATE, **ASK, timeout_ms=_TIME_MS)
+        assert time.monotonic() - began < _PROMPT_S
+        error = caught.value
+        timed_out = behaviour in ("silence", "drip")
+        if behaviour == "garbage" and phase.in_body and phase.sent.startswith(_LENGTH_HEAD):
+            assert type(error) is errors.ResponseValidationError  # as many bytes as were promised, none of them JSON
+            assert error.status_code == 200
+        elif behaviour == "garbage" and phase.name == "mid-chunk":
+            assert isinstance(error, errors.APIConnectionError | errors.ResponseValidationError)
+        else:
+            assert type(error) is (errors.APITimeoutError if timed_out else errors.APIConnectionError)
+            assert error.__cause__ is not None
+        assert len(error.meta.attempts) == 1
+        assert len(faults.requests) == 1
+        _closed_or_reusable(faults, behaviour)
+        again = await client.call(CREATE, **ASK, timeout_ms=5000)
+        assert again.text == "Hello there"
+
+
+@pytest.mark.also_trio
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+@pytest.mark.parametrize("phase", STREAM_PHASES, ids=_case_ids(STREAM_PHASES))
+async def test_a_broken_stream_is_one_of_our_errors(
+    colour: Colour, faults: FaultServer, phase: Phase, behaviour: str, supplied: bool
+) -> None:
+    faults.play(_behave(behaviour, phase))
+    if supplied and not colour.is_async and behaviour == "drip" and not phase.in_body:
+        pytest.skip("a supplied sync client bounds single reads only while it waits for headers")
+    async with client_of(colour, faults, supplied=supplied) as client:
+        began = time.monotonic()
+        if phase.done:
+            got = await client.call(CREATE, **ASK, stream=True, timeout_ms=_TIME_MS, idle_timeout_ms=_TIME_MS)
+            assert len(await collect(got)) == 3
+            assert got.final.text == "Hello there"
+            assert time.monotonic() - began < _PROMPT_S
+        else:
+            with pytest.raises(errors.APIConnectionError) as caught:
+                got = await client.call(CREATE, **ASK, stream=True, timeout_ms=_TIME_MS, idle_timeout_ms=_TIME_MS)
+                await collect(got)
+            assert time.monotonic() - began < _PROMPT_S
+            error = caught.value
+            timed_out = behaviour in ("silence", "drip")
+            if not phase.in_body:
+                assert type(error) is (errors.APITimeoutError if timed_out else errors.APIConnectionError)
+                assert error.partial is None
+            elif timed_out:
+                assert type(error) is errors.StreamTimeoutError
+            else:
+                assert type(error) is errors.StreamInterruptedError
+                assert error.reason == "connection"
+            if behaviour != "drip":
+                assert error.__cause__ is not None
+            if phase.in_body:
+                text = "" if phase.name == "before-events" else "Hel"
+                assert (error.partial.text or "") == text
+                with pytest.raises(type(error)):
+                    _ = got.final
+        _closed_or_reusable(faults, behaviour)
+        again = await client.call(CREATE, **ASK, timeout_ms=5000)
+        assert again.text == "Hello there"
+
+
+@pytest.mark.also_trio
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_refused(colour: Colour, faults: FaultServer, streamed: bool, supplied: bool) -> None:
+    faults.close()
+    async with client_of(colour, faults, supplied=supplied) as client:
+        with pytest.raises(errors.APIConnectionError) as caught:
+            await client.call(CREATE, **ASK, stream=streamed)
+        assert type(caught.value) is errors.APIConnectionError
+        assert caught.value.__cause__ is not None
+        assert "refused" in str(caught.value).lower() or "connect" in str(caught.value).lower()
+
+
+@pytest.mark.also_trio
+async def test_a_host_that_has_no_address(colour: Colour, supplied: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*args: object, **kwargs: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with FaultServer() as server:
+        async with client_of(
+            colour, server, supplied=supplied, server_url=f"http://nowhere.localhost:{server.port}"
+        ) as client:
+            with pytest.raises(errors.APIConnectionError) as caught:
+                await client.call(CREATE, **ASK)
+            assert type(caught.value) is errors.APIConnectionError
+
+
+@pytest.mark.parametrize("greeting", [(Fin(),), (Rst(),), (b"SSH-2.0-OpenSSH_9\r\n", Fin())], ids=["fin", "rst", "ssh"])
+async def test_closed_on_accept(
+    colour: Colour, faults: FaultServer, greeting: Play, supplied: bool
+) -> None:
+    faults.greet(*greeting)
+    async with client_of(colour, faults, supplied=supplied) as client:
+        with pytest.raises(errors.APIConnectionError) as caught:
+            await client.call(CREATE, **ASK, timeout_ms=2000)
+        assert type(caught.value) is errors.APIConnectionError
+        faults.greet()
+        assert (await client.call(CREATE, **ASK)).text == "Hello there"
+
+
+# --------------------------------------------------------- kept-alive connections
+
+_QUIET = RetryConfig("backoff", BackoffStrategy(1, 5, 1, 10_000), True, max_attempts=3)
+
+
+@pytest.mark.parametrize("how", [Fin(), Rst()], ids=["fin", "reset"])
+async def test_a_thousand_idle_connections_closed_between_calls(
+    colour: Colour, faults: FaultServer, how: Fin | Rst
+) -> None:
+    whole = reply()[0]
+    faults.always((whole, how))
+    async with client_of(colour, faults, retry_config=_QUIET) as client:
+        for number in range(1000):
+            res = await client.call(CREATE, **ASK)
+            assert res.text == "Hello there"
+            assert res.meta.attempts[-1].status == 200, number
+    keys = [seen.headers["idempotency-key"] for seen in faults.requests]
+    assert len(set(keys)) == 1000
+
+
+async def test_closed_as_the_next_request_arrives(colour: Colour, faults: FaultServer) -> None:
+    """The server reads the second request of each connection and hangs up without a word."""
+    served: set[int] = set()
+
+    def script(seen):
+        if seen.connection in served:
+            return (Fin(),)
+        served.add(seen.connection)
+        return reply()
+
+    faults.always(script)
+    async with client_of(colour, faults, retry_config=_QUIET) as client:
+        for _ in range(50):
+            res = await client.call(CREATE, **ASK)
+            assert res.text == "Hello there"
+    assert len(faults.requests) >= 99
+    same = [seen.headers["idempotency-key"] for seen in faults.requests[1:3]]
+    assert len(set(same)) == 1, "both sends of one call carry the same key"
+
+
+async def test_no_retry_where_it_is_off(colour: Colour, faults: FaultServer) -> None:
+    faults.play(reply(), (Fin(),))
+    async with client_of(colour, faults, retry_config=None) as client:
+        await client.call(CREATE, **ASK)
+        with pytest.raises(errors.APIConnectionError):
+            await client.call(CREATE, **ASK)
+
+
+async def test_connections_are_reused(colour: Colour, faults: FaultServer, supplied: bool) -> None:
+    async with client_of(colour, faults, supplied=supplied) as client:
+        for _ in range(20):
+            await client.call(CREATE, **ASK)
+    assert faults.connections == 1
+
+
+async def test_streams_give_their_connection_back(colour: Colour, faults: FaultServer) -> None:
+    faults.always(GOOD_STREAM)
+    async with client_of(colour, faults) as client:
+        for _ in range(20):
+            assert len(await client.events(CREATE, **ASK)) == 3
+    assert faults.connections == 1
+
+
+async def test_an_error_gives_its_connection_back(colour: Colour, faults: FaultServer) -> None:
+    faults.always(reply(b'{"error": {"message": "busy"}}', 503))
+    async with client_of(colour, faults) as client:
+        for _ in range(10):
+            with pytest.raises(errors.ServiceUnavailableError):
+                await client.call(CREATE, **ASK)
+    assert faults.connections == 1
+
+
+# ------------------------------------------------------------------- odd replies
+
+_TOO_MANY = [f"X-Filler-{number}: {'v' * 200}" for number in range(300)]
+_ODD_HEADS: dict[str, Play] = {
+    "http-1.0": (head("HTTP/1.0 200 OK", "Content-Type: application/json") + WHOLE, Fin()),
+    "http-1.0-length": (
+        head("HTTP/1.0 200 OK", "Content-Type: application/json", f"Content-Length: {len(WHOLE)}") + WHOLE,
+        Fin(),
+    ),
+    "connection-close": (head(200, "Content-Type: application/json", "Connection: close") + WHOLE, Fin()),
+    "connection-close-length": reply(WHOLE, 200, "Connection: close"),
+    "continue": (head("HTTP/1.1 100 Continue"), *reply()),
+    "early-hints": (head("HTTP/1.1 103 Early Hints", "Link: </a>; rel=preload"), *reply()),
+    "many-1xx": (head("HTTP/1.1 102 Processing") * 20, *reply()),
+    "no-reason": (head("HTTP/1.1 200", "Content-Type: application/json", f"Content-Length: {len(WHOLE)}") + WHOLE,),
+    "odd-reason": (
+        head("HTTP/1.1 200 Tout va tr\xe8s bien", "Content-Type: application/json", f"Content-Length: {len(WHOLE)}")
+        + WHOLE,
+    ),
+    "latin-1-header": reply(WHOLE, 200, "X-Note: caf\xe9"),
+    "20-kb-header": reply(WHOLE, 200, f"X-Big: {'v' * 20_000}"),
+    "trailers": (_CHUNKED_HEAD + b"%x\r\n%b\r\n0\r\nX-Trailer: yes\r\n\r\n" % (len(WHOLE), WHOLE),),
+    "chunk-extensions": (_CHUNKED_HEAD + b"%x;name=value\r\n%b\r\n0\r\n\r\n" % (len(WHOLE), WHOLE),),
+    "no-content-type": (head(200, f"Content-Length: {len(WHOLE)}") + WHOLE,),
+}
+
+
+@pytest.mark.parametrize("play", _ODD_HEADS.values(), ids=_ODD_HEADS)
+async def test_odd_but_legal(colour: Colour, faults: FaultServer, play: Play, supplied: bool) -> None:
+    faults.always(play)
+    async with client_of(colour, faults, supplied=supplied) as client:
+        for _ in range(3):
+            res = await client.call(CREATE, **ASK, timeout_ms=3000, retries=_QUIET)
+            assert res.text == "Hello there"
+
+
+_BAD_HEADS: dict[str, Play] = {
+    "bad-header-name": (head(200, "Bad Header: x", f"Content-Length: {len(WHOLE)}") + WHOLE, Fin()),
+    "no-colon": (head(200, "nonsense", f"Content-Length: {len(WHOLE)}") + WHOLE, Fin()),
+    "nul-in-header": (head(200, "X-A: a\0b", f"Content-Length: {len(WHOLE)}") + WHOLE, Fin()),
+    "bad-status": (head("HTTP/1.1 abc Hm") + WHOLE, Fin()),
+    "bad-version": (head("HTTP/9.7 200 OK") + WHOLE, Fin()),
+    "not-http": (b"220 mail.example ESMTP\r\n", Fin()),
+    "html": (b"<html><body>hello</body></html>", Fin()),
+    "huge-headers": (head(200, *_TOO_MANY, *_TOO_MANY, f"Content-Length: {len(WHOLE)}") + WHOLE, Fin()),
+    "bad-length": (head(200, "Content-Length: many") + WHOLE, Fin()),
+    "negative-length": (head(200, "Content-Length: -5") + WHOLE, Fin()),
+    "two-lengths": (head(200, "Content-Length: 5", "Content-Length: 6") + WHOLE, Fin()),
+    "bad-chunk-size": (_CHUNKED_HEAD + b"zz\r\nabc\r\n", Fin()),
+    "huge-chunk-size": (_CHUNKED_HEAD + b"f" * 40 + b"\r\nabc\r\n", Fin()),
+    "unknown-transfer-encoding": (head(200, "Transfer-Encoding: sideways") + WHOLE, Fin()),
+    "switching-protocols": (head("HTTP/1.1 101 Switching", "Upgrade: websocket", "Connection: upgrade"), Fin()),
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
+@pytest.mark.parametrize("play", _BAD_HEADS.values(), ids=_BAD_HEADS)
+async def test_malformed(colour: Colour, faults: FaultServer, play: Play, streamed: bool, supplied: bool) -> None:
+    faults.play(play)
+    async with client_of(colour, faults, supplied=supplied) as client:
+        with pytest.raises((errors.APIConnectionError, errors.SDKDefaultError)) as caught:
+            got = await client.call(CREATE, **ASK, timeout_ms=3000, stream=streamed)
+            await collect(got)
+        assert not isinstance(caught.value, errors.APITimeoutError)
+        assert "\n" not in str(caught.value)
+        assert (await client.call(CREATE, **ASK)).text == "Hello there"
+
+
+@pytest.mark.parametrize("status", [200, 204, 205, 304])
+async def test_no_body_at_all(colour: Colour, faults: FaultServer, status: int) -> None:
+    faults.play((head(status, *([] if status in (204, 304) else ["Content-Length: 0"])),))
+    async with client_of(colour, faults) as client:
+        with pytest.raises((errors.ResponseValidationError, errors.SDKDefaultError)) as caught:
+            await client.call(CREATE, **ASK, timeout_ms=3000)
+        assert caught.value.status_code == status
+        assert (await client.call(CREATE, **ASK)).text == "Hello there"
+
+
+async def test_bytes_after_a_reply_do_not_reach_the_next_call(colour: Colour, faults: FaultServer) -> None:
+    whole = reply()[0]
+    assert isinstance(whole, bytes)
+    stray = reply(WHOLE.replace(b"Hello there", b"NOT YOURS"))[0]
+    faults.play((whole, stray))
+    async with client_of(colour, faults, retry_config=_QUIET) as client:
+        assert (await client.call(CREATE, **ASK)).text == "Hello there"
+        time.sleep(0.05)
+        second = await client.call(CREATE, **ASK)
+        assert second.text == "Hello there"
+
+
+async def test_a_body_without_length_ends_with_the_connection(colour: Colour, faults: FaultServer) -> None:
+    faults.play((head(200, "Content-Type: text/event-stream") + b"".join(EVENTS) + DONE, Fin()))
+    async with client_of(colour, faults) as client:
+        assert len(await client.events(CREATE, **ASK)) == 3
+
+
+async def test_a_large_reply_arrives_whole(colour: Colour, faults: FaultServer, supplied: bool) -> None:
+    text = "long " * 400_000
+    faults.play(reply(WHOLE.replace(b"Hello there", text.encode())))
+    faults.play(stream(event(text), event("", "stop"), DONE))
+    async with client_of(colour, faults, supplied=supplied) as client:
+        assert (await client.call(CREATE, **ASK)).text == text
+        got = await client.call(CREATE, **ASK, stream=True)
+        await collect(got)
+        assert got.final.text == text
