@@ -311,7 +311,7 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
         if not self._at_end:
             await self._read_tail()
         progress.finished = True
-        await self._driver.release(progress.response)
+        await self._chunks.aclose()
 
     async def _read_tail(self) -> None:
         """Read what has arrived behind the end mark, so that the connection can serve another call."""
@@ -337,7 +337,7 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
     async def close(self) -> None:
         """Close the connection, unless the stream has ended; may be called again."""
         self._progress.closed = True
-        await self._driver.release(self._progress.response)
+        await self._chunks.aclose()
 
     aclose = close
 
@@ -354,7 +354,7 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
         progress = self._progress
         if not (progress.closed or progress.finished or progress.error):
             progress.closed = True
-            close_soon(self._token, progress.response.aclose)
+            close_soon(self._token, self._chunks.aclose)
 
     def __del__(self) -> None:
         if hasattr(self, "_token"):

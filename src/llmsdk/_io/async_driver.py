@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
-from typing import Any, TypeVar, assert_never, cast
+from typing import Any, Self, TypeVar, assert_never, cast
 
 import anyio
 from anyio.lowlevel import EventLoopToken, current_token
@@ -22,6 +22,7 @@ from .transport import AsyncTransport
 
 T = TypeVar("T")
 
+_MAX_BUFFERED = 64  # pieces that a closed response may still hand out
 _CLOSE_S = 2.0  # closing is never waited for longer, not even by a cancelled task
 
 
@@ -100,36 +101,29 @@ class AsyncDriver:
                 assert_never(effect)
         return None
 
-    async def chunks(self, response: Any, countdown: Countdown) -> AsyncGenerator[bytes, None]:
-        """Iterate the raw bytes of a body.
-
-        Raises:
-            TransportFailure: The connection broke or fell silent.
-        """
-        try:
-            if response.is_stream_consumed:
-                yield response.content
-                return
-            iterator = response.aiter_raw()
-            while True:
-                raw = await self._next(iterator, countdown)
-                if raw is None:
-                    return
-                yield raw
-        except Exception as exc:
-            if (failure := translate(exc, countdown)) is None:
-                raise
-            raise failure from exc
+    def chunks(self, response: Any, countdown: Countdown) -> Chunks:
+        """Iterate the raw bytes of a body."""
+        return Chunks(self, response, countdown)
 
     @property
     def can_poll(self) -> bool:
         """Whether a read can be asked for bytes that have already arrived, and no others."""
         return self._client is None
 
-    async def release(self, response: Any) -> None:
-        """Close a response, whatever happens to the task meanwhile."""
+    async def release(self, response: Any, iterator: AsyncIterator[bytes] | None = None) -> None:
+        """Close a response, whatever happens to the task meanwhile.
+
+        Args:
+            iterator: Of its body, where there is one that may not have come to its end.
+        """
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_S):
             await response.aclose()
+            # Async generators left half-way are warned of by trio; inside a closed response they end at once.
+            for _ in range(_MAX_BUFFERED if iterator is not None else 0):
+                try:
+                    await anext(cast("AsyncIterator[bytes]", iterator))
+                except (Exception, StopAsyncIteration):
+                    break
 
     async def aclose(self) -> None:
         """Close what this driver opened in this event loop at once, and soon what it opened in others."""
@@ -179,24 +173,66 @@ class AsyncDriver:
         if response.is_stream_consumed:
             return cast(bytes, response.content)[: effect.max_bytes]
         body = BodyReader(response.headers.get("content-encoding"), effect.max_bytes, truncate=effect.truncate)
+        iterator = response.aiter_raw()
         try:
-            iterator = response.aiter_raw()
-            while (raw := await self._next(iterator, effect.countdown)) is not None:
+            while (raw := await self.next_chunk(iterator, effect.countdown)) is not None:
                 if not body.feed(raw):
+                    await self.release(response, iterator)
                     return body.received()
                 effect.countdown.check()
         except Exception as exc:
+            await self.release(response, iterator)
             if (failure := translate(exc, effect.countdown, body=body.received())) is None:
                 raise
             raise failure from failure.__cause__
         return body.finish()
 
-    async def _next(self, iterator: AsyncIterator[bytes], countdown: Countdown) -> bytes | None:
+    async def next_chunk(self, iterator: AsyncIterator[bytes], countdown: Countdown) -> bytes | None:
         """Read the next piece; our own transport obeys the countdown by itself, a supplied client is watched."""
         if self._client is None:
             return await anext(iterator, None)
         with anyio.fail_after(max(0.0, countdown.left())):
             return await anext(iterator, None)
+
+
+class Chunks:
+    """The raw bytes of a body, piece by piece.
+
+    Raises:
+        TransportFailure: While iterating: the connection broke or fell silent.
+    """
+
+    def __init__(self, driver: AsyncDriver, response: Any, countdown: Countdown) -> None:
+        self._driver = driver
+        self._response = response
+        self._countdown = countdown
+        self._iterator: AsyncIterator[bytes] | None = None
+        self._ended = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._ended:
+            raise StopAsyncIteration
+        if self._iterator is None and self._response.is_stream_consumed:
+            self._ended = True
+            return cast(bytes, self._response.content)
+        try:
+            self._iterator = self._iterator or self._response.aiter_raw()
+            raw = await self._driver.next_chunk(self._iterator, self._countdown)
+        except Exception as exc:
+            if (failure := translate(exc, self._countdown)) is None:
+                raise
+            raise failure from exc
+        if raw is None:
+            raise StopAsyncIteration
+        return raw
+
+    async def aclose(self) -> None:
+        """Close the response; may be called again."""
+        self._ended = True
+        await self._driver.release(self._response, self._iterator)
 
 
 def _same(answer: Any) -> Any:
