@@ -9,14 +9,15 @@ from __future__ import annotations
 import ast
 import collections.abc
 import dataclasses
+import functools
 import importlib
 import inspect
+import itertools
 import posixpath
 import re
 import sys
 import types
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -26,16 +27,17 @@ from pydantic.fields import FieldInfo
 
 from llmsdk import SDK, Preview, errors, models
 from llmsdk._core.reshape import AsList, Renamed, WidthHeight
-from llmsdk._core.spec import Operation, Provider, Route
+from llmsdk._core.spec import Operation
+from llmsdk._io.protocols import AsyncHttpClient, HttpClient
 from llmsdk.catalog import Models
 from llmsdk.chat import Chat
 from llmsdk.completions import Completions
 from llmsdk.errors.status import class_for
-from llmsdk.hooks import HookContext
+from llmsdk.hooks import HookContext, Hooks
 from llmsdk.images import Images
 from llmsdk.operations import all_operations
-from llmsdk.options import CallOptions, SDKOptions
-from llmsdk.providers import PROVIDERS
+from llmsdk.options import CallOptions, DebugLogger, SDKOptions
+from llmsdk.providers import PROVIDERS, ErrorPaths, LimitHeaders, Page, Provider, Route
 from llmsdk.streaming import EventStream, EventStreamAsync
 from llmsdk.utils.retries import BackoffStrategy, RetryBudget, RetryConfig
 
@@ -55,95 +57,93 @@ IDLE_OPTION = "Streams only: bound of the time without an event; comments and pi
 
 
 class Example(NamedTuple):
-    """A call of one operation, and what to do with its result."""
+    """The arguments of one operation, and what to do with its result."""
 
-    call: str
+    args: tuple[str, ...] = ()
     shows: str = "print(res.text)"
     streamed: str | None = None
-    needs: str = ""
+    needs: str | None = None
     dialect: str | None = None
 
 
-_MESSAGES = 'messages=[{"role": "user", "content": "Why is the sky blue?"}]'
-_TEXT_STREAM = "for text in stream.text_deltas():\n    print(text, end='')\nprint()\nprint(stream.final.usage)"
+_CHAT = ('model="embedded-chat"', 'messages=[{"role": "user", "content": "Why is the sky blue?"}]')
+_TEXT = ('model="embedded-text"', 'prompt="Once upon a time"', "max_tokens=50")
+_CAT = ('model="embedded-image"', 'prompt="a cat"', 'size="512x512"')
+_TEXT_STREAM = 'for text in stream.text_deltas():\n    print(text, end="")\nprint()\nprint(stream.final.model)'
+_IMAGE_STREAM = 'for event in stream:\n    print(event.data[0].progress)\nprint(stream.final.data[0].save("cat"))'
 
 EXAMPLES = {
-    "createCompletion": Example(
-        'completions.create(model="embedded-text", prompt="Once upon a time", max_tokens=50)',
-        streamed=_TEXT_STREAM.replace("'", '"'),
-    ),
+    "createCompletion": Example(_TEXT, streamed=_TEXT_STREAM),
     "createModelCustomizationCompletion": Example(
-        "completions.create_model_customization_completion(\n"
-        '    model_id="palmyra-x", customization_id="support-tone", prompt="Dear customer"\n)',
-        dialect="writer",
+        ('model_id="palmyra-x"', 'customization_id="support-tone"', 'prompt="Dear customer"'), dialect="writer"
     ),
-    "createChatCompletion": Example(
-        f'chat.create(model="embedded-chat", {_MESSAGES})', streamed=_TEXT_STREAM.replace("'", '"')
-    ),
-    "createImage": Example(
-        'images.create(model="embedded-image", prompt="a cat", size="512x512")',
-        shows='print(res.data[0].save("cat"))',
-        streamed='for event in stream:\n    print(event.data[0].progress)\nprint(stream.final.data[0].save("cat"))',
-    ),
+    "createChatCompletion": Example(_CHAT, streamed=_TEXT_STREAM),
+    "createImage": Example(_CAT, shows='print(res.data[0].save("cat"))', streamed=_IMAGE_STREAM),
     "editImage": Example(
-        'images.edit(model="embedded-image", prompt="add a hat", image=Path("cat.png"))',
+        ('model="embedded-image"', 'prompt="add a hat"', 'image=Path("cat.png")'),
         shows='print(res.data[0].save("cat-with-hat"))',
-        needs='sdk.images.create(model="embedded-image", prompt="a cat").data[0].save("cat.png")',
+        needs='first = sdk.images.create(model="embedded-image", prompt="a cat")\nfirst.data[0].save("cat.png")',
     ),
-    "listModels": Example("models.list()", shows="print([model.id for model in res])"),
-    "retrieveModel": Example('models.retrieve("embedded-chat")', shows="print(res.id, res.type)"),
+    "listModels": Example(shows="print([model.id for model in res])"),
+    "retrieveModel": Example(('"embedded-chat"',), shows="print(res.id, res.type)"),
 }
+_LINE = 88
 
 
-def _indented(text: str, depth: int) -> str:
-    return "\n".join(" " * depth + line for line in text.splitlines())
+def example_of(operation: Operation, *, is_async: bool = False, stream: bool = False) -> str:
+    """Write an example that runs as it stands."""
+    example = EXAMPLES[operation.id]
+    body = _streamed(operation, example) if stream else _whole(operation, example)
+    body = f"with {_opened(example)} as sdk:\n{_indented(body)}"
+    if is_async:
+        body = _in_async(body)
+    if example.dialect:
+        body = f'with LocalServer(dialect="{example.dialect}") as server:\n{_indented(body)}'
+    if is_async:
+        body = f"\nasync def main() -> None:\n{_indented(body)}\n\n\nasyncio.run(main())"
+    return f"{_imports(example, is_async=is_async)}\n\n{body}"
+
+
+def _whole(operation: Operation, example: Example) -> str:
+    return "\n".join(filter(None, [example.needs, _call("res = ", operation, example.args), example.shows]))
+
+
+def _streamed(operation: Operation, example: Example) -> str:
+    call = _call("with ", operation, (*example.args, "stream=True"))
+    return f"{call} as stream:\n{_indented(example.streamed or '')}"
+
+
+def _call(before: str, operation: Operation, args: tuple[str, ...]) -> str:
+    start = f"{before}sdk.{operation.resource}.{operation.name}("
+    line = f"{start}{', '.join(args)})"
+    return line if len(line) <= _LINE else f"{start}\n{_indented(chr(10).join(f'{arg},' for arg in args))}\n)"
 
 
 def _opened(example: Example) -> str:
-    """Give the context managers of an example, without the keyword."""
     if example.dialect is None:
-        return 'SDK(server="local") as sdk'
-    return (
-        f'SDK(\n    api_key="sk-placeholder", server="{example.dialect}", server_url=server.url, organization_id=9981\n'
-        ") as sdk"
-    )
+        return 'SDK(server="local")'
+    args = ('api_key="sk-placeholder"', f'server="{example.dialect}"', "server_url=server.url", "organization_id=9981")
+    return "SDK(\n" + _indented("\n".join(f"{arg}," for arg in args)) + "\n)"
+
+
+def _in_async(text: str) -> str:
+    """Colour a sync example: its calls, `with` and `for`."""
+    text = re.sub(r"\bsdk\.(\w+)\.(\w+)\(", r"await sdk.\1.\2_async(", text)
+    text = re.sub(r"((?:\w+\.)+data\[0\])\.save\(", r"await \1.save_async(", text)
+    text = re.sub(r"^( *)with ", r"\1async with ", text, flags=re.MULTILINE)
+    return re.sub(r"^( *)for (.*) in stream", r"\1async for \2 in stream", text, flags=re.MULTILINE)
 
 
 def _imports(example: Example, *, is_async: bool) -> str:
-    standard = ["import asyncio"] * is_async + ["from pathlib import Path"] * ("Path(" in example.call)
+    standard = ["import asyncio"] * is_async + ["from pathlib import Path"] * any(
+        "Path(" in arg for arg in example.args
+    )
     own = ["from llmsdk import SDK"] + ["from llmsdk.local import LocalServer"] * (example.dialect is not None)
     return "\n".join([*standard, *([""] if standard else []), *own])
 
 
-def sync_example(example: Example, *, stream: bool = False) -> str:
-    """Write an example that runs as it stands."""
-    outer = f'LocalServer(dialect="{example.dialect}") as server, ' if example.dialect else ""
-    call = f"sdk.{example.call}"
-    if stream:
-        body = f"with {call[:-1]}, stream=True) as stream:\n{_indented(example.streamed or '', 4)}"
-    else:
-        body = "\n".join(filter(None, [example.needs, f"res = {call}", example.shows]))
-    return f"{_imports(example, is_async=False)}\n\nwith {outer}{_opened(example)}:\n{_indented(body, 4)}\n"
-
-
-def async_example(example: Example, name: str, *, stream: bool = False) -> str:
-    """Write the same with the async method."""
-    call = f"sdk.{example.call}".replace(f".{name}(", f".{name}_async(", 1)
-    shows = example.shows.replace(".save(", ".save_async(").replace("print(res.data", "print(await res.data")
-    if stream:
-        loop = (example.streamed or "").replace("for ", "async for ", 1)
-        loop = loop.replace("print(stream.final.data[0].save(", "print(await stream.final.data[0].save_async(")
-        body = f"async with await {call[:-1]}, stream=True) as stream:\n{_indented(loop, 4)}"
-    else:
-        needs = example.needs.replace("sdk.images.create(", "first = await sdk.images.create_async(")
-        if needs:
-            needs = needs.replace('.data[0].save("cat.png")', '\nawait first.data[0].save_async("cat.png")')
-        body = "\n".join(filter(None, [needs, f"res = await {call}", shows]))
-    body = f"async with {_opened(example)}:\n{_indented(body, 4)}"
-    if example.dialect:
-        body = f'with LocalServer(dialect="{example.dialect}") as server:\n{_indented(body, 4)}'
-    main = f"async def main() -> None:\n{_indented(body, 4)}"
-    return f"{_imports(example, is_async=True)}\n\n\n{main}\n\n\nasyncio.run(main())\n"
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" if line else "" for line in text.splitlines())
 
 
 # ---------------------------------------------------------------- Markdown
@@ -181,7 +181,7 @@ def codes(names: Iterable[str]) -> str:
 # ---------------------------------------------------------------- what there is
 
 
-@cache
+@functools.cache
 def documented_models() -> dict[str, Any]:
     """Every exported request type, reply type and alias of them, by name."""
     offered = {name: getattr(models, name) for name in models.__all__}
@@ -190,14 +190,29 @@ def documented_models() -> dict[str, Any]:
     }
 
 
-@cache
+@functools.cache
 def documented_errors() -> dict[str, type[Any]]:
     """Every exported error class, and the values that they and replies carry."""
     return {name: getattr(errors, name) for name in errors.__all__ if getattr(errors, name).__name__ == name}
 
 
+_DIALECT = (Provider, Route, ErrorPaths, LimitHeaders, Page)
+_ON_SHARED_PAGES: dict[Any, str] = {
+    **dict.fromkeys(_DIALECT, "servers.md"),
+    **dict.fromkeys(
+        (
+            *(EventStream, EventStreamAsync, RetryConfig, BackoffStrategy, RetryBudget),
+            *(Preview, Hooks, HookContext, HttpClient, AsyncHttpClient, DebugLogger),
+        ),
+        "sdks/sdk/README.md",
+    ),
+}
+
+
 def home_of(kind: type[Any]) -> str | None:
     """Find the page of a class, below docs/."""
+    if kind in _ON_SHARED_PAGES:
+        return f"{_ON_SHARED_PAGES[kind]}#{kind.__name__.lower()}"
     if documented_models().get(kind.__name__) is kind:
         return f"models/{kind.__name__.lower()}.md"
     if documented_errors().get(kind.__name__) is kind:
@@ -243,9 +258,9 @@ def _members(annotation: Any, here: str) -> Iterator[str]:
     elif origin is Literal:
         yield from (f"`{_quoted(value)}`" for value in args)
     elif origin in (list, collections.abc.Sequence):
-        yield f"list of ({inner})" if "\\|" in (inner := type_text(args[0], here)) else f"list of {inner}"
+        yield f"list of {_grouped(args[0], here)}"
     elif origin in (dict, collections.abc.Mapping):
-        yield f"dict of {type_text(args[0], here)} to {type_text(args[1], here)}"
+        yield f"dict of {_grouped(args[0], here)} to {_grouped(args[1], here)}"
     elif origin is tuple:
         yield f"({', '.join(type_text(item, here) for item in args)})"
     elif origin is collections.abc.Callable:
@@ -254,6 +269,11 @@ def _members(annotation: Any, here: str) -> Iterator[str]:
         yield linked(annotation, here)
     else:
         yield f"`{_plain_name(annotation)}`"
+
+
+def _grouped(annotation: Any, here: str) -> str:
+    text = type_text(annotation, here)
+    return f"({text})" if "\\|" in text else text
 
 
 def _quoted(value: Any) -> str:
@@ -389,15 +409,14 @@ def operation_part(operation: Operation, here: str) -> str:
 
 
 def _examples(operation: Operation) -> Iterator[str]:
-    example = EXAMPLES[operation.id]
-    yield code_block(sync_example(example))
+    yield code_block(example_of(operation))
     yield "Async:"
-    yield code_block(async_example(example, operation.name))
+    yield code_block(example_of(operation, is_async=True))
     if operation.chunk is not None:
         yield "Streamed:"
-        yield code_block(sync_example(example, stream=True))
+        yield code_block(example_of(operation, stream=True))
         yield "Streamed and async:"
-        yield code_block(async_example(example, operation.name, stream=True))
+        yield code_block(example_of(operation, is_async=True, stream=True))
 
 
 def parameter_table(operation: Operation, here: str) -> str:
@@ -501,7 +520,7 @@ def sdk_page() -> tuple[str, str]:
     resources = [
         [link(f"`sdk.{name}`", f"sdks/{name}/README.md", here), first_line(kind)] for name, kind in RESOURCES.items()
     ]
-    example = code_block(sync_example(EXAMPLES["createChatCompletion"]))
+    example = code_block(example_of(all_operations()["createChatCompletion"]))
     parts = [
         paragraphs(SDK.__doc__),
         example,
@@ -512,15 +531,14 @@ def sdk_page() -> tuple[str, str]:
         table(["Resource", "What it is"], resources),
         "## Methods",
         members_table(SDK, ("close", "aclose")),
-        "`with` and `async with` call these. Using a closed SDK is a "
-        f"{link('ConfigurationError', 'errors/configurationerror.md', here)}.",
+        f"`with` and `async with` call these. Using a closed SDK is a {linked(errors.ConfigurationError, here)}.",
         "## Options of a call",
         "Every method takes these; they win over the SDK's own.",
         call_options(here),
         *(class_part(kind) for kind in (EventStream, EventStreamAsync)),
         *(arguments_part(kind) for kind in (RetryConfig, BackoffStrategy, RetryBudget)),
-        class_part(Preview),
-        class_part(HookContext),
+        f"## Hooks\n\n{paragraphs(Hooks.__doc__)}",
+        *(class_part(kind) for kind in (Preview, HookContext, HttpClient, AsyncHttpClient, DebugLogger)),
     ]
     return here, page("SDK", *parts)
 
@@ -528,14 +546,9 @@ def sdk_page() -> tuple[str, str]:
 def class_part(kind: type[Any]) -> str:
     """Describe a class by its docstring, fields and public members."""
     described = section(kind.__doc__, "Attributes")
-    rows = (
-        [
-            [f"`{field.name}`", f"`{_escaped(str(field.type))}`", described.get(field.name, "")]
-            for field in _fields(kind)
-        ]
-        if dataclasses.is_dataclass(kind)
-        else []
-    )
+    rows = [
+        [f"`{field.name}`", f"`{_escaped(str(field.type))}`", described.get(field.name, "")] for field in _fields(kind)
+    ]
     parts = [f"## {kind.__name__}", paragraphs(kind.__doc__)]
     parts += [table(["Field", "Type", "Description"], rows)] if rows else []
     members = members_table(kind, public_members(kind))
@@ -554,23 +567,30 @@ def arguments_part(kind: type[Any]) -> str:
     return f"## {kind.__name__}\n\n{paragraphs(kind.__doc__)}\n\n{table(head, rows)}"
 
 
-def _fields(kind: type[Any]) -> Sequence[dataclasses.Field[Any]]:
-    return dataclasses.fields(kind)
+def _fields(kind: type[Any]) -> list[dataclasses.Field[Any]]:
+    if not dataclasses.is_dataclass(kind):
+        return []
+    return [field for field in dataclasses.fields(kind) if field.name not in _INNER]
 
 
 def _escaped(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+# Public for other modules of the package, and of no use to its users.
+_PROPERTIES = (property, functools.cached_property)
+_INNER = {"abandon", "attach", "read_limits"}
+
+
 def public_members(kind: type[Any]) -> list[str]:
     """Name the public methods and properties that the code of a class or of its bases in this package defines."""
     found: dict[str, None] = {}
     for base in reversed(kind.__mro__):
-        if base.__module__.startswith("llmsdk") and base.__name__ not in {"Model"}:
+        if base.__module__.startswith("llmsdk") and base is not models.Model:
             for name, value in vars(base).items():
-                if not name.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)):
+                if not name.startswith("_") and (inspect.isfunction(value) or isinstance(value, _PROPERTIES)):
                     found[name] = None
-    return [name for name in found if name not in {"attach", "abandon"}]
+    return [name for name in found if name not in _INNER and not hasattr(BaseModel, name)]
 
 
 def members_table(kind: type[Any], names: Iterable[str]) -> str:
@@ -578,7 +598,7 @@ def members_table(kind: type[Any], names: Iterable[str]) -> str:
     rows = []
     for name in names:
         member = inspect.getattr_static(kind, name)
-        shown = f"`.{name}`" if isinstance(member, property) else f"`.{name}({_arguments(member)})`"
+        shown = f"`.{name}`" if isinstance(member, _PROPERTIES) else f"`.{name}({_arguments(member)})`"
         rows.append([shown, first_line(member)])
     return table(["Member", "What it is"], rows) if rows else ""
 
@@ -594,13 +614,13 @@ def _arguments(method: Any) -> str:
 # ---------------------------------------------------------------- docs/models
 
 
-@cache
+@functools.cache
 def alias_texts() -> dict[str, str]:
     """Read the strings below type aliases: what an alias has for a docstring."""
     found: dict[str, str] = {}
-    for module in sorted({home for home in models._HOME.values()}):
+    for module in sorted(set(models._HOME.values())):
         body = ast.parse(inspect.getsource(importlib.import_module(f"llmsdk.models.{module}"))).body
-        for statement, following in zip(body, body[1:], strict=False):
+        for statement, following in itertools.pairwise(body):
             match statement, following:
                 case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                     found[name] = inspect.cleandoc(text)
@@ -626,9 +646,9 @@ def model_pages() -> Iterator[tuple[str, str]]:
         yield target, page(name, text, body)
     parts = [f"## {group}\n\n{table(['Name', 'What it is'], found)}" for group, found in rows.items()]
     intro = (
-        "Requests are dicts with known keys: write them as dicts, a type checker knows them. Only what you set is sent, "
-        "and `None` is sent as null. Replies are pydantic models; fields that a server adds are kept, and a field that "
-        "it leaves out is `None`."
+        "Requests are dicts with known keys: write them as dicts, a type checker knows them. Only what you set is "
+        "sent, and `None` is sent as null. Replies are pydantic models; fields that a server adds are kept, and a "
+        "field that it leaves out is `None`."
     )
     yield here, page("Models", intro, *parts)
 
@@ -693,7 +713,7 @@ def error_pages() -> Iterator[tuple[str, str]]:
         bases = ", ".join(linked(base, here) if home_of(base) else f"`{base.__name__}`" for base in kind.__bases__)
         parts = [
             paragraphs(kind.__doc__),
-            f"Status: {kind.status}" if getattr(kind, "status", None) else "",
+            f"Status: {status}" if (status := getattr(kind, "status", None)) else "",
             f"Base: {bases}",
             f"## Fields\n\n{table(['Field', 'Type', 'Description'], _error_fields(kind))}",
             f"## Where it is raised\n\n{_where(kind, here)}",
@@ -710,8 +730,8 @@ def _error_fields(kind: type[Any]) -> list[list[str]]:
             continue
         described |= section(base.__doc__, "Attributes")
         if "__init__" in vars(base):
-            found = {name: kind for name, kind in found.items() if name not in {"message"}}
-            signature = inspect.signature(base.__init__)
+            found = {name: kind for name, kind in found.items() if name != "message"}
+            signature = inspect.signature(vars(base)["__init__"])
             found = (
                 {"message": "str"}
                 | found
@@ -750,8 +770,8 @@ def _error_index() -> tuple[str, str]:
     ]
     intro = (
         "All in `llmsdk.errors`. The class of a status is chosen by the status alone, whatever the body. "
-        "`NoResponseError` is another name of `APIConnectionError`. Errors of HTTP clients and of parsers reach you only "
-        "as `__cause__`."
+        "`NoResponseError` is another name of `APIConnectionError`. Errors of HTTP clients and of parsers reach you "
+        "only as `__cause__`."
     )
     return here, page("Errors", intro, tree, "## Values they carry", table(["Name", "What it is"], values))
 
@@ -780,12 +800,17 @@ def servers_page() -> tuple[str, str]:
         for index, (name, provider) in enumerate(PROVIDERS.items())
     ]
     intro = (
-        "A server id names a dialect: base URL, paths, names of parameters, form of the key, shapes of replies, errors and "
-        "events. You write one vocabulary, the dialect translates it. A `Provider` of your own is taken wherever an id is."
+        "A server id names a dialect: base URL, paths, names of parameters, form of the key, shapes of replies, errors "
+        "and events. You write one vocabulary, the dialect translates it. A `Provider` of your own is taken wherever "
+        "an id is."
     )
     head = ["Index", "Server", "Base URL", "Authorization", "Key from"]
     return here, page(
-        "Servers", intro, table(head, rows), *(_server_part(provider, here) for provider in PROVIDERS.values())
+        "Servers",
+        intro,
+        table(head, rows),
+        *(_server_part(provider, here) for provider in PROVIDERS.values()),
+        *(class_part(kind) for kind in (Provider, Route)),
     )
 
 

@@ -247,7 +247,7 @@ def test_too_many_codings():
 @pytest.mark.parametrize("coding", ["compress", "gzip, foo", "gzip;q=1", "x" * 500, "a\r\nb"])
 def test_unknown_coding_is_named(coding):
     with pytest.raises(
-        CodingError, match="^content-encoding '.*' cannot be decoded; accepted are gzip, deflate"
+        CodingError, match=r"^content-encoding '.*' cannot be decoded; accepted are gzip, deflate"
     ) as caught:
         make_decoder(coding)
     assert isinstance(caught.value, ValueError)
@@ -297,24 +297,24 @@ def test_corrupt_bodies():
         with pytest.raises(CodingError) as caught:
             decode("gzip", bytes(broken))
         assert not isinstance(caught.value, zlib.error)
-    with pytest.raises(CodingError, match="^the gzip body is corrupt$") as caught:
+    with pytest.raises(CodingError, match=r"^the gzip body is corrupt$") as caught:
         decode("gzip", b"plain text")
     assert isinstance(caught.value.__cause__, zlib.error)
-    with pytest.raises(CodingError, match="^the deflate body is corrupt$"):
+    with pytest.raises(CodingError, match=r"^the deflate body is corrupt$"):
         decode("deflate", b"\x78\x9cnonsense")
-    with pytest.raises(CodingError, match="^the gzip body is corrupt$"):
+    with pytest.raises(CodingError, match=r"^the gzip body is corrupt$"):
         decode("gzip", gzip.compress(b"x") + b"tail")
 
 
 def test_nothing_may_follow_a_single_stream(installed):
     for wire in (zlib.compress(b"x"), raw_deflate(b"x")):
         assert decode("deflate", wire, b"\0\0", b"\0") == b"x"
-        with pytest.raises(CodingError, match="^the deflate body goes on after its end$"):
+        with pytest.raises(CodingError, match=r"^the deflate body goes on after its end$"):
             decode("deflate", wire + b"more")
-        with pytest.raises(CodingError, match="^the deflate body goes on after its end$"):
+        with pytest.raises(CodingError, match=r"^the deflate body goes on after its end$"):
             decode("deflate", wire, b"more")
     installed(brotli=FakeBrotli)
-    with pytest.raises(CodingError, match="^the br body goes on after its end$"):
+    with pytest.raises(CodingError, match=r"^the br body goes on after its end$"):
         decode("br", zlib.compress(b"x"), b"more")
 
 

@@ -61,6 +61,24 @@ def test_no_document_makes_a_path_raise(document, path):
     assert value is MISSING or value == found[0]
 
 
+def test_a_document_that_cannot_be_searched_has_no_such_value():
+    assert find("$.a[/(@.c)]", {"a": [{"c": 1}, {"c": "x"}]}) == []
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert find("$..a", deep) == []
+    while deep:  # taken apart by hand: not every interpreter frees so deep a list without recursion
+        deep = deep[0]
+
+
+def test_what_was_found_is_the_callers_own():
+    once = find("$..c", DOCUMENT)
+    once.append(5)
+    assert find("$..c", {"c": 7}) == [7]
+    assert find("$..c", DOCUMENT) == [1, None]
+    assert once == [1, None, 5]
+
+
 def test_missing_is_one_value():
     import copy as copies
     import pickle

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from copy import copy as shallow_copy
 from enum import Enum
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 Steps: TypeAlias = "tuple[str | int, ...]"
 
@@ -47,10 +48,9 @@ def _compile(path: str) -> tuple[str | int | _Any, ...] | None:
 
 
 @lru_cache(maxsize=256)
-def _compile_rich(path: str) -> Callable[[Any], list[Any]]:
+def _compile_rich(path: str) -> Any:
     # Imported here: plain steps cover nearly every path, and the package is slow to import. By name: it has no types.
-    parsed: Any = import_module("jsonpath").JSONPath(path)
-    return cast("Callable[[Any], list[Any]]", parsed.parse)
+    return import_module("jsonpath").JSONPath(path)
 
 
 def find(path: str, document: object) -> list[Any]:
@@ -60,10 +60,11 @@ def find(path: str, document: object) -> list[Any]:
         return [value for _, value in _walk(document, steps)]
     if not isinstance(document, (dict, list)):
         return []
+    # A parsed path keeps its results in itself: threads, and a caller who changes the list, each need a copy.
+    parsed = shallow_copy(_compile_rich(path))
     try:
-        return _compile_rich(path)(document)
-    except (TypeError, KeyError, IndexError, AttributeError, ValueError):
-        # A filter that compares a str with a number, and the like: the document is not of that shape.
+        return cast("list[Any]", parsed.parse(document))
+    except Exception:  # the package's errors share no class; a document that cannot be searched has no such value
         return []
 
 
