@@ -810,7 +810,7 @@ def servers_page() -> tuple[str, str]:
         intro,
         table(head, rows),
         *(_server_part(provider, here) for provider in PROVIDERS.values()),
-        *(class_part(kind) for kind in (Provider, Route)),
+        *(class_part(kind) for kind in _DIALECT),
     )
 
 

@@ -169,7 +169,7 @@ async def test_the_older_writer_has_no_chat(colour: Colour, wire: respx.MockRout
         ({"model": 3, "messages": [USER]}, "model", "got int"),
         ({"model": "m", "messages": "Hi"}, "messages", "got str"),
         ({"model": "m", "messages": [{"role": "user", "content": 3}]}, "messages[0].content", "got int"),
-        ({"model": "m", "messages": [USER, {"content": "x"}]}, "messages[1]", "role"),
+        ({"model": "m", "messages": [USER, {"role": "tool"}]}, "messages[1].content", "missing"),
         ({"model": "m", "messages": [USER], "stream": "yes"}, "stream", "got str"),
         ({"model": "m", "messages": [USER], "tools": [{"type": "function"}]}, "tools[0]", "function"),
         ({"model": "m", "messages": [USER], "logit_bias": {"1": float("nan")}}, "logit_bias", "JSON"),

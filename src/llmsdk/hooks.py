@@ -87,9 +87,18 @@ class Hooks:
         for method in self._error:
             changed = yield from invoke(method, context, response, error)
             if changed is not None:
-                response, error = changed
+                response, error = _pair(changed)
         return response, error
 
     def _methods(self, name: str) -> tuple[Callable[..., Any], ...]:
         found = (getattr(hook, name, None) for hook in self.given)
         return tuple(method for method in found if callable(method))
+
+
+def _pair(answer: Any) -> tuple[Any | None, Exception | None]:
+    pair: tuple[Any, ...] = answer if isinstance(answer, tuple) else ()
+    if len(pair) != 2 or not isinstance(pair[1], Exception | None):
+        raise ConfigurationError(
+            f"after_error: must answer with (response or None, error or None) or with None, got {type(answer).__name__}"
+        )
+    return pair

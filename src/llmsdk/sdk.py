@@ -45,7 +45,9 @@ class SDK:
         resolve(
             self._config, None, None, lambda: "http://127.0.0.1"
         )  # what is missing shows here, not at the first call
-        self._drivers = Drivers(options.get("client"), options.get("async_client"), _start_embedded)
+        self._drivers = Drivers(
+            options.get("client"), options.get("async_client"), _start_embedded, is_hooked=bool(self._config.hooks)
+        )
         self._runner = Runner(self._drivers, self._config)
 
     @cached_property

@@ -14,7 +14,6 @@ from llmsdk._core.effects import Close, FailureKind, Flow, Invoke, Read, Send, S
 from llmsdk._core.encode import Encoded
 from llmsdk._core.flow import Call, Env, exchange
 from llmsdk._core.spec import Provider
-from llmsdk._io.client import build_own, rebuild
 from llmsdk.hooks import HookContext, Hooks
 from llmsdk.providers import PROVIDERS
 from llmsdk.utils.retries import DEFAULT_RETRY, RetryBudget
@@ -129,6 +128,7 @@ class Player:
             raise turn.outcome
         self.steps.append(("send", turn.outcome.status_code))
         self.opened.append(turn.outcome)
+        turn.outcome.request = effect.request  # as clients do
         return turn.outcome
 
     def names(self) -> list[str]:
@@ -141,6 +141,22 @@ class Player:
         for response in self.opened:
             times = sum(one is response for one in self.closed)
             assert times == (0 if any(one is response for one in kept) else 1)
+
+
+def build(
+    method: str, url: str, headers: list[tuple[str, str]], authorization: Secret | None, content: bytes | None, _: Any
+) -> httpx.Request:
+    """Make a request as a client does."""
+    request = httpx.Request(method, url, headers=headers, content=content)
+    if authorization is not None:
+        request.headers["authorization"] = authorization.reveal()
+    return request
+
+
+def rebuild(response: httpx.Response, body: bytes) -> httpx.Response:
+    """Make a readable response."""
+    headers = [(name, value) for name, value in response.headers.multi_items() if not name.startswith("content-")]
+    return httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
 
 
 def make_call(
@@ -162,7 +178,7 @@ def make_call(
     given: dict[str, Any] = {
         "headers": [("content-type", "application/json"), ("idempotency-key", "one-key")],
         "context": HookContext("createChatCompletion", provider.name, "https://api.together.xyz/v1"),
-        "build": build_own,
+        "build": build,
         "rebuild": rebuild,
         "retries": DEFAULT_RETRY,
         "budget": RetryBudget(),

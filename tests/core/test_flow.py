@@ -71,13 +71,23 @@ def test_an_error_where_a_stream_was_asked_is_read_and_closed() -> None:
 # ------------------------------------------------------------------ closing
 
 
-@pytest.mark.parametrize("thrown", [KeyboardInterrupt(), SystemExit(), MemoryError(), GeneratorExit()], ids=repr)
+@pytest.mark.parametrize("thrown", [KeyboardInterrupt(), SystemExit(), MemoryError()], ids=repr)
 @pytest.mark.parametrize("status", [200, 429, 302])
 def test_whatever_is_thrown_into_a_read_closes_the_reply(thrown: BaseException, status: int) -> None:
     player, result = play(reply(status, body=thrown))
     assert result is thrown
     assert player.names() == ["send", "read", "close"]
     player.check_closed()
+
+
+def test_a_flow_that_is_dropped_asks_for_nothing_more() -> None:
+    flow = exchange(make_call(), Hooks(), env_of(Clock()))
+    next(flow)
+    flow.send(httpx.Response(200))
+    flow.close()
+    player, result = play(reply(200, body=GeneratorExit()))
+    assert isinstance(result, GeneratorExit)
+    assert player.names() == ["send", "read"]
 
 
 @pytest.mark.parametrize("thrown", [KeyboardInterrupt(), MemoryError()], ids=repr)

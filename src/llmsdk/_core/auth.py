@@ -77,8 +77,9 @@ class KeySource:
         return check_key(key, "api_key (from the function)")
 
     def header(self, key: Secret, secrets: Secrets) -> Secret:
-        """Write the Authorization header; `secrets` learns the key."""
+        """Write the Authorization header; `secrets` learns the key, and what follows a scheme in it."""
         secrets.add(key.reveal())
+        secrets.add(key.reveal().rpartition(" ")[2])
         return Secret(self.form.format(api_key=key.reveal()))
 
 

@@ -18,7 +18,7 @@ from ..errors import (
     ResponseValidationError,
 )
 from ..errors.status import SDKDefaultError, class_for
-from ..utils.headers import masked
+from ..utils.headers import Headers, masked
 from ..utils.jsonpaths import MISSING, copy, first
 from ..utils.retries import retry_after_from
 from ..utils.shapes import is_list, is_object
@@ -194,7 +194,9 @@ def _problem(failure: Exception, document: Any, body: bytes, content_type: str) 
 
 def _unexpected(problem: str, body: bytes, meta: ReplyMeta, secrets: Iterable[str]) -> ResponseValidationError:
     text = masked(body[:MAX_ERROR_BODY].decode("utf-8", "replace"), secrets)
-    return ResponseValidationError(problem, status_code=meta.status_code, body=text, meta=meta)
+    return ResponseValidationError(
+        problem, status_code=meta.status_code, body=text, meta=without_secrets(meta, secrets)
+    )
 
 
 # ----------------------------------------------------------------- errors
@@ -223,7 +225,7 @@ def decode_error(
         body=masked(text, secrets),
         data=None if document is MISSING else _masked_document(document, secrets),
         retry_after_s=retry_after_from(meta.headers, now=now),
-        meta=meta,
+        meta=without_secrets(meta, secrets),
     )
 
 
@@ -246,7 +248,7 @@ def stated_error(provider: Provider, document: Any, *, meta: ReplyMeta, secrets:
         param=fields.param,
         body=text[:MAX_ERROR_BODY],
         data=_masked_document(document, secrets),
-        meta=meta,
+        meta=without_secrets(meta, secrets),
     )
 
 
@@ -328,6 +330,17 @@ def _as_text(body: bytes, headers: Mapping[str, str]) -> str:
 
 
 # ---------------------------------------------------------------- headers
+
+
+def without_secrets(meta: ReplyMeta, secrets: Iterable[str]) -> ReplyMeta:
+    """Mask what an error is about to carry: a server may echo a key in its headers too."""
+    secrets = list(secrets)
+    pairs = meta.headers.multi_items() if isinstance(meta.headers, Headers) else list(meta.headers.items())
+    hidden = [(name, masked(value, secrets)) for name, value in pairs] if secrets else pairs
+    if hidden != pairs:
+        meta.headers = Headers(hidden)
+        meta.request_id = masked(meta.request_id or "", secrets) or None
+    return meta
 
 
 def request_id(provider: Provider, headers: Mapping[str, str]) -> str | None:

@@ -35,13 +35,14 @@ from ..utils.retries import (
 from ..utils.urls import origin
 from .auth import KeySource, Secret, Secrets
 from .countdown import Countdown
-from .decode import MAX_ERROR_BODY, decode_error, rate_limit, request_id
+from .decode import MAX_ERROR_BODY, decode_error, rate_limit, request_id, without_secrets
 from .effects import Flow, TransportFailure, close, read, send, sleep
 from .encode import Encoded
 from .spec import Provider
 
 _ERROR_BODY_WAIT_S = 5.0  # the status is known by then; a body that stalls is not worth a caller's timeout
 _MAX_REDIRECTS = 5
+_MAX_URL = 1 << 15  # clients refuse URLs of twice that length with errors of their own
 _MAX_STALE = 8  # kept-alive connections in a row that may turn out to be closed, before it counts as a failure
 
 
@@ -133,7 +134,7 @@ def exchange(call: Call, hooks: Hooks, env: Env) -> Flow[Received]:
     for number in itertools.count(1):
         outcome = yield from _attempt(call, hooks, env, started, number)
         if isinstance(outcome, Received):
-            call.budget.success()
+            _budget(call).success()
             return outcome
         if outcome.stale and stale < _MAX_STALE and call.retries is not None and outcome.retryable:
             stale += 1  # nothing is wrong with the service: the next connection, at once and at no cost
@@ -155,8 +156,11 @@ def _delay(call: Call, failed: _Failed, made: int, env: Env, started: float) -> 
     delay = next_delay(call.retries, made, now - started, failed.retry_after_s, env.jitter())
     if delay is None or (call.deadline is not None and now + delay >= call.deadline):
         return None
-    budget = call.retries.budget or call.budget
-    return delay if budget.take(now) else None
+    return delay if _budget(call).take(now) else None
+
+
+def _budget(call: Call) -> RetryBudget:
+    return (call.retries.budget if call.retries is not None else None) or call.budget
 
 
 def _attempt(call: Call, hooks: Hooks, env: Env, started: float, number: int) -> Flow[Received | _Failed]:
@@ -173,7 +177,7 @@ def _attempt(call: Call, hooks: Hooks, env: Env, started: float, number: int) ->
     try:
         response = yield from _send(call, request, headers, authorization, countdown)
     except TransportFailure as failure:
-        _note(call, env, began, error=failure.kind if failure.kind != "timeout" else "timeout")
+        _note(call, env, began, error=failure.kind)
         failed = _transport_failed(call, failure, env, started)
         return (yield from _after_error(call, hooks, env, None, failed, countdown, started))
     kept = False
@@ -185,6 +189,9 @@ def _attempt(call: Call, hooks: Hooks, env: Env, started: float, number: int) ->
         outcome = yield from _received(call, hooks, env, response, countdown, started)
         kept = isinstance(outcome, Received) and outcome.body is None
         return outcome
+    except GeneratorExit:
+        kept = True  # the flow was dropped: nobody performs its effects any more
+        raise
     finally:
         if not kept:
             yield from close(response)
@@ -194,11 +201,11 @@ def _received(
     call: Call, hooks: Hooks, env: Env, response: Any, countdown: Countdown, started: float
 ) -> Flow[Received | _Failed]:
     """Take a response whose head has arrived."""
-    headers = Headers(response.headers.multi_items() if hasattr(response.headers, "multi_items") else response.headers)
+    headers = _headers(response)
     meta = _meta(call, env, started, response.status_code, headers)
     if response.status_code >= 300:
         body = yield from _error_body(response, countdown)
-        failed = _status_failed(call, env, response, headers, body, meta)
+        failed = _status_failed(call, env, response, body, meta)
         readable = call.rebuild(response, body) if hooks.wants_responses else None
         return (yield from _after_error(call, hooks, env, readable, failed, countdown, started))
     if call.encoded.stream:
@@ -212,13 +219,16 @@ def _received(
     if hooks.wants_responses:
         changed = yield from hooks.after_success(call.context, call.rebuild(response, body))
         return _replaced(call, env, started, changed, countdown)
+    meta.elapsed_ms = (env.clock() - started) * 1000  # with the body
     return Received(response, response.status_code, headers, body, meta, countdown)
 
 
-def _replaced(call: Call, env: Env, started: float, response: Any, countdown: Countdown) -> Received:
-    """Take the response that hooks answered with."""
+def _replaced(call: Call, env: Env, started: float, response: Any, countdown: Countdown) -> Received | _Failed:
+    """Take the response that hooks answered with; its status decides, as that of any other."""
     headers = Headers(response.headers.multi_items())
     meta = _meta(call, env, started, response.status_code, headers)
+    if response.status_code >= 300:
+        return _status_failed(call, env, response, response.content[:MAX_ERROR_BODY], meta)
     return Received(response, response.status_code, headers, response.content, meta, countdown)
 
 
@@ -259,7 +269,8 @@ def _same_origin_target(url: str, location: str) -> str | None:
 
     try:
         target = urljoin(url, location)
-        return target if location and origin(target) == origin(url) else None
+        is_ours = bool(location) and len(target) <= _MAX_URL and origin(target) == origin(url)
+        return target if is_ours else None
     except ValueError:
         return None
 
@@ -276,8 +287,8 @@ def _error_body(response: Any, countdown: Countdown) -> Flow[bytes]:
 # ----------------------------------------------------------------- failures
 
 
-def _status_failed(call: Call, env: Env, response: Any, headers: Headers, body: bytes, meta: ReplyMeta) -> _Failed:
-    status = response.status_code
+def _status_failed(call: Call, env: Env, response: Any, body: bytes, meta: ReplyMeta) -> _Failed:
+    status, headers = response.status_code, meta.headers
     reason = getattr(response, "reason_phrase", "") or ""
     if status < 400:
         where = masked(headers.get("location", ""), call.secrets)
@@ -285,7 +296,8 @@ def _status_failed(call: Call, env: Env, response: Any, headers: Headers, body: 
             f"the server redirects{' to ' + where if where else ''}; only 307 and 308 to the same origin are followed"
         )
         shown = masked(body.decode("utf-8", "replace"), call.secrets)
-        return _Failed(SDKDefaultError(text, status_code=status, body=shown, meta=meta), retryable=False)
+        error = SDKDefaultError(text, status_code=status, body=shown, meta=without_secrets(meta, call.secrets))
+        return _Failed(error, retryable=False)
     error = decode_error(call.provider, status, body, reason=reason, meta=meta, secrets=call.secrets, now=env.now())
     wanted = should_retry_header(headers)
     retryable = _is_retryable(call, error) if wanted is None else wanted
@@ -326,6 +338,7 @@ def _transport_failed(call: Call, failure: TransportFailure, env: Env, started: 
 
 def _body_error(call: Call, failure: TransportFailure, meta: ReplyMeta, env: Env) -> Exception:
     """Judge a failure inside the body of a reply; it is never tried again, since the server has done its work."""
+    meta = without_secrets(meta, call.secrets)
     if failure.kind == "timeout":
         if _deadline_passed(call, env):
             return _caused(DeadlineExceededError("deadline_ms passed inside the reply", meta=meta), failure.__cause__)
@@ -371,6 +384,14 @@ def _caused(error: Exception, cause: BaseException | None) -> Exception:
 
 
 # -------------------------------------------------------------------- notes
+
+
+def _headers(response: Any) -> Headers:
+    """Take a response's headers, whatever client it comes from."""
+    headers = response.headers
+    if isinstance(headers, Headers):
+        return headers
+    return Headers(headers.multi_items() if hasattr(headers, "multi_items") else headers)
 
 
 def _note(call: Call, env: Env, began: float, *, status: int | None = None, error: str | None = None) -> None:

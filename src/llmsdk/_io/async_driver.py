@@ -14,7 +14,7 @@ from .._core.auth import Secret
 from .._core.body import BodyReader
 from .._core.countdown import Countdown
 from .._core.effects import Close, Effect, Flow, Invoke, Read, Send, Sleep
-from .client import build_own, build_with, refuse_offline
+from .client import build_own, build_shown, build_with, core_of, refuse_offline, shown
 from .failures import translate
 from .loops import close_soon, is_over
 from .protocols import AsyncHttpClient
@@ -51,8 +51,9 @@ async def _keep(transport: AsyncTransport) -> AsyncGenerator[None, None]:
 class AsyncDriver:
     """One per SDK; has a transport per event loop, since connections cannot move between loops."""
 
-    def __init__(self, client: AsyncHttpClient | None = None) -> None:
+    def __init__(self, client: AsyncHttpClient | None, *, is_hooked: bool) -> None:
         self._client = client
+        self._is_hooked = is_hooked
         self._loops: dict[object, _OfLoop] = {}
 
     def build(
@@ -66,7 +67,8 @@ class AsyncDriver:
     ) -> Any:
         """Make the client's request."""
         if self._client is None:
-            return build_own(method, url, headers, authorization, content, countdown)
+            build = build_shown if self._is_hooked else build_own
+            return build(method, url, headers, authorization, content, countdown)
         return build_with(self._client, method, url, headers, authorization, content, countdown)
 
     async def run(self, flow: Flow[T]) -> T:
@@ -160,7 +162,9 @@ class AsyncDriver:
         refuse_offline(request.url)
         try:
             if self._client is None:
-                return await (await self._transport()).handle_async_request(request)
+                transport = await self._transport()
+                reply = await transport.send(core_of(request), request.url, request)
+                return shown(reply) if self._is_hooked else reply
             with anyio.fail_after(max(0.0, effect.countdown.left())):
                 return await self._client.send(request, stream=True, follow_redirects=False)
         except Exception as exc:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
+import httpcore
 import httpx
 
 from .._core.auth import Secret
@@ -14,12 +16,7 @@ from ..errors import ConfigurationError
 from ..utils.urls import is_loopback
 from .network import CONNECT_S
 from .protocols import AsyncHttpClient, HttpClient
-
-
-@lru_cache(maxsize=256)
-def _parsed(url: str) -> httpx.URL:
-    """Parse a URL; an application calls few of them, many times."""
-    return httpx.URL(url)
+from .transport import Reply
 
 
 def refuse_offline(url: Any) -> None:
@@ -32,6 +29,24 @@ def refuse_offline(url: Any) -> None:
         raise ConfigurationError(f"LLMSDK_OFFLINE=1 is set, so nothing is sent to {url.host}; only loopback is allowed")
 
 
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> tuple[httpx.URL, httpcore.URL, bytes]:
+    """Parse a URL, once for each that an application calls: for callers, for the pool, and its Host header."""
+    known = httpx.URL(url)
+    ours = httpcore.URL(scheme=known.raw_scheme, host=known.raw_host, port=known.port, target=known.raw_path)
+    return known, ours, known.netloc
+
+
+class OwnRequest:
+    """A request for our own transport, as light as the flow needs it; hooks are shown httpx's instead."""
+
+    __slots__ = ("core", "url")
+
+    def __init__(self, url: httpx.URL, core: httpcore.Request) -> None:
+        self.url = url
+        self.core = core
+
+
 def build_own(
     method: str,
     url: str,
@@ -39,13 +54,49 @@ def build_own(
     authorization: Secret | None,
     content: bytes | None,
     countdown: Countdown,
-) -> httpx.Request:
+) -> OwnRequest:
     """Make a request for our own transport, which asks the countdown at every step."""
-    timeouts = {"connect": countdown, "read": countdown, "write": countdown, "pool": countdown}
-    request = httpx.Request(method, _parsed(url), headers=headers, content=content, extensions={"timeout": timeouts})
+    known, ours, netloc = _parsed(url)
+    raw = [(b"host", netloc), *((name.encode("ascii"), value.encode("latin-1")) for name, value in headers)]
+    if content is not None:
+        raw.append((b"content-length", b"%d" % len(content)))
+    core = httpcore.Request(method.encode(), ours, headers=raw, content=content, extensions=_timeouts(countdown))
+    if authorization is not None:
+        core.headers.append((b"authorization", authorization.reveal().encode("latin-1")))
+    return OwnRequest(known, core)
+
+
+def build_shown(
+    method: str,
+    url: str,
+    headers: list[tuple[str, str]],
+    authorization: Secret | None,
+    content: bytes | None,
+    countdown: Countdown,
+) -> httpx.Request:
+    """Make a request that hooks can read and change."""
+    request = httpx.Request(method, _parsed(url)[0], headers=headers, content=content, extensions=_timeouts(countdown))
     if authorization is not None:
         request.headers["authorization"] = authorization.reveal()
     return request
+
+
+def core_of(request: OwnRequest | httpx.Request) -> httpcore.Request:
+    """Make what the pool takes."""
+    if isinstance(request, OwnRequest):
+        return request.core
+    _, ours, _ = _parsed(str(request.url))
+    return httpcore.Request(
+        request.method,
+        ours,
+        headers=request.headers.raw,
+        content=cast(Any, request.stream),
+        extensions=request.extensions,
+    )
+
+
+def _timeouts(countdown: Countdown) -> dict[str, Any]:
+    return {"timeout": {"connect": countdown, "read": countdown, "write": countdown, "pool": countdown}}
 
 
 def build_with(
@@ -72,10 +123,40 @@ def build_with(
 
 def rebuild(response: Any, body: bytes) -> Any:
     """Make a response that hooks can read, of one whose body we have read and decoded."""
+    kind = httpx.Response if isinstance(response, Reply) else type(response)
     headers = [
         (name, value)
         for name, value in response.headers.multi_items()
         if name.lower() not in ("content-encoding", "content-length", "transfer-encoding")
     ]
-    request = getattr(response, "request", None)
-    return type(response)(response.status_code, headers=headers, content=body, request=request)
+    return kind(response.status_code, headers=headers, content=body, request=getattr(response, "request", None))
+
+
+class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A reply's body under httpx's response."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._reply.iter_raw()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._reply.aiter_raw()
+
+    def close(self) -> None:
+        self._reply.close()
+
+    async def aclose(self) -> None:
+        await self._reply.aclose()
+
+
+def shown(reply: Reply) -> httpx.Response:
+    """Make a response that hooks can look at, its body still to come."""
+    return httpx.Response(
+        reply.status_code,
+        headers=reply.headers.multi_items(),
+        stream=_Body(reply),
+        extensions=reply.extensions,
+        request=reply.request,
+    )

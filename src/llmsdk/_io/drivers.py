@@ -39,10 +39,13 @@ class Drivers:
         client: HttpClient | None,
         async_client: AsyncHttpClient | None,
         start_embedded: Callable[[], Embedded],
+        *,
+        is_hooked: bool,
     ) -> None:
         self._client = client
         self._async_client = async_client
         self._start_embedded = start_embedded
+        self._is_hooked = is_hooked
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._sync: SyncDriver | None = None
@@ -63,7 +66,7 @@ class Drivers:
             if self._sync is None:
                 from .sync_driver import SyncDriver
 
-                self._sync = SyncDriver(self._client)
+                self._sync = SyncDriver(self._client, is_hooked=self._is_hooked)
             return self._sync
 
     def asynchronous(self) -> AsyncDriver:
@@ -79,7 +82,7 @@ class Drivers:
             if self._async is None:
                 from .async_driver import AsyncDriver
 
-                self._async = AsyncDriver(self._async_client)
+                self._async = AsyncDriver(self._async_client, is_hooked=self._is_hooked)
             return self._async
 
     def embedded_url(self) -> str:

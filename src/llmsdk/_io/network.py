@@ -38,6 +38,7 @@ class _Traffic:
     """What a connection tells the attempts that it carries."""
 
     _carried = False
+    spoilt = False  # the server sent more than its reply: nothing more may be asked on this connection
 
     def _writing(self, timeout: float | None) -> None:
         if isinstance(timeout, Countdown):
@@ -91,7 +92,8 @@ class Stream(_Traffic, httpcore.NetworkStream):
         return Stream(self._stream.start_tls(ssl_context, server_hostname, _connect_left(timeout)))
 
     def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
+        # The pool asks this of an idle connection, and closes it where there is something to read.
+        return True if self.spoilt and info == "is_readable" else self._stream.get_extra_info(info)
 
 
 class AsyncStream(_Traffic, httpcore.AsyncNetworkStream):
@@ -127,7 +129,8 @@ class AsyncStream(_Traffic, httpcore.AsyncNetworkStream):
         return AsyncStream(await self._stream.start_tls(ssl_context, server_hostname, _connect_left(timeout)))
 
     def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
+        # The pool asks this of an idle connection, and closes it where there is something to read.
+        return True if self.spoilt and info == "is_readable" else self._stream.get_extra_info(info)
 
 
 class Backend(httpcore.NetworkBackend):

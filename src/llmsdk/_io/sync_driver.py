@@ -14,7 +14,7 @@ from .._core.body import BodyReader
 from .._core.countdown import Countdown
 from .._core.effects import Close, Effect, Flow, Invoke, Read, Send, Sleep
 from ..errors import ConfigurationError
-from .client import build_own, build_with, refuse_offline
+from .client import build_own, build_shown, build_with, core_of, refuse_offline, shown
 from .failures import translate
 from .protocols import HttpClient
 from .transport import SyncTransport
@@ -25,8 +25,9 @@ T = TypeVar("T")
 class SyncDriver:
     """One per SDK; serves many threads."""
 
-    def __init__(self, client: HttpClient | None = None) -> None:
+    def __init__(self, client: HttpClient | None, *, is_hooked: bool) -> None:
         self._client = client
+        self._is_hooked = is_hooked
         self._transport = SyncTransport() if client is None else None
         self._abandoned: deque[Any] = deque()
 
@@ -41,7 +42,8 @@ class SyncDriver:
     ) -> Any:
         """Make the client's request."""
         if self._client is None:
-            return build_own(method, url, headers, authorization, content, countdown)
+            build = build_shown if self._is_hooked else build_own
+            return build(method, url, headers, authorization, content, countdown)
         return build_with(self._client, method, url, headers, authorization, content, countdown)
 
     def run(self, flow: Flow[T]) -> T:
@@ -125,7 +127,8 @@ class SyncDriver:
         try:
             if self._client is not None:
                 return self._client.send(request, stream=True, follow_redirects=False)
-            return cast(SyncTransport, self._transport).handle_request(request)
+            reply = cast(SyncTransport, self._transport).send(core_of(request), request.url, request)
+            return shown(reply) if self._is_hooked else reply
         except Exception as exc:
             if (failure := translate(exc, effect.countdown)) is None:
                 raise
