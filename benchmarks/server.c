@@ -8,7 +8,7 @@
  *   /small/...                 a chat reply of some 600 bytes
  *   /reply-BYTES/...           a chat reply with a text of that size
  *   /logprobs/...              a chat reply of some 200 kB, most of it logprobs
- *   /image4m/...               an image reply with 4 MB of base64
+ *   /image4m/...               an image reply with 4 MB of base64; /image-BYTES/... with another size
  *   /stream/N/bulk/...         N chunks of some 300 bytes, many in each write
  *   /stream/N/single/...       N chunks, each sent when the client has read the one before: one chunk per read
  *   /stream/N/single@US/...    the same, with a pause of US microseconds before each
@@ -145,10 +145,10 @@ static void logprobs_json(Text *body) {
                "\"total_tokens\":411},\"system_fingerprint\":\"fp_bench\"}");
 }
 
-static void image_json(Text *body) {
+static void image_json(Text *body, size_t size) {
     putf(body, "{\"id\":\"img-bench\",\"model\":\"bench-model\",\"object\":\"list\",\"created\":1760000000,"
                "\"data\":[{\"index\":0,\"type\":\"b64_json\",\"b64_json\":\"");
-    put_filler(body, 4000000, BASE64);
+    put_filler(body, size, BASE64);
     putf(body, "\"}]}");
 }
 
@@ -244,7 +244,8 @@ static int make_reply(Reply *reply, const char *path) {
         return 1;
     }
     if (strncmp(path, "/logprobs/", 10) == 0) logprobs_json(&body);
-    else if (strncmp(path, "/image4m/", 9) == 0) image_json(&body);
+    else if (strncmp(path, "/image4m/", 9) == 0) image_json(&body, 4000000);
+    else if (sscanf(path, "/image-%zu/", &size) == 1 && size <= 100000000) image_json(&body, size);
     else if (strncmp(path, "/small/", 7) == 0) (is_messages ? message_json : chat_json)(&body, 200);
     else if (sscanf(path, "/reply-%zu/", &size) == 1 && size <= 100000000) (is_messages ? message_json : chat_json)(&body, size);
     else return 0;

@@ -29,12 +29,8 @@ from llmsdk import SDK, Preview, errors, models
 from llmsdk._core.reshape import AsList, Renamed, WidthHeight
 from llmsdk._core.spec import Operation
 from llmsdk._io.protocols import AsyncHttpClient, HttpClient
-from llmsdk.catalog import Models
-from llmsdk.chat import Chat
-from llmsdk.completions import Completions
 from llmsdk.errors.status import class_for
 from llmsdk.hooks import HookContext, Hooks
-from llmsdk.images import Images
 from llmsdk.operations import all_operations
 from llmsdk.options import CallOptions, DebugLogger, SDKOptions
 from llmsdk.providers import PROVIDERS, ErrorPaths, LimitHeaders, Page, Provider, Route
@@ -45,7 +41,6 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 GENERATED = ("sdks", "models", "errors", "servers.md")
 
-RESOURCES: dict[str, type[Any]] = {"completions": Completions, "chat": Chat, "images": Images, "models": Models}
 # Exported for annotations and for those who fold chunks themselves; they describe nothing that goes over the wire.
 MACHINERY = {"Accumulator", "Fetcher", "HeadFold", "Listed", "Loose", "LogprobsFold", "Model", "OrEmpty", "Reply"}
 
@@ -83,6 +78,10 @@ EXAMPLES = {
         ('model="embedded-image"', 'prompt="add a hat"', 'image=Path("cat.png")'),
         shows='print(res.data[0].save("cat-with-hat"))',
         needs='first = sdk.images.create(model="embedded-image", prompt="a cat")\nfirst.data[0].save("cat.png")',
+    ),
+    "createEmbedding": Example(
+        ('model="embedded-embedding"', 'input=["a cat", "a dog"]'),
+        shows="for item in res.data:\n    print(item.index, len(item.as_array()))",
     ),
     "listModels": Example(shows="print([model.id for model in res])"),
     "retrieveModel": Example(('"embedded-chat"',), shows="print(res.id, res.type)"),
@@ -179,6 +178,14 @@ def codes(names: Iterable[str]) -> str:
 
 
 # ---------------------------------------------------------------- what there is
+
+
+@functools.cache
+def resources() -> dict[str, type[Any]]:
+    """Find the classes of `sdk.completions` and its like, in the order of the code."""
+    with SDK(server="local") as sdk:
+        names = [name for name, value in vars(SDK).items() if isinstance(value, functools.cached_property)]
+        return {name: type(getattr(sdk, name)) for name in names}
 
 
 @functools.cache
@@ -365,7 +372,7 @@ def section(text: str | None, name: str) -> dict[str, str]:
 def resource_page(resource: str) -> tuple[str, str]:
     """Write the page of one resource."""
     here = f"sdks/{resource}/README.md"
-    kind = RESOURCES[resource]
+    kind = resources()[resource]
     operations = operations_of(resource)
     rows = [
         [
@@ -392,7 +399,7 @@ def resource_page(resource: str) -> tuple[str, str]:
 
 def operation_part(operation: Operation, here: str) -> str:
     """Write what there is to say of one operation."""
-    kind = RESOURCES[operation.resource]
+    kind = resources()[operation.resource]
     parts = [
         f"## {operation.name}",
         paragraphs(getattr(kind, operation.name).__doc__),
@@ -422,7 +429,8 @@ def _examples(operation: Operation) -> Iterator[str]:
 def parameter_table(operation: Operation, here: str) -> str:
     """Write one row per parameter, with the servers that take it."""
     annotations = fields_of(operation.request)
-    names = sorted(annotations, key=lambda name: name not in operation.required)
+    names = [name for name in annotations if _takers(operation, name)]
+    names.sort(key=lambda name: name not in operation.required)
     rows = [
         [
             f"`{name}`",
@@ -517,8 +525,8 @@ def sdk_page() -> tuple[str, str]:
     here = "sdks/sdk/README.md"
     options = fields_of(SDKOptions)
     rows = [[f"`{name}`", type_text(kind, here), description_of(kind)] for name, kind in options.items()]
-    resources = [
-        [link(f"`sdk.{name}`", f"sdks/{name}/README.md", here), first_line(kind)] for name, kind in RESOURCES.items()
+    offered = [
+        [link(f"`sdk.{name}`", f"sdks/{name}/README.md", here), first_line(kind)] for name, kind in resources().items()
     ]
     example = code_block(example_of(all_operations()["createChatCompletion"]))
     parts = [
@@ -528,7 +536,7 @@ def sdk_page() -> tuple[str, str]:
         "All are keywords, and none is required that the environment gives.",
         table(["Option", "Type", "Description"], rows),
         "## Resources",
-        table(["Resource", "What it is"], resources),
+        table(["Resource", "What it is"], offered),
         "## Methods",
         members_table(SDK, ("close", "aclose")),
         f"`with` and `async with` call these. Using a closed SDK is a {linked(errors.ConfigurationError, here)}.",
@@ -892,8 +900,8 @@ def _shape_text(shape: Any) -> str:
 
 def pages() -> dict[str, str]:
     """Write every page, by its path below docs/."""
-    resources = [resource_page(resource) for resource in RESOURCES]
-    return dict([sdk_page(), *resources, *model_pages(), *error_pages(), servers_page()])
+    found = [resource_page(resource) for resource in resources()]
+    return dict([sdk_page(), *found, *model_pages(), *error_pages(), servers_page()])
 
 
 def stale(docs: Path = DOCS) -> list[str]:

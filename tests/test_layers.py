@@ -29,6 +29,7 @@ LAYERS = {
     "catalog": 5,
     "chat": 5,
     "completions": 5,
+    "embeddings": 5,
     "images": 5,
     "local": 5,
     "resource": 5,

@@ -68,13 +68,9 @@ async def test_list_takes_all_pages(colour: Colour, canned: CannedServer) -> Non
 async def test_pages_that_go_round_in_a_circle_end(colour: Colour, canned: CannedServer) -> None:
     canned.reply(200, {"data": [{"id": "a"}], "has_more": True, "last_id": "a"})
     async with colour.open(server_url=canned.url, api_key=KEY) as client:
-        try:
-            found = await client.call("models.list", retries=None)
-        except errors.ResponseValidationError as exc:
-            assert "page" in exc.message or "cursor" in exc.message
-        else:
-            assert {model.id for model in found} == {"a"}
-    assert len(canned.requests) <= 3
+        with pytest.raises(errors.ResponseValidationError, match="repeats a page"):
+            await client.call("models.list")
+    assert len(canned.requests) == 2
 
 
 async def test_retrieve(colour: Colour, wire: respx.MockRouter) -> None:
@@ -106,7 +102,7 @@ async def test_retrieve_where_there_is_none(server: str, colour: Colour, wire: r
 @pytest.mark.parametrize("model, hint", [("", "empty"), (None, "None came"), (3, "got int")])
 async def test_retrieve_without_a_model(model: Any, hint: str, colour: Colour, wire: respx.MockRouter) -> None:
     async with colour.open(server="r9s", api_key=KEY) as client:
-        with pytest.raises(errors.RequestValidationError, match=f"^model: .*{hint}"):
+        with pytest.raises(errors.RequestValidationError, match=rf"^model: .*{hint}"):
             await client.call("models.retrieve", model)
     assert not wire.calls
 

@@ -149,6 +149,8 @@ class _Plan:
                 "server %r does not take %s; dropped", self.target.provider.name, ", ".join(self.encoded.dropped)
             )
         self.timeout_s = checked_ms(options.get("timeout_ms", self.config.timeout_ms), "timeout_ms") / 1000
+        idle_ms = checked_ms(options.get("idle_timeout_ms", DEFAULT_IDLE_TIMEOUT_MS), "idle_timeout_ms")
+        self.idle_s = idle_ms / 1000
         deadline_ms = options.get("deadline_ms")
         self.deadline = None if deadline_ms is None else self.started + checked_ms(deadline_ms, "deadline_ms") / 1000
 
@@ -178,14 +180,13 @@ class _Plan:
         """Make the state of a stream whose headers have come."""
         from .streaming import Progress
 
-        idle = checked_ms(self.options.get("idle_timeout_ms", DEFAULT_IDLE_TIMEOUT_MS), "idle_timeout_ms")
         return Progress(
             response=received.response,
             meta=received.meta,
             decoder=self._decoder(received),
             countdown=received.countdown,
             timeout_s=self.timeout_s,
-            idle_s=idle / 1000,
+            idle_s=self.idle_s,
             deadline=self.deadline,
             finish=self.finished,
         )

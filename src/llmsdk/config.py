@@ -119,13 +119,15 @@ def configure(options: SDKOptions) -> SDKConfig:
     if provider is None:
         provider = TOGETHER if server_url is None else OPENAI
     url_params = _url_params(options)
+    for name, kind, methods in _OBJECTS:
+        _check_object(options.get(name), name, kind, methods)
     timeout_ms = options.get("timeout_ms")
     return SDKConfig(
         provider=provider,
         server_url=None if server_url is None else checked_url(server_url, url_params),
         url_params=url_params,
         keys=Keys(options.get("api_key"), provider),
-        hooks=Hooks(options.get("hooks", ())),
+        hooks=Hooks(options.get("hooks") or ()),
         http_headers=checked_headers(options.get("http_headers")),
         retry_config=checked_retries(options.get("retry_config", DEFAULT_RETRY), "retry_config"),
         retry_budget=options.get("retry_budget") or RetryBudget(),
@@ -137,6 +139,29 @@ def configure(options: SDKOptions) -> SDKConfig:
         max_event_bytes=checked_bytes(options.get("max_event_bytes", DEFAULT_MAX_EVENT_BYTES), "max_event_bytes"),
         debug_logger=options.get("debug_logger"),
     )
+
+
+# Objects that are used long after construction, with the methods that they must have by then.
+_OBJECTS = (
+    ("client", "an HTTP client", ("build_request", "send")),
+    ("async_client", "an async HTTP client", ("build_request", "send")),
+    ("debug_logger", "a logger", ("debug",)),
+    ("retry_budget", "a RetryBudget", ("take", "success")),
+    ("hooks", "a list of hooks", ("__iter__",)),
+)
+
+
+def _check_object(value: Any, name: str, kind: str, methods: tuple[str, ...]) -> None:
+    """Refuse an object that would only fail inside a call.
+
+    Raises:
+        ConfigurationError: It lacks a method.
+    """
+    missing = [method for method in methods if not callable(getattr(value, method, None))]
+    if value is not None and missing:
+        raise ConfigurationError(
+            f"{name}: must be {kind} (an object with {' and '.join(methods)}), got {type(value).__name__}"
+        )
 
 
 def _url_params(options: SDKOptions) -> dict[str, Any]:
@@ -160,10 +185,11 @@ def find_provider(server: Any, server_idx: Any = None) -> Provider | None:
         ConfigurationError: No such server.
     """
     if server_idx is not None:
-        if isinstance(server_idx, bool) or not isinstance(server_idx, int) or not 0 <= server_idx < len(PROVIDERS):
+        is_number = isinstance(server_idx, int) and not isinstance(server_idx, bool)
+        if not isinstance(server_idx, int) or not is_number or not 0 <= server_idx < len(PROVIDERS):
             raise ConfigurationError(
                 f"server_idx: must be an integer from 0 to {len(PROVIDERS) - 1} ({', '.join(PROVIDERS)}), "
-                f"got {server_idx if isinstance(server_idx, int) else type(server_idx).__name__}"
+                f"got {server_idx if is_number else type(server_idx).__name__}"
             )
         if server is not None:
             raise ConfigurationError("server_idx: give either server or server_idx, not both")

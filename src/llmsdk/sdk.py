@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .catalog import Models
     from .chat import Chat
     from .completions import Completions
+    from .embeddings import Embeddings
     from .images import Images
 
 
@@ -70,6 +71,13 @@ class SDK:
         from .images import Images
 
         return Images(self._runner)
+
+    @cached_property
+    def embeddings(self) -> Embeddings:
+        """Texts as vectors."""
+        from .embeddings import Embeddings
+
+        return Embeddings(self._runner)
 
     @cached_property
     def models(self) -> Models:

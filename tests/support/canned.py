@@ -107,6 +107,11 @@ class CannedServer:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def open_connections(self) -> int:
+        """How many connections the client keeps open, as far as the server has noticed."""
+        return len(self._live)
+
+    @property
     def last(self) -> Request:
         return self.requests[-1]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..utils.codings import CodingError, make_decoder
+from ..utils.codings import CodingError, ContentDecoder, make_decoder
 from .effects import TransportFailure
 
 
@@ -22,10 +22,15 @@ class BodyReader:
         self._truncate = truncate
         self._pieces: list[bytes] = []
         self._size = 0
-        try:
-            self._decoder = make_decoder(coding)
-        except CodingError as exc:
-            raise TransportFailure("coding", str(exc), began=True) from exc
+        self._coding = coding
+        self._made: ContentDecoder | None = None
+
+    @property
+    def _decoder(self) -> ContentDecoder:
+        """Made when first needed: an unknown coding is a failure of reading the body, wherever that is done."""
+        if self._made is None:
+            self._made = make_decoder(self._coding)
+        return self._made
 
     def feed(self, raw: bytes) -> bool:
         """Take a piece; the answer is whether more is wanted."""

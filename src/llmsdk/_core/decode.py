@@ -27,6 +27,7 @@ from .spec import LimitHeaders, Operation, Provider
 
 MAX_ERROR_BODY = 1 << 20
 """Bytes kept of a body that an error carries."""
+_MAX_DEPTH = 200  # as in pydantic's parser
 
 # Shapes that many servers share, tried after the dialect's own.
 _MESSAGE = (
@@ -117,19 +118,19 @@ def decode_reply(
     route = provider.routes[operation.id]
     try:
         reply = _validated(operation, route.reply, operation.reply, body)
-    except (ValidationError, ValueError, RecursionError) as first_failure:
+    except (ValidationError, ValueError, RecursionError):
         document = parse_json(body)
         if is_error(provider, document):
             raise stated_error(provider, document, meta=meta, secrets=secrets) from None
-        text = body if document is MISSING else json.dumps(document).encode("utf-8", "replace")
+        text = body if document is MISSING else json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
         try:
             reply = _validated(operation, route.reply, operation.reply, text)
-        except (ValidationError, ValueError, RecursionError):
-            problem = _problem(first_failure, document, body, content_type)
+        except (ValidationError, ValueError, RecursionError) as failure:
+            problem = _problem(failure, document, body, content_type)
             raise _unexpected(f"not a {operation.resource} reply: {problem}", body, meta, secrets) from None
     extra = reply.model_extra
     if extra and is_error(provider, extra) and not getattr(reply, operation.content, None):
-        raise stated_error(provider, extra, meta=meta, secrets=secrets)
+        raise stated_error(provider, parse_json(body), meta=meta, secrets=secrets)
     return reply
 
 
@@ -173,9 +174,22 @@ def parse_json(body: bytes) -> Any:
         return MISSING
     try:
         encoding = json.detect_encoding(body)
-        return json.loads(body.decode(encoding, "replace").lstrip("\ufeff"))
+        document = json.loads(body.decode(encoding, "replace").lstrip("\ufeff"))
     except (ValueError, RecursionError):
         return MISSING
+    return MISSING if _is_deep(document) else document
+
+
+def _is_deep(document: Any) -> bool:
+    """Tell a document that could be read and then not be written: how deep that is depends on the caller's stack."""
+    level = [document]
+    for _ in range(_MAX_DEPTH):
+        lists = [value for value in level if is_list(value)]
+        objects = [value for value in level if is_object(value)]
+        level = [item for value in lists for item in value] + [item for value in objects for item in value.values()]
+        if not level:
+            return False
+    return True
 
 
 def _problem(failure: Exception, document: Any, body: bytes, content_type: str) -> str:
@@ -255,7 +269,7 @@ def stated_error(provider: Provider, document: Any, *, meta: ReplyMeta, secrets:
 def _status_of(provider: Provider, document: Any, fields: _Fields) -> int | None:
     numbers = [first(path, document) for path in ("$.error.status", "$.error.status_code", "$.status", "$.status_code")]
     for value in (fields.code, *numbers):
-        if not isinstance(value, bool) and re.fullmatch(r"[45]\d\d", str(value)):
+        if not isinstance(value, bool) and re.fullmatch(r"[45][0-9][0-9]", str(value)):
             return int(str(value))
     for kind in (fields.code, fields.type):
         name = re.sub(r"[^a-z0-9]", "", (kind or "").lower())
@@ -369,7 +383,7 @@ def _first_header(headers: Mapping[str, str], names: Iterable[str]) -> str | Non
 
 
 def _number(text: str | None) -> float | None:
-    if text and re.fullmatch(r"\d{1,18}(\.\d{1,18})?", text.strip()):
+    if text and re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?", text.strip()):
         return float(text)
     return None
 
@@ -384,7 +398,7 @@ def _seconds(text: str | None) -> float | None:
     plain = _number(text)
     if plain is not None:
         return plain
-    parts = re.findall(r"(\d{1,12}(?:\.\d{1,12})?)(ms|us|µs|ns|d|h|m|s)", text)
+    parts = re.findall(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(ms|us|µs|ns|d|h|m|s)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text.strip():
         return None
     return sum(float(number) * _UNITS[unit] for number, unit in parts)

@@ -15,11 +15,16 @@ from ..utils.sse import EventTooLarge, Frame, SSEDecoder
 from .adapters import adapter
 from .auth import Secrets
 from .body import BodyReader
-from .decode import MAX_ERROR_BODY, decode_reply, is_error, map_document, parse_json, stated_error
+from .decode import MAX_ERROR_BODY, decode_reply, is_error, map_document, parse_json, stated_error, without_secrets
 from .spec import Operation, Provider
 
 _LONGEST_MARK = 64  # bytes of an end mark, blanks and all
 _MAX_SNIFFED = 1 << 16  # blanks in front of a reply, before it is taken for an event stream
+
+
+_NO_STREAM = (b"{", b"[", b"<", b"\0")  # a NUL is half a character of UTF-16
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_HALF_MARKS = (b"\xff", b"\xfe")
 
 
 class EventDecoder:
@@ -78,7 +83,7 @@ class EventDecoder:
             try:
                 frames = self._frames.feed(piece)
             except EventTooLarge as exc:
-                raise self._invalid(f"an event is larger than {exc.limit} bytes", self._frames.pending) from None
+                raise self._too_large(exc) from None
             for frame in frames:
                 # An unnamed event too long for an end mark is nearly every one there is: the shortest way for it.
                 if frame.event == "message" and len(frame.data) > _LONGEST_MARK:
@@ -91,7 +96,7 @@ class EventDecoder:
                     if event is None:
                         continue
                 if event.__pydantic_extra__:
-                    self._check_error(event.__pydantic_extra__)
+                    self._check_error(event.__pydantic_extra__, frame.data)
                 add(event)
                 yield event
 
@@ -109,18 +114,23 @@ class EventDecoder:
             return
         if self._head and not self._begun:
             raise self._invalid("the body is not an event stream", self._head)
-        last = self._frames.flush()
+        try:
+            last = self._frames.flush()
+        except EventTooLarge as exc:
+            raise self._too_large(exc) from None
         if last is not None and self._is_end_mark(last):
             self.done = True
         self._check_choices()
         if not (self.done or self.accumulator.finished or self._route.ends_with_connection):
             raise StreamInterruptedError(
-                "the stream ended without finish reason and without end mark", reason="truncated", meta=self._meta
+                "the stream ended without finish reason and without end mark",
+                reason="truncated",
+                meta=without_secrets(self._meta, self._secrets),
             )
 
     def _rare(self, frame: Frame) -> Any | None:
         """Read a frame that is named or short; None for the end mark and for what says nothing."""
-        if frame.event == "ping" or not frame.data:
+        if frame.event == "ping" or not frame.data or frame.data.isspace():
             return None
         if frame.event == "error":
             raise self._error_event(frame.data)
@@ -140,9 +150,9 @@ class EventDecoder:
         except (ValidationError, ValueError, RecursionError):
             return self._second_look(data)
 
-    def _check_error(self, extra: dict[str, Any]) -> None:
+    def _check_error(self, extra: dict[str, Any], data: bytes) -> None:
         if is_error(self._provider, extra):
-            raise self._stated(extra)
+            raise self._stated(parse_json(data))
 
     def _second_look(self, data: bytes) -> Any:
         """Read an event that is no plain match: broken UTF-8, or an error in a shape of its own."""
@@ -167,10 +177,10 @@ class EventDecoder:
         """Look at the first byte of a reply that does not say that it is a stream; blanks are kept until one comes."""
         self._head += piece
         start = self._head.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
-        if not start and len(self._head) < _MAX_SNIFFED:
+        if self._head in _HALF_MARKS or (not start and len(self._head) < _MAX_SNIFFED):
             return b""
         self._begun = True
-        if start in (b"{", b"[", b"<") or self._head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        if start in _NO_STREAM or self._head[:2] in _UTF_16_MARKS:
             self._whole = BodyReader(None, self._max_response_bytes)
         head, self._head = self._head, b""
         return head
@@ -197,9 +207,13 @@ class EventDecoder:
         if error is not None:
             raise self._stated({"error": error})
 
+    def _too_large(self, exc: EventTooLarge) -> RemoteError:
+        return self._invalid(f"an event is larger than {exc.limit} bytes", self._frames.pending)
+
     def _invalid(self, message: str, data: bytes) -> RemoteError:
         text = masked(data[:MAX_ERROR_BODY].decode("utf-8", "replace"), self._secrets)
-        return ResponseValidationError(message, status_code=self._meta.status_code, body=text, meta=self._meta)
+        meta = without_secrets(self._meta, self._secrets)
+        return ResponseValidationError(message, status_code=meta.status_code, body=text, meta=meta)
 
 
 def _place(exc: Exception) -> str:

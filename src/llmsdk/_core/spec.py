@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from ..models.folding import Accumulator
@@ -66,6 +66,23 @@ class Page:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Structured:
+    """How a server is asked for an answer in the form of a JSON schema; the defaults are OpenAI's parameter.
+
+    Attributes:
+        way: `json_schema` as the response format; `json_object` with the schema in a system message; or a forced `tool`.
+        strict: Whether the server takes `strict`, for which every property is required and every object closed.
+        lacks: Keywords of JSON schema that the server refuses; they are told in descriptions instead.
+        formats: The values of `format` that it takes; None where it takes any.
+    """
+
+    way: Literal["json_schema", "json_object", "tool"] = "json_schema"
+    strict: bool = True
+    lacks: frozenset[str] = frozenset()
+    formats: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Route:
     """How a provider deviates from one operation; every default means that it does not.
 
@@ -82,6 +99,7 @@ class Route:
         ends_with_connection: Whether a stream may end without finish reason and sentinel.
         page: How lists are paged; None for a list in one piece.
         statuses: Error statuses that the provider documents.
+        structured: How an answer in the form of a JSON schema is asked for.
     """
 
     path: str | None = None
@@ -97,6 +115,7 @@ class Route:
     ends_with_connection: bool = False
     page: Page | None = None
     statuses: tuple[int, ...] = ()
+    structured: Structured = Structured()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from .._core.auth import Secret
 from .._core.body import BodyReader
 from .._core.countdown import Countdown
 from .._core.effects import Close, Effect, Flow, Invoke, Read, Send, Sleep
-from .client import build_own, build_shown, build_with, core_of, refuse_offline, shown
+from .client import build_own, build_shown, build_with, own_of, refuse_offline, shown
 from .failures import translate
 from .loops import close_soon, is_over
 from .protocols import AsyncHttpClient
@@ -163,7 +163,7 @@ class AsyncDriver:
         try:
             if self._client is None:
                 transport = await self._transport()
-                reply = await transport.send(core_of(request), request.url, request)
+                reply = await transport.send(own_of(request), request)
                 return shown(reply) if self._is_hooked else reply
             with anyio.fail_after(max(0.0, effect.countdown.left())):
                 return await self._client.send(request, stream=True, follow_redirects=False)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterator
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
-import httpcore
 import httpx
 
 from .._core.auth import Secret
@@ -16,7 +15,7 @@ from ..errors import ConfigurationError
 from ..utils.urls import is_loopback
 from .network import CONNECT_S
 from .protocols import AsyncHttpClient, HttpClient
-from .transport import Reply
+from .transport import OwnRequest, Reply, target_of, timeouts
 
 
 def refuse_offline(url: Any) -> None:
@@ -30,21 +29,9 @@ def refuse_offline(url: Any) -> None:
 
 
 @lru_cache(maxsize=256)
-def _parsed(url: str) -> tuple[httpx.URL, httpcore.URL, bytes]:
-    """Parse a URL, once for each that an application calls: for callers, for the pool, and its Host header."""
-    known = httpx.URL(url)
-    ours = httpcore.URL(scheme=known.raw_scheme, host=known.raw_host, port=known.port, target=known.raw_path)
-    return known, ours, known.netloc
-
-
-class OwnRequest:
-    """A request for our own transport, as light as the flow needs it; hooks are shown httpx's instead."""
-
-    __slots__ = ("core", "url")
-
-    def __init__(self, url: httpx.URL, core: httpcore.Request) -> None:
-        self.url = url
-        self.core = core
+def _parsed(url: str) -> httpx.URL:
+    """Parse a URL; an application calls few of them, many times."""
+    return httpx.URL(url)
 
 
 def build_own(
@@ -55,15 +42,15 @@ def build_own(
     content: bytes | None,
     countdown: Countdown,
 ) -> OwnRequest:
-    """Make a request for our own transport, which asks the countdown at every step."""
-    known, ours, netloc = _parsed(url)
-    raw = [(b"host", netloc), *((name.encode("ascii"), value.encode("latin-1")) for name, value in headers)]
+    """Make a request for our own transports, which ask the countdown at every step."""
+    parsed = _parsed(url)
+    raw = [(b"host", parsed.netloc), *((name.encode("ascii"), value.encode("latin-1")) for name, value in headers)]
     if content is not None:
         raw.append((b"content-length", b"%d" % len(content)))
-    core = httpcore.Request(method.encode(), ours, headers=raw, content=content, extensions=_timeouts(countdown))
+    request = OwnRequest(method, parsed, target_of(url), raw, content, countdown)
     if authorization is not None:
-        core.headers.append((b"authorization", authorization.reveal().encode("latin-1")))
-    return OwnRequest(known, core)
+        request.headers.append((b"authorization", authorization.reveal().encode("latin-1")))
+    return request
 
 
 def build_shown(
@@ -75,28 +62,19 @@ def build_shown(
     countdown: Countdown,
 ) -> httpx.Request:
     """Make a request that hooks can read and change."""
-    request = httpx.Request(method, _parsed(url)[0], headers=headers, content=content, extensions=_timeouts(countdown))
+    request = httpx.Request(method, _parsed(url), headers=headers, content=content, extensions=timeouts(countdown))
     if authorization is not None:
         request.headers["authorization"] = authorization.reveal()
     return request
 
 
-def core_of(request: OwnRequest | httpx.Request) -> httpcore.Request:
-    """Make what the pool takes."""
+def own_of(request: OwnRequest | httpx.Request) -> OwnRequest:
+    """Make what our transports take."""
     if isinstance(request, OwnRequest):
-        return request.core
-    _, ours, _ = _parsed(str(request.url))
-    return httpcore.Request(
-        request.method,
-        ours,
-        headers=request.headers.raw,
-        content=cast(Any, request.stream),
-        extensions=request.extensions,
-    )
-
-
-def _timeouts(countdown: Countdown) -> dict[str, Any]:
-    return {"timeout": {"connect": countdown, "read": countdown, "write": countdown, "pool": countdown}}
+        return request
+    countdown: Countdown = request.extensions["timeout"]["read"]
+    target = target_of(str(request.url))
+    return OwnRequest(request.method, request.url, target, request.headers.raw, request.read(), countdown)
 
 
 def build_with(

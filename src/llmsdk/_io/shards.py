@@ -44,9 +44,9 @@ class Shards(Generic[PoolT]):
     def __init__(self, make: Callable[[dict[str, Any]], PoolT]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._of_host: dict[tuple[str, str, int | None], tuple[list[Shard[PoolT]], dict[str, Any]]] = {}
+        self._of_host: dict[tuple[bytes, bytes, int | None], tuple[list[Shard[PoolT]], dict[str, Any]]] = {}
 
-    def enter(self, url: httpx.URL) -> Shard[PoolT]:
+    def enter(self, url: httpcore.URL) -> Shard[PoolT]:
         """Count a call into the first shard that has room, else into the least busy one."""
         host = (url.scheme, url.host, url.port)
         with self._lock:
@@ -70,9 +70,10 @@ class Shards(Generic[PoolT]):
             self._of_host.clear()
         return pools
 
-    def _new_host(self, host: tuple[str, str, int | None]) -> tuple[list[Shard[PoolT]], dict[str, Any]]:
+    def _new_host(self, host: tuple[bytes, bytes, int | None]) -> tuple[list[Shard[PoolT]], dict[str, Any]]:
+        scheme = host[0].decode("ascii")
         shards: list[Shard[PoolT]] = []
-        made = self._of_host[host] = (shards, _pool_options(host[0], _proxy_for(host[0], host[1])))
+        made = self._of_host[host] = (shards, _pool_options(scheme, _proxy_for(scheme, host[1].decode("ascii"))))
         return made
 
 

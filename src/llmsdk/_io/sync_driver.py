@@ -14,7 +14,7 @@ from .._core.body import BodyReader
 from .._core.countdown import Countdown
 from .._core.effects import Close, Effect, Flow, Invoke, Read, Send, Sleep
 from ..errors import ConfigurationError
-from .client import build_own, build_shown, build_with, core_of, refuse_offline, shown
+from .client import build_own, build_shown, build_with, own_of, refuse_offline, shown
 from .failures import translate
 from .protocols import HttpClient
 from .transport import SyncTransport
@@ -127,7 +127,7 @@ class SyncDriver:
         try:
             if self._client is not None:
                 return self._client.send(request, stream=True, follow_redirects=False)
-            reply = cast(SyncTransport, self._transport).send(core_of(request), request.url, request)
+            reply = cast(SyncTransport, self._transport).send(own_of(request), request)
             return shown(reply) if self._is_hooked else reply
         except Exception as exc:
             if (failure := translate(exc, effect.countdown)) is None:

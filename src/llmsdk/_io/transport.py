@@ -3,14 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from functools import lru_cache
 from typing import Any, cast
 
 import httpcore
 import httpx
 
+from .._core.countdown import Countdown
 from ..utils.headers import Headers
-from .network import AsyncBackend, Backend
+from .network import AsyncBackend, AsyncStream, Backend, Stream
 from .shards import Shard, Shards
+
+
+@lru_cache(maxsize=256)
+def target_of(url: str) -> httpcore.URL:
+    """Parse a URL as the pools take it; an application calls few of them, many times."""
+    parsed = httpx.URL(url)
+    return httpcore.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
+
+
+class OwnRequest:
+    """A request for our own transports, as light as the flow needs it; hooks are shown httpx's instead."""
+
+    __slots__ = ("content", "countdown", "headers", "method", "target", "url")
+
+    def __init__(
+        self,
+        method: str,
+        url: httpx.URL,
+        target: httpcore.URL,
+        headers: list[tuple[bytes, bytes]],
+        content: bytes | None,
+        countdown: Countdown,
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.target = target
+        self.headers = headers
+        self.content = content
+        self.countdown = countdown
+
+
+def timeouts(countdown: Countdown) -> dict[str, Any]:
+    """Write a countdown as httpx's extension."""
+    return {"timeout": {"connect": countdown, "read": countdown, "write": countdown, "pool": countdown}}
+
+
+def _core(request: OwnRequest) -> httpcore.Request:
+    return httpcore.Request(
+        request.method.encode(),
+        request.target,
+        headers=request.headers,
+        content=request.content,
+        extensions=timeouts(request.countdown),
+    )
 
 
 class Reply:
@@ -45,15 +91,29 @@ class Reply:
 
     def close(self) -> None:
         """Let go of the connection; may be called again."""
+        self._spoil_if_overfull()
         if hasattr(self._stream, "close"):
             self._stream.close()
         self._leave()
 
     async def aclose(self) -> None:
         """Let go of the connection; may be called again."""
+        self._spoil_if_overfull()
         if hasattr(self._stream, "aclose"):
             await self._stream.aclose()
         self._leave()
+
+    def _spoil_if_overfull(self) -> None:
+        """Take a connection out of use whose server sent more than the reply: the rest would answer the next request.
+
+        h11 holds such bytes where neither httpcore nor the socket shows them; were these attributes gone, only this
+        guard would be lost.
+        """
+        connection = getattr(getattr(self._stream, "_stream", None), "_connection", None)
+        state = getattr(connection, "_h11_state", None)
+        network_stream = self.extensions.get("network_stream")
+        if state is not None and state.trailing_data[0] and isinstance(network_stream, Stream | AsyncStream):
+            network_stream.spoilt = True
 
     def _leave(self) -> None:
         shard, self._shard = self._shard, None
@@ -69,15 +129,15 @@ class SyncTransport:
             lambda options: httpcore.ConnectionPool(network_backend=Backend(), **options)
         )
 
-    def send(self, request: httpcore.Request, url: httpx.URL, shown: Any) -> Reply:
+    def send(self, request: OwnRequest, shown: Any) -> Reply:
         """Send a request; httpcore's exceptions pass through, they have httpx's names.
 
         Args:
-            shown: The request as callers know it, for `Reply.request`.
+            shown: The request as hooks know it, for `Reply.request`.
         """
-        shard = self._shards.enter(url)
+        shard = self._shards.enter(request.target)
         try:
-            return Reply(shard.pool.handle_request(request), shown, shard)
+            return Reply(shard.pool.handle_request(_core(request)), shown, shard)
         except BaseException:
             shard.leave()
             raise
@@ -96,15 +156,15 @@ class AsyncTransport:
             lambda options: httpcore.AsyncConnectionPool(network_backend=AsyncBackend(), **options)
         )
 
-    async def send(self, request: httpcore.Request, url: httpx.URL, shown: Any) -> Reply:
+    async def send(self, request: OwnRequest, shown: Any) -> Reply:
         """Send a request; httpcore's exceptions pass through, they have httpx's names.
 
         Args:
-            shown: The request as callers know it, for `Reply.request`.
+            shown: The request as hooks know it, for `Reply.request`.
         """
-        shard = self._shards.enter(url)
+        shard = self._shards.enter(request.target)
         try:
-            return Reply(await shard.pool.handle_async_request(request), shown, shard)
+            return Reply(await shard.pool.handle_async_request(_core(request)), shown, shard)
         except BaseException:
             shard.leave()
             raise

@@ -46,7 +46,8 @@ class ReplyMeta:
     """Facts about a call, on every reply, stream and error as `.meta`.
 
     `headers` are case-insensitive. `dropped` names the parameters that `unsupported="drop"` left out.
-    `elapsed_ms` counts all attempts and waits; of a stream it ends with the arrival of the headers.
+    `elapsed_ms` counts all attempts and waits; of a stream it ends with the arrival of the headers. `structured` says
+    how the answer's form was asked for: `json_schema_strict`, `json_schema`, `json_object`, `tool`; None where none was.
     """
 
     server: str
@@ -56,6 +57,7 @@ class ReplyMeta:
     attempts: tuple[Attempt, ...] = ()
     elapsed_ms: float = 0.0
     dropped: tuple[str, ...] = ()
+    structured: str | None = None
     read_limits: Callable[[Mapping[str, str]], RateLimit] | None = field(default=None, repr=False, compare=False)
 
     @cached_property

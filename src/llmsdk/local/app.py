@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from .._core.reshape import AsList, Renamed, WidthHeight
 from .._core.spec import Operation, Page, Provider, Reshape, Route
-from . import pictures, replies
+from . import pictures, replies, vectors
 from .httpd import Request
 from .kinds import Json, is_object
 from .replies import Produced
@@ -268,6 +268,12 @@ class App:
         """Answer an image request."""
         return pictures.image({"response_format": self.style.images_as, **params}, self.origin)
 
+    def embed(self, params: Json, request: Request) -> Produced:
+        """Answer a request of embeddings."""
+        if not params["input"] or not all(vectors.inputs(params["input"])):
+            raise Refusal(400, "input must not be empty.", "input")
+        return vectors.embed(_with_model(params))
+
     def list_models(self, params: Json, request: Request) -> Produced:
         """List models, in pages where the dialect has them."""
         items = pictures.models()
@@ -299,6 +305,7 @@ _ANSWERS: Mapping[str, Callable[[App, Json, Request], Produced]] = {
     "createChatCompletion": App.chat,
     "createImage": App.image,
     "editImage": App.image,
+    "createEmbedding": App.embed,
     "listModels": App.list_models,
     "retrieveModel": App.retrieve_model,
 }
@@ -348,6 +355,7 @@ def _check_bounds(params: Json) -> None:
         ("max_tokens", 1, None),
         ("max_completion_tokens", 1, None),
         ("partial_images", 0, 3),
+        ("dimensions", 1, vectors.MAX_DIMENSIONS),
     ):
         value = params.get(name)
         value = int(value) if isinstance(value, str) and value.isdigit() else value

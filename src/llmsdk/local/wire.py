@@ -181,6 +181,10 @@ def _together_image(reply: Json, params: Mapping[str, Any]) -> Json:
     return {"id": "embedded-image", "model": reply["model"], "object": "list", "data": data}
 
 
+def _together_embedding(reply: Json, params: Mapping[str, Any]) -> Json:
+    return _without(reply, "usage")
+
+
 def _together_models(reply: Json, params: Mapping[str, Any]) -> Json:
     extra = {"running": False, "display_name": "Embedded provider", "organization": "llmsdk", "link": None}
     return {"data": [{**_without(item, "owned_by"), **extra} for item in reply["data"]]}
@@ -259,6 +263,7 @@ STYLES: Mapping[str, WireStyle] = {
             "createChatCompletion": _together_chat,
             "createChatCompletion" + CHUNK: _together_chat_chunk,
             "createImage": _together_image,
+            "createEmbedding": _together_embedding,
             "listModels": _together_models,
         },
         sends_usage=True,

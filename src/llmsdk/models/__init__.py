@@ -55,6 +55,12 @@ if TYPE_CHECKING:
         CustomizationCompletionRequest,
         PromptPart,
     )
+    from .embeddings import (
+        Embedding,
+        EmbeddingParams,
+        EmbeddingRequest,
+        EmbeddingsResponse,
+    )
     from .folding import (
         Accumulator,
         HeadFold,
@@ -177,6 +183,12 @@ _NAMES = {
         "CustomizationCompletionRequest",
         "PromptPart",
     ),
+    "embeddings": (
+        "Embedding",
+        "EmbeddingParams",
+        "EmbeddingRequest",
+        "EmbeddingsResponse",
+    ),
     "folding": (
         "Accumulator",
         "HeadFold",
@@ -280,6 +292,10 @@ __all__ = [
     "ContentPart",
     "CustomizationCompletionRequest",
     "DeveloperMessage",
+    "Embedding",
+    "EmbeddingParams",
+    "EmbeddingRequest",
+    "EmbeddingsResponse",
     "Fetcher",
     "FileInput",
     "FunctionCall",

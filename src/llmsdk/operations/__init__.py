@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 def all_operations() -> dict[str, Operation]:
     """Collect every operation by its id, importing all families."""
     from .._core.spec import Operation
-    from . import catalog, chat, completions, images
+    from . import catalog, chat, completions, embeddings, images
 
-    constants = (value for module in (completions, chat, images, catalog) for value in vars(module).values())
+    constants = (
+        value for module in (completions, chat, images, embeddings, catalog) for value in vars(module).values()
+    )
     return {constant.id: constant for constant in constants if isinstance(constant, Operation)}

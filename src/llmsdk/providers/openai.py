@@ -14,6 +14,7 @@ _ROUTES = {
     "createChatCompletion": Route(),
     "createImage": Route(optional=_OPTIONAL_MODEL, reshape={"response_format": _BASE64}),
     "editImage": Route(optional=_OPTIONAL_MODEL, reshape={"response_format": _BASE64}),
+    "createEmbedding": Route(),
     "listModels": Route(page=Page(more="$.has_more", cursor="$.last_id", param="after")),
     "retrieveModel": Route(),
 }

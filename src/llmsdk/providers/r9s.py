@@ -67,6 +67,8 @@ R9S = Provider(
             statuses=_STATUSES,
         ),
         "editImage": Route(optional=frozenset({"model"}), reshape={"response_format": _BASE64}, statuses=_STATUSES),
+        # Published by r9s-ai/r9s-python (embeddings of the relay, in OpenAI's words); the relay's description is silent.
+        "createEmbedding": Route(unsupported=frozenset({"input_type"}), statuses=_STATUSES),
         "listModels": Route(unsupported=frozenset({"dedicated"}), statuses=(401, 403, 500)),
         "retrieveModel": Route(statuses=(401, 403, 404, 500)),
     },

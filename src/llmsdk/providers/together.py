@@ -53,6 +53,11 @@ TOGETHER = Provider(
             streams=False,
             statuses=(400, 401, 402, 404, 429, 500, 503),
         ),
+        # together 2.x: types/embedding_create_params.py; model and texts are all it takes, and no usage comes back.
+        "createEmbedding": Route(
+            unsupported=frozenset({"dimensions", "encoding_format", "input_type", "user"}),
+            statuses=(400, 401, 404, 429, 503, 504),
+        ),
         # A bare array, without an envelope.
         "listModels": Route(reply={"$.data": "$"}, statuses=(400, 401, 404, 429, 504)),
     },

@@ -1,0 +1,80 @@
+"""llmsdk, with each backend."""
+
+from typing import Any
+
+from llmsdk import SDK
+
+from . import KEY, MESSAGES, MODEL, PROMPT, ChatAdapter, Unsupported
+
+
+class Ours(ChatAdapter):
+    """The SDK as its README shows it."""
+
+    options: dict[str, Any] = {}  # noqa: RUF012  (each class has its own constant)
+
+    def make(self) -> Any:
+        try:
+            return SDK(api_key=KEY, server_url=f"{self.base_url}/v1", **self.options)
+        except (TypeError, ValueError) as error:
+            raise Unsupported(f"this version has no {self.options}: {error}") from error
+
+    def amake(self) -> Any:
+        return self.make()
+
+    def open(self, **options: Any) -> Any:
+        return self.client.chat.create(model=MODEL, messages=MESSAGES, **options)
+
+    def aopen(self, **options: Any) -> Any:
+        return self.aclient.chat.create_async(model=MODEL, messages=MESSAGES, **options)
+
+    def stream(self) -> int:
+        count = 0
+        with self.open(stream=True) as stream:
+            for chunk in stream:
+                count += bool(chunk.choices[0].delta.content)
+        return count
+
+    def text(self) -> int:
+        with self.open(stream=True) as stream:
+            return sum(len(self.delta(chunk)) for chunk in stream)
+
+    def first(self) -> int:
+        with self.open(stream=True) as stream:
+            return len(self.delta(next(iter(stream))))
+
+    def image(self) -> int:
+        return len(self.client.images.create(model=MODEL, prompt=PROMPT).data[0].b64_json)
+
+    async def astream(self) -> int:
+        count = 0
+        async with await self.aopen(stream=True) as stream:
+            async for chunk in stream:
+                count += bool(chunk.choices[0].delta.content)
+        return count
+
+    async def atext(self) -> int:
+        size = 0
+        async with await self.aopen(stream=True) as stream:
+            async for chunk in stream:
+                size += len(self.delta(chunk))
+        return size
+
+    async def aclose(self) -> None:
+        if self.async_client is not None:
+            await self.async_client.aclose()
+            self.async_client = None
+
+
+class OursOnAiohttp(Ours):
+    """The same over aiohttp, which has only an async half."""
+
+    options = {"backend": "aiohttp"}  # noqa: RUF012  (a constant)
+
+    def open(self, **options: Any) -> Any:
+        raise Unsupported("the backend is async")
+
+    def image(self) -> int:
+        raise Unsupported("the backend is async")
+
+
+ADAPTERS = {"llmsdk": Ours, "llmsdk-aiohttp": OursOnAiohttp}

@@ -1,0 +1,208 @@
+"""What is asked of the clients, and what llmsdk has to reach."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound for one client.
+
+    Args:
+        client: Whose figure is bound.
+        limit: The bound of the figure itself, or of its ratio to another's.
+        to: What it is compared with: a client in the same rounds, `client@question`, or `best peer`; empty for none.
+        at_least: True where more is better.
+        field: Which of the figures.
+    """
+
+    client: str
+    limit: float
+    to: str = ""
+    at_least: bool = False
+    field: str = "value"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One row of the table.
+
+    Args:
+        id: Its name for `--only`.
+        title: What is measured.
+        how: `batch` (CPU per unit, paired rounds), `flight` (requests a second), or one of a fresh process:
+            `imports`, `construct`, `start`, `memory`.
+        op: The adapter's operation.
+        path: The prefix that picks the reply.
+        unit: Of the figures.
+        scale: What the CPU seconds of one operation are multiplied by to give the unit.
+        expect: What the operation has to return; 0: anything above it.
+        floor: The client that is 1.0x.
+        width: Calls in flight.
+        clients: Only these; all where empty.
+        loops: True where other event loops are measured too.
+        extra: Other figures of a fresh process, and their units.
+        warm: The path of a small reply that a memory question warms up with.
+        shards: The number of connection pools, for clients that have such a setting.
+    """
+
+    id: str
+    title: str
+    how: str
+    op: str = ""
+    path: str = "small"
+    unit: str = "us"
+    scale: float = 1e6
+    expect: int = 0
+    floor: str = "httpx"
+    width: int = 0
+    clients: tuple[str, ...] = ()
+    loops: bool = False
+    targets: tuple[Target, ...] = ()
+    extra: dict[str, str] = field(default_factory=dict)
+    warm: str = "small"
+    shards: int = 0
+
+
+CHUNKS = 1000  # in a stream of a chunk question
+EVENT_MB = 8.0
+IMAGE_MB = 4.0
+
+
+def _flight(width: int, *targets: Target) -> Question:
+    return Question(
+        f"flight-{width}",
+        f"{width} calls in flight, async",
+        "flight",
+        "acall",
+        unit="requests/s",
+        expect=200,
+        width=width,
+        loops=True,
+        targets=targets,
+    )
+
+
+def _chunk(way: str, colour: str, *targets: Target) -> Question:
+    title = "many in each read" if way == "bulk" else "each in its own read"
+    return Question(
+        f"chunk-{way}-{colour}",
+        f"one streamed chunk of 300 bytes, {title}, {colour}",
+        "batch",
+        "stream" if colour == "sync" else "astream",
+        f"stream/{CHUNKS}/{way}",
+        "us/chunk",
+        1e6 / CHUNKS,
+        CHUNKS,
+        loops=colour == "async" and way == "single",
+        targets=(Target("llmsdk", 1.25, "httpx"), *targets),
+    )
+
+
+GROWING = ("llmsdk", "openai", "anthropic", "httpx")
+
+
+def _growth() -> list[Question]:
+    """Cost at one, ten and a hundred times the size."""
+    asked = []
+    for times in (1, 10, 100):
+        count, size, text = 200 * times, 300 * times, 200 * times
+        linear = () if times == 1 else (Target("llmsdk", 1.1, "llmsdk@chunks-x1"),)
+        asked += [
+            Question(
+                f"chunks-x{times}", f"one chunk of a stream of {count:,}", "batch", "stream", f"stream/{count}/bulk", "us/chunk",
+                1e6 / count, count, clients=GROWING, targets=linear,
+            ),
+            Question(
+                f"chunk-size-x{times}", f"one chunk of {size:,} bytes", "batch", "stream", f"stream/200/bulk-{size}", "us/chunk",
+                1e6 / 200, 200, clients=GROWING,
+            ),
+            Question(
+                f"reply-size-x{times}", f"one call with a text of {text:,} bytes", "batch", "call", f"reply-{text}", "us/call",
+                expect=text, clients=GROWING, targets=(Target("llmsdk", 0.95, "httpx"),) if times == 1 else (),
+            ),
+        ]  # fmt: skip
+    return sorted(asked, key=lambda question: question.id.rpartition("-x")[0])
+
+
+def _shards() -> list[Question]:
+    """The number of connection pools against the number of calls in flight."""
+    return [
+        Question(
+            f"shards-{shards}-{width}", f"{width} calls in flight over {shards} connection pools", "flight", "acall",
+            unit="requests/s", expect=200, width=width, clients=("llmsdk",), floor="", shards=shards,
+        )
+        for width in (16, 64, 256)
+        for shards in (1, 2, 4, 8, 16)
+    ]  # fmt: skip
+
+
+QUESTIONS: tuple[Question, ...] = (
+    Question(
+        "call-sync", "one small chat call, sync, kept alive", "batch", "call", unit="us/call", expect=200,
+        targets=(Target("llmsdk", 0.95, "httpx"), Target("llmsdk", 0.5, "best peer")),
+    ),
+    Question(
+        "call-async", "one small chat call, async, one at a time", "batch", "acall", unit="us/call", expect=200, loops=True,
+        targets=(Target("llmsdk", 0.95, "httpx"), Target("llmsdk-aiohttp", 0.30, "httpx")),
+    ),
+    _flight(16),
+    _flight(
+        64,
+        Target("llmsdk", 1.8, "openai", at_least=True),
+        Target("llmsdk", 1.3, "httpx", at_least=True),
+        Target("llmsdk-aiohttp", 0.8, "aiohttp", at_least=True),
+        Target("llmsdk-aiohttp", 5.0, "openai-aiohttp", at_least=True),
+    ),
+    _flight(100, Target("llmsdk", 1.3, "httpx", at_least=True)),
+    _flight(512, Target("llmsdk", 0.8, "llmsdk@flight-16", at_least=True)),
+    _chunk("bulk", "sync", Target("llmsdk", 1 / 3, "best peer")),
+    _chunk("bulk", "async", Target("llmsdk", 1 / 3, "best peer")),
+    _chunk("single", "sync"),
+    _chunk("single", "async", Target("llmsdk-aiohttp", 15.0)),
+    Question(
+        "event-sync", "one event of 8 MB in 16 KiB chunks, sync", "batch", "text", "event8m", "ms", 1e3,
+        targets=(Target("llmsdk", 1.5, "httpx"),),
+    ),
+    Question(
+        "event-async", "one event of 8 MB in 16 KiB chunks, async", "batch", "atext", "event8m", "ms", 1e3,
+        targets=(Target("llmsdk", 1.5, "httpx"),),
+    ),
+    Question(
+        "event-memory", "peak memory of one event of 8 MB", "memory", "text", "event8m", "MB", warm="stream/20/bulk",
+        targets=(Target("llmsdk", 3 * EVENT_MB),),
+    ),
+    Question(
+        "logprobs", "one reply of 200 kB with logprobs", "batch", "logprobs", "logprobs", "ms", 1e3,
+        targets=(Target("llmsdk", 1.1, "httpx"),),
+    ),
+    Question(
+        "image", "one image reply of 4 MB", "batch", "image", "image4m", "ms", 1e3, 4000000,
+        targets=(Target("llmsdk", 1.1, "httpx"),),
+    ),
+    Question(
+        "image-memory", "peak memory of one image reply of 4 MB", "memory", "image", "image4m", "MB", warm="image-1000",
+        expect=4000000, targets=(Target("llmsdk", 2.5 * IMAGE_MB),),
+    ),
+    Question(
+        "import", "import, beyond httpx and pydantic", "imports", unit="ms", floor="", extra={"modules": "modules"},
+        targets=(Target("llmsdk", 15.0), Target("llmsdk", 60, field="modules")),
+    ),
+    Question(
+        "construct", "construct the first client of a process, and the second", "construct", unit="ms", floor="",
+        extra={"second": "ms, the second"}, targets=(Target("llmsdk", 1.0), Target("llmsdk", 1.0, field="second")),
+    ),
+    Question(
+        "start-call", "fresh process to its first reply, CPU of the whole process", "start", "call", unit="ms", expect=200,
+        targets=(Target("llmsdk", 1.3, "httpx"),),
+    ),
+    Question(
+        "start-stream", "fresh process to its first streamed event, CPU of the whole process", "start", "first",
+        "stream/20/bulk", "ms", targets=(Target("llmsdk", 1.3, "httpx"),),
+    ),
+    Question(
+        "memory", "growth of memory over 20,000 chunks consumed one by one", "memory", "stream", "stream/20000/bulk", "MB",
+        expect=20000, warm="stream/2000/bulk", targets=(Target("llmsdk", 2.0),),
+    ),
+    *_growth(),
+    *_shards(),
+)  # fmt: skip

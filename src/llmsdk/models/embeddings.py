@@ -1,0 +1,129 @@
+"""Embeddings: the parameters, the reply, and its vectors as arrays."""
+
+import base64
+import binascii
+import sys
+from array import array
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Required, TypeAlias
+
+from pydantic import Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+from typing_extensions import TypedDict
+
+from ..errors import ConfigurationError, ResponseValidationError
+from .common import Listed, Loose, Model, OrEmpty, Reply, Text, Usage, Whole, is_list
+
+# ---------------------------------------------------------------- requests
+
+EmbeddingInput: TypeAlias = (
+    str
+    | Annotated[Sequence[str], Listed()]
+    | Annotated[Sequence[int], Listed()]
+    | Annotated[Sequence[Annotated[Sequence[int], Listed()]], Listed()]
+)
+"""A text, several texts, the token ids of a text, or those of several."""
+
+
+class EmbeddingParams(TypedDict, total=False):
+    """Parameters of embeddings, without the model."""
+
+    input: Required[
+        Annotated[
+            EmbeddingInput,
+            Field(description="A text or a list of texts; token ids instead of texts where the server takes them."),
+        ]
+    ]
+    dimensions: Annotated[int | None, Field(description="Length of the vectors, for models that can shorten them.")]
+    encoding_format: Annotated[
+        Literal["float", "base64"] | str | None,
+        Field(description="Get lists of numbers (`float`), or the same in `base64`: a third of the bytes."),
+    ]
+    input_type: Annotated[
+        str | None,
+        Field(
+            description="What the texts are, such as `query` or `passage`, for models that tell these apart. Some "
+            "OpenAI-compatible servers."
+        ),
+    ]
+    user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]
+
+
+class EmbeddingRequest(EmbeddingParams, total=False):
+    """A request of embeddings."""
+
+    model: Required[Annotated[str, Field(description="Id of the model.")]]
+
+
+# ------------------------------------------------------------------ replies
+
+
+class _Numbers:
+    """Keep a list of numbers as it came, an integer an integer; what is no such list is kept too."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        number = core_schema.union_schema(
+            [core_schema.float_schema(strict=True), core_schema.int_schema(strict=True)], mode="smart"
+        )
+        return core_schema.union_schema(
+            [core_schema.list_schema(number), core_schema.any_schema()], mode="left_to_right"
+        )
+
+
+class Embedding(Model):
+    """One vector; `embedding` is as the server sent it, a list of numbers or base64 text."""
+
+    object: Text = None
+    index: Whole = None
+    embedding: Annotated[list[float] | str, _Numbers()]
+
+    def as_array(self) -> "array[float]":
+        """Give the vector as an array of 32-bit floats, whichever way it was sent.
+
+        Raises:
+            ResponseValidationError: What was sent is neither numbers nor base64 of 32-bit floats.
+        """
+        sent: Any = self.embedding
+        try:
+            if isinstance(sent, str):
+                return _floats(base64.b64decode(sent, validate=True))
+            if is_list(sent):
+                return array("f", sent)
+        except (binascii.Error, ValueError, TypeError, OverflowError):
+            pass  # what came may be anything; the sentence below says so
+        raise ResponseValidationError(
+            f"embedding: neither a list of numbers nor base64 of 32-bit floats, got {type(sent).__name__}"
+        )
+
+    def as_numpy(self) -> Any:
+        """Give the vector as a NumPy array of float32.
+
+        Raises:
+            ConfigurationError: NumPy is not installed.
+            ResponseValidationError: As `as_array`.
+        """
+        from importlib import import_module
+
+        try:
+            numpy: Any = import_module("numpy")
+        except ImportError:
+            raise ConfigurationError("as_numpy: needs numpy; install it with: pip install 'llmsdk[numpy]'") from None
+        return numpy.frombuffer(self.as_array(), dtype=numpy.float32)
+
+
+class EmbeddingsResponse(Reply):
+    """The vectors, in the order of the inputs."""
+
+    object: Text = None
+    model: Text = None
+    data: Annotated[list[Embedding], OrEmpty(list)] = Field(default_factory=list[Embedding])
+    usage: Annotated[Usage | None, Loose()] = None
+
+
+def _floats(raw: bytes) -> "array[float]":
+    """Read little-endian floats; the wire's order is fixed, an array's is that of the machine."""
+    values = array("f")
+    values.frombytes(raw)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values

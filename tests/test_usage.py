@@ -1,0 +1,172 @@
+"""Every Python block of the documentation runs as printed, against the embedded provider, and prints what it says.
+
+A block is a fence that begins with three backticks and `python`. One marked `python old` shows another client's call
+and is only parsed. A `text` fence right below a block is what the block prints. Blocks share nothing.
+"""
+
+import ast
+import asyncio
+import dataclasses
+import inspect
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from llmsdk.local import LocalServer
+from llmsdk.providers import PROVIDERS
+
+ROOT = Path(__file__).resolve().parent.parent
+SRC = ROOT / "src"
+FILES = [
+    "README.md",
+    "USAGE.md",
+    "docs/migration.md",
+    *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs" / "sdks").rglob("*.md")),
+]
+# Its new calls name real servers, since that is what one migrates to; every other page needs no key and no stand-in.
+NEEDS_STAND_INS = {"docs/migration.md"}
+HOSTED = ("together", "writer", "writer_v1", "r9s")
+KINDS = {"python", "python old", "text", "sh"}
+FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fence of a page, with the output that the page promises."""
+
+    file: str
+    line: int
+    kind: str
+    code: str
+    prints: str | None
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+    @property
+    def has_tests(self) -> bool:
+        tree = ast.parse(self.code)
+        return any(isinstance(node, ast.FunctionDef) and node.name.startswith("test_") for node in tree.body)
+
+
+def blocks_of(file: str) -> Iterator[Block]:
+    text = (ROOT / file).read_text("utf-8")
+    found = list(FENCE.finditer(text))
+    for match, following in zip(found, [*found[1:], None], strict=True):
+        is_output = (
+            following is not None and following[1] == "text" and not text[match.end() : following.start()].strip()
+        )
+        prints = following[2] if following is not None and is_output else None
+        yield Block(file, text.count("\n", 0, match.start()) + 2, match[1], match[2], prints)
+
+
+BLOCKS = [block for file in FILES for block in blocks_of(file)]
+RUN = [block for block in BLOCKS if block.kind == "python"]
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A new user's place: no keys, no network, an empty directory."""
+    for provider in PROVIDERS.values():
+        if provider.env_var:
+            monkeypatch.delenv(provider.env_var, raising=False)
+    monkeypatch.setenv("LLMSDK_OFFLINE", "1")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def stand_ins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An embedded provider for each hosted one, under the hosted one's id, with a key in the environment."""
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(LocalServer(dialect=name)) for name in HOSTED}
+        for name, server in servers.items():
+            provider = dataclasses.replace(PROVIDERS[name], servers=(server.url,))
+            monkeypatch.setitem(PROVIDERS, name, provider)
+            assert provider.env_var is not None
+            monkeypatch.setenv(provider.env_var, "sk-placeholder")
+        yield
+
+
+def run(block: Block) -> None:
+    """Run a block as a script, `await` outside of functions allowed."""
+    # The line numbers of a traceback are then those of the page.
+    code = compile("\n" * (block.line - 1) + block.code, block.file, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    pending = eval(code, namespace)  # `exec` would drop the coroutine of a block with `await`
+    if inspect.iscoroutine(pending):
+        asyncio.run(pending)
+
+
+def run_as_test_file(block: Block, folder: Path) -> None:
+    """Run a block that shows a test, as its reader would."""
+    file = folder / "test_app.py"
+    file.write_text(block.code, "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "llmsdk.local.pytest_plugin", "-p", "no:cacheprovider", str(file)],
+        env=os.environ | {"PYTHONPATH": str(SRC), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
+@pytest.mark.parametrize("block", RUN, ids=str)
+def test_block_runs(
+    block: Block, bare: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    if block.file in NEEDS_STAND_INS:
+        request.getfixturevalue("stand_ins")
+    if block.has_tests:
+        run_as_test_file(block, bare)
+        return
+    run(block)
+    printed = capsys.readouterr().out
+    if block.prints is None:
+        assert printed.strip()
+    else:
+        assert printed == block.prints
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_no_block_is_skipped(file: str) -> None:
+    text = (ROOT / file).read_text("utf-8")
+    kinds = [block.kind for block in BLOCKS if block.file == file]
+    assert set(kinds) <= KINDS
+    # Whatever opens or closes a fence belongs to a block that was found: none is indented, unclosed or of another kind.
+    assert len(re.findall(r"^\s*(?:```|~~~)", text, re.MULTILINE)) == 2 * len(kinds)
+    assert sum(block.file == file for block in RUN) == len(re.findall(r"^```python$", text, re.MULTILINE)) > 0
+
+
+def test_every_page_with_python_is_run() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    with_python = {path.relative_to(ROOT).as_posix() for path in pages if "```py" in path.read_text("utf-8")}
+    assert with_python == set(FILES)
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.kind == "python old"], ids=str)
+def test_old_calls_are_python_of_other_clients(block: Block) -> None:
+    compile(block.code, block.file, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    assert "llmsdk" not in block.code
+
+
+def test_every_old_call_has_a_new_one_beside_it() -> None:
+    kinds = [block.kind for block in blocks_of("docs/migration.md")]
+    old = [index for index, kind in enumerate(kinds) if kind == "python old"]
+    assert len(old) == 7
+    assert all(kinds[index + 1] == "python" for index in old)
+
+
+def test_blocks_that_show_an_output_are_compared_with_it() -> None:
+    assert sum(block.prints is not None for block in RUN) >= 15
