@@ -392,7 +392,8 @@ def resource_page(resource: str) -> tuple[str, str]:
         "`as_curl()`."
     )
     parts = [operation_part(operation, here) for operation in operations]
-    options = f"## Options of a call\n\nBeside its parameters, every method takes these.\n\n{call_options(here)}"
+    options = call_options(here, streams=any(operation.chunk is not None for operation in operations))
+    options = f"## Options of a call\n\nBeside its parameters, every method takes these.\n\n{options}"
     body = [intro, table(["Method", "What it does", "Servers"], rows), *parts, preview, options]
     return here, page(f"{kind.__name__} (`sdk.{resource}`)", *body)
 
@@ -509,11 +510,12 @@ def documenting(operation: Operation) -> dict[int, list[str]]:
     return found
 
 
-def call_options(here: str) -> str:
+def call_options(here: str, *, streams: bool = True) -> str:
     """Write the options of a call."""
     annotations = fields_of(CallOptions)
     rows = [[f"`{name}`", type_text(kind, here), description_of(kind)] for name, kind in annotations.items()]
-    rows.append(["`idle_timeout_ms`", "`float`", IDLE_OPTION])
+    if streams:
+        rows.append(["`idle_timeout_ms`", "`float`", IDLE_OPTION])
     return table(["Option", "Type", "Description"], rows)
 
 
@@ -756,7 +758,8 @@ def _error_fields(kind: type[Any]) -> list[list[str]]:
 
 
 def _where(kind: type[Any], here: str) -> str:
-    text = next((text for base, text in _WHERE if issubclass(kind, base)), "as one of its subclasses")
+    other = "as one of its subclasses" if kind.__subclasses__() else "by the methods whose docstring names it"
+    text = next((text for base, text in _WHERE if issubclass(kind, base)), other)
     rows = []
     for operation in all_operations().values():
         servers = documenting(operation).get(getattr(kind, "status", None) or 0)

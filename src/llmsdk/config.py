@@ -185,15 +185,15 @@ def find_provider(server: Any, server_idx: Any = None) -> Provider | None:
         ConfigurationError: No such server.
     """
     if server_idx is not None:
-        is_number = isinstance(server_idx, int) and not isinstance(server_idx, bool)
-        if not isinstance(server_idx, int) or not is_number or not 0 <= server_idx < len(PROVIDERS):
+        number = server_idx if isinstance(server_idx, int) and not isinstance(server_idx, bool) else None
+        if number is None or not 0 <= number < len(PROVIDERS):
             raise ConfigurationError(
                 f"server_idx: must be an integer from 0 to {len(PROVIDERS) - 1} ({', '.join(PROVIDERS)}), "
-                f"got {server_idx if is_number else type(server_idx).__name__}"
+                f"got {type(server_idx).__name__ if number is None else number}"
             )
         if server is not None:
             raise ConfigurationError("server_idx: give either server or server_idx, not both")
-        return list(PROVIDERS.values())[server_idx]
+        return list(PROVIDERS.values())[number]
     if server is None or isinstance(server, Provider):
         return server
     if isinstance(server, str) and server in PROVIDERS:

@@ -193,8 +193,10 @@ class EventStream(_Stream[EventT, ReplyT]):
         try:
             self._events.close()
         except ValueError:
-            pass  # another thread is waiting inside it; closing the response wakes that one
-        self._progress.response.close()
+            # Another thread waits inside it, and closes the response once it is woken.
+            self._driver.hang_up(self._progress.response)
+        else:
+            self._progress.response.close()
 
     def __enter__(self) -> Self:
         return self
@@ -221,13 +223,14 @@ def _iterate(progress: Progress, driver: SyncDriver) -> Generator[Any, None, Non
             if raw is None:
                 yield from decoder.end()
                 break
-            for event in decoder.feed(raw):
+            if (yield from decoder.feed(raw)):
                 progress.idle_since = None
-                yield event
         else:
             _read_tail(progress, driver, chunks)
         progress.finished = True
     except Exception as exc:
+        if progress.closed:
+            progress.check_usable()
         error = progress.failed(exc)
         if error is exc:
             raise

@@ -370,7 +370,7 @@ def test_integers_beyond_all_measure_raise_nothing_foreign(provider: Provider, d
 @pytest.mark.parametrize("pair", [(b"[", b"]"), (b'{"a":', b"1}")], ids=["lists", "objects"])
 def test_nesting_of_any_depth_raises_nothing_foreign(provider: Provider, pair: tuple[bytes, bytes]) -> None:
     operation = CHAT if provider is TOGETHER else COMPLETION
-    for depth in (*range(100, 1_100, 9), *range(960, 1_000), 5_000, 200_000):
+    for depth in (*range(100, 1_100, 9), *range(900, 1_000), 5_000, 200_000):
         deep = pair[0] * depth + (b"" if pair[0] == b"{" else b"1") + pair[1] * depth
         for body in (
             deep,

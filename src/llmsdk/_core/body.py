@@ -8,6 +8,9 @@ from ..utils.codings import CodingError, ContentDecoder, make_decoder
 from .effects import TransportFailure
 
 
+_SHOWN_BYTES = 1 << 20  # kept of a body that is too large, for the error
+
+
 class BodyReader:
     """Collects the raw pieces of one body.
 
@@ -69,10 +72,18 @@ class BodyReader:
         return joined
 
     def _overflow(self) -> bool:
-        kept = self.received()[: self._max_bytes]
-        self._pieces = [kept]
+        # Joining all of it would take the bound once more, and cutting that again.
+        self._pieces = [self._beginning(self._max_bytes if self._truncate else min(self._max_bytes, _SHOWN_BYTES))]
         if self._truncate:
             return False
         raise TransportFailure(
-            "too large", f"the reply is larger than {self._max_bytes} bytes", began=True, body=kept[: 1 << 20]
+            "too large", f"the reply is larger than {self._max_bytes} bytes", began=True, body=self._pieces[0]
         )
+
+    def _beginning(self, size: int) -> bytes:
+        kept = bytearray()
+        for piece in self._pieces:
+            kept += piece[: size - len(kept)]
+            if len(kept) >= size:
+                break
+        return bytes(kept)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ from .body import BodyReader
 from .decode import MAX_ERROR_BODY, decode_reply, is_error, map_document, parse_json, stated_error, without_secrets
 from .spec import Operation, Provider
 
+_UNREADABLE = (ValidationError, ValueError, RecursionError)
 _LONGEST_MARK = 64  # bytes of an end mark, blanks and all
 _MAX_SNIFFED = 1 << 16  # blanks in front of a reply, before it is taken for an event stream
 
@@ -62,15 +63,20 @@ class EventDecoder:
         self.accumulator = operation.accumulator()
         self.done = False
 
-    def feed(self, raw: bytes) -> Iterator[Any]:
+    def feed(self, raw: bytes) -> Generator[Any, None, bool]:
         """Take raw bytes and hand out the events that are complete.
+
+        Returns:
+            Whether there were any.
 
         Raises:
             APIStatusError: An event is an error object.
             ResponseValidationError: An event is not what the operation streams, or a bound was passed.
             TransportFailure: The content coding is broken.
         """
-        parsed, add = self._parsed, self.accumulator.add
+        some = False
+        parse = self._parsed if self._route.event else self._validate
+        add = self.accumulator.add
         for piece in self._body.decoded(raw):
             self._left -= len(piece)
             if self._left < 0:
@@ -85,20 +91,26 @@ class EventDecoder:
             except EventTooLarge as exc:
                 raise self._too_large(exc) from None
             for frame in frames:
+                name, data, _, _ = frame
                 # An unnamed event too long for an end mark is nearly every one there is: the shortest way for it.
-                if frame.event == "message" and len(frame.data) > _LONGEST_MARK:
-                    event = parsed(frame.data)
+                if name == "message" and len(data) > _LONGEST_MARK:
+                    try:
+                        event = parse(data)
+                    except _UNREADABLE:
+                        event = self._second_look(data)
                 else:
                     event = self._rare(frame)
                     if self.done:
                         self._check_choices()
-                        return
+                        return some
                     if event is None:
                         continue
                 if event.__pydantic_extra__:
-                    self._check_error(event.__pydantic_extra__, frame.data)
+                    self._check_error(event.__pydantic_extra__, data)
                 add(event)
+                some = True
                 yield event
+        return some
 
     def end(self) -> Iterator[Any]:
         """Take the end of the bytes; hands out the one event of a reply that was no stream.
@@ -137,18 +149,18 @@ class EventDecoder:
         if self._is_end_mark(frame):
             self.done = True
             return None
-        return self._parsed(frame.data)
+        try:
+            return self._parsed(frame.data)
+        except _UNREADABLE:
+            return self._second_look(frame.data)
 
     def _is_end_mark(self, frame: Frame) -> bool:
         return len(frame.data) <= _LONGEST_MARK and frame.data.strip() == self._provider.sentinel
 
     def _parsed(self, data: bytes) -> Any:
-        try:
-            if self._route.event:
-                return map_document(self._route.event, self._operation.chunk or dict, from_json(data))
-            return self._validate(data)
-        except (ValidationError, ValueError, RecursionError):
-            return self._second_look(data)
+        if self._route.event:
+            return map_document(self._route.event, self._operation.chunk or dict, from_json(data))
+        return self._validate(data)
 
     def _check_error(self, extra: dict[str, Any], data: bytes) -> None:
         if is_error(self._provider, extra):

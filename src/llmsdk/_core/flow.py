@@ -296,8 +296,8 @@ def _status_failed(call: Call, env: Env, response: Any, body: bytes, meta: Reply
             f"the server redirects{' to ' + where if where else ''}; only 307 and 308 to the same origin are followed"
         )
         shown = masked(body.decode("utf-8", "replace"), call.secrets)
-        error = SDKDefaultError(text, status_code=status, body=shown, meta=without_secrets(meta, call.secrets))
-        return _Failed(error, retryable=False)
+        kept = without_secrets(meta, call.secrets)
+        return _Failed(SDKDefaultError(text, status_code=status, body=shown, meta=kept), retryable=False)
     error = decode_error(call.provider, status, body, reason=reason, meta=meta, secrets=call.secrets, now=env.now())
     wanted = should_retry_header(headers)
     retryable = _is_retryable(call, error) if wanted is None else wanted

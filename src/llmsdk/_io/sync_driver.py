@@ -87,6 +87,8 @@ class SyncDriver:
             if response.is_stream_consumed:
                 yield response.content
             else:
+                if self._client is not None:
+                    _allow(response, countdown)
                 yield from response.iter_raw()
         except Exception as exc:
             if (failure := translate(exc, countdown)) is None:
@@ -105,6 +107,10 @@ class SyncDriver:
         gets its slot back before the next send.
         """
         self._abandoned.append(response)
+        self.hang_up(response)
+
+    def hang_up(self, response: Any) -> None:
+        """Shut a response's socket down, which wakes a thread that waits for it."""
         stream = getattr(response, "extensions", {}).get("network_stream")
         sock = stream.get_extra_info("socket") if stream is not None else None
         if sock is not None:
@@ -159,6 +165,13 @@ class SyncDriver:
             raise _needs_async(effect.function)
         # No local holds the answer, which may be a key.
         return (effect.wrap or _same)(_settled(effect.function, effect.function(*effect.args)))
+
+
+def _allow(response: Any, countdown: Countdown) -> None:
+    """Have a supplied client bound each read of a stream by what a silence may take, which is less than an attempt."""
+    timeouts: Any = getattr(getattr(response, "request", None), "extensions", {}).get("timeout")
+    if isinstance(timeouts, dict):
+        timeouts["read"] = max(0.001, countdown.left())
 
 
 def _same(answer: Any) -> Any:

@@ -3,6 +3,15 @@
 `NoResponseError` is another name of `APIConnectionError`, as generated SDKs have it.
 """
 
+from .answers import (
+    AnswerError,
+    IncompleteOutputError,
+    MaxRoundsError,
+    ParseError,
+    Problem,
+    RefusalError,
+    ToolCallError,
+)
 from .base import (
     APIConnectionError,
     APIStatusError,
@@ -43,6 +52,7 @@ __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
+    "AnswerError",
     "Attempt",
     "AuthenticationError",
     "BadGatewayError",
@@ -51,15 +61,20 @@ __all__ = [
     "ConflictError",
     "DeadlineExceededError",
     "GatewayTimeoutError",
+    "IncompleteOutputError",
     "InternalServerError",
     "Limit",
+    "MaxRoundsError",
     "NoResponseError",
     "NotFoundError",
+    "ParseError",
     "PayloadTooLargeError",
     "PaymentRequiredError",
     "PermissionDeniedError",
+    "Problem",
     "RateLimit",
     "RateLimitError",
+    "RefusalError",
     "RemoteError",
     "ReplyMeta",
     "RequestTimeoutError",
@@ -70,6 +85,7 @@ __all__ = [
     "ServiceUnavailableError",
     "StreamInterruptedError",
     "StreamTimeoutError",
+    "ToolCallError",
     "UnprocessableEntityError",
     "UnsupportedOperationError",
     "UnsupportedParameterError",

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from .meta import ReplyMeta
 
 _MAX_TEXT = 4_000  # characters of server text in str(error); `.message` and `.body` hold the rest
+_MAX_ID = 200
 
 
 def _restore(cls: type[SDKError], message: str, state: dict[str, Any]) -> SDKError:
@@ -99,7 +100,7 @@ class RemoteError(SDKError):
 
     def __str__(self) -> str:
         text = super().__str__()
-        return f"{text} (request id {self.request_id})" if self.request_id else text
+        return f"{text} (request id {self.request_id[:_MAX_ID]})" if self.request_id else text
 
 
 class APIStatusError(RemoteError):

@@ -55,8 +55,8 @@ class ReasoningParam(TypedDict, total=False):
     effort: Annotated[Literal["low", "medium", "high"] | str | None, Field(description="How much it reasons.")]
 
 
-class ChatCompletionParams(TypedDict, total=False):
-    """Parameters of a chat, without the model."""
+class ChatCommonParams(TypedDict, total=False):
+    """Parameters of a chat without those that `parse` and `run_tools` set themselves."""
 
     messages: Required[
         Annotated[
@@ -114,10 +114,6 @@ class ChatCompletionParams(TypedDict, total=False):
     echo: Annotated[bool | None, Field(description="Give the prompt back with the reply. Together only.")]
     seed: Annotated[int | None, Field(description="Start of the random numbers, for repeatable sampling.")]
     stream_options: Annotated[StreamOptions | None, Field(description="Options of a streamed reply.")]
-    tools: Annotated[
-        Annotated[Sequence[ToolParam], Listed()] | None,
-        Field(description="Tools that the model may call; kinds other than `function` are Writer's."),
-    ]
     tool_choice: Annotated[
         ToolChoiceParam | None,
         Field(description="Which tool to call: `none`, `auto`, `required`, or an object that names one."),
@@ -126,9 +122,6 @@ class ChatCompletionParams(TypedDict, total=False):
     function_call: Annotated[
         Literal["none", "auto"] | str | NamedFunction | None,
         Field(description="Older form of `tool_choice`: `none`, `auto` or an object with the name. Together only."),
-    ]
-    response_format: Annotated[
-        ResponseFormatParam | None, Field(description="Form of the answer: text, JSON, JSON of a schema, or a pattern.")
     ]
     reasoning_effort: Annotated[
         Literal["low", "medium", "high"] | str | None, Field(description="How much the model reasons.")
@@ -155,6 +148,18 @@ class ChatCompletionParams(TypedDict, total=False):
     user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]
     store: Annotated[bool | None, Field(description="Let the server keep the reply. r9s only.")]
     metadata: Annotated[Mapping[str, Any] | None, Field(description="Labels kept with the reply. r9s only.")]
+
+
+class ChatCompletionParams(ChatCommonParams, total=False):
+    """Parameters of a chat, without the model."""
+
+    tools: Annotated[
+        Annotated[Sequence[ToolParam], Listed()] | None,
+        Field(description="Tools that the model may call; kinds other than `function` are Writer's."),
+    ]
+    response_format: Annotated[
+        ResponseFormatParam | None, Field(description="Form of the answer: text, JSON, JSON of a schema, or a pattern.")
+    ]
 
 
 class ChatCompletionRequest(ChatCompletionParams, total=False):

@@ -237,9 +237,9 @@ class ChatAccumulator(Accumulator[ChatCompletionChunk, ChatCompletionResponse]):
                 and _rare_of_choice(choice.__dict__) == _NO_RARE_OF_CHOICE
                 and chunk.warnings is None
                 and (chunk.system_fingerprint is None or "system_fingerprint" in self._head.first)
-                and delta.__pydantic_extra__ == known.last_delta_extra
-                and choice.__pydantic_extra__ == known.last_extra
-                and chunk.__pydantic_extra__ == self._head.last_extra
+                and (not (extra := delta.__pydantic_extra__) or extra == known.last_delta_extra)
+                and (not (extra := choice.__pydantic_extra__) or extra == known.last_extra)
+                and (not (extra := chunk.__pydantic_extra__) or extra == self._head.last_extra)
             ):
                 known.parts.append(text)
                 known.has_content = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._core.spec import ErrorPaths, LimitHeaders, Page, Provider, Route
+from .._core.spec import ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
 from .openai import LOCAL, OPENAI
 from .r9s import R9S
 from .together import TOGETHER
@@ -26,4 +26,5 @@ __all__ = [
     "Page",
     "Provider",
     "Route",
+    "Structured",
 ]

@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 from .._core.reshape import Renamed
-from .._core.spec import Page, Provider, Route
+from .._core.spec import Page, Provider, Route, Structured
 
 _BASE64 = Renamed("response_format", (("base64", "b64_json"),))
 _OPTIONAL_MODEL = frozenset({"model"})
+
+# platform.openai.com, guide on structured outputs, section on supported schemas.
+_STRUCTURED = Structured(
+    lacks=frozenset(
+        {
+            "contains",
+            "maxContains",
+            "maxLength",
+            "maxProperties",
+            "minContains",
+            "minLength",
+            "minProperties",
+            "prefixItems",
+            "propertyNames",
+            "uniqueItems",
+        }
+    ),
+    formats=frozenset(
+        {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"},
+    ),
+)
 
 # Such servers take more than OpenAI documents, each its own set, so nothing of the vocabulary is refused here.
 _ROUTES = {
@@ -25,7 +46,7 @@ OPENAI = Provider(
     key_hosts=("api.openai.com",),
     key_required=False,
     request_id=("x-request-id", "request-id", "cf-ray"),
-    routes=_ROUTES,
+    routes={**_ROUTES, "createChatCompletion": Route(structured=_STRUCTURED)},
 )
 
 LOCAL = Provider(name="local", auth=None, key_required=False, embedded=True, routes=_ROUTES)

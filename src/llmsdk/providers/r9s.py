@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._core.reshape import Renamed
-from .._core.spec import Provider, Route
+from .._core.spec import Provider, Route, Structured
 
 _STATUSES = (400, 401, 403, 422, 429, 500, 503)
 _BASE64 = Renamed("response_format", (("base64", "b64_json"),))
@@ -44,6 +44,7 @@ R9S = Provider(
                     "safety_model",
                 }
             ),
+            structured=Structured(strict=False),
             statuses=(*_STATUSES, 409),
         ),
         "createImage": Route(

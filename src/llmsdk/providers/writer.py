@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._core.reshape import AsList
-from .._core.spec import ErrorPaths, Provider, Route
+from .._core.spec import ErrorPaths, Provider, Route, Structured
 
 # Both generations share the error body: {"tpe", "errors": [{"description", "key", "extras"}], "extras"}.
 _ERROR = ErrorPaths(
@@ -149,6 +149,7 @@ WRITER_V1 = Provider(
                     "metadata",
                 }
             ),
+            structured=Structured(strict=False),
             statuses=_V1_STATUSES,
         ),
         "listModels": Route(

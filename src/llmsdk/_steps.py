@@ -1,0 +1,90 @@
+"""Calls that take several requests: written once as a generator of steps, taken in either colour."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from typing import Any, Protocol, Self, TypeVar
+
+from .errors import DeadlineExceededError
+
+StepT = TypeVar("StepT")
+T = TypeVar("T")
+
+Steps = Generator[StepT, Any, T]
+"""Yields what is to be done, is sent what came of it, returns the result."""
+
+
+def take(steps: Steps[StepT, T], do: Callable[[StepT], Any]) -> T:
+    """Take all steps; what a step raises is raised inside the generator."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                outcome = do(step)
+            except Exception as exc:
+                step = steps.throw(exc)
+            else:
+                step = steps.send(outcome)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+
+
+async def take_async(steps: Steps[StepT, T], do: Callable[[StepT], Awaitable[Any]]) -> T:
+    """Take all steps; what a step raises is raised inside the generator."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                outcome = await do(step)
+            except Exception as exc:
+                step = steps.throw(exc)
+            else:
+                step = steps.send(outcome)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+
+
+class TimeLeft:
+    """Makes one `deadline_ms` bound several requests."""
+
+    def __init__(self, args: Mapping[str, Any]) -> None:
+        self._limit_ms = args.get("deadline_ms")
+        self._started: float | None = None
+
+    def options(self) -> dict[str, Any]:
+        """Give the option of the next request.
+
+        Raises:
+            DeadlineExceededError: No time is left.
+        """
+        if self._started is None or not isinstance(self._limit_ms, int | float):
+            self._started = time.monotonic()
+            return {} if self._limit_ms is None else {"deadline_ms": self._limit_ms}
+        left = self._limit_ms - (time.monotonic() - self._started) * 1000
+        if left <= 0:
+            raise DeadlineExceededError("deadline_ms passed between two requests of one call")
+        return {"deadline_ms": left}
+
+
+class _Abandonable(Protocol):
+    async def __anext__(self) -> Any: ...
+    def abandon(self) -> None: ...
+
+
+class Iteration:
+    """What `async for` holds; dropping it, as `break` does, closes the stream."""
+
+    def __init__(self, stream: _Abandonable) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Any:
+        return self._stream.__anext__()
+
+    def __del__(self) -> None:
+        self._stream.abandon()

@@ -1,0 +1,111 @@
+"""Errors about what a model says: the reply came whole, and cannot be used as it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .base import RemoteError
+from .meta import ReplyMeta
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with an answer.
+
+    `place` is a path such as `items[0].price`; a name that only the answer knows is written `*`. `kind` is pydantic's
+    name of the error, such as `missing` or `int_parsing`, or `json_invalid`.
+    """
+
+    place: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.kind}" if self.place else self.kind
+
+
+class AnswerError(RemoteError):
+    """A reply came, but what the model says in it cannot be used; the reply is kept.
+
+    Attributes:
+        reply: The whole reply.
+        text: What the model wrote where the answer was expected.
+    """
+
+    def __init__(self, message: str, *, reply: Any, text: str = "", meta: ReplyMeta | None = None) -> None:
+        super().__init__(message, meta=meta)
+        self.reply = reply
+        self.text = text
+
+
+class RefusalError(AnswerError):
+    """The model refused to answer, or a content filter cut its answer; `text` is the refusal, where there is one."""
+
+
+class IncompleteOutputError(AnswerError):
+    """The answer ends before its JSON does, most often because `max_tokens` was reached."""
+
+
+class ParseError(AnswerError):
+    """The answer is not JSON, or does not fit the type that was asked for; `problems` say where and how."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reply: Any,
+        text: str = "",
+        problems: Sequence[Problem] = (),
+        meta: ReplyMeta | None = None,
+    ) -> None:
+        super().__init__(message, reply=reply, text=text, meta=meta)
+        self.problems = tuple(problems)
+
+
+class ToolCallError(AnswerError):
+    """The model called a tool that there is not, or with arguments that do not fit; raised by `on_error="raise"`.
+
+    Attributes:
+        tool: Name of the tool, None where there is no such one.
+        problems: What is wrong with the arguments.
+        messages: The conversation up to the reply that holds the call.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reply: Any = None,
+        tool: str | None = None,
+        problems: Sequence[Problem] = (),
+        messages: Sequence[Any] = (),
+        meta: ReplyMeta | None = None,
+    ) -> None:
+        super().__init__(message, reply=reply, meta=meta)
+        self.tool = tool
+        self.problems = tuple(problems)
+        self.messages = list(messages)
+
+
+class MaxRoundsError(AnswerError):
+    """The model still called tools after `max_rounds` rounds; the calls of the last reply were not run.
+
+    Attributes:
+        messages: The whole conversation, the last reply at its end.
+        rounds: The rounds that were gone through.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reply: Any,
+        text: str = "",
+        messages: Sequence[Any] = (),
+        rounds: Sequence[Any] = (),
+        meta: ReplyMeta | None = None,
+    ) -> None:
+        super().__init__(message, reply=reply, text=text, meta=meta)
+        self.messages = list(messages)
+        self.rounds = tuple(rounds)

@@ -1,0 +1,38 @@
+"""A chat reply together with the value that it was parsed into."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import PrivateAttr
+
+from ..models.chat import ChatCompletionResponse
+
+T = TypeVar("T")
+
+
+class ParsedChatCompletion(ChatCompletionResponse, Generic[T]):
+    """The reply to `chat.parse`: everything of a chat reply, and `parsed`, which is not part of the dump."""
+
+    _parsed: Any = PrivateAttr(default=None)
+    _reasks: int = PrivateAttr(default=0)
+
+    @property
+    def parsed(self) -> T:
+        """The answer of the first choice, as the type that was asked for."""
+        return cast(T, self._parsed)
+
+    @property
+    def reasks(self) -> int:
+        """How often the model was asked again before the answer fitted."""
+        return self._reasks
+
+
+def with_parsed(reply: ChatCompletionResponse, parsed: T, reasks: int) -> ParsedChatCompletion[T]:
+    """Give a reply its parsed value."""
+    made = ParsedChatCompletion[T].model_construct(
+        set(reply.model_fields_set), **reply.__dict__, **(reply.model_extra or {})
+    )
+    made._meta = reply._meta
+    made._parsed, made._reasks = parsed, reasks
+    return made
