@@ -30,11 +30,13 @@ from llmsdk._core.reshape import AsList, Renamed, WidthHeight
 from llmsdk._core.spec import Operation
 from llmsdk._io.protocols import AsyncHttpClient, HttpClient
 from llmsdk.errors.status import class_for
+from llmsdk.failover import Failover
 from llmsdk.hooks import HookContext, Hooks
 from llmsdk.operations import all_operations
 from llmsdk.options import CallOptions, DebugLogger, SDKOptions
 from llmsdk.providers import PROVIDERS, ErrorPaths, LimitHeaders, Page, Provider, Route
 from llmsdk.streaming import EventStream, EventStreamAsync
+from llmsdk.usage import Prices
 from llmsdk.utils.retries import BackoffStrategy, RetryBudget, RetryConfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +45,9 @@ GENERATED = ("sdks", "models", "errors", "servers.md")
 
 # Exported for annotations and for those who fold chunks themselves; they describe nothing that goes over the wire.
 MACHINERY = {"Accumulator", "Fetcher", "HeadFold", "Listed", "Loose", "LogprobsFold", "Model", "OrEmpty", "Reply"}
+
+# Named as text in the options, since a plain call loads neither.
+_LATE = {"Failover": Failover, "Prices": Prices}
 
 NOTE = "<!-- Written by scripts/docs.py from the code; change it there. -->"
 IDLE_OPTION = "Streams only: bound of the time without an event; comments and pings don't count. 120,000 by default."
@@ -332,7 +337,7 @@ def _classes(annotation: Any) -> list[type[Any]]:
 
 def fields_of(kind: Any) -> dict[str, Any]:
     """Give the fields of a TypedDict with their whole annotations."""
-    return typing_extensions.get_type_hints(kind, include_extras=True)
+    return typing_extensions.get_type_hints(kind, localns=_LATE, include_extras=True)
 
 
 def paragraphs(text: str | None) -> str:

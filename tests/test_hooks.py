@@ -100,7 +100,9 @@ def test_a_request_that_a_hook_makes_anew_is_the_one_sent() -> None:
     assert player.requests == [other]
 
 
-@pytest.mark.xfail(strict=True, reason="a followed redirect is built from the call, without what hooks did to the request")
+@pytest.mark.xfail(
+    strict=True, reason="a followed redirect is built from the call, without what hooks did to the request"
+)
 def test_what_a_hook_did_to_a_request_holds_behind_a_redirect() -> None:
     turns = (reply(307, headers={"location": "/b"}), reply(200))
     player, _ = play(*turns, hooks=[Spy("a")])
@@ -156,7 +158,7 @@ def test_a_replaced_error_is_retried_like_the_one_it_stands_for() -> None:
     hooks = [only("after_error", lambda ctx, response, error: (response, ours))]
     player, result = play(reply(503), reply(200), hooks=hooks)
     assert isinstance(result, Received)
-    player, result = play(reply(503), reply(503), reply(503), hooks=hooks)
+    _player, result = play(reply(503), reply(503), reply(503), hooks=hooks)
     assert result is ours
 
 
@@ -175,7 +177,7 @@ def test_hooks_that_answer_none_change_nothing() -> None:
     nothing = [only(name, lambda *args: None) for name in ("before_request", "after_success", "after_error")]
     player, result = play(reply(503), reply(200), hooks=nothing)
     assert isinstance(result, Received)
-    player, result = play(reply(400), hooks=nothing)
+    _player, result = play(reply(400), hooks=nothing)
     assert type(result) is errors.BadRequestError
 
 
@@ -186,7 +188,9 @@ def test_neither_response_nor_error_is_a_mistake() -> None:
     player.check_closed()
 
 
-@pytest.mark.parametrize("answer", [httpx.Response(200), (1, 2, 3), [None, None], (None, "error"), 5, (None,)], ids=repr)
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(200), (1, 2, 3), [None, None], (None, "error"), 5, (None,)], ids=repr
+)
 def test_an_answer_that_is_no_pair_is_a_mistake(answer: Any) -> None:
     player, result = play(reply(400), hooks=[only("after_error", lambda *args: answer)])
     assert type(result) is errors.ConfigurationError
@@ -195,7 +199,9 @@ def test_an_answer_that_is_no_pair_is_a_mistake(answer: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["before_request", "after_success", "after_error"])
-@pytest.mark.parametrize("problem", [ValueError("mine"), KeyboardInterrupt(), errors.RateLimitError("m", status_code=429)])
+@pytest.mark.parametrize(
+    "problem", [ValueError("mine"), KeyboardInterrupt(), errors.RateLimitError("m", status_code=429)]
+)
 def test_an_exception_in_a_hook_reaches_the_caller_unchanged(name: str, problem: BaseException) -> None:
     def hook(*args: Any) -> Any:
         raise problem
@@ -230,7 +236,9 @@ def test_a_hook_sees_the_key_only_in_the_request() -> None:
 
 def test_sdk_init_may_change_the_configuration() -> None:
     seen: list[Any] = []
-    hooks = Hooks([only("sdk_init", lambda config: seen.append(("a", config))), only("sdk_init", lambda c: seen.append("b"))])
+    hooks = Hooks(
+        [only("sdk_init", lambda config: seen.append(("a", config))), only("sdk_init", lambda c: seen.append("b"))]
+    )
     hooks.init("config")
     assert seen == [("a", "config"), "b"]
     assert not hooks.wants_responses

@@ -159,7 +159,9 @@ async def test_an_edit_takes_files_of_every_form(colour: Colour, wire: respx.Moc
             ("image.png", b"memory"),
         ]
         await client.call("images.edit", image_edit_request={"prompt": "p", "image": b"x"}, retries=None)
-    assert ("image", "image.png", b"x") in parts_of(route)
+        assert ("image", "image.png", b"x") in parts_of(route)
+        await client.call("images.edit", prompt="p", image=("named.png", b"x"), mask=("m.png", b"y"))
+        assert {("image", "named.png", b"x"), ("mask", "m.png", b"y")} <= set(parts_of(route))
 
 
 async def test_an_upload_is_the_same_bytes_on_every_attempt(colour: Colour, canned: CannedServer) -> None:

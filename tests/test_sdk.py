@@ -613,6 +613,17 @@ async def test_settings_that_calls_inherit(colour: Colour, canned: CannedServer)
     assert canned.last.headers["x-a"] == "1"
 
 
+async def test_settings_of_a_call_go_over_those_of_the_sdk(colour: Colour, canned: CannedServer) -> None:
+    canned.script = lambda connection, request: connection.saw_close()
+    async with colour.open(server_url=canned.url, api_key=KEY, retry_config=QUICK) as client:
+        with pytest.raises(errors.APITimeoutError) as caught:
+            await client.call("completions.create", **ARGS, timeout_ms=100, retries=None)
+        assert type(caught.value) is errors.APITimeoutError
+        with pytest.raises(errors.DeadlineExceededError):
+            await client.call("completions.create", **ARGS, deadline_ms=100)
+    assert len(canned.requests) == 2
+
+
 async def test_a_budget_bounds_the_retries_of_all_calls(colour: Colour, canned: CannedServer) -> None:
     canned.reply(503, b"")
     budget = RetryBudget(initial=3, per_second=0)

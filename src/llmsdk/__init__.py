@@ -14,11 +14,14 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import errors, hooks, models, providers, utils
+    from .failover import Failover
     from .hooks import HookContext
     from .preview import Preview
     from .providers import Provider, Route
     from .sdk import SDK
     from .streaming import EventStream, EventStreamAsync
+    from .tools import tool
+    from .usage import ModelUsage, Price, UsageTotals
     from .utils.retries import BackoffStrategy, RetryBudget, RetryConfig
 
 _HOMES = {
@@ -27,6 +30,11 @@ _HOMES = {
     "Preview": "preview",
     "Provider": "providers",
     "Route": "providers",
+    "Failover": "failover",
+    "ModelUsage": "usage",
+    "Price": "usage",
+    "UsageTotals": "usage",
+    "tool": "tools",
     "EventStream": "streaming",
     "EventStreamAsync": "streaming",
     "BackoffStrategy": "utils.retries",
@@ -40,17 +48,22 @@ __all__ = [
     "BackoffStrategy",
     "EventStream",
     "EventStreamAsync",
+    "Failover",
     "HookContext",
+    "ModelUsage",
     "Preview",
+    "Price",
     "Provider",
     "RetryBudget",
     "RetryConfig",
     "Route",
+    "UsageTotals",
     "__version__",
     "errors",
     "hooks",
     "models",
     "providers",
+    "tool",
     "utils",
 ]
 

@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -39,12 +40,16 @@ from .utils.codings import accepted_codings
 
 if TYPE_CHECKING:
     from ._core.effects import Flow
+    from ._core.failover import Bench
     from ._io.drivers import Drivers
+    from ._relay import Relay, Stop
     from .streaming import Progress
+    from .usage import Meter, Pending, UsageTotals
 
 _USER_AGENT = f"llmsdk-python/{__version__} python/{sys.version_info.major}.{sys.version_info.minor}"
 Finish = Callable[[Any, str], None]
 _ENV = Env(clock=time.monotonic, jitter=random.random)
+_MAX_PENDING = 1000  # usages of replies kept until somebody asks for their sum
 
 
 class Runner:
@@ -53,6 +58,10 @@ class Runner:
     def __init__(self, drivers: Drivers, config: SDKConfig) -> None:
         self.drivers = drivers
         self.config = config
+        self.env = _ENV
+        self.meter: Meter | None = None
+        self._pending: Pending = deque()
+        self._bench: Bench | None = None
         self._usual: Target | None = None
 
     def target(self, server: Any, server_url: Any) -> Target:
@@ -70,24 +79,36 @@ class Runner:
                 "hooks: one of them is async, and a sync call cannot wait for it; call the _async method instead"
             )
         driver = self.drivers.sync()
-        plan = _Plan(operation, args, self, finish)
-        received = driver.run(plan.flow(driver.build))
-        if plan.encoded.stream:
-            from .streaming import EventStream
+        plan = self._route(operation, args, finish)
+        if isinstance(plan, Plan):
+            received = driver.run(plan.flow(driver.build))
+            if not plan.encoded.stream:
+                return plan.reply(received)
+            begun = plan.progress(received[0])
+        else:
+            begun = driver.run(plan.flow(driver.build, driver.chunks))
+            if not plan.is_stream:
+                return begun
+        from .streaming import EventStream
 
-            return EventStream[Any, Any](plan.progress(received[0]), driver)
-        return plan.reply(received)
+        return EventStream[Any, Any](begun, driver)
 
     async def call_async(self, operation: Operation, args: Mapping[str, Any], finish: Finish | None = None) -> Any:
         """Do an operation and await it; `finish` is given each reply together with the server's URL."""
         driver = self.drivers.asynchronous()
-        plan = _Plan(operation, args, self, finish)
-        received = await driver.run(plan.flow(driver.build))
-        if plan.encoded.stream:
-            from .streaming import EventStreamAsync
+        plan = self._route(operation, args, finish)
+        if isinstance(plan, Plan):
+            received = await driver.run(plan.flow(driver.build))
+            if not plan.encoded.stream:
+                return plan.reply(received)
+            begun = plan.progress(received[0])
+        else:
+            begun = await driver.run(plan.flow(driver.build, driver.chunks))
+            if not plan.is_stream:
+                return begun
+        from .streaming import EventStreamAsync
 
-            return EventStreamAsync[Any, Any](plan.progress(received[0]), driver)
-        return plan.reply(received)
+        return EventStreamAsync[Any, Any](begun, driver)
 
     def fetch(self, url: str, home: str, *, allow_private: bool) -> bytes:
         """Fetch a file that a reply points to, without any key."""
@@ -114,23 +135,78 @@ class Runner:
         )
 
     def preview(self, operation: Operation, args: Mapping[str, Any]) -> Preview:
-        """Make the request of a call and send nothing."""
-        return _Plan(operation, args, self).preview()
+        """Make the request of a call and send nothing; of one with failover, that to the first server."""
+        plan = self._route(operation, args, None)
+        return (plan if isinstance(plan, Plan) else plan.plans[0]).preview()
+
+    def _route(self, operation: Operation, args: Mapping[str, Any], finish: Finish | None) -> Plan | Relay:
+        """Make the request of a call, or those of one that may go to several servers."""
+        default = self.config.failover
+        if default is None and "failover" not in args:
+            return Plan(operation, args, self, finish)
+        from ._relay import Relay, find_failover
+
+        # What one server has to show, such as its list of models, is not what another has.
+        failover = find_failover(args, default if operation.method == "POST" else None)
+        args = {name: value for name, value in args.items() if name != "failover"}
+        if failover is None:
+            return Plan(operation, args, self, finish)
+        return Relay(operation, args, self, failover, finish)
+
+    @property
+    def bench(self) -> Bench:
+        """The servers that asked calls with failover for a rest."""
+        if self._bench is None:
+            from ._core.failover import Bench
+
+            # Of two threads that come here together, one finds the other's.
+            self._bench = vars(self).setdefault("_one_bench", Bench())
+        return cast("Bench", self._bench)
+
+    def metering(self) -> Meter:
+        """Answer with what sums the token counts, from the first reply on."""
+        if self.meter is None:
+            from .usage import Meter
+
+            # Of two threads that come here together, one finds the other's.
+            self.meter = vars(self).setdefault("_one_meter", Meter(self._pending, self.config.prices))
+        return cast("Meter", self.meter)
+
+    def count(self, server: str, model: str, usage: Any, tracked: tuple[UsageTotals, ...]) -> None:
+        """Take the token counts of a reply; they are summed when somebody asks, or when many have come."""
+        self._pending.append((server, model, usage, tracked))
+        if len(self._pending) > _MAX_PENDING:
+            self.metering().settle(wait=False)
 
 
-class _Plan:
+class Plan:
     """One call, from its arguments to its result, without the I/O between."""
 
     def __init__(
-        self, operation: Operation, args: Mapping[str, Any], runner: Runner, finish: Finish | None = None
+        self,
+        operation: Operation,
+        args: Mapping[str, Any],
+        runner: Runner,
+        finish: Finish | None = None,
+        stop: Stop | None = None,
     ) -> None:
         self.finish = finish
         self.operation = operation
         self.config = runner.config
-        self.started = _ENV.clock()
+        self.shared = None if stop is None else stop.shared
+        self.started = _ENV.clock() if self.shared is None else self.shared.started
         options, params = _split(operation, args)
         self.options = options
-        self.target = runner.target(options.get("server"), options.get("server_url"))
+        if stop is None:
+            self.target = runner.target(options.get("server"), options.get("server_url"))
+        else:
+            self.target = runner.target(stop.provider, None)
+            params = stop.renamed(params)
+        if self.config.track_usage and params.get("stream"):
+            params = self._asking_for_usage(params)
+        self._model = params.get("model")
+        self._runner = runner
+        self._tracked = () if runner.meter is None else runner.meter.active()
         url_params = dict(self.config.url_params)
         if options.get("organization_id") is not None:
             url_params["organization_id"] = options["organization_id"]
@@ -167,7 +243,18 @@ class _Plan:
         reply = self._one(received[0])
         for page in received[1:]:
             reply.data += self._one(page).data
+        if self.operation.method == "POST":
+            self.count(getattr(reply, "usage", None))
         return self.finished(reply, received[0].meta)
+
+    def count(self, usage: Any) -> None:
+        """Take the token counts of the reply, or of the stream at its end."""
+        self._runner.count(self.target.provider.name, str(self._model or ""), usage, self._tracked)
+
+    def _asking_for_usage(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Add what makes the server's streams report usage; what the caller said of it himself stands."""
+        route = self.target.provider.routes.get(self.operation.id)
+        return params if route is None else {**route.usage_wish, **params}
 
     def finished(self, reply: Any, meta: ReplyMeta) -> Any:
         """Give a reply what it needs beside its data."""
@@ -189,6 +276,7 @@ class _Plan:
             idle_s=self.idle_s,
             deadline=self.deadline,
             finish=self.finished,
+            count=self.count,
         )
 
     def preview(self) -> Preview:
@@ -213,7 +301,7 @@ class _Plan:
         provider = self.target.provider
         content, headers, key = self._content_headers_key()
         log = self.config.debug_logger
-        return Call(
+        call = Call(
             encoded=self.encoded,
             content=content,
             provider=provider,
@@ -229,6 +317,10 @@ class _Plan:
             max_response_bytes=self.config.max_response_bytes,
             log=log.debug if log is not None else None,
         )
+        if self.shared is not None:
+            call.attempts = self.shared.attempts
+            call.context.state = self.shared.state
+        return call
 
     def _content_headers_key(self) -> tuple[bytes | None, list[tuple[str, str]], KeySource | None]:
         encoded = self.encoded
@@ -246,7 +338,7 @@ class _Plan:
         elif content is not None:
             own["content-type"] = "application/json"
         if encoded.method == "POST":
-            own["idempotency-key"] = str(uuid.uuid4())
+            own["idempotency-key"] = str(uuid.uuid4()) if self.shared is None else self.shared.idempotency_key
         key = self.target.key
         if "authorization" in given:
             # What the caller wrote goes where the key would, and is kept as secret.

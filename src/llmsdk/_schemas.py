@@ -13,7 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 from ._core.spec import Structured
 from .errors import RequestValidationError
-from .utils.shapes import is_list, is_object
+from .utils.shapes import is_list, is_mapping, is_object
 
 Schema = dict[str, Any]
 
@@ -27,7 +27,7 @@ _NEVER_STRICT = frozenset({"not", "if", "then", "else", "patternProperties", "de
 class _Generator(GenerateJsonSchema):
     """Leaves out titles of fields, which repeat their names, and does not warn: what cannot be is an error."""
 
-    ignored_warning_kinds: typing.ClassVar[set[JsonSchemaWarningKind]] = {"skipped-choice", "non-serializable-default"}
+    ignored_warning_kinds: set[JsonSchemaWarningKind] = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - as pydantic declares it
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -44,7 +44,7 @@ def adapter_of(kind: Any, where: str) -> TypeAdapter[Any]:
         RequestValidationError: pydantic cannot read the type; `where` begins the line.
     """
     if isinstance(kind, TypeAdapter):
-        return cast("TypeAdapter[Any]", kind)
+        return kind  # pyright: ignore[reportUnknownVariableType] # of whatever the caller says
     try:
         return TypeAdapter(readable(kind))
     except Exception as exc:  # whatever the type's own hooks raise
@@ -87,9 +87,8 @@ def _readable(kind: Any, done: dict[Any, Any]) -> Any:
             for name, hint in ((name, _unwrapped(hint)) for name, hint in hints.items())
         }
         del done[kind]
-        made: Any = typing_extensions.TypedDict(kind.__name__, fields)  # type: ignore[operator] # made from data
+        made = typed_dict_of(kind.__name__, fields, getattr(kind, "__pydantic_config__", {}))
         made.__doc__ = kind.__doc__
-        made.__pydantic_config__ = getattr(kind, "__pydantic_config__", {})
         return made
     arguments = get_args(kind)
     if not arguments or get_origin(kind) is typing.Literal:
@@ -98,6 +97,14 @@ def _readable(kind: Any, done: dict[Any, Any]) -> Any:
     if all(new is old for new, old in zip(changed, arguments, strict=True)):
         return kind
     return _with_arguments(kind, changed)
+
+
+def typed_dict_of(name: str, fields: Mapping[str, Any], config: Any) -> Any:
+    """Make a TypedDict of data."""
+    make: Any = typing_extensions.TypedDict
+    made = make(name, dict(fields))
+    made.__pydantic_config__ = config
+    return made
 
 
 def _unwrapped(hint: Any) -> Any:
@@ -211,10 +218,9 @@ def _strict(schema: Any, server: Structured) -> Schema:
 
 def _strict_object(schema: Schema) -> Schema:
     properties: Schema = schema.get("properties") or {}
-    if not properties and schema.get("additionalProperties", True) is not False and "title" not in schema:
+    extra = schema.get("additionalProperties", True)
+    if is_object(extra) or ("properties" not in schema and extra is not False):
         raise NotStrictError  # a map of any names
-    if is_object(schema.get("additionalProperties")):
-        raise NotStrictError
     required: list[str] = schema.get("required") or []
     return {
         **schema,
@@ -269,7 +275,7 @@ def place_of(location: tuple[str | int, ...], data: Any, known: frozenset[str]) 
         if isinstance(step, int):
             path += f"[{step}]"
             data = data[step] if is_list(data) and -len(data) <= step < len(data) else None
-        elif isinstance(data, Mapping) and (step in data or (at == len(location) - 1 and step in known)):
+        elif is_mapping(data) and (step in data or (at == len(location) - 1 and step in known)):
             path += f".{step}" if step in known else ".*"
-            data = cast("Mapping[str, Any]", data).get(step)
+            data = data.get(step)
     return path.lstrip(".")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from typing import Any, Protocol, Self, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from .errors import DeadlineExceededError
+from .utils.shapes import is_listed
 
 StepT = TypeVar("StepT")
 T = TypeVar("T")
+EventT_co = TypeVar("EventT_co", covariant=True)
 
 Steps = Generator[StepT, Any, T]
 """Yields what is to be done, is sent what came of it, returns the result."""
@@ -69,21 +71,27 @@ class TimeLeft:
         return {"deadline_ms": left}
 
 
-class _Abandonable(Protocol):
-    async def __anext__(self) -> Any: ...
+def conversation(args: Mapping[str, Any]) -> list[Any] | None:
+    """Copy the messages of a call; None where they are no list, which the call itself refuses."""
+    messages: Any = args.get("messages")
+    return list(messages) if is_listed(messages) else None
+
+
+class _Abandonable(Protocol[EventT_co]):
+    async def __anext__(self) -> EventT_co: ...
     def abandon(self) -> None: ...
 
 
-class Iteration:
+class Iteration(Generic[EventT_co]):
     """What `async for` holds; dropping it, as `break` does, closes the stream."""
 
-    def __init__(self, stream: _Abandonable) -> None:
+    def __init__(self, stream: _Abandonable[EventT_co]) -> None:
         self._stream = stream
 
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> Any:
+    def __anext__(self) -> Coroutine[Any, Any, EventT_co]:
         return self._stream.__anext__()
 
     def __del__(self) -> None:

@@ -7,7 +7,8 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, cast
 
 from ._core.auth import KeyFunction, KeySource, Secret, check_key
 from ._core.encode import Unsupported
@@ -20,6 +21,10 @@ from .utils.headers import check_header
 from .utils.retries import DEFAULT_RETRY, RetryBudget, RetryConfig
 from .utils.shapes import is_mapping
 from .utils.urls import check_base_url, fill_path, is_loopback, origin, placeholders
+
+if TYPE_CHECKING:
+    from .failover import Failover
+    from .usage import Prices
 
 logger = logging.getLogger("llmsdk")
 
@@ -92,6 +97,10 @@ class SDKConfig:
     max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES
     max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES
     debug_logger: Any | None = None
+    failover: Failover | None = None
+    track_usage: bool = False
+    prices: Prices | None = None
+    backend: str = "httpx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +125,9 @@ def configure(options: SDKOptions) -> SDKConfig:
             raise ConfigurationError(f"{name}: unknown option of SDK{hint}")
     server_url = options.get("server_url")
     provider = find_provider(options.get("server"), options.get("server_idx"))
+    failover = _checked_failover(options.get("failover"))
+    if provider is None and server_url is None and failover is not None:
+        provider = failover.servers[0]
     if provider is None:
         provider = TOGETHER if server_url is None else OPENAI
     url_params = _url_params(options)
@@ -138,6 +150,10 @@ def configure(options: SDKOptions) -> SDKConfig:
         ),
         max_event_bytes=checked_bytes(options.get("max_event_bytes", DEFAULT_MAX_EVENT_BYTES), "max_event_bytes"),
         debug_logger=options.get("debug_logger"),
+        failover=failover,
+        track_usage=_checked_flag(options.get("track_usage", False), "track_usage"),
+        prices=_checked_prices(options.get("prices")),
+        backend=_checked_backend(options.get("backend", "httpx")),
     )
 
 
@@ -162,6 +178,39 @@ def _check_object(value: Any, name: str, kind: str, methods: tuple[str, ...]) ->
         raise ConfigurationError(
             f"{name}: must be {kind} (an object with {' and '.join(methods)}), got {type(value).__name__}"
         )
+
+
+def _checked_backend(value: Any) -> str:
+    if value not in ("httpx", "aiohttp"):
+        came = repr(value[:40]) if isinstance(value, str) else type(value).__name__
+        raise ConfigurationError(f'backend: must be "httpx" or "aiohttp", got {came}')
+    if value == "aiohttp" and find_spec("aiohttp") is None:
+        raise ConfigurationError("backend: aiohttp is not installed; install llmsdk[aiohttp]")
+    return str(value)
+
+
+def _checked_failover(value: Any) -> Failover | None:
+    if value is None:
+        return None
+    from .failover import Failover
+
+    if not isinstance(value, Failover):
+        raise ConfigurationError(f"failover: must be a Failover or None, got {type(value).__name__}")
+    return value
+
+
+def _checked_prices(value: Any) -> Prices | None:
+    if value is None:
+        return None
+    from .usage import checked_prices
+
+    return checked_prices(value)
+
+
+def _checked_flag(value: Any, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name}: must be a bool, got {type(value).__name__}")
+    return value
 
 
 def _url_params(options: SDKOptions) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from ._core.effects import Flow, invoke
 from .errors import ConfigurationError
@@ -95,10 +95,10 @@ class Hooks:
         return tuple(method for method in found if callable(method))
 
 
-def _pair(answer: Any) -> tuple[Any | None, Exception | None]:
-    pair: tuple[Any, ...] = answer if isinstance(answer, tuple) else ()
+def _pair(answer: object) -> tuple[Any | None, Exception | None]:
+    pair = cast("tuple[Any, ...]", answer) if isinstance(answer, tuple) else ()
     if len(pair) != 2 or not isinstance(pair[1], Exception | None):
         raise ConfigurationError(
             f"after_error: must answer with (response or None, error or None) or with None, got {type(answer).__name__}"
         )
-    return pair
+    return pair[0], pair[1]

@@ -1,7 +1,7 @@
 """What sets up an SDK and what steers one call, beside the parameters that go to the server."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads typing's own only from Python 3.12 on
@@ -10,6 +10,10 @@ from ._core.auth import KeyFunction
 from ._core.spec import Provider
 from ._io.protocols import AsyncHttpClient, HttpClient
 from .utils.retries import RetryBudget, RetryConfig
+
+if TYPE_CHECKING:  # written as text below: a plain call needs neither
+    from .failover import Failover
+    from .usage import Prices
 
 
 class DebugLogger(Protocol):
@@ -54,6 +58,10 @@ class SDKOptions(TypedDict, total=False):
         AsyncHttpClient | None,
         Field(description="Async HTTP client to use instead of our own; the SDK never closes it."),
     ]
+    backend: Annotated[
+        Literal["httpx", "aiohttp"],
+        Field(description="What carries async calls; `aiohttp` (extra `aiohttp`, asyncio only) costs a third."),
+    ]
     retry_config: Annotated[
         RetryConfig | None,
         Field(
@@ -72,6 +80,23 @@ class SDKOptions(TypedDict, total=False):
         Literal["error", "drop", "pass"],
         Field(description="What to do with parameters that a server lacks: refuse, leave out with a warning, send."),
     ]
+    failover: Annotated[
+        "Failover | None",
+        Field(
+            description="Servers that every call goes on to when one fails; a call that names its `server` goes to "
+            "that alone."
+        ),
+    ]
+    track_usage: Annotated[
+        bool,
+        Field(
+            description="Ask servers for the token counts of streams, which some send only when asked; off by default."
+        ),
+    ]
+    prices: Annotated[
+        "Prices | None",
+        Field(description="`Price` by model, or by server id and model, for `sdk.usage.cost`."),
+    ]
     max_response_bytes: Annotated[int, Field(description="Bound of a reply after decoding; 128 MiB by default.")]
     max_event_bytes: Annotated[int, Field(description="Bound of one event of a stream; 32 MiB by default.")]
 
@@ -82,6 +107,10 @@ class CallOptions(TypedDict, total=False):
     server: Annotated[str | Provider, Field(description="Server id, or a `Provider` of your own.")]
     server_url: Annotated[str, Field(description="Base URL; the dialect stays that of the server in use.")]
     organization_id: Annotated[str | int, Field(description="Writer's organization, in the path.")]
+    failover: Annotated[
+        "Failover | None",
+        Field(description="Servers that the call goes on to when one fails; None for the one server alone."),
+    ]
     retries: Annotated[RetryConfig | None, Field(description="Retry policy; None turns retries off.")]
     timeout_ms: Annotated[
         float, Field(description="Bound of one attempt; of a stream, of the wait for the headers and of each silence.")

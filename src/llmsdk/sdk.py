@@ -17,11 +17,14 @@ from .providers import LOCAL
 from .utils.shapes import is_mapping
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from .catalog import Models
     from .chat import Chat
     from .completions import Completions
     from .embeddings import Embeddings
     from .images import Images
+    from .usage import UsageTotals
 
 
 class SDK:
@@ -46,8 +49,14 @@ class SDK:
         resolve(
             self._config, None, None, lambda: "http://127.0.0.1"
         )  # what is missing shows here, not at the first call
+        for provider in () if self._config.failover is None else self._config.failover.servers:
+            resolve(self._config, provider, None, lambda: "http://127.0.0.1")
         self._drivers = Drivers(
-            options.get("client"), options.get("async_client"), _start_embedded, is_hooked=bool(self._config.hooks)
+            options.get("client"),
+            options.get("async_client"),
+            _start_embedded,
+            is_hooked=bool(self._config.hooks),
+            backend=self._config.backend,
         )
         self._runner = Runner(self._drivers, self._config)
 
@@ -85,6 +94,21 @@ class SDK:
         from .catalog import Models
 
         return Models(self._runner)
+
+    @property
+    def usage(self) -> UsageTotals:
+        """Token counts of all calls so far, per server and model, and their cost where `prices` are set."""
+        return self._runner.metering().totals
+
+    def track(self) -> AbstractContextManager[UsageTotals]:
+        """Sum the token counts of the calls that begin inside a `with` block, those of other tasks and threads not.
+
+        Example:
+            >>> with sdk.track() as usage:
+            ...     sdk.chat.create(model="m", messages=[{"role": "user", "content": "Hi"}])
+            >>> usage.total_tokens
+        """
+        return self._runner.metering().track()
 
     def close(self) -> None:
         """Close what the SDK opened; may be called again. Connections of an event loop are closed by it, soon."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from anyio.lowlevel import current_token
 
@@ -27,7 +27,17 @@ from .errors import (
     StreamTimeoutError,
 )
 
-EventT = TypeVar("EventT")
+
+class Chunk(Protocol):
+    """What every event of a stream has."""
+
+    @property
+    def text(self) -> str:
+        """New text of the first choice."""
+        ...
+
+
+EventT = TypeVar("EventT", bound=Chunk)
 ReplyT = TypeVar("ReplyT")
 
 _TAIL_BYTES = 1 << 16  # read after the end mark at the most, of what has arrived, to keep the connection
@@ -45,6 +55,11 @@ class Progress:
     idle_s: float
     deadline: float | None
     finish: Callable[[Any, ReplyMeta], Any]
+    count: Callable[[Any], None]
+    chunks: Any = None  # these three are set where the stream was read before it was handed out
+    ahead: Iterator[Any] | None = None
+    at_end: bool = False
+    counted: bool = False
     finished: bool = False
     closed: bool = False
     error: SDKError | None = None
@@ -82,6 +97,12 @@ class Progress:
     def build(self) -> Any:
         """Fold what has come."""
         return self.finish(self.decoder.accumulator.build(), self.meta)
+
+    def settle(self) -> None:
+        """Report the token counts that have come, once, however the stream ended."""
+        if not self.counted:
+            self.counted = True
+            self.count(self.decoder.accumulator.usage)
 
     def check_usable(self) -> None:
         """Refuse to go on with a stream that failed or was closed."""
@@ -183,7 +204,7 @@ class EventStream(_Stream[EventT, ReplyT]):
     def text_deltas(self) -> Generator[str, None, None]:
         """Iterate the pieces of the first choice's text."""
         for event in self:
-            text: str = event.text  # type: ignore[attr-defined] # every chunk model has it
+            text: str = event.text
             if text:
                 yield text
 
@@ -197,6 +218,7 @@ class EventStream(_Stream[EventT, ReplyT]):
             self._driver.hang_up(self._progress.response)
         else:
             self._progress.response.close()
+            self._progress.settle()
 
     def __enter__(self) -> Self:
         return self
@@ -215,9 +237,14 @@ class EventStream(_Stream[EventT, ReplyT]):
 def _iterate(progress: Progress, driver: SyncDriver) -> Generator[Any, None, None]:
     """Read, decode and hand out, and let go of the connection at the end."""
     decoder = progress.decoder
-    chunks = driver.chunks(progress.response, progress.countdown)
+    chunks = progress.chunks or driver.chunks(progress.response, progress.countdown)
     try:
+        if progress.ahead is not None:
+            yield from progress.ahead
+            progress.idle_since = None
         while not decoder.done:
+            if progress.at_end:
+                break
             progress.arm()
             raw = next(chunks, None)
             if raw is None:
@@ -237,6 +264,7 @@ def _iterate(progress: Progress, driver: SyncDriver) -> Generator[Any, None, Non
         raise error from error.__cause__
     finally:
         progress.response.close()
+        progress.settle()
 
 
 def _read_tail(progress: Progress, driver: SyncDriver, chunks: Iterator[bytes]) -> None:
@@ -269,9 +297,9 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
         self._progress = progress
         self._driver = driver
         self._token = current_token()
-        self._chunks = driver.chunks(progress.response, progress.countdown)
-        self._batch: Iterator[EventT] | None = None
-        self._at_end = False
+        self._chunks = progress.chunks or driver.chunks(progress.response, progress.countdown)
+        self._batch: Iterator[EventT] | None = progress.ahead
+        self._at_end = progress.at_end
 
     def __aiter__(self) -> _Iteration[EventT]:
         self._progress.check_usable()
@@ -314,6 +342,7 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
         if not self._at_end:
             await self._read_tail()
         progress.finished = True
+        progress.settle()
         await self._chunks.aclose()
 
     async def _read_tail(self) -> None:
@@ -340,6 +369,7 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
     async def close(self) -> None:
         """Close the connection, unless the stream has ended; may be called again."""
         self._progress.closed = True
+        self._progress.settle()
         await self._chunks.aclose()
 
     aclose = close
@@ -373,7 +403,7 @@ class _Iteration(Generic[EventT]):
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> Any:
+    def __anext__(self) -> Coroutine[Any, Any, EventT]:
         return self._stream.__anext__()
 
     def __del__(self) -> None:

@@ -165,7 +165,7 @@ def make_call(
     method: str = "POST",
     url: str = URL,
     stream: bool = False,
-    key: KeySource | None | Callable[[], Any] = KeySource(Secret(KEY), "Bearer {api_key}"),
+    key: KeySource | Callable[[], Any] | None = KeySource(Secret(KEY), "Bearer {api_key}"),
     deadline_in: float | None = None,
     clock: Clock | None = None,
     **changes: Any,
@@ -196,8 +196,12 @@ def env_of(clock: Clock, jitter: float = 1.0) -> Env:
 
 
 def play(
-    *turns: Turn, hooks: Iterable[object] = (), jitter: float = 1.0, raise_on: dict[str, BaseException] | None = None,
-    clock: Clock | None = None, **call: Any
+    *turns: Turn,
+    hooks: Iterable[object] = (),
+    jitter: float = 1.0,
+    raise_on: dict[str, BaseException] | None = None,
+    clock: Clock | None = None,
+    **call: Any,
 ) -> tuple[Player, Any]:
     """Play a call to its end; the answer is the player and what came out, returned or raised."""
     clock = clock or Clock()

@@ -38,12 +38,14 @@ def meta_of(status: int = 200, headers: dict[str, str] | None = None) -> errors.
 
 
 def error_of(
-    provider: Provider, status: int, body: bytes, headers: dict[str, str] | None = None, reason: str = "The Reason",
+    provider: Provider,
+    status: int,
+    body: bytes,
+    headers: dict[str, str] | None = None,
+    reason: str = "The Reason",
     secrets: tuple[str, ...] = (KEY,),
 ) -> errors.APIStatusError:
-    return decode_error(
-        provider, status, body, reason=reason, meta=meta_of(status, headers), secrets=secrets, now=NOW
-    )
+    return decode_error(provider, status, body, reason=reason, meta=meta_of(status, headers), secrets=secrets, now=NOW)
 
 
 def reply_of(operation: Any, body: bytes, provider: Provider = TOGETHER, content_type: str = JSON) -> Any:
@@ -102,11 +104,21 @@ def test_every_status_and_shape(provider: Provider, status: int) -> None:
         (b'{"error": "went wrong", "code": 7, "type": "t"}', "went wrong", "7", "t", None),
         (b'{"error": {"message": {"why": "deep"}, "code": 422}}', '{"why": "deep"}', "422", None, None),
         (b'{"message": "went wrong", "type": "t", "param": "p", "code": "c"}', "went wrong", "c", "t", "p"),
-        (b'{"object": "error", "message": "went wrong", "type": "t", "param": null, "code": 40303}',
-         "went wrong", "40303", "t", None),
+        (
+            b'{"object": "error", "message": "went wrong", "type": "t", "param": null, "code": 40303}',
+            "went wrong",
+            "40303",
+            "t",
+            None,
+        ),
         (b'{"detail": "went wrong"}', "went wrong", None, None, None),
-        (b'{"detail": [{"loc": ["body", "messages", 0, "role"], "msg": "went wrong", "type": "missing"}]}',
-         "went wrong", None, "missing", "messages.0.role"),
+        (
+            b'{"detail": [{"loc": ["body", "messages", 0, "role"], "msg": "went wrong", "type": "missing"}]}',
+            "went wrong",
+            None,
+            "missing",
+            "messages.0.role",
+        ),
         (b'{"detail": [{"loc": ["body"], "msg": "went wrong"}]}', "went wrong", None, None, None),
         (b'{"detail": [{"loc": "body", "msg": "went wrong"}]}', "went wrong", None, None, None),
         (b'{"detail": ["first", "second"]}', '["first", "second"]', None, None, None),
@@ -121,10 +133,20 @@ def test_every_status_and_shape(provider: Provider, status: int) -> None:
         (b'{"error": {"message": "  ", "code": 0}}', "  ", "0", None, None),
         (b'{"error": [], "msg": "went wrong"}', "went wrong", None, None, None),
         (b'{"title": "went wrong", "status": 400}', "went wrong", None, None, None),
-        (b'{"error": {"error_type": "dynamic_request_limited", "message": "m"}}', "m", None,
-         "dynamic_request_limited", None),
-        ('{"error": {"message": "schief gelaufen: \u00fc\u2028\U0001f600"}}'.encode(),
-         "schief gelaufen: \u00fc\u2028\U0001f600", None, None, None),
+        (
+            b'{"error": {"error_type": "dynamic_request_limited", "message": "m"}}',
+            "m",
+            None,
+            "dynamic_request_limited",
+            None,
+        ),
+        (
+            '{"error": {"message": "schief gelaufen: \u00fc\u2028\U0001f600"}}'.encode(),
+            "schief gelaufen: \u00fc\u2028\U0001f600",
+            None,
+            None,
+            None,
+        ),
     ],
 )
 @pytest.mark.parametrize("provider", [TOGETHER, OPENAI, R9S, WRITER], ids=lambda one: one.name)
@@ -197,7 +219,10 @@ def test_a_key_is_masked_wherever_it_is_echoed() -> None:
     body = json.dumps({"error": {"message": f"bad {KEY}", "code": KEY, "type": f"t-{KEY}", "param": KEY}, KEY: [KEY]})
     error = error_of(OPENAI, 401, body.encode(), {"x-echo": KEY, "x-request-id": KEY})
     assert error.message == "bad ***"
-    assert error.data == {"error": {"message": "bad ***", "code": "***", "type": "t-***", "param": "***"}, "***": ["***"]}
+    assert error.data == {
+        "error": {"message": "bad ***", "code": "***", "type": "t-***", "param": "***"},
+        "***": ["***"],
+    }
     for shown in (error.body, error.code, error.type, error.param, repr(error.data), str(error), repr(error)):
         assert KEY not in str(shown)
     assert KEY not in repr(dict(error.headers))
@@ -249,8 +274,11 @@ def test_meta_without_secrets_in_it_is_left_alone() -> None:
         ({"error": {"message": "m"}, "status_code": 529}, errors.SDKDefaultError, 529),
         ({"error": {"message": "m", "type": "rate_limit_error"}}, errors.RateLimitError, 429),
         ({"error": {"message": "m", "type": "invalid_request_error"}}, errors.BadRequestError, 400),
-        ({"error": {"message": "m", "code": "invalid_api_key", "type": "invalid_request_error"}},
-         errors.AuthenticationError, 401),
+        (
+            {"error": {"message": "m", "code": "invalid_api_key", "type": "invalid_request_error"}},
+            errors.AuthenticationError,
+            401,
+        ),
         ({"error": {"message": "m", "type": "model_rate_limit"}}, errors.RateLimitError, 429),
         ({"error": {"message": "m", "type": "RateLimitError"}}, errors.RateLimitError, 429),
         ({"error": {"message": "m", "type": "overloaded_error"}}, errors.SDKDefaultError, 529),
@@ -341,6 +369,8 @@ def test_invalid_utf8_becomes_replacement_characters() -> None:
 def test_lone_surrogates_are_no_reason_to_lose_a_reply() -> None:
     reply = reply_of(CHAT, json.dumps({"choices": [{"index": 0, "message": {"content": "a\ud83d"}}]}).encode())
     assert reply.text.startswith("a")
+    reply = reply_of(COMPLETION, json.dumps({"choices": [{"text": "a\ud83d"}]}).encode(), WRITER)
+    assert reply.choices[0].text.startswith("a")
 
 
 @pytest.mark.parametrize("digits", [19, 40, 4_000])
@@ -452,8 +482,20 @@ def test_what_stands_in_our_place_is_not_replaced() -> None:
     assert reply_of(COMPLETION, json.dumps(body).encode(), WRITER_V1).choices[0].logprobs is None
 
 
-@pytest.mark.parametrize("body", [{"choices": [{"logprobs": {"tokenLogprobs": 1}}]}, {"choices": {}}, {"choices": [[]]},
-                                  {"choices": [{"logprobs": [1]}]}, {"choices": [{"logprobs": "x"}]}, [], 5, "x", None])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"choices": [{"logprobs": {"tokenLogprobs": 1}}]},
+        {"choices": {}},
+        {"choices": [[]]},
+        {"choices": [{"logprobs": [1]}]},
+        {"choices": [{"logprobs": "x"}]},
+        [],
+        5,
+        "x",
+        None,
+    ],
+)
 def test_other_shapes_in_the_dialects_places_raise_nothing_foreign(body: Any) -> None:
     for provider in (WRITER, WRITER_V1):
         for operation in (COMPLETION, MODELS):
@@ -468,6 +510,10 @@ def test_a_place_below_a_value_that_became_no_model_is_left() -> None:
     own = Provider(name="own", routes={"createCompletion": route})
     reply = reply_of(COMPLETION, b'{"x": 5, "choices": []}', own)
     assert reply.a == {"b": [{"c": 5}]}
+    reply = reply_of(COMPLETION, b'{"x": 5, "choices": [], "a": {"b": [{}]}}', own)
+    assert reply.a == {"b": [{"c": 5}]}
+    own = Provider(name="own", routes={"createCompletion": Route(reply={"$.a.c": "$.x"})})
+    assert reply_of(COMPLETION, b'{"x": 5, "choices": [], "a": {}}', own).a == {"c": 5}
 
 
 def test_a_bare_list_of_models() -> None:
@@ -490,10 +536,29 @@ def test_the_request_id_is_in_the_first_header_that_has_one() -> None:
 @pytest.mark.parametrize(
     "text, seconds",
     [
-        ("2", 2.0), ("0.5", 0.5), ("1s", 1.0), ("6m0s", 360.0), ("20ms", 0.02), ("1h2m3.5s", 3723.5), ("1d", 86400.0),
-        ("7us", 7e-6), ("7\u00b5s", 7e-6), ("5ns", 5e-9), (" 2s ", 2.0), ("", None), ("soon", None), ("-1", None),
-        ("1x", None), ("1s later", None), ("later 1s", None), ("s", None), ("1e3", None), ("inf", None), ("nan", None),
-        ("9" * 400, None), ("2026-05-04T12:00:00Z", None),
+        ("2", 2.0),
+        ("0.5", 0.5),
+        ("1s", 1.0),
+        ("6m0s", 360.0),
+        ("20ms", 0.02),
+        ("1h2m3.5s", 3723.5),
+        ("1d", 86400.0),
+        ("7us", 7e-6),
+        ("7\u00b5s", 7e-6),
+        ("5ns", 5e-9),
+        (" 2s ", 2.0),
+        ("", None),
+        ("soon", None),
+        ("-1", None),
+        ("1x", None),
+        ("1s later", None),
+        ("later 1s", None),
+        ("s", None),
+        ("1e3", None),
+        ("inf", None),
+        ("nan", None),
+        ("9" * 400, None),
+        ("2026-05-04T12:00:00Z", None),
     ],
 )
 def test_when_a_limit_resets(text: str, seconds: float | None) -> None:
@@ -503,8 +568,19 @@ def test_when_a_limit_resets(text: str, seconds: float | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text, number", [("10", 10.0), ("0.1666666667", 0.1666666667), ("0", 0.0), ("", None), ("-1", None), ("many", None),
-                     ("1,000", None), ("9" * 400, None), ("inf", None), ("\u0663", None)]
+    "text, number",
+    [
+        ("10", 10.0),
+        ("0.1666666667", 0.1666666667),
+        ("0", 0.0),
+        ("", None),
+        ("-1", None),
+        ("many", None),
+        ("1,000", None),
+        ("9" * 400, None),
+        ("inf", None),
+        ("\u0663", None),
+    ],
 )
 def test_limits_may_be_fractions_and_are_never_garbage(text: str, number: float | None) -> None:
     limits = rate_limit(TOGETHER.limits, Headers([("x-ratelimit-limit", text), ("x-ratelimit-remaining-tokens", text)]))

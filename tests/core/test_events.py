@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,9 @@ def test_a_sample_gives_the_recorded_events(entry: dict[str, Any]) -> None:
     raw = (SAMPLES / entry["file"]).read_bytes()
     provider, operation = provider_of(entry), all_operations()[OPERATIONS[entry["operation"]]]
     blocks = raw.replace(b"\r\n", b"\n").split(b"\n\n")
-    data = [line.removeprefix(b"data:").strip() for block in blocks for line in block.split(b"\n") if line[:5] == b"data:"]
+    data = [
+        line.removeprefix(b"data:").strip() for block in blocks for line in block.split(b"\n") if line[:5] == b"data:"
+    ]
     recorded = [json.loads(text) for text in data if text != b"[DONE]"]
     events, error = play(decoder_of(provider, operation), [raw])
     shown = [event.model_dump(mode="json", exclude_unset=True) for event in events]
@@ -137,7 +140,7 @@ def test_a_sample_cut_before_its_finish_reason_is_truncated(entry: dict[str, Any
         return
     first = raw.replace(b"\r\n", b"\n").partition(b"\n\n")[0] + b"\n\n"
     decoder = decoder_of(provider, operation)
-    events, error = play(decoder, [first])
+    _events, error = play(decoder, [first])
     if decoder.accumulator.finished:
         assert error is None
         return
@@ -157,8 +160,18 @@ def test_the_end_mark_ends_it_and_nothing_behind_it_is_read() -> None:
     assert [event.text for event in events] == ["a"]
 
 
-@pytest.mark.parametrize("mark", [b"data: [DONE]\n\n", b"data:[DONE]\r\n\r\n", b"data: [DONE]  \r\r", b"event: done\ndata: [DONE]\n\n",
-                                  b"data: [DONE]\n", b"data: [DONE]", b"data:[DONE]\r"])
+@pytest.mark.parametrize(
+    "mark",
+    [
+        b"data: [DONE]\n\n",
+        b"data:[DONE]\r\n\r\n",
+        b"data: [DONE]  \r\r",
+        b"event: done\ndata: [DONE]\n\n",
+        b"data: [DONE]\n",
+        b"data: [DONE]",
+        b"data:[DONE]\r",
+    ],
+)
 def test_forms_of_the_end_mark(mark: bytes) -> None:
     decoder = decoder_of()
     events, error = play(decoder, [chunk("a"), mark])
@@ -193,7 +206,7 @@ def test_an_unfinished_last_event_is_discarded() -> None:
 
 
 def test_what_says_nothing_is_skipped() -> None:
-    noise = b"\xef\xbb\xbf: comment\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\ndata:\n\ndata:   \n\nid: 5\nretry: 10\n\n"
+    noise = b'\xef\xbb\xbf: comment\n\nevent: ping\ndata: {"type": "ping"}\n\ndata:\n\ndata:   \n\nid: 5\nretry: 10\n\n'
     events, error = play(decoder_of(), [noise + chunk("a", "stop") + DONE])
     assert error is None
     assert len(events) == 1
@@ -258,8 +271,11 @@ def test_an_error_object_raises_the_class_of_its_code(body: Any, kind: Any) -> N
     [
         (b'{"error": {"message": "m", "code": 429}}', "m", errors.RateLimitError),
         (b'{"message": "m", "code": 404}', "m", errors.NotFoundError),
-        (b'{"tpe": "TooManyRequests", "errors": [{"description": "m", "key": "k", "extras": null}], "extras": null}',
-         "m", errors.RateLimitError),
+        (
+            b'{"tpe": "TooManyRequests", "errors": [{"description": "m", "key": "k", "extras": null}], "extras": null}',
+            "m",
+            errors.RateLimitError,
+        ),
         (b"plain words", "plain words", errors.SDKDefaultError),
         (b"[1]", "[1]", errors.SDKDefaultError),
         (b'"words"', "words", errors.SDKDefaultError),
@@ -267,7 +283,9 @@ def test_an_error_object_raises_the_class_of_its_code(body: Any, kind: Any) -> N
     ],
 )
 def test_an_event_named_error(data: bytes, message: str, kind: Any) -> None:
-    events, error = play(decoder_of(WRITER_V1, COMPLETION), [b'data: {"value": "a"}\n\n', b"event: error\ndata: " + data + b"\n\n"])
+    events, error = play(
+        decoder_of(WRITER_V1, COMPLETION), [b'data: {"value": "a"}\n\n', b"event: error\ndata: " + data + b"\n\n"]
+    )
     assert type(error) is kind
     assert error.message == message
     assert len(events) == 1
@@ -323,8 +341,12 @@ def test_an_event_that_is_none_in_a_mapped_dialect() -> None:
 
 # ------------------------------------------------------------- other bodies
 
-REPLY = {"id": "a", "model": "m", "choices": [{"index": 0, "message": {"role": "assistant", "content": "h\u00fc"},
-         "finish_reason": "stop"}], "usage": {"total_tokens": 3}}
+REPLY = {
+    "id": "a",
+    "model": "m",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "h\u00fc"}, "finish_reason": "stop"}],
+    "usage": {"total_tokens": 3},
+}
 TEXT = json.dumps(REPLY, ensure_ascii=False)
 
 
@@ -375,6 +397,7 @@ def test_a_stream_that_came_where_one_reply_was_asked_is_folded() -> None:
     reply = fold_whole(decoder_of(), chunk("a") + chunk("b", "stop") + DONE)
     assert reply.text == "ab"
     assert fold_whole(decoder_of(), chunk("a") + chunk("b", "stop")).text == "ab"
+    assert fold_whole(decoder_of(content_type=""), TEXT.encode()).text == "h\u00fc"
     with pytest.raises(errors.StreamInterruptedError):
         fold_whole(decoder_of(), chunk("a"))
 
@@ -471,7 +494,7 @@ def test_any_bytes_at_any_cut_end_alike_and_raise_nothing_foreign(
     whole = play(decoder_of(*which, content_type), [raw])
     assert whole[1] is None or isinstance(whole[1], errors.SDKError), repr(whole[1])
     places = sorted({0, *(cut % (len(raw) + 1) for cut in cuts), len(raw)})
-    pieces = [raw[start:end] for start, end in zip(places, places[1:], strict=False)] or [raw]
+    pieces = [raw[start:end] for start, end in itertools.pairwise(places)] or [raw]
     assert told(play(decoder_of(*which, content_type), pieces)) == told(whole)
 
 

@@ -15,6 +15,7 @@ from llmsdk._core.effects import Close, Read, Send, Sleep, TransportFailure
 from llmsdk._core.flow import Env, Received, exchange
 from llmsdk.hooks import Hooks
 from llmsdk.providers import PROVIDERS
+from llmsdk.utils.headers import Headers
 from llmsdk.utils.retries import DEFAULT_RETRY, RETRYABLE_STATUSES, BackoffStrategy, RetryBudget, RetryConfig
 
 OWN = RetryConfig("backoff", BackoffStrategy(100, 1_000, 2, 10_000), True)
@@ -525,7 +526,9 @@ def test_an_authorization_header_of_the_callers_own_is_masked_with_and_without_i
 
 
 @pytest.mark.parametrize("status", [307, 308])
-@pytest.mark.parametrize("location", ["/v2/chat", "https://api.together.xyz/v2/chat", "https://API.together.xyz:443/v2/chat"])
+@pytest.mark.parametrize(
+    "location", ["/v2/chat", "https://api.together.xyz/v2/chat", "https://API.together.xyz:443/v2/chat"]
+)
 def test_a_redirect_to_the_same_origin_is_followed_with_everything(status: int, location: str) -> None:
     player, result = play(reply(status, headers={"location": location}), reply(200))
     assert isinstance(result, Received)
@@ -618,16 +621,23 @@ def test_repeated_headers_are_kept() -> None:
 def test_a_client_with_plain_headers_will_do() -> None:
     class Plain:
         status_code = 200
-        headers = {"x-request-id": "r-2"}
 
+        def __init__(self, headers: Any) -> None:
+            self.headers = headers
+
+    for headers in ({"x-request-id": "r-2"}, Headers({"X-Request-Id": "r-2"})):
+        assert _meta_of(Plain(headers)).request_id == "r-2"
+
+
+def _meta_of(response: Any) -> Any:
     flow = exchange(make_call(), Hooks(), env_of(Clock()))
     next(flow)
-    effect = flow.send(Plain())
+    effect = flow.send(response)
     assert isinstance(effect, Read)
     flow.send(b"{}")
     with pytest.raises(StopIteration) as stop:
         flow.send(None)
-    assert stop.value.value.meta.request_id == "r-2"
+    return stop.value.value.meta
 
 
 def test_a_key_that_a_header_echoes_is_masked_in_the_error() -> None:
@@ -667,10 +677,13 @@ def test_a_call_shows_no_key() -> None:
 
 @pytest.mark.parametrize("provider", PROVIDERS.values(), ids=lambda one: one.name)
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 408, 409, 413, 418, 422, 429, 500, 502, 503, 504, 507, 529])
+@pytest.mark.parametrize(
+    "status", [400, 401, 402, 403, 404, 408, 409, 413, 418, 422, 429, 500, 502, 503, 504, 507, 529]
+)
 def test_the_class_is_that_of_the_status(provider: Any, stream: bool, status: int) -> None:
-    player, result = play(reply(status, b"<html>", headers={"content-type": "text/html"}), provider=provider,
-                          stream=stream, retries=None)
+    player, result = play(
+        reply(status, b"<html>", headers={"content-type": "text/html"}), provider=provider, stream=stream, retries=None
+    )
     kind = errors.APIStatusError.statuses.get(status, errors.SDKDefaultError)
     assert raised(result, kind).status_code == status
     assert result.server == provider.name

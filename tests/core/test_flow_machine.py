@@ -104,8 +104,9 @@ class FlowMachine(RuleBasedStateMachine):
         self.clock, self.config, self.deadline, self.stream, self.tokens = Clock(), config, deadline, stream, tokens
         self.hook = Hook() if hooked else None
         budget = RetryBudget(initial=tokens, per_second=0, per_success=0)
-        self.call = make_call(retries=config, deadline_in=deadline, clock=self.clock, budget=budget, stream=stream,
-                              timeout_s=60.0)
+        self.call = make_call(
+            retries=config, deadline_in=deadline, clock=self.clock, budget=budget, stream=stream, timeout_s=60.0
+        )
         hooks = Hooks([self.hook] if self.hook else [])
         self.flow = exchange(self.call, hooks, Env(self.clock, lambda: jitter, lambda: NOW))
         self.step(lambda: next(self.flow))
@@ -164,7 +165,10 @@ class FlowMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.over and isinstance(self.effect, Send))
     @rule(
-        status=STATUSES, part=st.floats(0, 0.9), wait=st.none() | WAITS, word=st.sampled_from([None, None, "true", "false"]),
+        status=STATUSES,
+        part=st.floats(0, 0.9),
+        wait=st.none() | WAITS,
+        word=st.sampled_from([None, None, "true", "false"]),
         mood=st.sampled_from(["nothing", "nothing", "raise before", "raise after", "convert"]),
     )
     def answer(self, status: int, part: float, wait: str | None, word: str | None, mood: str) -> None:
@@ -225,9 +229,7 @@ class FlowMachine(RuleBasedStateMachine):
 
     @invariant()
     def attempts_are_bounded(self) -> None:
-        if self.config is None:
-            retries = 0
-        elif self.config.strategy == "none":
+        if self.config is None or self.config.strategy == "none":
             retries = 0
         else:
             retries = min(self.tokens, (self.config.max_attempts or 10**6) - 1)

@@ -84,6 +84,4 @@ class BodyReader:
         kept = bytearray()
         for piece in self._pieces:
             kept += piece[: size - len(kept)]
-            if len(kept) >= size:
-                break
         return bytes(kept)

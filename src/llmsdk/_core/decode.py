@@ -159,7 +159,10 @@ def map_document(mapping: Mapping[str, str], model: type[Any], document: Any) ->
 
 def _unset(reply: Any, path: tuple[Any, ...]) -> None:
     for step in path[:-1]:
-        reply = reply[step] if isinstance(step, int) else getattr(reply, step, None)
+        if isinstance(step, int):
+            reply = reply[step] if is_list(reply) else None
+        else:
+            reply = getattr(reply, step, None)
     if isinstance(reply, BaseModel):
         reply.model_fields_set.discard(path[-1])
 
@@ -195,15 +198,12 @@ def _is_deep(document: Any) -> bool:
 def _problem(failure: Exception, document: Any, body: bytes, content_type: str) -> str:
     if not body.strip():
         return "the body is empty"
-    if document is MISSING:
+    if document is MISSING or not isinstance(failure, ValidationError):
         looks = "HTML" if body.lstrip()[:1] == b"<" else "not valid JSON"
         return f"the body is {looks} (content type {content_type or 'not given'})"
-    if isinstance(failure, ValidationError):
-        # Places and kinds only: the text of a pydantic error quotes the reply.
-        error = failure.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in error["loc"])
-        return f"{place or 'the body'}: {error['msg']}"
-    return "the body is nested too deeply or holds a number that is too large"
+    # Places and kinds only: the text of a pydantic error quotes the reply.
+    error = failure.errors(include_url=False, include_context=False, include_input=False)[0]
+    return f"{'.'.join(map(str, error['loc'])) or 'the body'}: {error['msg']}"
 
 
 def _unexpected(problem: str, body: bytes, meta: ReplyMeta, secrets: Iterable[str]) -> ResponseValidationError:

@@ -30,6 +30,13 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Pull:
+    """Give the next raw bytes of a body that stays open, from what the driver's `chunks` made; None at its end."""
+
+    chunks: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Give a response's connection back if its body was read whole, else close it."""
 
@@ -55,7 +62,7 @@ class Invoke:
     wrap: Callable[[Any], Any] | None = None
 
 
-Effect = Send | Read | Close | Sleep | Invoke
+Effect = Send | Read | Pull | Close | Sleep | Invoke
 Flow = Generator[Effect, Any, T]
 
 FailureKind = Literal["connect", "timeout", "network", "protocol", "coding", "too large", "request"]
@@ -90,6 +97,12 @@ def read(response: Any, max_bytes: int, countdown: Countdown, *, truncate: bool 
     """Read a body."""
     body: bytes = yield Read(response, max_bytes, countdown, truncate)
     return body
+
+
+def pull(chunks: Any) -> Flow[bytes | None]:
+    """Read on in a body that stays open."""
+    raw: bytes | None = yield Pull(chunks)
+    return raw
 
 
 def close(response: Any) -> Flow[None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from pydantic import BaseModel
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 from ..errors import RequestValidationError, UnsupportedOperationError, UnsupportedParameterError
 from ..utils.shapes import is_object
@@ -67,7 +67,7 @@ def encode(
     route = find_route(operation, provider, providers)
     where = f"{operation.resource}.{operation.name}"
     check_names(params, known_names(operation.request), where=where)
-    params = {name: _plain(value) for name, value in params.items()}
+    params = {name: value if name in operation.files else _plain(value) for name, value in params.items()}
     streaming = _wants_stream(operation, provider, route, params)
     params, dropped = _supported(operation, provider, route, params, unsupported, providers)
     check_required(params, operation.required - route.optional, where=f"{where} on server {provider.name!r}")
@@ -214,7 +214,7 @@ def _culprit(wire: Mapping[str, Any]) -> str | None:
 
     for name, value in wire.items():
         try:
-            json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+            json.dumps(value, allow_nan=False, ensure_ascii=False, default=to_jsonable_python).encode()
         except (TypeError, ValueError, RecursionError):
             return name
     return None

@@ -174,7 +174,7 @@ class EventDecoder:
         if document is not MISSING:
             try:
                 return map_document(self._route.event, self._operation.chunk or dict, document)
-            except (ValidationError, RecursionError) as exc:
+            except ValidationError as exc:
                 raise self._invalid(f"an event is not what was asked for{_place(exc)}", data) from None
         raise self._invalid("an event is not valid JSON", data)
 
@@ -228,10 +228,8 @@ class EventDecoder:
         return ResponseValidationError(message, status_code=meta.status_code, body=text, meta=meta)
 
 
-def _place(exc: Exception) -> str:
+def _place(exc: ValidationError) -> str:
     """Say where an event is wrong; a pydantic error's own text would quote it."""
-    if not isinstance(exc, ValidationError):
-        return ""
     parts = exc.errors(include_input=False, include_url=False)[0]["loc"]
     return f", at {'.'.join(map(str, parts))}" if parts else ""
 

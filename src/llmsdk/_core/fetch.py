@@ -14,6 +14,7 @@ from .effects import Flow, TransportFailure, close, invoke, read, send
 from .flow import BuildRequest, Env
 
 _MAX_REDIRECTS = 5
+_MAX_URL = 1 << 15  # clients refuse URLs of twice that length with errors of their own
 Resolve = Callable[[str, int], Any]
 """Answers, or awaits, with the addresses of a host as `getaddrinfo` gives them."""
 
@@ -52,10 +53,11 @@ def fetch(
             response = yield from send(request, countdown)
         except TransportFailure as failure:
             raise _failed(failure) from failure.__cause__
+        dropped = False
         try:
             location = response.headers.get("location", "")
             if 300 <= response.status_code < 400 and location:
-                url = urljoin(url, location)
+                url = _joined(url, location)
                 continue
             body = yield from read(response, max_bytes, countdown)
             if response.status_code != 200:
@@ -64,14 +66,27 @@ def fetch(
             return body
         except TransportFailure as failure:
             raise _failed(failure) from failure.__cause__
+        except GeneratorExit:
+            dropped = True  # nobody performs effects any more
+            raise
         finally:
-            yield from close(response)
+            if not dropped:
+                yield from close(response)
     raise ResponseValidationError(f"the file's URL redirects more than {_MAX_REDIRECTS} times")
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise ResponseValidationError("the file's URL redirects to what is no URL") from None
 
 
 def _check(url: str) -> None:
     try:
         check_base_url(url.partition("#")[0])
+        if len(url) > _MAX_URL:
+            raise ValueError(f"url: got a str of {len(url)} characters; accepted are {_MAX_URL}")
     except ValueError as exc:
         raise ResponseValidationError(f"the file's URL cannot be fetched: {exc}") from None
 

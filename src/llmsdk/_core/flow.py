@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -131,7 +130,9 @@ def exchange(call: Call, hooks: Hooks, env: Env) -> Flow[Received]:
     """
     started = env.clock()
     stale = 0
-    for number in itertools.count(1):
+    number = 0
+    while True:
+        number += 1
         outcome = yield from _attempt(call, hooks, env, started, number)
         if isinstance(outcome, Received):
             _budget(call).success()
@@ -145,7 +146,6 @@ def exchange(call: Call, hooks: Hooks, env: Env) -> Flow[Received]:
         if call.log is not None:
             call.log("retrying in %.3f s after %s", delay, type(outcome.error).__name__)
         yield from sleep(delay)
-    raise AssertionError("unreachable")
 
 
 def _delay(call: Call, failed: _Failed, made: int, env: Env, started: float) -> float | None:
@@ -252,16 +252,17 @@ def _send(
     call: Call, request: Any, headers: list[tuple[str, str]], authorization: Secret | None, countdown: Countdown
 ) -> Flow[Any]:
     """Send a request; 307 and 308 to the same origin are followed, nothing else is (RFC 9110, 15.4)."""
-    for redirects in itertools.count():
+    redirects = 0
+    while True:
         response = yield from send(request, countdown)
         if response.status_code not in (307, 308) or redirects == _MAX_REDIRECTS:
             return response
+        redirects += 1
         target = _same_origin_target(str(request.url), response.headers.get("location", ""))
         if target is None:
             return response
         yield from close(response)
         request = call.build(call.encoded.method, target, headers, authorization, call.content, countdown)
-    raise AssertionError("unreachable")
 
 
 def _same_origin_target(url: str, location: str) -> str | None:

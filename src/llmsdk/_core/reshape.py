@@ -34,7 +34,7 @@ class WidthHeight:
     """`size="768x512"` where width and height are two parameters."""
 
     def __call__(self, value: Any) -> Mapping[str, Any]:
-        match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", value) if isinstance(value, str) else None
+        match = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", value) if isinstance(value, str) else None
         if match is None:
             raise ValueError('must be "WIDTHxHEIGHT" in pixels, such as "1024x1024"')
         return {"width": int(match[1]), "height": int(match[2])}

@@ -70,7 +70,8 @@ class Structured:
     """How a server is asked for an answer in the form of a JSON schema; the defaults are OpenAI's parameter.
 
     Attributes:
-        way: `json_schema` as the response format; `json_object` with the schema in a system message; or a forced `tool`.
+        way: `json_schema` as the response format; `json_object`, with the schema in a system message; or a forced
+            `tool`.
         strict: Whether the server takes `strict`, for which every property is required and every object closed.
         lacks: Keywords of JSON schema that the server refuses; they are told in descriptions instead.
         formats: The values of `format` that it takes; None where it takes any.
@@ -97,6 +98,7 @@ class Route:
         streams: Whether the server can stream this operation.
         says_stream: Whether the body holds `stream`; False where the path says it.
         ends_with_connection: Whether a stream may end without finish reason and sentinel.
+        usage_wish: Parameters that make a stream report its token counts; empty where it does so unasked, or cannot.
         page: How lists are paged; None for a list in one piece.
         statuses: Error statuses that the provider documents.
         structured: How an answer in the form of a JSON schema is asked for.
@@ -113,6 +115,7 @@ class Route:
     streams: bool = True
     says_stream: bool = True
     ends_with_connection: bool = False
+    usage_wish: Mapping[str, Any] = field(default_factory=dict[str, Any])
     page: Page | None = None
     statuses: tuple[int, ...] = ()
     structured: Structured = Structured()

@@ -40,8 +40,9 @@ def check_required(given: Mapping[str, Any], required: Iterable[str], *, where: 
         RequestValidationError: Naming the first that is missing.
     """
     for name in sorted(required):
-        if given.get(name) is None:
-            came = "None came" if name in given else "it is missing"
+        value = given.get(name)
+        if value is None or (name == "model" and value == ""):
+            came = "it is missing" if name not in given else "None came" if value is None else "it is empty"
             raise RequestValidationError(f"{name}: required by {where}, but {came}", param=name)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar, assert_never, cast
+from typing import Any, Protocol, Self, TypeVar, assert_never, cast
 
 import anyio
 from anyio.lowlevel import EventLoopToken, current_token
@@ -13,12 +13,12 @@ from anyio.lowlevel import EventLoopToken, current_token
 from .._core.auth import Secret
 from .._core.body import BodyReader
 from .._core.countdown import Countdown
-from .._core.effects import Close, Effect, Flow, Invoke, Read, Send, Sleep
+from .._core.effects import Close, Effect, Flow, Invoke, Pull, Read, Send, Sleep
 from .client import build_own, build_shown, build_with, own_of, refuse_offline, shown
 from .failures import translate
 from .loops import close_soon, is_over
 from .protocols import AsyncHttpClient
-from .transport import AsyncTransport
+from .transport import AsyncTransport, OwnRequest
 
 T = TypeVar("T")
 
@@ -26,16 +26,28 @@ _MAX_BUFFERED = 64  # pieces that a closed response may still hand out
 _CLOSE_S = 2.0  # closing is never waited for longer, not even by a cancelled task
 
 
+class Transport(Protocol):
+    """What sends the requests of one event loop."""
+
+    async def send(self, request: OwnRequest, shown: Any) -> Any:
+        """Send a request; the answer is like `Reply`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        ...
+
+
 @dataclass(slots=True)
 class _OfLoop:
     """The transport of one event loop."""
 
     token: EventLoopToken
-    transport: AsyncTransport
+    transport: Transport
     keeper: AsyncGenerator[None, None]
 
 
-async def _keep(transport: AsyncTransport) -> AsyncGenerator[None, None]:
+async def _keep(transport: Transport) -> AsyncGenerator[None, None]:
     """Close a transport when its event loop ends.
 
     Loops close the async generators that are still open when they shut down, so that sockets do not outlive their loop
@@ -51,9 +63,17 @@ async def _keep(transport: AsyncTransport) -> AsyncGenerator[None, None]:
 class AsyncDriver:
     """One per SDK; has a transport per event loop, since connections cannot move between loops."""
 
-    def __init__(self, client: AsyncHttpClient | None, *, is_hooked: bool) -> None:
+    def __init__(
+        self,
+        client: AsyncHttpClient | None,
+        *,
+        is_hooked: bool,
+        make_transport: Callable[[], Transport] = AsyncTransport,
+    ) -> None:
         self._client = client
         self._is_hooked = is_hooked
+        self._make_transport = make_transport
+        self._is_watched = client is not None or getattr(make_transport, "is_watched", False)
         self._loops: dict[object, _OfLoop] = {}
 
     def build(
@@ -92,6 +112,8 @@ class AsyncDriver:
                 return await self._send(effect)
             case Read():
                 return await self._read(effect)
+            case Pull():
+                return await anext(effect.chunks, None)
             case Close():
                 await self.release(effect.response)
             case Sleep():
@@ -110,7 +132,7 @@ class AsyncDriver:
     @property
     def can_poll(self) -> bool:
         """Whether a read can be asked for bytes that have already arrived, and no others."""
-        return self._client is None
+        return not self._is_watched
 
     async def release(self, response: Any, iterator: AsyncIterator[bytes] | None = None) -> None:
         """Close a response, whatever happens to the task meanwhile.
@@ -146,13 +168,13 @@ class AsyncDriver:
         """Whether a loop that still runs holds connections of this driver."""
         return any(not is_over(of_loop.token) for of_loop in self._loops.values())
 
-    async def _transport(self) -> AsyncTransport:
+    async def _transport(self) -> Transport:
         token = current_token()
         of_loop = self._loops.get(token.native_token)
         if of_loop is None:
             for native in [key for key, other in self._loops.items() if is_over(other.token)]:
                 self._loops.pop(native, None)
-            transport = AsyncTransport()
+            transport = self._make_transport()
             of_loop = self._loops[token.native_token] = _OfLoop(token, transport, _keep(transport))
             await anext(of_loop.keeper)
         return of_loop.transport
@@ -161,16 +183,20 @@ class AsyncDriver:
         request = effect.request
         refuse_offline(request.url)
         try:
-            if self._client is None:
-                transport = await self._transport()
-                reply = await transport.send(own_of(request), request)
-                return shown(reply) if self._is_hooked else reply
+            if not self._is_watched:
+                return await self._handle(request)
             with anyio.fail_after(max(0.0, effect.countdown.left())):
-                return await self._client.send(request, stream=True, follow_redirects=False)
+                return await self._handle(request)
         except Exception as exc:
             if (failure := translate(exc, effect.countdown)) is None:
                 raise
             raise failure from exc
+
+    async def _handle(self, request: Any) -> Any:
+        if self._client is not None:
+            return await self._client.send(request, stream=True, follow_redirects=False)
+        reply = await (await self._transport()).send(own_of(request), request)
+        return shown(reply) if self._is_hooked else reply
 
     async def _read(self, effect: Read) -> bytes:
         response = effect.response
@@ -192,8 +218,8 @@ class AsyncDriver:
         return body.finish()
 
     async def next_chunk(self, iterator: AsyncIterator[bytes], countdown: Countdown) -> bytes | None:
-        """Read the next piece; our own transport obeys the countdown by itself, a supplied client is watched."""
-        if self._client is None:
+        """Read the next piece; our default transport obeys the countdown by itself, others are watched."""
+        if not self._is_watched:
             return await anext(iterator, None)
         with anyio.fail_after(max(0.0, countdown.left())):
             return await anext(iterator, None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from .async_driver import AsyncDriver
+    from .async_driver import AsyncDriver, Transport
     from .protocols import AsyncHttpClient, HttpClient
     from .sync_driver import SyncDriver
 
@@ -28,6 +28,16 @@ class Embedded(Protocol):
         ...
 
 
+def _transport_of(backend: str) -> Callable[[], Transport]:
+    if backend == "aiohttp":
+        from .aiohttp_transport import AiohttpTransport
+
+        return AiohttpTransport
+    from .transport import AsyncTransport
+
+    return AsyncTransport
+
+
 _inherited: list[Any] = []  # connections of the parent process: a finalizer here would speak on them
 
 
@@ -41,11 +51,13 @@ class Drivers:
         start_embedded: Callable[[], Embedded],
         *,
         is_hooked: bool,
+        backend: str = "httpx",
     ) -> None:
         self._client = client
         self._async_client = async_client
         self._start_embedded = start_embedded
         self._is_hooked = is_hooked
+        self._backend = backend
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._sync: SyncDriver | None = None
@@ -82,7 +94,9 @@ class Drivers:
             if self._async is None:
                 from .async_driver import AsyncDriver
 
-                self._async = AsyncDriver(self._async_client, is_hooked=self._is_hooked)
+                self._async = AsyncDriver(
+                    self._async_client, is_hooked=self._is_hooked, make_transport=_transport_of(self._backend)
+                )
             return self._async
 
     def embedded_url(self) -> str:

@@ -24,6 +24,13 @@ _KINDS: dict[str, FailureKind] = {
     "ClosedResourceError": "network",
     "EndOfStream": "network",
     "OSError": "network",
+    # aiohttp's
+    "ClientConnectorError": "connect",
+    "ClientSSLError": "connect",
+    "ServerDisconnectedError": "network",
+    "ClientPayloadError": "protocol",
+    "ClientResponseError": "protocol",
+    "ClientError": "network",
     "RemoteProtocolError": "protocol",
     "TooManyRedirects": "protocol",
     "DecodingError": "coding",

@@ -8,11 +8,13 @@ from typing import Any, Protocol
 class HttpClient(Protocol):
     """What a supplied sync client has to have; `httpx.Client` and `httpx2.Client` do."""
 
-    def build_request(self, method: str, url: str, **kwargs: Any) -> Any:
-        """Make a request of `headers`, `content` and `extensions`."""
+    def build_request(
+        self, method: str, url: str, *, headers: Any = ..., content: Any = ..., extensions: Any = ...
+    ) -> Any:
+        """Make a request; `extensions` holds the timeouts."""
         ...
 
-    def send(self, request: Any, **kwargs: Any) -> Any:
+    def send(self, request: Any, *, stream: bool = ..., follow_redirects: bool = ...) -> Any:
         """Send a request, with `stream=True`: the body is left unread."""
         ...
 
@@ -24,11 +26,13 @@ class HttpClient(Protocol):
 class AsyncHttpClient(Protocol):
     """What a supplied async client has to have; `httpx.AsyncClient` and `httpx2.AsyncClient` do."""
 
-    def build_request(self, method: str, url: str, **kwargs: Any) -> Any:
-        """Make a request of `headers`, `content` and `extensions`."""
+    def build_request(
+        self, method: str, url: str, *, headers: Any = ..., content: Any = ..., extensions: Any = ...
+    ) -> Any:
+        """Make a request; `extensions` holds the timeouts."""
         ...
 
-    async def send(self, request: Any, **kwargs: Any) -> Any:
+    async def send(self, request: Any, *, stream: bool = ..., follow_redirects: bool = ...) -> Any:
         """Send a request, with `stream=True`: the body is left unread."""
         ...
 

@@ -73,11 +73,11 @@ class Shards(Generic[PoolT]):
     def _new_host(self, host: tuple[bytes, bytes, int | None]) -> tuple[list[Shard[PoolT]], dict[str, Any]]:
         scheme = host[0].decode("ascii")
         shards: list[Shard[PoolT]] = []
-        made = self._of_host[host] = (shards, _pool_options(scheme, _proxy_for(scheme, host[1].decode("ascii"))))
+        made = self._of_host[host] = (shards, _pool_options(scheme, proxy_of(scheme, host[1].decode("ascii"))))
         return made
 
 
-def _proxy_for(scheme: str, host: str) -> str | None:
+def proxy_of(scheme: str, host: str) -> str | None:
     """Find the environment's proxy for a host (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY)."""
     proxies = getproxies()
     url = proxies.get(scheme) or proxies.get("all")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, assert_never, cast
 from .._core.auth import Secret
 from .._core.body import BodyReader
 from .._core.countdown import Countdown
-from .._core.effects import Close, Effect, Flow, Invoke, Read, Send, Sleep
+from .._core.effects import Close, Effect, Flow, Invoke, Pull, Read, Send, Sleep
 from ..errors import ConfigurationError
 from .client import build_own, build_shown, build_with, own_of, refuse_offline, shown
 from .failures import translate
@@ -67,6 +67,8 @@ class SyncDriver:
                 return self._send(effect)
             case Read():
                 return self._read(effect)
+            case Pull():
+                return next(effect.chunks, None)
             case Close():
                 effect.response.close()
             case Sleep():

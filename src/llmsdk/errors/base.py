@@ -76,12 +76,14 @@ class RemoteError(SDKError):
     Attributes:
         meta: Server, headers, attempts; None where nothing was sent.
         partial: What a stream had folded up to the error; None outside streams.
+        earlier: Where a call may go on to other servers, the errors of those that it had tried before.
     """
 
     def __init__(self, message: str, *, meta: ReplyMeta | None = None, partial: Any = None) -> None:
         super().__init__(message)
         self.meta = meta
         self.partial = partial
+        self.earlier: tuple[RemoteError, ...] = ()
 
     @property
     def server(self) -> str | None:

@@ -47,7 +47,7 @@ class ReplyMeta:
 
     `headers` are case-insensitive. `dropped` names the parameters that `unsupported="drop"` left out.
     `elapsed_ms` counts all attempts and waits; of a stream it ends with the arrival of the headers. `structured` says
-    how the answer's form was asked for: `json_schema_strict`, `json_schema`, `json_object`, `tool`; None where none was.
+    how `chat.parse` asked for the answer's form: `json_schema_strict`, `json_schema`, `json_object` or `tool`.
     """
 
     server: str

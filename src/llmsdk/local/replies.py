@@ -148,11 +148,23 @@ def _chat_answer(params: Mapping[str, Any], messages: list[Json], reasoning: lis
     if kind in {"json_schema", "json_object"}:
         holder = wanted.get("json_schema")
         schema = holder.get("schema") if is_object(holder) else None
-        schema = schema if schema is not None else wanted.get("schema")
+        schema = schema if schema is not None else wanted.get("schema") or _schema_told(messages)
         said = {"provider": "embedded", "said": asked[:_QUOTED]}
         value = said if schema is None or schema == {"type": "object"} else example(schema, hint=_hint(asked))
         return _answer(json.dumps(value, ensure_ascii=False), params, reasoning)
     return _answer(_say(asked + _attachments(messages), params, index), params, reasoning)
+
+
+def _schema_told(messages: list[Json]) -> Any:
+    """Find the JSON schema that a system message shows, as a model would."""
+    for text in (_text_of(message.get("content")) for message in messages if message.get("role") == "system"):
+        start = text.find("{")
+        if start >= 0 and "schema" in text[:start].lower():
+            try:
+                return json.JSONDecoder().raw_decode(text, start)[0]
+            except ValueError:
+                continue
+    return None
 
 
 def _chat_pieces(answer: Answer, scores: list[Json] | None) -> Iterator[Json]:

@@ -264,6 +264,11 @@ class ChatAccumulator(Accumulator[ChatCompletionChunk, ChatCompletionResponse]):
         return ChatCompletionResponse.model_validate(whole)
 
     @property
+    def usage(self) -> Any:
+        """The token counts, where they have come."""
+        return self._head.usage
+
+    @property
     def finished(self) -> bool:
         """Whether every choice has a finish reason."""
         return bool(self._choices) and all(state.finish_reason for state in self._choices.values())

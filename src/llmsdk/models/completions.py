@@ -276,6 +276,11 @@ class CompletionAccumulator(Accumulator[CompletionChunk, CompletionResponse]):
         return CompletionResponse.model_validate({**head, "choices": [state.build() for state in states]})
 
     @property
+    def usage(self) -> Any:
+        """The token counts, where they have come."""
+        return self._head.usage
+
+    @property
     def finished(self) -> bool:
         """Whether every choice has a finish reason."""
         return bool(self._choices) and all(state.finish_reason for state in self._choices.values())

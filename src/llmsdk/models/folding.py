@@ -29,6 +29,11 @@ class Accumulator(ABC, Generic[ChunkT, ReplyT]):
     def finished(self) -> bool:
         """Whether everything that was begun has come to its end."""
 
+    @property
+    def usage(self) -> Any:
+        """The token counts, where they have come."""
+        return getattr(self.build(), "usage", None)
+
     def failed_choice(self) -> Any | None:
         """Give the error object of a choice that failed and never got a finish reason; None if there is none."""
         return None

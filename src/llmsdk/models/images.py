@@ -345,6 +345,11 @@ class ImageChunk(Model):
     created_at: Number = None
     partial_image_index: Whole = None
 
+    @property
+    def text(self) -> str:
+        """Images have no text; here so that every stream can be asked for it."""
+        return ""
+
 
 # ---------------------------------------------------------------- folding
 
@@ -390,6 +395,11 @@ class ImageAccumulator(Accumulator[ImageChunk, ImageResponse]):
             return self._whole
         items = [dict(self._items[index]) for index in sorted(self._items)]
         return ImageResponse.model_validate({**self._head, "data": items})
+
+    @property
+    def usage(self) -> Any:
+        """The token counts, where they have come."""
+        return self._head.get("usage")
 
     @property
     def finished(self) -> bool:

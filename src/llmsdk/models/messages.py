@@ -227,6 +227,13 @@ ChatMessageParam: TypeAlias = (
 )
 """A message to send; one of another role goes through as it is."""
 
+
+class _OtherMessage(TypedDict, total=False):
+    """A message of a role that this package does not know; nothing but the role is checked."""
+
+    role: Required[str]
+
+
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
 
@@ -244,7 +251,7 @@ MessageItem: TypeAlias = Annotated[
     | Annotated[AssistantMessage, Tag("assistant")]
     | Annotated[ToolMessage, Tag("tool")]
     | Annotated[FunctionMessage, Tag("function")]
-    | Annotated[dict[str, Any], Tag("other")]
+    | Annotated[_OtherMessage, Tag("other")]
     | Annotated[ChatMessage, Tag("model")],
     Discriminator(_message_tag),
 ]

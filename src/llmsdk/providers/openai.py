@@ -7,6 +7,7 @@ from .._core.spec import Page, Provider, Route, Structured
 
 _BASE64 = Renamed("response_format", (("base64", "b64_json"),))
 _OPTIONAL_MODEL = frozenset({"model"})
+_USAGE_WISH = {"stream_options": {"include_usage": True}}
 
 # platform.openai.com, guide on structured outputs, section on supported schemas.
 _STRUCTURED = Structured(
@@ -31,8 +32,8 @@ _STRUCTURED = Structured(
 
 # Such servers take more than OpenAI documents, each its own set, so nothing of the vocabulary is refused here.
 _ROUTES = {
-    "createCompletion": Route(),
-    "createChatCompletion": Route(),
+    "createCompletion": Route(usage_wish=_USAGE_WISH),
+    "createChatCompletion": Route(usage_wish=_USAGE_WISH),
     "createImage": Route(optional=_OPTIONAL_MODEL, reshape={"response_format": _BASE64}),
     "editImage": Route(optional=_OPTIONAL_MODEL, reshape={"response_format": _BASE64}),
     "createEmbedding": Route(),
@@ -46,7 +47,7 @@ OPENAI = Provider(
     key_hosts=("api.openai.com",),
     key_required=False,
     request_id=("x-request-id", "request-id", "cf-ray"),
-    routes={**_ROUTES, "createChatCompletion": Route(structured=_STRUCTURED)},
+    routes={**_ROUTES, "createChatCompletion": Route(usage_wish=_USAGE_WISH, structured=_STRUCTURED)},
 )
 
 LOCAL = Provider(name="local", auth=None, key_required=False, embedded=True, routes=_ROUTES)

@@ -46,6 +46,7 @@ R9S = Provider(
             ),
             structured=Structured(strict=False),
             statuses=(*_STATUSES, 409),
+            usage_wish={"stream_options": {"include_usage": True}},
         ),
         "createImage": Route(
             unsupported=frozenset(
@@ -68,7 +69,7 @@ R9S = Provider(
             statuses=_STATUSES,
         ),
         "editImage": Route(optional=frozenset({"model"}), reshape={"response_format": _BASE64}, statuses=_STATUSES),
-        # Published by r9s-ai/r9s-python (embeddings of the relay, in OpenAI's words); the relay's description is silent.
+        # Published in r9s-ai/r9s-python: docs/models/embeddingrequest.md; the relay's own description is silent.
         "createEmbedding": Route(unsupported=frozenset({"input_type"}), statuses=_STATUSES),
         "listModels": Route(unsupported=frozenset({"dedicated"}), statuses=(401, 403, 500)),
         "retrieveModel": Route(statuses=(401, 403, 404, 500)),

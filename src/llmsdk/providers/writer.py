@@ -150,6 +150,7 @@ WRITER_V1 = Provider(
                 }
             ),
             structured=Structured(strict=False),
+            usage_wish={"stream_options": {"include_usage": True}},
             statuses=_V1_STATUSES,
         ),
         "listModels": Route(

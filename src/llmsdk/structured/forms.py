@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
@@ -22,9 +22,8 @@ from ..utils.shapes import is_list, is_object
 T = TypeVar("T")
 
 _WHERE = "response_format"
+_KINDS: Any = (type, TypeAdapter)
 _FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n?(.*?)(?:\n?```\s*)?", re.DOTALL)
-_CUT_REASONS = frozenset({"length"})
-_REFUSED_REASONS = frozenset({"content_filter"})
 
 
 @dataclass(frozen=True)
@@ -71,11 +70,13 @@ class Form(Generic[T]):
     def _problems(self, exc: ValidationError, data: Any) -> AnswerProblems:
         errors = exc.errors(include_url=False, include_context=False, include_input=False)
         problems = [Problem(place_of(error["loc"], data, self.known_names), error["type"]) for error in errors]
-        told = [f"{problem.place or 'the answer'}: {error['msg']}" for problem, error in zip(problems, errors, strict=True)]
+        told = [
+            f"{problem.place or 'the answer'}: {error['msg']}" for problem, error in zip(problems, errors, strict=True)
+        ]
         return AnswerProblems(list(dict.fromkeys(problems)), told=list(dict.fromkeys(told)))
 
 
-class AnswerProblems(Exception):  # noqa: N818 - a value on its way to becoming an error
+class AnswerProblems(Exception):
     """What is wrong with an answer; `told` may quote it, and goes to the model alone."""
 
     def __init__(self, problems: list[Problem], *, is_cut: bool = False, told: Sequence[str] = ()) -> None:
@@ -91,18 +92,22 @@ def form_of(response_format: Any) -> Form[Any]:
     Raises:
         RequestValidationError: It is no type, or one that no JSON schema can say.
     """
-    is_type = isinstance(response_format, type | TypeAdapter) or hasattr(response_format, "__origin__")
-    if not is_type and type(response_format).__name__ not in {"UnionType", "TypeAliasType"}:
-        hint = "; that form goes to chat.create" if is_object(response_format) else ""
+    kind = type(response_format).__name__
+    if not (
+        isinstance(response_format, _KINDS)
+        or hasattr(response_format, "__origin__")
+        or kind in {"UnionType", "TypeAliasType"}
+    ):
+        hint = "; that form goes to chat.create" if isinstance(response_format, dict) else ""
         raise RequestValidationError(
-            f"{_WHERE}: must be a pydantic model, dataclass or TypedDict class, or a TypeAdapter, "
-            f"got {type(response_format).__name__}{hint}",
+            f"{_WHERE}: must be a pydantic model, dataclass or TypedDict class, or a TypeAdapter, got {kind}{hint}",
             param=_WHERE,
         )
     try:
-        return _form_of(response_format)
-    except TypeError:  # not hashable
+        hash(response_format)
+    except TypeError:
         return _form_of.__wrapped__(response_format)
+    return _form_of(response_format)
 
 
 @lru_cache(maxsize=256)
@@ -153,6 +158,16 @@ def _drop_null(data: Any, place: tuple[str | int, ...]) -> bool:
         del holder[name]
         return True
     return False
+
+
+class Unfit(Exception):
+    """An answer that cannot be used: the error to raise, and what to tell the model unless its answer is `too_long`."""
+
+    def __init__(self, error: ParseError | IncompleteOutputError, told: str, too_long: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.told = told
+        self.too_long = too_long
 
 
 # ---------------------------------------------------------------- out and back
@@ -220,29 +235,41 @@ class Ask(Generic[T]):
             IncompleteOutputError: The JSON is cut.
             ParseError: The answer does not fit.
         """
+        try:
+            return self.judge(reply)
+        except Unfit as exc:
+            error = exc.error
+        raise error
+
+    def judge(self, reply: ChatCompletionResponse) -> T:
+        """Parse the answer of a reply.
+
+        Raises:
+            RefusalError: The model refused.
+            Unfit: The answer is cut or does not fit.
+        """
         choice = reply.choices[0] if reply.choices else None
         text = self.text(reply)
         finish_reason = choice.finish_reason if choice else None
         refusal = text_of(choice.message.refusal) if choice else ""
-        if refusal or finish_reason in _REFUSED_REASONS:
-            why = "a content filter cut the answer" if finish_reason in _REFUSED_REASONS else "the model refused"
-            raise RefusalError(f"{why}; `.reply` holds the reply", reply=reply, text=refusal or text, meta=reply._meta)
+        is_filtered = finish_reason == "content_filter"
+        if refusal or is_filtered:
+            why = "a content filter cut the answer" if is_filtered else "the model refused to answer"
+            raise RefusalError(f"{why}; `.reply` holds the reply", reply=reply, text=refusal or text, meta=reply.meta)
         try:
             return self.form.read(text)
         except AnswerProblems as exc:
             found = exc
-        error: ParseError | IncompleteOutputError
-        if found.is_cut or (finish_reason in _CUT_REASONS and found.problems[0].kind == "json_invalid"):
-            hint = "max_tokens was reached" if finish_reason in _CUT_REASONS else f"finish reason {finish_reason!r}"
-            message = f"the answer ends before its JSON does ({hint}); `.text` holds what came"
-            error = IncompleteOutputError(message, reply=reply, text=text, meta=reply._meta)
-        else:
-            shown = [str(problem) for problem in found.problems[:5]]
-            more = f" and {len(found.problems) - 5} more" if len(found.problems) > 5 else ""
-            message = f"the answer does not fit {self.form.name}: {'; '.join(shown)}{more}"
-            error = ParseError(message, reply=reply, text=text, problems=found.problems, meta=reply._meta)
-        error.told = found.told
-        raise error
+        is_long = finish_reason == "length"
+        if found.is_cut or (is_long and found.problems[0].kind == "json_invalid"):
+            why = "max_tokens was reached" if is_long else "it just ended"
+            message = f"the answer ends before its JSON does ({why}); `.text` holds what came"
+            raise Unfit(IncompleteOutputError(message, reply=reply, text=text, meta=reply.meta), found.told, is_long)
+        shown = [str(problem) for problem in found.problems[:5]]
+        more = f" and {len(found.problems) - 5} more" if len(found.problems) > 5 else ""
+        message = f"the answer does not fit {self.form.name}: {'; '.join(shown)}{more}"
+        error = ParseError(message, reply=reply, text=text, problems=found.problems, meta=reply.meta)
+        raise Unfit(error, found.told, is_long)
 
     def again(self, reply: ChatCompletionResponse, told: str) -> list[Any]:
         """Make the messages that tell the model what was wrong with its answer."""
@@ -267,4 +294,4 @@ def unwrapped(form: Form[Any], value: Any) -> Any:
     """Take the value out of the object that a server wants around it."""
     if not form.is_wrapped:
         return value
-    return cast("dict[str, Any]", value).get("value") if is_object(value) else None
+    return value.get("value") if is_object(value) else None

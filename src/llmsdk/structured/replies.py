@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar, cast
 
 from pydantic import PrivateAttr
 
@@ -27,12 +27,16 @@ class ParsedChatCompletion(ChatCompletionResponse, Generic[T]):
         """How often the model was asked again before the answer fitted."""
         return self._reasks
 
+    @classmethod
+    def of(cls, reply: ChatCompletionResponse, parsed: Any, reasks: int) -> Self:
+        """Give a reply its parsed value."""
+        made = cls.model_construct(set(reply.model_fields_set), **reply.__dict__, **(reply.model_extra or {}))
+        made._meta = reply.meta
+        made._parsed, made._reasks = parsed, reasks
+        return made
 
-def with_parsed(reply: ChatCompletionResponse, parsed: T, reasks: int) -> ParsedChatCompletion[T]:
-    """Give a reply its parsed value."""
-    made = ParsedChatCompletion[T].model_construct(
-        set(reply.model_fields_set), **reply.__dict__, **(reply.model_extra or {})
-    )
-    made._meta = reply._meta
-    made._parsed, made._reasks = parsed, reasks
-    return made
+
+def with_parsed(reply: ChatCompletionResponse, parsed: T, reasks: int = 0) -> ParsedChatCompletion[T]:
+    """Give a reply its parsed value, with its type."""
+    kind: type[ParsedChatCompletion[T]] = ParsedChatCompletion
+    return kind.of(reply, parsed, reasks)

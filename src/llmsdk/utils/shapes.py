@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
 
@@ -19,3 +19,8 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
 def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
     """Tell a mapping of any kind."""
     return isinstance(value, Mapping)
+
+
+def is_listed(value: object) -> TypeGuard[Sequence[Any]]:
+    """Tell a list or a tuple."""
+    return isinstance(value, list | tuple)

@@ -1,0 +1,269 @@
+"""Puts the questions to the clients: paired, interleaved rounds, and what comes out of them."""
+
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from clients import Client
+from harness import Failure, Server, Worker, fresh
+from questions import Question, Target
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long a run takes.
+
+    Args:
+        rounds: In how many every client takes its turn.
+        batch_s: How long a turn should last.
+        client_s: After that much time with one question a client takes no more turns.
+        timeout_s: A turn that takes longer is given up.
+        fresh_rounds: Rounds of fresh processes.
+    """
+
+    rounds: int = 7
+    batch_s: float = 0.12
+    client_s: float = 2.5
+    timeout_s: float = 20.0
+    fresh_rounds: int = 5
+
+
+FULL = Effort()
+QUICK = Effort(rounds=3, batch_s=0.04, client_s=0.5, timeout_s=6.0, fresh_rounds=2)
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """The median and the quartiles."""
+    ordered = sorted(values)
+    if len(ordered) < 2:
+        return {"median": ordered[0], "q1": ordered[0], "q3": ordered[0]}
+    low, middle, high = statistics.quantiles(ordered, n=4, method="inclusive")
+    return {"median": middle, "q1": low, "q3": high}
+
+
+class Turns:
+    """What one client gave to one question, round by round."""
+
+    def __init__(self) -> None:
+        self.rounds: dict[int, dict[str, float]] = {}
+        self.problem = ""
+        self.server_share = 0.0
+        self.used_s = 0.0
+
+    def figures(self, name: str) -> dict[int, float]:
+        """One figure of every round."""
+        return {number: values[name] for number, values in self.rounds.items() if name in values}
+
+    def as_json(self, floor: "Turns | None") -> dict[str, Any]:
+        """The medians and the spread; the ratio to the floor is that of the same round."""
+        if not self.rounds:
+            return {"problem": self.problem or "no round"}
+        names = sorted({name for values in self.rounds.values() for name in values})
+        found: dict[str, Any] = {name: spread(list(self.figures(name).values())) for name in names}
+        found["rounds"] = len(self.rounds)
+        if self.problem:
+            found["problem"] = self.problem
+        if self.server_share:
+            found["server_share"] = round(self.server_share, 3)
+        ratios = paired(self, floor) if floor else []
+        if ratios:
+            found["ratio"] = spread(ratios)
+        return found
+
+
+def paired(turns: Turns, other: Turns, name: str = "value") -> list[float]:
+    """The ratios of two clients' figures in the rounds that both took part in."""
+    theirs = other.figures(name)
+    return [value / theirs[number] for number, value in turns.figures(name).items() if theirs.get(number)]
+
+
+class Run:
+    """One run over some questions and clients."""
+
+    def __init__(self, server: Server, effort: Effort, clients: list[Client], unusable: dict[str, str]) -> None:
+        self.server = server
+        self.effort = effort
+        self.clients = clients
+        self.unusable = unusable
+        self.workers = {client.name: Worker(client) for client in clients}
+        self.turns: dict[str, dict[str, Turns]] = {}
+        self.random = random.Random(1)
+
+    def close(self) -> None:
+        """End the workers."""
+        for worker in self.workers.values():
+            worker.stop()
+
+    def asked(self, question: Question) -> list[Client]:
+        """Who is asked."""
+        return [
+            client
+            for client in self.clients
+            if (not question.clients or client.name in question.clients)
+            and (client.loop == "asyncio" or question.loops)
+        ]
+
+    def put(self, question: Question) -> None:
+        """Put one question to all who are asked."""
+        started = time.monotonic()
+        turns = self.turns[question.id] = {client.name: Turns() for client in self.asked(question)}
+        take = self._prepared(question, turns) if question.how in ("batch", "flight") else self._fresh(question)
+        rounds = self.effort.rounds if question.how in ("batch", "flight") else self.effort.fresh_rounds
+        if question.id == "memory":
+            rounds = 1  # deterministic, and a minute for some
+        for number in range(rounds):
+            for client in self._order(turns):
+                self._turn(turns[client], number, lambda client=client: take(client))
+        for worker in self.workers.values() if question.how in ("batch", "flight") else ():
+            if worker.process is not None and worker.client.name in turns and not turns[worker.client.name].rounds:
+                worker.stop()
+        print(f"{time.monotonic() - started:6.1f} s  {question.title}", file=sys.stderr, flush=True)
+
+    def _order(self, turns: dict[str, Turns]) -> list[str]:
+        """Who takes a turn in this round, in an order of its own."""
+        names = [name for name in turns if not self.unusable.get(name)]
+        self.random.shuffle(names)
+        return names
+
+    def _turn(self, turns: Turns, number: int, take: Callable[[], dict[str, float]]) -> None:
+        if turns.problem or (turns.rounds and turns.used_s > self.effort.client_s):
+            return
+        started = time.monotonic()
+        try:
+            values = take()
+        except Failure as failure:
+            turns.problem = str(failure)
+            return
+        turns.used_s += time.monotonic() - started
+        turns.server_share = max(turns.server_share, values.pop("server_share", 0.0))
+        turns.rounds[number] = values
+
+    # ---- workers that stay ----
+
+    def _prepared(self, question: Question, turns: dict[str, Turns]) -> Callable[[str], dict[str, float]]:
+        """Set up every client, find out how many operations fill a turn, and give the function that takes one."""
+        counts: dict[str, int] = {}
+        for name, mine in turns.items():
+            if self.unusable.get(name):
+                mine.problem = self.unusable[name]
+                continue
+            try:
+                counts[name] = self._set_up(question, name)
+            except Failure as failure:
+                mine.problem = str(failure)
+        return lambda name: self._batch(question, name, counts[name])
+
+    def _set_up(self, question: Question, name: str) -> int:
+        worker = self.workers[name]
+        timeout = self.effort.timeout_s
+        worker.ask(timeout + 20, do="setup", base=self.server.url(question.path), shards=question.shards)
+        least = max(1, question.width)
+        asked = {"do": "run", "op": question.op, "width": question.width}
+        self._check(question, worker.ask(timeout + 20, **asked, count=least))  # imports, connections, caches
+        one_s = worker.ask(timeout, **asked, count=least)["wall"] / least
+        # A few hundred calls in flight need a few rounds of the whole width to be a rate.
+        return max(least, min(20000, int(self.effort.batch_s * (3 if question.width else 1) / one_s)))
+
+    def _check(self, question: Question, found: dict[str, Any]) -> None:
+        if found["result"] <= 0 or (question.expect and found["result"] != question.expect):
+            raise Failure(f"gave {found['result']} where {question.expect or 'something'} was expected")
+
+    def _batch(self, question: Question, name: str, count: int) -> dict[str, float]:
+        before = self.server.cpu_s()
+        found = self.workers[name].ask(
+            self.effort.timeout_s, do="run", op=question.op, width=question.width, count=count
+        )
+        server_s = self.server.cpu_s() - before
+        self._check(question, found)
+        share = 0.0 if "single" in question.path else server_s / found["wall"]  # there the server spins on purpose
+        if question.how == "flight":
+            return {"value": count / found["wall"], "cpu_us": found["cpu"] / count * 1e6, "server_share": share}
+        return {
+            "value": found["cpu"] / count * question.scale,
+            "wall": found["wall"] / count * question.scale,
+            "server_share": share,
+        }
+
+    # ---- fresh processes ----
+
+    def _fresh(self, question: Question) -> Callable[[str], dict[str, float]]:
+        base = self.server.url(question.path)
+        args = {
+            "imports": ("imports",),
+            "construct": ("construct", base),
+            "start": ("once", base, question.op),
+            "memory": ("memory", self.server.url(question.warm), base, question.op),
+        }[question.how]
+        by_name = {client.name: client for client in self.clients}
+        written: set[str] = set()
+
+        def take(name: str) -> dict[str, float]:
+            timeout = self.effort.timeout_s * 2
+            if question.how != "memory" and name not in written:
+                fresh(by_name[name], timeout, *args)  # bytecode is written, files are in memory
+                written.add(name)
+            found = fresh(by_name[name], timeout, *args)
+            if "result" in found:
+                self._check(question, found)
+            value = found["cpu_ms"] if question.how == "start" else found["value"]
+            return {"value": value} | {extra: found[extra] for extra in question.extra}
+
+        return take
+
+    # ---- results ----
+
+    def results(self, question: Question) -> dict[str, Any]:
+        """All about one question, as JSON."""
+        turns = self.turns[question.id]
+        for name, mine in turns.items():
+            mine.problem = mine.problem or self.unusable.get(name, "")
+        floor = turns.get(question.floor)
+        return {
+            "title": question.title,
+            "unit": question.unit,
+            "how": question.how,
+            "floor": question.floor,
+            "extra": question.extra,
+            "clients": {name: mine.as_json(floor) for name, mine in turns.items()},
+            "targets": [self._judged(question, target) for target in question.targets],
+        }
+
+    def _judged(self, question: Question, target: Target) -> dict[str, Any]:
+        reached, to = self._reached(question, target)
+        met = None if reached is None else reached >= target.limit if target.at_least else reached <= target.limit
+        return {
+            "client": target.client,
+            "to": to,
+            "field": target.field,
+            "limit": round(target.limit, 3),
+            "at_least": target.at_least,
+            "reached": reached,
+            "met": met,
+        }
+
+    def _reached(self, question: Question, target: Target) -> tuple[float | None, str]:
+        """The figure that is bound, or its ratio; and with whom it was compared."""
+        turns = self.turns[question.id]
+        mine = turns.get(target.client)
+        if mine is None or not mine.rounds:
+            return None, target.to
+        own = statistics.median(mine.figures(target.field).values())
+        if not target.to:
+            return own, ""
+        if "@" in target.to:
+            name, _, other_id = target.to.partition("@")
+            other = self.turns.get(other_id, {}).get(name)
+            return (own / statistics.median(other.figures("value").values()), target.to) if other and other.rounds else (None, target.to)
+        to = self._best_peer(turns) if target.to == "best peer" else target.to
+        ratios = paired(mine, turns[to]) if to in turns else []
+        shown = f"best peer: {to}" if target.to == "best peer" else to
+        return (statistics.median(ratios) if ratios else None), shown
+
+    def _best_peer(self, turns: dict[str, Turns]) -> str:
+        kinds = {client.name: client.kind for client in self.clients}
+        peers = [name for name, mine in turns.items() if kinds[name] == "peer" and mine.rounds]
+        return min(peers, key=lambda name: statistics.median(turns[name].figures("value").values()), default="")

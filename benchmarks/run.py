@@ -1,0 +1,146 @@
+"""Measure llmsdk beside other clients and beside what a hand-written one costs.
+
+    python benchmarks/run.py                    everything, under 15 minutes; writes docs/benchmarks.md and its plot
+    python benchmarks/run.py --quick            the environments at hand, short turns, under 2 minutes; prints the tables
+    python benchmarks/run.py --only call-sync   questions whose name begins so; may be given again
+    python benchmarks/run.py --report FILE      write docs/benchmarks.md anew from results
+
+Needs a C compiler, and the network once, to install the peers into environments of their own. Linux only.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import report
+from clients import CLIENTS, Client
+from harness import CLIENT_CORE, CORES, HERE, ROOT, SERVER_CORE, Server, install, missing, versions
+from measure import FULL, QUICK, Run
+from questions import QUESTIONS, Question
+
+GROUPS = tuple(dict.fromkeys(client.group for client in CLIENTS))
+
+
+def parsed() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="short turns, and only peers that are installed already")
+    parser.add_argument("--only", action="append", default=[], metavar="QUESTION", help="a question, or how its name begins")
+    parser.add_argument("--clients", default="", metavar="NAMES", help="only these clients, separated by commas")
+    parser.add_argument("--out", type=Path, default=HERE / "results.json", metavar="FILE", help="where the results go")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="measure nothing, write the documentation from results")
+    parser.add_argument("--list", action="store_true", help="list the questions and the clients")
+    return parser.parse_args()
+
+
+def environments(clients: list[Client], *, quick: bool) -> dict[str, str]:
+    """Make what is missing; why which client cannot be used."""
+    problems = {}
+    for group in dict.fromkeys(client.group for client in clients):
+        problems[group] = missing(group)
+        if problems[group] and (not quick or group == "core"):
+            problems[group] = install(group)
+    return {client.name: problems[client.group] for client in clients if problems[client.group]}
+
+
+def machine() -> dict[str, Any]:
+    """What it ran on."""
+    cpu = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), cpu)
+    except OSError:
+        pass
+    return {
+        "cpu": cpu,
+        "cores": len(CORES),
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
+        "python": platform.python_version(),
+        "load_at_start": round(os.getloadavg()[0], 2),
+        "client_core": CLIENT_CORE,
+        "server_core": SERVER_CORE,
+    }
+
+
+def commit() -> str:
+    """The commit that was measured, with a plus where files differ from it."""
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--abbrev=10"]
+    return subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def server_proof(server: Server, *, quick: bool) -> dict[str, dict[str, float]]:
+    """What the server can do when the client is in C."""
+    times = 1 if quick else 5
+    return {
+        "small, 1 connection": server.load("small", 4000 * times, 1),
+        "small, 64 connections": server.load("small", 8000 * times, 64),
+        "stream of 1,000 chunks, many in each read": server.load("stream/1000/bulk", 40 * times, 1),
+        "stream of 1,000 chunks, each in its own read": server.load("stream/1000/single", 2 * times, 1),
+        "event of 8 MB": server.load("event8m", 4 * times, 1),
+    }
+
+
+def chosen(only: list[str], *, quick: bool) -> list[Question]:
+    """The questions; a quick run leaves out what needs many sizes."""
+    if only:
+        return [question for question in QUESTIONS if any(question.id.startswith(begin) for begin in only)]
+    left_out = ("shards-", "chunk-size-", "reply-size-", "flight-100", "event-async") if quick else ()
+    return [question for question in QUESTIONS if not question.id.startswith(left_out)]
+
+
+def measured(args: argparse.Namespace) -> dict[str, Any]:
+    """Do the run."""
+    started = time.monotonic()
+    names = set(filter(None, args.clients.split(",")))
+    clients = [client for client in CLIENTS if not names or client.name in names]
+    unusable = environments(clients, quick=args.quick)
+    found: dict[str, Any] = {
+        "at": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": commit(),
+        "quick": args.quick,
+        "machine": machine(),
+        "versions": {group: versions(group) for group in GROUPS if not missing(group)},
+        "kinds": {client.name: client.kind for client in clients},
+        "unusable": unusable,
+    }
+    questions = chosen(args.only, quick=args.quick)
+    with Server() as server:
+        found["server"] = server_proof(server, quick=args.quick)
+        run = Run(server, QUICK if args.quick else FULL, clients, unusable)
+        try:
+            for question in questions:
+                run.put(question)
+        finally:
+            run.close()
+        found["questions"] = {question.id: run.results(question) for question in questions}
+    found["seconds"] = round(time.monotonic() - started)
+    return found
+
+
+def main() -> int:
+    """See the module."""
+    args = parsed()
+    if args.list:
+        print("\n".join(f"{question.id:20} {question.title}" for question in QUESTIONS))
+        print("\n".join(f"{client.name:24} {client.kind:6} in {client.group}" for client in CLIENTS))
+        return 0
+    if args.report:
+        report.write(json.loads(args.report.read_text(encoding="utf-8")), ROOT / "docs")
+        return 0
+    found = measured(args)
+    args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(report.markdown(found))
+    if not (args.quick or args.only or args.clients):
+        report.write(found, ROOT / "docs")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

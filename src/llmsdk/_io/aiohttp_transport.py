@@ -1,0 +1,112 @@
+"""aiohttp under the async driver, for those who want its speed; asyncio only."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import aiohttp
+
+from .._core.countdown import Countdown
+from ..utils.headers import Headers
+from .network import CONNECT_S
+from .shards import proxy_of
+from .tls import shared_context
+from .transport import OwnRequest
+
+_IDLE_S = 30.0
+_MAX_FIELD = 1 << 16  # of a status line or header; httpcore's bound is of the same size
+_OWN_HEADERS = (b"host", b"content-length")  # aiohttp writes them itself
+
+
+class AiohttpReply:
+    """A response of aiohttp, in the shape that the flow knows."""
+
+    is_stream_consumed = False
+
+    def __init__(self, response: aiohttp.ClientResponse, request: Any) -> None:
+        self._response = response
+        self.status_code = response.status
+        self.headers = Headers(response.raw_headers)
+        self.reason_phrase = response.reason or ""
+        self.extensions: dict[str, Any] = {}
+        self.request = request
+
+    def aiter_raw(self) -> AsyncIterator[bytes]:
+        """Iterate the body as it arrives."""
+        return cast("AsyncIterator[bytes]", aiter(self._response.content.iter_any()))
+
+    async def aclose(self) -> None:
+        """Give the connection back where the body has come whole, else close it; may be called again."""
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+
+class AiohttpTransport:
+    """One aiohttp session; it belongs to the event loop in which it is first used."""
+
+    # aiohttp takes a limit per request, not one that moves with the bytes: the driver watches the time.
+    is_watched = True
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[tuple[str, str], str | None] = {}
+
+    async def send(self, request: OwnRequest, shown: Any) -> AiohttpReply:
+        """Send a request.
+
+        Args:
+            shown: The request as hooks know it, for `AiohttpReply.request`.
+        """
+        session = self._session or self._open()
+        response = await session.request(
+            request.method,
+            str(request.url),
+            headers=[
+                (name.decode("ascii"), value.decode("latin-1"))
+                for name, value in request.headers
+                if name.lower() not in _OWN_HEADERS
+            ],
+            data=request.content,
+            allow_redirects=False,
+            ssl=shared_context() if request.url.scheme == "https" else True,
+            # Its own reading of the environment goes through a thread at every request.
+            proxy=self._proxy(request.url.scheme, request.url.host),
+            trace_request_ctx=request.countdown,
+        )
+        return AiohttpReply(response, shown)
+
+    def _proxy(self, scheme: str, host: str) -> str | None:
+        key = (scheme, host)
+        if key not in self._proxies:
+            self._proxies[key] = proxy_of(*key)
+        return self._proxies[key]
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        traces = aiohttp.TraceConfig()
+        traces.on_connection_reuseconn.append(_note_reuse)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_S),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            max_line_size=_MAX_FIELD,
+            max_field_size=_MAX_FIELD,
+            trace_configs=[traces],
+        )
+        return self._session
+
+
+async def _note_reuse(session: Any, context: Any, params: Any) -> None:
+    """Tell the attempt that its connection is an old one, which the server may have closed."""
+    countdown = context.trace_request_ctx
+    if isinstance(countdown, Countdown):
+        countdown.reused = True

@@ -1,0 +1,303 @@
+"""Cancellation and time limits at every phase: prompt, the socket closed, the client usable, nothing forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+import trio
+from support.colours import KEY, Colour
+from support.fault_client import ASK, CREATE, client_of
+from support.fault_server import (
+    EVENTS,
+    STREAM_HEAD,
+    WHOLE,
+    Drip,
+    FaultServer,
+    Play,
+    Stall,
+    chunk,
+    head,
+    reply,
+    stream,
+)
+
+from llmsdk import SDK, errors
+from llmsdk.utils import BackoffStrategy, RetryConfig
+
+_SRC = Path(__file__).parents[2] / "src"
+_PATIENT = RetryConfig("backoff", BackoffStrategy(8000, 8000, 1, 60_000, jitter="none"), True, max_attempts=3)
+_PROMPT_S = 2.0
+
+PHASES: dict[str, tuple[Play, bool]] = {
+    "before-headers": ((Stall(),), False),
+    "in-headers": ((b"HTTP/1.1 200 OK\r\nContent-Ty", Stall()), False),
+    "in-body": ((head(200, f"Content-Length: {len(WHOLE)}") + WHOLE[:20], Stall()), False),
+    "dripping-body": ((head(200, f"Content-Length: {len(WHOLE)}"), Drip(WHOLE)), False),
+    "in-error-body": ((head(500, "Content-Length: 100") + b"oh", Stall()), False),
+    "between-attempts": (reply(b"{}", 503), False),
+    "before-stream": ((Stall(),), True),
+    "between-events": ((STREAM_HEAD + chunk(EVENTS[0]), Stall()), True),
+    "inside-event": ((STREAM_HEAD + chunk(EVENTS[0] + EVENTS[1][:20]), Stall()), True),
+}
+
+
+@pytest.fixture(params=list(PHASES))
+def phase(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+async def _use(sdk: SDK, streamed: bool) -> None:
+    got = await sdk.completions.create_async(**ASK, stream=streamed)
+    if streamed:
+        async for _ in got:
+            pass
+
+
+async def _check(faults: FaultServer, sdk: SDK, phase: str) -> None:
+    """The socket is closed soon, and the client works."""
+    if phase != "between-attempts":
+        for _ in range(100):
+            if 1 in faults.client_closes:
+                break
+            await anyio.sleep(0.02)
+        assert 1 in faults.client_closes, "the socket is still open"
+    faults.always(reply())
+    assert (await sdk.completions.create_async(**ASK)).text == "Hello there"
+
+
+async def _soon(faults: FaultServer) -> None:
+    """Wait until the call is where it is to be caught."""
+    while not faults.requests:
+        await anyio.sleep(0.005)
+    await anyio.sleep(0.08)
+
+
+async def _task_cancel(work: Callable[[], Any], faults: FaultServer) -> None:
+    task = asyncio.create_task(work())
+    await _soon(faults)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+
+
+async def _wait_for(work: Callable[[], Any], faults: FaultServer) -> None:
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(work(), 0.2)
+
+
+async def _timeout(work: Callable[[], Any], faults: FaultServer) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await work()
+
+
+class _Sibling(Exception):
+    pass
+
+
+async def _task_group(work: Callable[[], Any], faults: FaultServer) -> None:
+    async def fail() -> None:
+        await _soon(faults)
+        raise _Sibling
+
+    with pytest.raises(ExceptionGroup) as caught:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(work())
+            group.create_task(fail())
+    assert [type(exc) for exc in caught.value.exceptions] == [_Sibling]
+
+
+@pytest.mark.parametrize("way", [_task_cancel, _wait_for, _timeout, _task_group])
+@pytest.mark.parametrize("supplied", [False, True], ids=["own", "supplied"])
+def test_asyncio(faults: FaultServer, phase: str, way: Callable[..., Any], supplied: bool) -> None:
+    play, streamed = PHASES[phase]
+    faults.play(play)
+    complaints: list[Any] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        client = httpx.AsyncClient() if supplied else None
+        async with SDK(server_url=faults.url, api_key=KEY, retry_config=_PATIENT, async_client=client) as sdk:
+            began = time.monotonic()
+            await way(lambda: _use(sdk, streamed), faults)
+            assert time.monotonic() - began < _PROMPT_S
+            await _check(faults, sdk, phase)
+        if client is not None:
+            await client.aclose()
+
+    asyncio.run(main())
+    gc.collect()
+    assert not complaints
+
+
+def test_trio_fail_after(faults: FaultServer, phase: str) -> None:
+    play, streamed = PHASES[phase]
+    faults.play(play)
+
+    async def main() -> None:
+        async with SDK(server_url=faults.url, api_key=KEY, retry_config=_PATIENT) as sdk:
+            began = trio.current_time()
+            with pytest.raises(trio.TooSlowError):
+                with trio.fail_after(0.2):
+                    await _use(sdk, streamed)
+            assert trio.current_time() - began < _PROMPT_S
+            await _check(faults, sdk, phase)
+
+    trio.run(main)
+
+
+def test_trio_nursery(faults: FaultServer, phase: str) -> None:
+    play, streamed = PHASES[phase]
+    faults.play(play)
+
+    async def main() -> None:
+        async with SDK(server_url=faults.url, api_key=KEY, retry_config=_PATIENT) as sdk:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_use, sdk, streamed)
+                await _soon(faults)
+                nursery.cancel_scope.cancel()
+            await _check(faults, sdk, phase)
+
+    trio.run(main)
+
+
+def test_a_cancelled_call_frees_its_place(faults: FaultServer) -> None:
+    """Hundreds of cancelled calls leave neither connections nor places taken."""
+    faults.always((Stall(),))
+
+    async def main() -> None:
+        async with SDK(server_url=faults.url, api_key=KEY, retry_config=None) as sdk:
+            for _ in range(5):
+                tasks = [asyncio.create_task(_use(sdk, number % 2 == 0)) for number in range(60)]
+                await asyncio.sleep(0.15)
+                for task in tasks:
+                    task.cancel()
+                done = await asyncio.gather(*tasks, return_exceptions=True)
+                assert all(isinstance(one, asyncio.CancelledError) for one in done)
+            faults.always(reply())
+            assert (await sdk.completions.create_async(**ASK)).text == "Hello there"
+
+    asyncio.run(main())
+    assert faults.drained()
+
+
+def test_cancelled_while_streams_are_read(faults: FaultServer) -> None:
+    faults.always((*stream(*EVENTS[:2], end=False), Stall()))
+
+    async def main() -> None:
+        async with SDK(server_url=faults.url, api_key=KEY, retry_config=None) as sdk:
+            got = await sdk.completions.create_async(**ASK, stream=True)
+
+            async def read() -> None:
+                async with got:
+                    async for _ in got:
+                        pass
+
+            task = asyncio.create_task(read())
+            await asyncio.sleep(0.1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert got.partial.text == "Hello "
+            with pytest.raises(errors.ConfigurationError):
+                await anext(got)
+            assert await asyncio.to_thread(faults.saw_close, 1)
+
+    asyncio.run(main())
+
+
+# ------------------------------------------------------------------------- time limits
+
+_LIMITED = {name: case for name, case in PHASES.items() if name not in ("between-attempts", "in-error-body")}
+
+
+@pytest.mark.also_trio
+@pytest.mark.parametrize("limit", ["timeout_ms", "deadline_ms"])
+@pytest.mark.parametrize("supplied", [False, True], ids=["own", "supplied"])
+@pytest.mark.parametrize("name", list(_LIMITED))
+async def test_limits_at_every_phase(
+    colour: Colour, faults: FaultServer, name: str, limit: str, supplied: bool
+) -> None:
+    play, streamed = _LIMITED[name]
+    faults.play(play)
+    async with client_of(colour, faults, supplied=supplied) as client:
+        began = time.monotonic()
+        with pytest.raises(errors.APITimeoutError) as caught:
+            if streamed:
+                await client.events(CREATE, **ASK, **{limit: 250})
+            else:
+                await client.call(CREATE, **ASK, **{limit: 250})
+        assert 0.2 < time.monotonic() - began < _PROMPT_S
+        assert isinstance(caught.value, errors.DeadlineExceededError) == (limit == "deadline_ms")
+        assert faults.saw_close(1)
+        assert (await client.call(CREATE, **ASK)).text == "Hello there"
+
+
+async def test_a_request_that_nobody_reads_is_bounded(colour: Colour) -> None:
+    """The listener accepts nothing and reads nothing: a large body fills the buffers, and writing stalls."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with colour.open(server_url=url, api_key=KEY, retry_config=None) as client:
+            began = time.monotonic()
+            with pytest.raises(errors.APITimeoutError):
+                await client.call(CREATE, model="m", prompt="x" * 12_000_000, timeout_ms=300)
+            assert time.monotonic() - began < _PROMPT_S
+
+
+# ------------------------------------------------------------------------------ Ctrl-C
+
+_INTERRUPTED = """
+import signal, sys, threading, time
+from llmsdk import SDK
+from llmsdk.utils import BackoffStrategy, RetryConfig
+
+patient = RetryConfig("backoff", BackoffStrategy(8000, 8000, 1, 60_000, jitter="none"), True, max_attempts=3)
+url, streamed = sys.argv[1], sys.argv[2] == "True"
+with SDK(server_url=url, api_key="sk-placeholder", retry_config=patient) as sdk:
+    threading.Timer(0.3, lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)).start()
+    began = time.monotonic()
+    try:
+        got = sdk.completions.create(model="m", prompt="x", stream=streamed)
+        if streamed:
+            for event in got:
+                pass
+    except KeyboardInterrupt:
+        assert time.monotonic() - began < 3, "late"
+    else:
+        sys.exit("not interrupted")
+    del began
+    assert sdk.completions.create(model="m", prompt="x").text == "Hello there"
+print("fine")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent to a thread")
+def test_ctrl_c(faults: FaultServer, phase: str) -> None:
+    play, streamed = PHASES[phase]
+    faults.play(play)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _INTERRUPTED, faults.url, str(streamed)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(_SRC)},
+        check=False,
+    )
+    assert not done.stderr, done.stderr
+    assert (done.returncode, done.stdout) == (0, "fine\n")
+    assert faults.drained()
