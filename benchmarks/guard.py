@@ -5,8 +5,8 @@
     python benchmarks/guard.py --callgrind   count machine instructions under valgrind as well: minutes, not for CI
 
 What is counted is stable where time is not: lines executed and functions called (C functions too) in llmsdk, httpx,
-httpcore and h11, over a socket that gives canned bytes in fixed reads. Counts belong to a minor version of Python; those
-of the libraries below us, also to their versions: where these differ from the recorded, only our own count is held.
+httpcore and h11, over a socket that gives canned bytes in fixed reads. Counts belong to a minor version of Python;
+those of the libraries, also to their versions: where these differ from the recorded, only our own count is held.
 """
 
 import argparse
@@ -49,7 +49,12 @@ REPLY = json.dumps(
         "created": 1760000000,
         "model": "guard-model",
         "choices": [
-            {"index": 0, "message": {"role": "assistant", "content": "words " * 40}, "logprobs": None, "finish_reason": "stop"}
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "words " * 40},
+                "logprobs": None,
+                "finish_reason": "stop",
+            }
         ],
         "usage": {"prompt_tokens": 11, "completion_tokens": 40, "total_tokens": 51},
     }
@@ -59,7 +64,12 @@ REPLY = json.dumps(
 def event(index: int) -> bytes:
     """One event of the stream."""
     last = index + 1 == CHUNKS
-    choice = {"index": 0, "delta": {"content": f"token {index} " * 6}, "logprobs": None, "finish_reason": "stop" if last else None}
+    choice = {
+        "index": 0,
+        "delta": {"content": f"token {index} " * 6},
+        "logprobs": None,
+        "finish_reason": "stop" if last else None,
+    }
     chunk = {"id": "chatcmpl-guard", "object": "chat.completion.chunk", "created": 1760000000, "model": "guard-model"}
     return b"data: " + json.dumps({**chunk, "choices": [choice]}).encode() + b"\n\n"
 
@@ -72,7 +82,7 @@ def http_chunk(data: bytes) -> bytes:
 def reads_of(task: str) -> list[bytes]:
     """What each read gives."""
     if task == "call":
-        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req-guard\r\ncontent-length: %d\r\n\r\n"
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: guard\r\ncontent-length: %d\r\n\r\n"
         return [head % len(REPLY) + REPLY]
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
     end = http_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
@@ -283,12 +293,17 @@ def judged(task: str, found: dict[str, int], ceiling: dict[str, int], *, is_same
         is_over = bool(is_held and bound and value > bound * SLACK)
         holds = holds and not is_over
         verdict = "ABOVE THE CEILING" if is_over else "" if is_held else "not held"
-        print(f"  {name:13} {value:14,}  ceiling {bound if bound is not None else '-':>14}  {change}  {verdict}".rstrip())
+        print(
+            f"  {name:13} {value:14,}  ceiling {bound if bound is not None else '-':>14}  {change}  {verdict}".rstrip()
+        )
     return holds
 
 
 def guarded(args: argparse.Namespace) -> int:
     """Count, then record or compare."""
+    if not CEILINGS.exists() and not args.update:
+        print("no ceilings are recorded: `--update` records them")
+        return 1
     recorded: dict[str, Any] = json.loads(CEILINGS.read_text(encoding="utf-8")) if CEILINGS.exists() else {}
     key = f"{sys.version_info.major}.{sys.version_info.minor}"
     own = recorded.get(key, {"versions": {}, "ceilings": {}})
@@ -304,7 +319,7 @@ def guarded(args: argparse.Namespace) -> int:
     if not own["ceilings"] and not args.update:
         print(f"no ceilings are recorded for Python {key}: nothing is held; `--update` records them")
     elif not is_same and not args.update:
-        print(f"the ceilings were recorded with {own['versions']}, here are {versions()}: only llmsdk's own counts are held")
+        print(f"the ceilings are of {own['versions']}, here are {versions()}: only llmsdk's own counts are held")
     holds = [judged(task, found[task], own["ceilings"].get(task, {}), is_same=is_same) for task in TASKS]
     return 0 if args.update or all(holds) else 1
 

@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,21 @@ CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else
 CLIENT_CORE, SERVER_CORE = CORES[0], CORES[-1]
 
 
-class Failure(Exception):  # noqa: N818  (part of the results)
+class Failure(Exception):
     """Why a client has no figure."""
 
 
-def pin(core: int) -> None:
-    """Keep the calling process on one core, where there are two and the system can."""
-    if len(CORES) > 1:
-        os.sched_setaffinity(0, {core})
+@contextlib.contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """Start processes on one core, where there are two: they inherit it from us."""
+    if len(CORES) < 2:
+        yield
+        return
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, CORES)
 
 
 def environment(group: str) -> dict[str, str]:
@@ -122,9 +130,8 @@ class Server:
 
     def __enter__(self) -> "Server":
         self.program = build_server()
-        self.process = subprocess.Popen(
-            [str(self.program), "serve"], stdout=subprocess.PIPE, text=True, preexec_fn=lambda: pin(SERVER_CORE)
-        )
+        with pinned(SERVER_CORE):
+            self.process = subprocess.Popen([str(self.program), "serve"], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
         return self
@@ -144,10 +151,16 @@ class Server:
 
     def load(self, path: str, requests: int, connections: int) -> dict[str, float]:
         """What the server gives to a client in C, on the core where the clients run."""
-        command = [str(self.program), "load", str(self.port), f"/{path}/v1/chat/completions", str(requests), str(connections)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=60, preexec_fn=lambda: pin(CLIENT_CORE)
-        )
+        command = [
+            str(self.program),
+            "load",
+            str(self.port),
+            f"/{path}/v1/chat/completions",
+            str(requests),
+            str(connections),
+        ]
+        with pinned(CLIENT_CORE):
+            done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         found: dict[str, float] = json.loads(done.stdout)
         return found
 
@@ -174,7 +187,8 @@ class Worker:
             Failure: The client failed, has no such operation, or took too long.
         """
         process = self._started()
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             process.stdin.write(json.dumps(values).encode() + b"\n")
             process.stdin.flush()
@@ -188,14 +202,14 @@ class Worker:
 
     def _started(self) -> "subprocess.Popen[bytes]":
         if self.process is None or self.process.poll() is not None:
-            self.process = subprocess.Popen(
-                command(self.client),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=environment(self.client.group),
-                preexec_fn=lambda: pin(CLIENT_CORE),
-            )
+            with pinned(CLIENT_CORE):
+                self.process = subprocess.Popen(
+                    command(self.client),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env=environment(self.client.group),
+                )
         return self.process
 
     def stop(self) -> None:
@@ -227,14 +241,14 @@ def children_cpu_s() -> float:
 def fresh(client: Client, timeout_s: float, *args: str) -> dict[str, Any]:
     """Run one task in a fresh process; its answer, with the CPU milliseconds of the whole process."""
     started = children_cpu_s()
-    process = subprocess.Popen(
-        command(client, "fresh", *args),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(client.group),
-        preexec_fn=lambda: pin(CLIENT_CORE),
-    )
+    with pinned(CLIENT_CORE):
+        process = subprocess.Popen(
+            command(client, "fresh", *args),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(client.group),
+        )
     try:
         out, err = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:

@@ -1,5 +1,6 @@
 """Puts the questions to the clients: paired, interleaved rounds, and what comes out of them."""
 
+import functools
 import random
 import statistics
 import sys
@@ -23,6 +24,7 @@ class Effort:
         client_s: After that much time with one question a client takes no more turns.
         timeout_s: A turn that takes longer is given up.
         fresh_rounds: Rounds of fresh processes.
+        run_s: What all questions may take together: one that takes far more than its part ends after two rounds.
     """
 
     rounds: int = 7
@@ -30,10 +32,11 @@ class Effort:
     client_s: float = 2.5
     timeout_s: float = 20.0
     fresh_rounds: int = 5
+    run_s: float = 800.0
 
 
 FULL = Effort()
-QUICK = Effort(rounds=3, batch_s=0.04, client_s=0.5, timeout_s=6.0, fresh_rounds=2)
+QUICK = Effort(rounds=3, batch_s=0.04, client_s=0.5, timeout_s=6.0, fresh_rounds=2, run_s=95.0)
 
 
 def spread(values: list[float]) -> dict[str, float]:
@@ -107,8 +110,14 @@ class Run:
             and (client.loop == "asyncio" or question.loops)
         ]
 
-    def put(self, question: Question) -> None:
-        """Put one question to all who are asked."""
+    def put_all(self, questions: list[Question]) -> None:
+        """Put the questions, within the time that there is."""
+        end = time.monotonic() + self.effort.run_s
+        for number, question in enumerate(questions):
+            self.put(question, max(0.0, end - time.monotonic()) / (len(questions) - number))
+
+    def put(self, question: Question, share_s: float) -> None:
+        """Put one question to all who are asked, in as many rounds as its share of the time allows."""
         started = time.monotonic()
         turns = self.turns[question.id] = {client.name: Turns() for client in self.asked(question)}
         take = self._prepared(question, turns) if question.how in ("batch", "flight") else self._fresh(question)
@@ -116,8 +125,10 @@ class Run:
         if question.id == "memory":
             rounds = 1  # deterministic, and a minute for some
         for number in range(rounds):
+            if number >= 2 and time.monotonic() - started > share_s * 2:  # many questions need less than their share
+                break
             for client in self._order(turns):
-                self._turn(turns[client], number, lambda client=client: take(client))
+                self._turn(turns[client], number, functools.partial(take, client))
         for worker in self.workers.values() if question.how in ("batch", "flight") else ():
             if worker.process is not None and worker.client.name in turns and not turns[worker.client.name].rounds:
                 worker.stop()
@@ -163,8 +174,10 @@ class Run:
         worker.ask(timeout + 20, do="setup", base=self.server.url(question.path), shards=question.shards)
         least = max(1, question.width)
         asked = {"do": "run", "op": question.op, "width": question.width}
-        self._check(question, worker.ask(timeout + 20, **asked, count=least))  # imports, connections, caches
-        one_s = worker.ask(timeout, **asked, count=least)["wall"] / least
+        found = worker.ask(timeout + 20, **asked, count=least)  # imports, connections, caches
+        self._check(question, found)
+        # With many in flight the first time is good enough, and the second would cost some clients half a minute.
+        one_s: float = (found if question.width else worker.ask(timeout, **asked, count=least))["wall"] / least
         # A few hundred calls in flight need a few rounds of the whole width to be a rate.
         return max(least, min(20000, int(self.effort.batch_s * (3 if question.width else 1) / one_s)))
 
@@ -179,7 +192,8 @@ class Run:
         )
         server_s = self.server.cpu_s() - before
         self._check(question, found)
-        share = 0.0 if "single" in question.path else server_s / found["wall"]  # there the server spins on purpose
+        is_spinning = "paced" in question.path or "single" in question.path
+        share = 0.0 if is_spinning else server_s / found["wall"]
         if question.how == "flight":
             return {"value": count / found["wall"], "cpu_us": found["cpu"] / count * 1e6, "server_share": share}
         return {
@@ -257,7 +271,11 @@ class Run:
         if "@" in target.to:
             name, _, other_id = target.to.partition("@")
             other = self.turns.get(other_id, {}).get(name)
-            return (own / statistics.median(other.figures("value").values()), target.to) if other and other.rounds else (None, target.to)
+            return (
+                (own / statistics.median(other.figures("value").values()), target.to)
+                if other and other.rounds
+                else (None, target.to)
+            )
         to = self._best_peer(turns) if target.to == "best peer" else target.to
         ratios = paired(mine, turns[to]) if to in turns else []
         shown = f"best peer: {to}" if target.to == "best peer" else to

@@ -83,7 +83,9 @@ def _flight(width: int, *targets: Target) -> Question:
 
 
 def _chunk(way: str, colour: str, *targets: Target) -> Question:
-    title = "many in each read" if way == "bulk" else "each in its own read"
+    title = {"bulk": "many in each write", "single": "each a write of its own", "paced": "each in a read of its own"}[
+        way
+    ]
     return Question(
         f"chunk-{way}-{colour}",
         f"one streamed chunk of 300 bytes, {title}, {colour}",
@@ -93,7 +95,7 @@ def _chunk(way: str, colour: str, *targets: Target) -> Question:
         "us/chunk",
         1e6 / CHUNKS,
         CHUNKS,
-        loops=colour == "async" and way == "single",
+        loops=colour == "async" and way != "bulk",
         targets=(Target("llmsdk", 1.25, "httpx"), *targets),
     )
 
@@ -109,15 +111,18 @@ def _growth() -> list[Question]:
         linear = () if times == 1 else (Target("llmsdk", 1.1, "llmsdk@chunks-x1"),)
         asked += [
             Question(
-                f"chunks-x{times}", f"one chunk of a stream of {count:,}", "batch", "stream", f"stream/{count}/bulk", "us/chunk",
+                f"chunks-x{times}", f"one chunk of a stream of {count:,}", "batch", "stream", f"stream/{count}/bulk",
+                "us/chunk",
                 1e6 / count, count, clients=GROWING, targets=linear,
             ),
             Question(
-                f"chunk-size-x{times}", f"one chunk of {size:,} bytes", "batch", "stream", f"stream/200/bulk-{size}", "us/chunk",
+                f"chunk-size-x{times}", f"one chunk of {size:,} bytes", "batch", "stream", f"stream/200/bulk-{size}",
+                "us/chunk",
                 1e6 / 200, 200, clients=GROWING,
             ),
             Question(
-                f"reply-size-x{times}", f"one call with a text of {text:,} bytes", "batch", "call", f"reply-{text}", "us/call",
+                f"reply-size-x{times}", f"one call with a text of {text:,} bytes", "batch", "call", f"reply-{text}",
+                "us/call",
                 expect=text, clients=GROWING, targets=(Target("llmsdk", 0.95, "httpx"),) if times == 1 else (),
             ),
         ]  # fmt: skip
@@ -142,8 +147,8 @@ QUESTIONS: tuple[Question, ...] = (
         targets=(Target("llmsdk", 0.95, "httpx"), Target("llmsdk", 0.5, "best peer")),
     ),
     Question(
-        "call-async", "one small chat call, async, one at a time", "batch", "acall", unit="us/call", expect=200, loops=True,
-        targets=(Target("llmsdk", 0.95, "httpx"), Target("llmsdk-aiohttp", 0.30, "httpx")),
+        "call-async", "one small chat call, async, one at a time", "batch", "acall", unit="us/call", expect=200,
+        loops=True, targets=(Target("llmsdk", 0.95, "httpx"), Target("llmsdk-aiohttp", 0.30, "httpx")),
     ),
     _flight(16),
     _flight(
@@ -159,6 +164,8 @@ QUESTIONS: tuple[Question, ...] = (
     _chunk("bulk", "async", Target("llmsdk", 1 / 3, "best peer")),
     _chunk("single", "sync"),
     _chunk("single", "async", Target("llmsdk-aiohttp", 15.0)),
+    _chunk("paced", "sync"),
+    _chunk("paced", "async"),
     Question(
         "event-sync", "one event of 8 MB in 16 KiB chunks, sync", "batch", "text", "event8m", "ms", 1e3,
         targets=(Target("llmsdk", 1.5, "httpx"),),
@@ -192,16 +199,16 @@ QUESTIONS: tuple[Question, ...] = (
         extra={"second": "ms, the second"}, targets=(Target("llmsdk", 1.0), Target("llmsdk", 1.0, field="second")),
     ),
     Question(
-        "start-call", "fresh process to its first reply, CPU of the whole process", "start", "call", unit="ms", expect=200,
-        targets=(Target("llmsdk", 1.3, "httpx"),),
+        "start-call", "fresh process to its first reply, CPU of the whole process", "start", "call", unit="ms",
+        expect=200, targets=(Target("llmsdk", 1.3, "httpx"),),
     ),
     Question(
         "start-stream", "fresh process to its first streamed event, CPU of the whole process", "start", "first",
         "stream/20/bulk", "ms", targets=(Target("llmsdk", 1.3, "httpx"),),
     ),
     Question(
-        "memory", "growth of memory over 20,000 chunks consumed one by one", "memory", "stream", "stream/20000/bulk", "MB",
-        expect=20000, warm="stream/2000/bulk", targets=(Target("llmsdk", 2.0),),
+        "memory", "growth of memory over 20,000 chunks consumed one by one", "memory", "stream",
+        "stream/20000/bulk", "MB", expect=20000, floor="", warm="stream/2000/bulk", targets=(Target("llmsdk", 2.0),),
     ),
     *_growth(),
     *_shards(),

@@ -46,7 +46,7 @@ def circumstances(found: Result) -> str:
     on = found["machine"]
     shared = "" if on["client_core"] != on["server_core"] else " Server and clients shared one core."
     lines = [
-        f"{found['at']}, commit {found['commit']}, {found['seconds']} s{', quick' if found['quick'] else ''}. "
+        f"{found['at']}, commit {found['commit']}, {found['seconds']} s{', quick' if found['quick'] else ''}.",
         f"{on['cpu']}, {on['cores']} cores, {on['system']}; load {on['load_at_start']} at the start.{shared}",
         "",
     ]
@@ -57,13 +57,20 @@ def circumstances(found: Result) -> str:
     lines.append(table(("environment", "versions"), rows))
     if found["unusable"]:
         lines += [f"- **{name}** is not in this run: {why}" for name, why in found["unusable"].items()] + [""]
+    if found["left_out"]:
+        lines += [f"Left out on request: {', '.join(found['left_out'])}.", ""]
     return "\n".join(lines)
 
 
 def server_part(found: Result) -> str:
     """That the server was not what was measured."""
     rows = [
-        (name, number(values["per_s"]), number(values["server_cpu_us_per_request"]), number(values["bytes"] / values["wall_s"] / 1e6))
+        (
+            name,
+            number(values["per_s"]),
+            number(values["server_cpu_us_per_request"]),
+            number(values["bytes"] / values["wall_s"] / 1e6),
+        )
         for name, values in found["server"].items()
     ]
     shares = [
@@ -77,7 +84,7 @@ def server_part(found: Result) -> str:
         share, name, title = max(shares)
         told = (
             f"In the run itself the server was busy for at most {share:.0%} of the time: with {name}, {title}. "
-            "Where each chunk is to be read on its own it waits, spinning, for the client to have read the one before.\n"
+            "Where each chunk is to be read on its own it spins until the client has read the one before.\n"
         )
     head = ("asked by a client in C", "requests/s", "server's CPU us/request", "MB/s")
     return "## The server is not the bottleneck\n\n" + table(head, rows) + "\n" + told
@@ -162,7 +169,15 @@ def markdown(found: Result, plot: str = "") -> str:
 
 # ---- plot ----
 
-PLOTTED = ("call-sync", "call-async", "flight-64", "chunk-bulk-sync", "chunk-single-sync", "chunk-single-async", "start-call")
+PLOTTED = (
+    "call-sync",
+    "call-async",
+    "flight-64",
+    "chunk-bulk-sync",
+    "chunk-single-sync",
+    "chunk-single-async",
+    "start-call",
+)
 COLOURS = {"ours": "#0b7285", "peer": "#ced4da", "floor": "#868e96"}
 LEFT, WIDTH, BAR, GAP = 170, 560, 16, 4
 
@@ -182,7 +197,8 @@ def panel(question: Result, kinds: dict[str, str], top: int) -> tuple[list[str],
     rows = shown(question)
     most = max(value for _, value in rows)
     more = "more is better" if question["how"] == "flight" else "less is better"
-    out = [f'<text x="8" y="{top + 14}" class="title">{escape(question["title"])} ({escape(question["unit"])}, {more})</text>']
+    title = f"{question['title']} ({question['unit']}, {more})"
+    out = [f'<text x="8" y="{top + 14}" class="title">{escape(title)}</text>']
     top += 24
     for name, value in rows:
         length = max(1.0, value / most * WIDTH)

@@ -1,7 +1,7 @@
 """Measure llmsdk beside other clients and beside what a hand-written one costs.
 
     python benchmarks/run.py                    everything, under 15 minutes; writes docs/benchmarks.md and its plot
-    python benchmarks/run.py --quick            the environments at hand, short turns, under 2 minutes; prints the tables
+    python benchmarks/run.py --quick            one environment, fewer questions, short turns, under 2 minutes
     python benchmarks/run.py --only call-sync   questions whose name begins so; may be given again
     python benchmarks/run.py --report FILE      write docs/benchmarks.md anew from results
 
@@ -25,29 +25,40 @@ from harness import CLIENT_CORE, CORES, HERE, ROOT, SERVER_CORE, Server, install
 from measure import FULL, QUICK, Run
 from questions import QUESTIONS, Question
 
+# What a quick run leaves out: growth, what takes long, and what has a sibling that stays.
+SLOW = (
+    *("shards-", "chunk-size-", "chunks-x", "reply-size-", "flight-100", "flight-512"),
+    *("chunk-paced-", "event-async", "event-memory", "start-stream"),
+)
+
 GROUPS = tuple(dict.fromkeys(client.group for client in CLIENTS))
 
 
 def parsed() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="short turns, and only peers that are installed already")
-    parser.add_argument("--only", action="append", default=[], metavar="QUESTION", help="a question, or how its name begins")
+    parser.add_argument("--quick", action="store_true", help="short turns, only the environment `core`")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="a question, or how its name begins"
+    )
     parser.add_argument("--clients", default="", metavar="NAMES", help="only these clients, separated by commas")
     parser.add_argument("--out", type=Path, default=HERE / "results.json", metavar="FILE", help="where the results go")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="measure nothing, write the documentation from results")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="only write the documentation from results")
     parser.add_argument("--list", action="store_true", help="list the questions and the clients")
     return parser.parse_args()
 
 
-def environments(clients: list[Client], *, quick: bool) -> dict[str, str]:
+def environments(clients: list[Client]) -> dict[str, str]:
     """Make what is missing; why which client cannot be used."""
     problems = {}
     for group in dict.fromkeys(client.group for client in clients):
-        problems[group] = missing(group)
-        if problems[group] and (not quick or group == "core"):
-            problems[group] = install(group)
+        problems[group] = missing(group) and install(group)
     return {client.name: problems[client.group] for client in clients if problems[client.group]}
+
+
+def is_in_quick(client: Client) -> bool:
+    """Whether a quick run asks this client."""
+    return client.group == "core" and client.loop == "asyncio" and client.name != "httpx-typed"
 
 
 def machine() -> dict[str, Any]:
@@ -81,17 +92,18 @@ def server_proof(server: Server, *, quick: bool) -> dict[str, dict[str, float]]:
     return {
         "small, 1 connection": server.load("small", 4000 * times, 1),
         "small, 64 connections": server.load("small", 8000 * times, 64),
-        "stream of 1,000 chunks, many in each read": server.load("stream/1000/bulk", 40 * times, 1),
-        "stream of 1,000 chunks, each in its own read": server.load("stream/1000/single", 2 * times, 1),
+        "stream of 1,000 chunks, many in each write": server.load("stream/1000/bulk", 40 * times, 1),
+        "stream of 1,000 chunks, each a write of its own": server.load("stream/1000/single", 10 * times, 1),
+        "stream of 1,000 chunks, each in a read of its own": server.load("stream/1000/paced", 2 * times, 1),
         "event of 8 MB": server.load("event8m", 4 * times, 1),
     }
 
 
 def chosen(only: list[str], *, quick: bool) -> list[Question]:
-    """The questions; a quick run leaves out what needs many sizes."""
+    """The questions; a quick run leaves some out."""
     if only:
         return [question for question in QUESTIONS if any(question.id.startswith(begin) for begin in only)]
-    left_out = ("shards-", "chunk-size-", "reply-size-", "flight-100", "event-async") if quick else ()
+    left_out = SLOW if quick else ()
     return [question for question in QUESTIONS if not question.id.startswith(left_out)]
 
 
@@ -99,8 +111,10 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
     """Do the run."""
     started = time.monotonic()
     names = set(filter(None, args.clients.split(",")))
-    clients = [client for client in CLIENTS if not names or client.name in names]
-    unusable = environments(clients, quick=args.quick)
+    clients = [client for client in CLIENTS if client.name in names] or [
+        client for client in CLIENTS if not args.quick or is_in_quick(client)
+    ]
+    unusable = environments(clients)
     found: dict[str, Any] = {
         "at": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": commit(),
@@ -109,14 +123,14 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
         "versions": {group: versions(group) for group in GROUPS if not missing(group)},
         "kinds": {client.name: client.kind for client in clients},
         "unusable": unusable,
+        "left_out": [client.name for client in CLIENTS if client not in clients],
     }
     questions = chosen(args.only, quick=args.quick)
     with Server() as server:
         found["server"] = server_proof(server, quick=args.quick)
         run = Run(server, QUICK if args.quick else FULL, clients, unusable)
         try:
-            for question in questions:
-                run.put(question)
+            run.put_all(questions)
         finally:
             run.close()
         found["questions"] = {question.id: run.results(question) for question in questions}

@@ -10,12 +10,13 @@
  *   /logprobs/...              a chat reply of some 200 kB, most of it logprobs
  *   /image4m/...               an image reply with 4 MB of base64; /image-BYTES/... with another size
  *   /stream/N/bulk/...         N chunks of some 300 bytes, many in each write
- *   /stream/N/single/...       N chunks, each sent when the client has read the one before: one chunk per read
- *   /stream/N/single@US/...    the same, with a pause of US microseconds before each
+ *   /stream/N/single/...       N chunks, each an HTTP chunk and a write of its own, as fast as the client takes them
+ *   /stream/N/paced/...        the same, but each is sent when the client has read the one before: one chunk per read
+ *   /stream/N/paced@US/...     the same, with a pause of US microseconds before each
  *   /event8m/...               a stream with one event of 8 MB, in HTTP chunks of 16 KiB
  *   /stats                     requests answered, bytes sent, and CPU microseconds used so far
  *
- * "-BYTES" after bulk or single sets the size of a chunk. One process, one thread, epoll. Every reply is made once and kept.
+ * "-BYTES" after bulk, single or paced sets the size of a chunk. One process, one thread, epoll. Every reply is made once and kept.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -100,6 +101,7 @@ typedef struct {
     Text bytes;      /* the whole reply, head included */
     size_t *ends;    /* where each write of a one-by-one stream ends */
     size_t writes;   /* 0: send as fast as the socket takes it */
+    int is_paced;
     unsigned pause_us;
 } Reply;
 
@@ -229,8 +231,9 @@ static int make_stream(Reply *reply, const char *path, int is_messages) {
     if (sscanf(path, "/stream/%zu/%31[^/]", &count, mode) != 2 || !count || count > 1000000) return 0;
     char *dash = strchr(mode, '-'), *at = strchr(mode, '@');
     if (dash) size = strtoul(dash + 1, NULL, 10);
+    reply->is_paced = mode[0] == 'p';
     if (at) reply->pause_us = (unsigned)strtoul(at + 1, NULL, 10);
-    event_stream(reply, count, size, BULK_WRITE, mode[0] == 's', is_messages);
+    event_stream(reply, count, size, BULK_WRITE, mode[0] != 'b', is_messages);
     return 1;
 }
 
@@ -344,11 +347,16 @@ static int send_up_to(int fd, size_t limit) {
     return 1;
 }
 
-/* Sends the next write of a one-by-one stream if the client has read the last one; false when the stream is over. */
+/* Sends what may be sent of a one-by-one stream: all that the socket takes, each write on its own; where the stream is
+ * paced, one write, once the client has read the last one. False when the stream is over. */
 static int step(int fd) {
     Connection *c = connections[fd];
     if (!c->is_open || !c->reply || !c->reply->writes) return 0;
-    if (c->sent == c->reply->ends[c->write]) {
+    while (!c->reply->is_paced && c->write + 1 < c->reply->writes) {
+        if (!send_up_to(fd, c->reply->ends[c->write])) return c->is_open;
+        c->write++;
+    }
+    if (c->reply->is_paced && c->sent == c->reply->ends[c->write]) {
         int waiting = diag < 0 ? 0 : unread(&c->client, &c->server);
         if (waiting > 0) return 1;
         unsigned pause = c->reply->pause_us ? c->reply->pause_us : diag < 0 || waiting < 0 ? 1000 : 0;

@@ -9,6 +9,7 @@ Only what the measured client needs is imported here: a fresh process is measure
 import os
 import sys
 import time
+from typing import Any
 
 from clients import BY_NAME, Adapter, Client, Unsupported
 
@@ -32,7 +33,7 @@ class Worker:
         self.adapter: Adapter | None = None
         self.runner = self._runner()
 
-    def _runner(self) -> "object":
+    def _runner(self) -> Any:
         import asyncio
 
         if self.client.loop == "uvloop":
@@ -62,11 +63,14 @@ class Worker:
         import gc
 
         gc.collect()
-        adapter = self.adapter
+        adapter: Any = self.adapter
+        found: dict[str, object]
         if width:
-            return self.runner.run(self._flight(getattr(adapter, op), count, width))
+            found = self.runner.run(self._flight(getattr(adapter, op), count, width))
+            return found
         if op in ("acall", "astream", "atext"):
-            return self.runner.run(self._repeat(getattr(adapter, op), count))
+            found = self.runner.run(self._repeat(getattr(adapter, op), count))
+            return found
         function = getattr(adapter, op)
         wall, cpu = time.perf_counter(), time.process_time()
         result = 0
@@ -74,14 +78,14 @@ class Worker:
             result = function()
         return spent(wall, cpu, result)
 
-    async def _repeat(self, function: "object", count: int) -> dict[str, object]:
+    async def _repeat(self, function: Any, count: int) -> dict[str, object]:
         wall, cpu = time.perf_counter(), time.process_time()
         result = 0
         for _ in range(count):
             result = await function()
         return spent(wall, cpu, result)
 
-    async def _flight(self, function: "object", count: int, width: int) -> dict[str, object]:
+    async def _flight(self, function: Any, count: int, width: int) -> dict[str, object]:
         import asyncio
 
         left = iter(range(count))
@@ -89,7 +93,8 @@ class Worker:
 
         async def lane() -> None:
             for _ in left:
-                results.append(await function())
+                result = await function()
+                results.append(result)
 
         wall, cpu = time.perf_counter(), time.process_time()
         await asyncio.gather(*(lane() for _ in range(width)))
@@ -113,7 +118,7 @@ def serve(client: Client) -> None:
             answer(getattr(worker, do)(**command))
         except Unsupported as error:
             answer({"unsupported": str(error)})
-        except Exception as error:  # noqa: BLE001  (whatever a client raises is a result of the run)
+        except Exception as error:  # whatever a client raises is a result of the run
             answer({"failed": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:200]})
 
 
@@ -130,7 +135,8 @@ def imports(client: Client, *_: str) -> dict[str, object]:
     pydantic.BaseModel  # noqa: B018  (pydantic imports its parts on first use)
     pydantic.TypeAdapter  # noqa: B018
     before, cpu = len(sys.modules), time.process_time()
-    importlib.import_module(client.package)
+    module, _, name = client.package.partition(":")
+    getattr(importlib.import_module(module), name)
     return {"value": (time.process_time() - cpu) * 1e3, "modules": len(sys.modules) - before}
 
 
@@ -183,7 +189,7 @@ def memory(client: Client, warm: str, base: str, op: str, count: str = "1") -> d
     return {"value": max(0, resident("VmHWM") - before) / 1e6, "result": result}
 
 
-FRESH = {"imports": imports, "construct": construct, "once": once, "memory": memory}
+FRESH: dict[str, Any] = {"imports": imports, "construct": construct, "once": once, "memory": memory}
 
 
 def main() -> None:

@@ -53,7 +53,7 @@ def test_token_ids_are_taken() -> None:
         one = sdk.embeddings.create(model="m", input=[1, 2, 3])
         two = sdk.embeddings.create(model="m", input=[[1, 2, 3], [4]])
     assert len(one.data) == 1
-    assert [item.embedding for item in two.data][0] == one.data[0].embedding
+    assert two.data[0].embedding == one.data[0].embedding
     assert len(two.data) == 2
 
 
@@ -80,7 +80,7 @@ def test_the_bytes_of_base64_are_little_endian_on_every_machine(monkeypatch: pyt
 def test_a_vector_that_is_none_is_kept_and_refused_when_asked(sent: Any) -> None:
     item = Embedding.model_validate({"embedding": sent})
     assert item.model_dump()["embedding"] == sent
-    with pytest.raises(errors.ResponseValidationError, match="^embedding: neither a list of numbers nor base64"):
+    with pytest.raises(errors.ResponseValidationError, match=r"^embedding: neither a list of numbers nor base64"):
         item.as_array()
 
 
@@ -125,7 +125,7 @@ def test_servers_without_embeddings_say_who_has_them() -> None:
 def test_together_takes_model_and_texts_only(name: str) -> None:
     given: dict[str, Any] = {name: 8 if name == "dimensions" else "x"}
     with SDK(server="together", api_key=KEY) as sdk:
-        with pytest.raises(errors.UnsupportedParameterError, match=f"^{name}: server 'together'"):
+        with pytest.raises(errors.UnsupportedParameterError, match=rf"^{name}: server 'together'"):
             sdk.embeddings.create(model="m", input="cat", **given)
         assert sdk.embeddings.preview(model="m", input="cat", unsupported="drop", **given).dropped == (name,)
 
@@ -158,6 +158,6 @@ def test_the_embedded_provider_refuses_empty_inputs(empty: Any) -> None:
 
 def test_an_error_object_in_a_good_reply_is_raised() -> None:
     body = {"error": {"message": "slow down", "code": 429}}
-    with LocalServer(faults=[{"body": body}]) as local, SDK(server_url=local.url) as sdk:
-        with pytest.raises(errors.RateLimitError, match="slow down"):
-            sdk.embeddings.create(model="m", input="cat")
+    slow = pytest.raises(errors.RateLimitError, match="slow down")
+    with LocalServer(faults=[{"body": body}]) as local, SDK(server_url=local.url) as sdk, slow:
+        sdk.embeddings.create(model="m", input="cat")

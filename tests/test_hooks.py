@@ -156,9 +156,9 @@ def test_after_error_replaces_the_error() -> None:
 def test_a_replaced_error_is_retried_like_the_one_it_stands_for() -> None:
     ours = RuntimeError("ours")
     hooks = [only("after_error", lambda ctx, response, error: (response, ours))]
-    player, result = play(reply(503), reply(200), hooks=hooks)
+    _, result = play(reply(503), reply(200), hooks=hooks)
     assert isinstance(result, Received)
-    _player, result = play(reply(503), reply(503), reply(503), hooks=hooks)
+    _, result = play(reply(503), reply(503), reply(503), hooks=hooks)
     assert result is ours
 
 
@@ -175,9 +175,9 @@ def test_the_status_of_a_response_that_a_hook_gives_decides(name: str) -> None:
 
 def test_hooks_that_answer_none_change_nothing() -> None:
     nothing = [only(name, lambda *args: None) for name in ("before_request", "after_success", "after_error")]
-    player, result = play(reply(503), reply(200), hooks=nothing)
+    _, result = play(reply(503), reply(200), hooks=nothing)
     assert isinstance(result, Received)
-    _player, result = play(reply(400), hooks=nothing)
+    _, result = play(reply(400), hooks=nothing)
     assert type(result) is errors.BadRequestError
 
 

@@ -28,6 +28,9 @@ FILES = [
     "README.md",
     "USAGE.md",
     "docs/migration.md",
+    "docs/embeddings.md",
+    "docs/failover.md",
+    "docs/usage.md",
     *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs" / "sdks").rglob("*.md")),
 ]
 # Its new calls name real servers, since that is what one migrates to; every other page needs no key and no stand-in.

@@ -12,6 +12,7 @@ MESSAGES: Any = [
 KEY = "sk-placeholder"
 PROMPT = "a fox and a dog"
 
+
 class Client(NamedTuple):  # no dataclass: the processes that measure their start would import more than the client does
     """One line of the results.
 
@@ -19,7 +20,7 @@ class Client(NamedTuple):  # no dataclass: the processes that measure their star
         name: How the results call it.
         module: The adapter's module in this package.
         group: The virtual environment, which is also the name of its requirements file.
-        package: What has to be imported to use it; the question about imports asks for this one.
+        package: What has to be imported to use it, with the name that its users take from it.
         distribution: Whose version the results name.
         kind: `ours`, a `peer`, or a `floor`: what a hand-written client costs.
         loop: The event loop, `asyncio` or `uvloop`.
@@ -40,7 +41,7 @@ class Client(NamedTuple):  # no dataclass: the processes that measure their star
         return adapter
 
 
-class Unsupported(Exception):  # noqa: N818  (it is an answer, not an error)
+class Unsupported(Exception):
     """The client has no such operation; the message says what is missing."""
 
 
@@ -186,26 +187,26 @@ class ChatAdapter(Adapter):
 
 # The order is that of the tables.
 CLIENTS: tuple[Client, ...] = (
-    Client("llmsdk", "ours", "core", "llmsdk", "llmsdk", "ours"),
-    Client("llmsdk-aiohttp", "ours", "core", "llmsdk", "llmsdk", "ours"),
-    Client("openai", "openai", "core", "openai", "openai"),
-    Client("openai-aiohttp", "openai", "core", "openai", "openai"),
-    Client("anthropic", "anthropic", "core", "anthropic", "anthropic"),
-    Client("together", "together", "stainless", "together", "together"),
-    Client("writer-sdk", "writer", "stainless", "writerai", "writer-sdk"),
-    Client("mistralai", "mistral", "speakeasy", "mistralai.client", "mistralai"),
-    Client("openrouter", "openrouter", "speakeasy", "openrouter", "openrouter"),
-    Client("r9s", "r9s", "speakeasy", "r9s", "r9s"),
-    Client("litellm", "litellm", "litellm", "litellm", "litellm"),
-    Client("any-llm", "anyllm", "anyllm", "any_llm", "any-llm-sdk"),
-    Client("httpx", "raw_httpx", "core", "httpx", "httpx", "floor"),
-    Client("httpx-typed", "raw_httpx", "core", "httpx", "httpx", "floor"),
-    Client("httpx2", "raw_httpx", "core", "httpx2", "httpx2", "floor"),
-    Client("aiohttp", "raw_aiohttp", "core", "aiohttp", "aiohttp", "floor"),
-    Client("http.client", "http_client", "core", "http.client", "", "floor"),
-    Client("llmsdk+uvloop", "ours", "core", "llmsdk", "llmsdk", "ours", "uvloop"),
-    Client("llmsdk-aiohttp+uvloop", "ours", "core", "llmsdk", "llmsdk", "ours", "uvloop"),
-    Client("openai+uvloop", "openai", "core", "openai", "openai", "peer", "uvloop"),
-    Client("aiohttp+uvloop", "raw_aiohttp", "core", "aiohttp", "aiohttp", "floor", "uvloop"),
+    Client("llmsdk", "ours", "core", "llmsdk:SDK", "llmsdk", "ours"),
+    Client("llmsdk-aiohttp", "ours", "core", "llmsdk:SDK", "llmsdk", "ours"),
+    Client("openai", "openai", "core", "openai:OpenAI", "openai"),
+    Client("openai-aiohttp", "openai", "core", "openai:OpenAI", "openai"),
+    Client("anthropic", "anthropic", "core", "anthropic:Anthropic", "anthropic"),
+    Client("together", "together", "stainless", "together:Together", "together"),
+    Client("writer-sdk", "writer", "stainless", "writerai:Writer", "writer-sdk"),
+    Client("mistralai", "mistral", "speakeasy", "mistralai.client:Mistral", "mistralai"),
+    Client("openrouter", "openrouter", "speakeasy", "openrouter:OpenRouter", "openrouter"),
+    Client("r9s", "r9s", "speakeasy", "r9s:R9S", "r9s"),
+    Client("litellm", "litellm", "litellm", "litellm:completion", "litellm"),
+    Client("any-llm", "anyllm", "anyllm", "any_llm:AnyLLM", "any-llm-sdk"),
+    Client("httpx", "raw_httpx", "core", "httpx:Client", "httpx", "floor"),
+    Client("httpx-typed", "raw_httpx", "core", "httpx:Client", "httpx", "floor"),
+    Client("httpx2", "raw_httpx", "core", "httpx2:Client", "httpx2", "floor"),
+    Client("aiohttp", "raw_aiohttp", "core", "aiohttp:ClientSession", "aiohttp", "floor"),
+    Client("http.client", "http_client", "core", "http.client:HTTPConnection", "", "floor"),
+    Client("llmsdk+uvloop", "ours", "core", "llmsdk:SDK", "llmsdk", "ours", "uvloop"),
+    Client("llmsdk-aiohttp+uvloop", "ours", "core", "llmsdk:SDK", "llmsdk", "ours", "uvloop"),
+    Client("openai+uvloop", "openai", "core", "openai:OpenAI", "openai", "peer", "uvloop"),
+    Client("aiohttp+uvloop", "raw_aiohttp", "core", "aiohttp:ClientSession", "aiohttp", "floor", "uvloop"),
 )
 BY_NAME = {client.name: client for client in CLIENTS}

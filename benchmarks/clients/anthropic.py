@@ -20,14 +20,10 @@ class Anthropic(ChatAdapter):
         return anthropic.AsyncAnthropic(api_key=KEY, base_url=self.base_url)
 
     def open(self, **options: Any) -> Any:
-        return self.client.messages.create(
-            model=MODEL, messages=MESSAGES, system=SYSTEM, max_tokens=100, **options
-        )
+        return self.client.messages.create(model=MODEL, messages=MESSAGES, system=SYSTEM, max_tokens=100, **options)
 
     def aopen(self, **options: Any) -> Any:
-        return self.aclient.messages.create(
-            model=MODEL, messages=MESSAGES, system=SYSTEM, max_tokens=100, **options
-        )
+        return self.aclient.messages.create(model=MODEL, messages=MESSAGES, system=SYSTEM, max_tokens=100, **options)
 
     def delta(self, chunk: Any) -> str:
         return chunk.delta.text if chunk.type == "content_block_delta" else ""

@@ -26,8 +26,7 @@ class RawHttpx(Adapter):
         return self.module.Client(headers=HEADERS, timeout=600)
 
     def amake(self) -> Any:
-        limits = self.module.Limits(max_connections=None, max_keepalive_connections=None)
-        return self.module.AsyncClient(headers=HEADERS, timeout=600, limits=limits)
+        return self.module.AsyncClient(headers=HEADERS, timeout=600)
 
     def call(self) -> int:
         return len(self.client.post(self.url, json=BODY).json()["choices"][0]["message"]["content"])

@@ -128,6 +128,8 @@ def _begin(progress: Progress, chunks: Any) -> Flow[None]:
             for event in events:
                 progress.ahead = itertools.chain([event], events)
                 return
+    except GeneratorExit:
+        raise  # the flow was dropped: nobody would perform what it asks for now
     except BaseException as exc:
         yield from close(chunks)
         yield from close(progress.response)

@@ -31,7 +31,7 @@ from .config import (
     logger,
     resolve,
 )
-from .errors import ConfigurationError, ReplyMeta, RequestValidationError
+from .errors import ConfigurationError, ReplyMeta, RequestValidationError, SDKError
 from .hooks import HookContext
 from .options import CALL_OPTIONS, STREAM_OPTIONS
 from .preview import Preview
@@ -220,10 +220,8 @@ class Plan:
             providers=PROVIDERS,
             extras=Extras(body=_mapping(options, "extra_body"), query=_mapping(options, "extra_query")),
         )
-        if self.encoded.dropped:
-            logger.warning(
-                "server %r does not take %s; dropped", self.target.provider.name, ", ".join(self.encoded.dropped)
-            )
+        if stop is None:
+            self._warn_of_dropped()
         self.timeout_s = checked_ms(options.get("timeout_ms", self.config.timeout_ms), "timeout_ms") / 1000
         idle_ms = checked_ms(options.get("idle_timeout_ms", DEFAULT_IDLE_TIMEOUT_MS), "idle_timeout_ms")
         self.idle_s = idle_ms / 1000
@@ -232,17 +230,28 @@ class Plan:
 
     def flow(self, build: BuildRequest) -> Flow[list[Received]]:
         """Make the flow of the call."""
+        if self.shared is not None:
+            self._warn_of_dropped()  # only now: most calls never come to their second server
         self.call = call = self._call(build)
         page = self.target.provider.routes[self.operation.id].page
         if page is not None:
             return (yield from paged(call, self.config.hooks, _ENV, page))
         return [(yield from exchange(call, self.config.hooks, _ENV))]
 
+    def _warn_of_dropped(self) -> None:
+        dropped = self.encoded.dropped
+        if dropped:
+            logger.warning("server %r does not take %s; dropped", self.target.provider.name, ", ".join(dropped))
+
     def reply(self, received: list[Received]) -> Any:
         """Make the reply of what was received: one body, or the pages of a list."""
-        reply = self._one(received[0])
-        for page in received[1:]:
-            reply.data += self._one(page).data
+        try:
+            reply = self._one(received[0])
+            for page in received[1:]:
+                reply.data += self._one(page).data
+        except SDKError as exc:
+            # The frames below hold what the server sent, which may be anything, an echo of the key too.
+            raise exc.with_traceback(None) from exc.__cause__
         if self.operation.method == "POST":
             self.count(getattr(reply, "usage", None))
         return self.finished(reply, received[0].meta)

@@ -124,9 +124,8 @@ def _models(given: Any, servers: list[str]) -> Mapping[str, str | Mapping[str, s
         return {}
     if not is_mapping(given):
         raise ConfigurationError(f"failover: models must be a mapping of server ids, got {type(given).__name__}")
-    models = {
-        key.name if isinstance(key, Provider) else key: entry for key, entry in cast("Mapping[Any, Any]", given).items()
-    }
+    keys: Iterable[Any] = given
+    models = {key.name if isinstance(key, Provider) else key: given[key] for key in keys}
     for name, entry in models.items():
         if name not in servers:
             raise ConfigurationError(f"failover: models names {name!r}, which is not one of {', '.join(servers)}")

@@ -96,9 +96,10 @@ class Hooks:
 
 
 def _pair(answer: object) -> tuple[Any | None, Exception | None]:
-    pair = cast("tuple[Any, ...]", answer) if isinstance(answer, tuple) else ()
+    kind = type(answer).__name__
+    pair: tuple[Any, ...] = cast("Any", answer) if isinstance(answer, tuple) else ()
     if len(pair) != 2 or not isinstance(pair[1], Exception | None):
         raise ConfigurationError(
-            f"after_error: must answer with (response or None, error or None) or with None, got {type(answer).__name__}"
+            f"after_error: must answer with (response or None, error or None) or with None, got {kind}"
         )
     return pair[0], pair[1]

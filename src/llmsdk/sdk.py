@@ -142,7 +142,8 @@ class SDK:
             )
 
     def __repr__(self) -> str:
-        return f"<SDK of {self._config.provider.name}>"
+        config = getattr(self, "_config", None)  # a traceback with locals may show one that was never finished
+        return "<SDK>" if config is None else f"<SDK of {config.provider.name}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         for name in ("client", "async_client"):

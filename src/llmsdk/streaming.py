@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from anyio.lowlevel import current_token
 
 from ._core.countdown import Countdown
+from ._core.decode import safe_cause, without_secrets
 from ._core.effects import TransportFailure
 from ._core.events import EventDecoder
 from ._io.async_driver import AsyncDriver
@@ -26,6 +27,7 @@ from .errors import (
     StreamInterruptedError,
     StreamTimeoutError,
 )
+from .utils.headers import masked
 
 
 class Chunk(Protocol):
@@ -88,8 +90,7 @@ class Progress:
         if isinstance(error, RemoteError):
             if error.partial is None:
                 error.partial = self.build()
-            if error.meta is None:
-                error.meta = self.meta
+            error.meta = without_secrets(error.meta or self.meta, self.decoder.secrets)
         if isinstance(error, SDKError):
             self.error = error
         return error
@@ -113,16 +114,17 @@ class Progress:
 
     def _judged(self, failure: TransportFailure) -> Exception:
         error: Exception
+        text = masked(str(failure), self.decoder.secrets)
         if failure.kind == "timeout":
             is_over = self.deadline is not None and time.monotonic() >= self.deadline - 0.002
             error = self._deadline_passed() if is_over else self._silent()
         elif failure.kind in ("coding", "too large"):
-            error = ResponseValidationError(str(failure), status_code=self.meta.status_code, meta=self.meta)
+            error = ResponseValidationError(text, status_code=self.meta.status_code, meta=self.meta)
         else:
             error = StreamInterruptedError(
-                f"the connection broke inside the stream: {failure}", reason="connection", meta=self.meta
+                f"the connection broke inside the stream: {text}", reason="connection", meta=self.meta
             )
-        error.__cause__ = failure.__cause__
+        error.__cause__ = safe_cause(failure.__cause__, self.decoder.secrets)
         return error
 
     def _deadline_passed(self) -> DeadlineExceededError:
@@ -259,9 +261,11 @@ def _iterate(progress: Progress, driver: SyncDriver) -> Generator[Any, None, Non
         if progress.closed:
             progress.check_usable()
         error = progress.failed(exc)
-        if error is exc:
+        if not isinstance(error, SDKError):
             raise
-        raise error from error.__cause__
+        raw = None
+        # The frames below hold what the server sent, which may be anything, an echo of the key too.
+        raise error.with_traceback(None) from error.__cause__
     finally:
         progress.response.close()
         progress.settle()
@@ -320,9 +324,10 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
         except Exception as exc:
             error = progress.failed(exc)
             await self.close()
-            if error is exc:
+            if not isinstance(error, SDKError):
                 raise
-            raise error from error.__cause__
+            # The frames below hold what the server sent, which may be anything, an echo of the key too.
+            raise error.with_traceback(None) from error.__cause__
         except BaseException:
             await self.close()
             raise

@@ -1,4 +1,4 @@
-"""A driver for tests: it performs effects from a script, on a clock that only waits move, and writes down what it did."""
+"""A driver for tests: it performs effects from a script, on a clock of its own, and writes down what it did."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from llmsdk.utils.retries import DEFAULT_RETRY, RetryBudget
 
 NOW = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
 KEY = "sk-placeholder-0123456789"
+BEARER = KeySource(Secret(KEY), "Bearer {api_key}")
 URL = "https://api.together.xyz/v1/chat/completions"
 
 
@@ -165,7 +166,7 @@ def make_call(
     method: str = "POST",
     url: str = URL,
     stream: bool = False,
-    key: KeySource | Callable[[], Any] | None = KeySource(Secret(KEY), "Bearer {api_key}"),
+    key: KeySource | Callable[[], Any] | None = BEARER,
     deadline_in: float | None = None,
     clock: Clock | None = None,
     **changes: Any,

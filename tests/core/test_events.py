@@ -55,11 +55,9 @@ def play(decoder: EventDecoder, pieces: list[bytes]) -> tuple[list[Any], BaseExc
         for piece in pieces:
             if decoder.done:
                 break
-            for event in decoder.feed(piece):
-                events.append(event)
+            events.extend(decoder.feed(piece))
         if not decoder.done:
-            for event in decoder.end():
-                events.append(event)
+            events.extend(decoder.end())
     except Exception as exc:
         return events, exc
     return events, None

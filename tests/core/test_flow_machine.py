@@ -92,7 +92,7 @@ class FlowMachine(RuleBasedStateMachine):
 
     @initialize(
         config=configs(),
-        deadline=st.none() | st.floats(0.5, 30),
+        deadline=st.none() | st.floats(0.1, 5),
         tokens=st.integers(0, 10),
         stream=st.booleans(),
         hooked=st.booleans(),
@@ -267,6 +267,6 @@ class FlowMachine(RuleBasedStateMachine):
 
 
 FlowMachine.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=300, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 TestFlowMachine = FlowMachine.TestCase

@@ -59,12 +59,12 @@ def _assert_error_is_clean(error: BaseException) -> None:
         _assert_clean(str(seen))
         _assert_clean(repr(seen))
         _assert_clean(repr(vars(seen)))
-        report = traceback.TracebackException.from_exception(seen, capture_locals=True)
-        for frame in report.stack:
-            if frame.filename.startswith(OURS):
-                for name, shown in (frame.locals or {}).items():
-                    assert not any(form in shown for form in _spellings(SECRET)), (frame.filename, frame.name, name)
-        seen = seen.__cause__ or seen.__context__
+        for frame, _ in traceback.walk_tb(seen.__traceback__):
+            if frame.f_code.co_filename.startswith(OURS):
+                for name, value in frame.f_locals.items():
+                    shown = repr(value)
+                    assert not any(form in shown for form in _spellings(SECRET)), (frame.f_code, name)
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     if isinstance(error, errors.SDKError):
         _assert_clean(pickle.dumps(error).decode("latin-1"))
         assert type(pickle.loads(pickle.dumps(error))) is type(error)
@@ -184,12 +184,10 @@ def test_a_forgotten_sdk_complains_without_the_key(faults: FaultServer) -> None:
         sdk.completions.create(**ASK)
         del sdk
         gc.collect()
-    texts = [str(one.message) for one in caught if "SDK" in str(one.message)]
-    assert texts
-    for text in texts:
-        _assert_clean(text)
-    for one in caught:
-        _assert_clean(str(one.message))
+        assert any("SDK" in str(one.message) for one in caught)
+        while caught:
+            _assert_clean(str(caught.pop()))  # which holds the SDK, and the sockets complain after it
+            gc.collect()
 
 
 @pytest.mark.parametrize("key", ["sk\nx", "sk\rx", "sk\0x", "sk\x7fx", "sk\x1bx", "", "  ", "sk-\u20ac", "sk-\u2028", " sk "])
@@ -241,13 +239,15 @@ async def test_no_redirect_takes_the_key_away(
         async with client_of(colour, faults, api_key=SECRET, supplied=supplied) as client:
             for target in (*targets, "file:///etc/passwd", "http://[bad", "javascript:alert(1)", ""):
                 faults.play(reply(b"", status, f"Location: {target}"))
-                with pytest.raises(errors.SDKDefaultError) as caught:
+                # httpx itself refuses some of them.
+                with pytest.raises((errors.SDKDefaultError, errors.APIConnectionError)) as caught:
                     await client.call(CREATE, **ASK)
+                assert supplied or type(caught.value) is errors.SDKDefaultError
                 _assert_error_is_clean(caught.value)
         assert other.connections == 0
 
 
-async def test_plain_http_is_warned_of_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_http_is_warned_of_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         SDK(server_url="http://plain-warning.example/v1", api_key=SECRET).close()
     found = [record for record in caplog.records if "plain http" in record.getMessage()]
@@ -449,7 +449,7 @@ async def test_an_image_is_fetched_without_the_key(colour: Colour, faults: Fault
 
 @pytest.mark.parametrize(
     "url",
-    ["file:///etc/passwd", "ftp://127.0.0.1/a", "data:image/png;base64,AAAA", "javascript:1", "/relative.png", "", "http://", "gopher://x", "http://u:p@127.0.0.1/"],
+    ["file:///etc/passwd", "ftp://127.0.0.1/a", "javascript:1", "/relative.png", "", "http://", "gopher://x", "http://u:p@127.0.0.1/"],
 )
 async def test_only_http_is_fetched(colour: Colour, faults: FaultServer, tmp_path: Path, url: str) -> None:
     faults.play(_image(url))

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from ..utils.codings import CodingError, ContentDecoder, make_decoder
 from .effects import TransportFailure
 
-
 _SHOWN_BYTES = 1 << 20  # kept of a body that is too large, for the error
 
 
@@ -35,6 +34,8 @@ class BodyReader:
             self._made = make_decoder(self._coding)
         return self._made
 
+    # The causes below come without their frames: those hold what the server sent, which may be an echo of the key.
+
     def feed(self, raw: bytes) -> bool:
         """Take a piece; the answer is whether more is wanted."""
         try:
@@ -44,7 +45,7 @@ class BodyReader:
                 if self._size > self._max_bytes:
                     return self._overflow()
         except CodingError as exc:
-            raise TransportFailure("coding", str(exc), began=True, body=self.received()) from exc
+            raise TransportFailure("coding", str(exc), began=True, body=self.received()) from exc.with_traceback(None)
         return True
 
     def decoded(self, raw: bytes) -> Iterator[bytes]:
@@ -52,14 +53,14 @@ class BodyReader:
         try:
             yield from self._decoder.decode(raw)
         except CodingError as exc:
-            raise TransportFailure("coding", str(exc), began=True) from exc
+            raise TransportFailure("coding", str(exc), began=True) from exc.with_traceback(None)
 
     def finish(self) -> bytes:
         """Take the end of the body."""
         try:
             self._pieces.extend(self._decoder.flush())
         except CodingError as exc:
-            raise TransportFailure("coding", str(exc), began=True, body=self.received()) from exc
+            raise TransportFailure("coding", str(exc), began=True, body=self.received()) from exc.with_traceback(None)
         return self.received()
 
     def received(self) -> bytes:

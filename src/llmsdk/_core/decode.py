@@ -159,10 +159,10 @@ def map_document(mapping: Mapping[str, str], model: type[Any], document: Any) ->
 
 def _unset(reply: Any, path: tuple[Any, ...]) -> None:
     for step in path[:-1]:
-        if isinstance(step, int):
-            reply = reply[step] if is_list(reply) else None
-        else:
+        if isinstance(step, str):
             reply = getattr(reply, step, None)
+        elif is_list(reply):
+            reply = reply[step]
     if isinstance(reply, BaseModel):
         reply.model_fields_set.discard(path[-1])
 
@@ -231,7 +231,7 @@ def decode_error(
     document = parse_json(body)
     fields = _fields(provider, document, secrets)
     return class_for(status)(
-        fields.message or masked(text.strip(), secrets) or reason or f"HTTP status {status}",
+        fields.message or masked(text.strip() or reason, secrets) or f"HTTP status {status}",
         status_code=status,
         code=fields.code,
         type=fields.type,
@@ -344,6 +344,17 @@ def _as_text(body: bytes, headers: Mapping[str, str]) -> str:
 
 
 # ---------------------------------------------------------------- headers
+
+
+def safe_cause(cause: BaseException | None, secrets: Iterable[str]) -> BaseException | None:
+    """Drop the cause of an error where its text, or that of its own causes, quotes a secret the server sent back."""
+    link = cause
+    while link is not None:
+        text = str(link)
+        if masked(text, secrets) != text:
+            return None
+        link = link.__cause__ or link.__context__
+    return cause
 
 
 def without_secrets(meta: ReplyMeta, secrets: Iterable[str]) -> ReplyMeta:

@@ -63,6 +63,11 @@ class EventDecoder:
         self.accumulator = operation.accumulator()
         self.done = False
 
+    @property
+    def secrets(self) -> Secrets:
+        """What errors must not show."""
+        return self._secrets
+
     def feed(self, raw: bytes) -> Generator[Any, None, bool]:
         """Take raw bytes and hand out the events that are complete.
 

@@ -34,7 +34,7 @@ class HasMeta(Protocol):
 T = TypeVar("T", bound=HasMeta)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Leg(Generic[T]):
     """One server's turn: its id and URL, and the flow that asks it, its own retries included."""
 

@@ -34,7 +34,7 @@ from ..utils.retries import (
 from ..utils.urls import origin
 from .auth import KeySource, Secret, Secrets
 from .countdown import Countdown
-from .decode import MAX_ERROR_BODY, decode_error, rate_limit, request_id, without_secrets
+from .decode import MAX_ERROR_BODY, decode_error, rate_limit, request_id, safe_cause, without_secrets
 from .effects import Flow, TransportFailure, close, read, send, sleep
 from .encode import Encoded
 from .spec import Provider
@@ -100,7 +100,7 @@ class Call:
     attempts: list[Attempt] = field(default_factory=list[Attempt])
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Received:
     """A reply with a status below 300; `body` is None while a stream is still open."""
 
@@ -322,7 +322,7 @@ def _is_permanent(error: APIStatusError) -> bool:
 def _transport_failed(call: Call, failure: TransportFailure, env: Env, started: float) -> _Failed:
     """Judge a failure before the head of a reply."""
     meta = _meta(call, env, started)
-    cause = failure.__cause__
+    cause = safe_cause(failure.__cause__, call.secrets)
     if failure.kind == "request":
         return _Failed(_caused(ConfigurationError(f"the request could not be sent: {failure}"), cause), False)
     if failure.kind == "timeout" and _deadline_passed(call, env):
@@ -346,10 +346,13 @@ def _body_error(call: Call, failure: TransportFailure, meta: ReplyMeta, env: Env
         return _caused(APITimeoutError("the reply did not arrive whole in time", meta=meta), failure.__cause__)
     if failure.kind in ("coding", "too large"):
         text = masked(failure.body[:MAX_ERROR_BODY].decode("utf-8", "replace"), call.secrets)
-        error = ResponseValidationError(str(failure), status_code=meta.status_code, body=text, meta=meta)
-        return _caused(error, failure.__cause__)
+        message = masked(str(failure), call.secrets)
+        error = ResponseValidationError(message, status_code=meta.status_code, body=text, meta=meta)
+        return _caused(error, safe_cause(failure.__cause__, call.secrets))
     text = f"the connection broke inside the reply, after {len(failure.body)} bytes: {failure}"
-    return _caused(APIConnectionError(masked(text, call.secrets), meta=meta), failure.__cause__)
+    return _caused(
+        APIConnectionError(masked(text, call.secrets), meta=meta), safe_cause(failure.__cause__, call.secrets)
+    )
 
 
 def _after_error(

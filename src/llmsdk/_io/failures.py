@@ -36,7 +36,7 @@ _KINDS: dict[str, FailureKind] = {
     "DecodingError": "coding",
     "LocalProtocolError": "request",
     "UnsupportedProtocol": "request",
-    "InvalidURL": "request",
+    "InvalidURL": "protocol",  # our own URLs are checked before: this one is a redirect's
     "UnicodeError": "request",
 }
 
@@ -55,7 +55,7 @@ def translate(exc: Exception, countdown: Countdown | None, *, body: bytes = b"")
         kind = kind or _KINDS.get(cls.__name__)
     if kind is None:
         return None
-    began = bool(body) or (countdown is not None and countdown.received)
+    began = bool(body) or (countdown is not None and countdown.received) or type(exc).__name__ == "InvalidURL"
     stale = countdown is not None and countdown.reused and not began and kind in ("network", "protocol")
     text = str(exc).strip() or type(exc).__name__
     failure = TransportFailure(kind, text, began=began, stale=stale, body=body)

@@ -68,20 +68,27 @@ class Stream(_Traffic, httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._unsent:
-            unsent, self._unsent = self._unsent, b""
             try:
-                self._stream.write(unsent, _left(timeout, httpcore.WriteTimeout))
+                self._flush(timeout)
             except httpcore.WriteError:
                 pass  # a server may answer and close before it has read all: see what it said
         return self._received(timeout, self._stream.read(max_bytes, self._read_left(timeout, self._stream)))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._writing(timeout)
-        if len(self._unsent) + len(buffer) <= _HELD_BACK:
-            self._unsent += buffer
-            return
-        unsent, self._unsent = self._unsent + buffer, b""
-        self._stream.write(unsent, _left(timeout, httpcore.WriteTimeout))
+        held_back = len(self._unsent) + len(buffer) <= _HELD_BACK
+        self._unsent += buffer
+        del buffer  # as below
+        if not held_back:
+            self._flush(timeout)
+
+    def _flush(self, timeout: float | None) -> None:
+        unsent, self._unsent = self._unsent, b""
+        try:
+            self._stream.write(unsent, _left(timeout, httpcore.WriteTimeout))
+        except BaseException:
+            del unsent  # it holds the key, and tracebacks may show locals
+            raise
 
     def close(self) -> None:
         self._stream.close()
@@ -105,20 +112,27 @@ class AsyncStream(_Traffic, httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._unsent:
-            unsent, self._unsent = self._unsent, b""
             try:
-                await self._stream.write(unsent, _left(timeout, httpcore.WriteTimeout))
+                await self._flush(timeout)
             except httpcore.WriteError:
                 pass  # a server may answer and close before it has read all: see what it said
         return self._received(timeout, await self._stream.read(max_bytes, self._read_left(timeout, self._stream)))
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._writing(timeout)
-        if len(self._unsent) + len(buffer) <= _HELD_BACK:
-            self._unsent += buffer
-            return
-        unsent, self._unsent = self._unsent + buffer, b""
-        await self._stream.write(unsent, _left(timeout, httpcore.WriteTimeout))
+        held_back = len(self._unsent) + len(buffer) <= _HELD_BACK
+        self._unsent += buffer
+        del buffer  # as below
+        if not held_back:
+            await self._flush(timeout)
+
+    async def _flush(self, timeout: float | None) -> None:
+        unsent, self._unsent = self._unsent, b""
+        try:
+            await self._stream.write(unsent, _left(timeout, httpcore.WriteTimeout))
+        except BaseException:
+            del unsent  # it holds the key, and tracebacks may show locals
+            raise
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 from .kinds import Json, is_list, is_object
@@ -187,16 +188,41 @@ def _fits(pattern: str, text: str) -> bool:
 
 
 def _number(schema: Json, turn: int, *, whole: bool) -> float:
-    low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
-    step = schema.get("multipleOf", 1 if whole else None)
-    nudge = step or 0.5
-    if isinstance(above := schema.get("exclusiveMinimum"), int | float) and not isinstance(above, bool):
-        low = max(low, above + (nudge if not whole else 1))
-    if isinstance(below := schema.get("exclusiveMaximum"), int | float) and not isinstance(below, bool):
-        high = min(high, below - (nudge if not whole else 1))
-    if low > high:  # open on both sides, and narrower than the nudge
-        low = high = (low + high) / 2
-    value: float = min(max(1 + turn * nudge, low + turn * nudge if low > 1 else low), high)
-    if step:
-        value = math.ceil(value / step) * step if value + step <= high else math.floor(value / step) * step
-    return int(value) if whole else float(value)
+    low, low_open = _bound(schema, "minimum", "exclusiveMinimum", -math.inf, max)
+    high, high_open = _bound(schema, "maximum", "exclusiveMaximum", math.inf, min)
+    step = schema.get("multipleOf") or (1 if whole else None)
+    if step is None:
+        return _between(low, low_open, high, high_open, turn)
+    step = max(1, round(step)) if whole else float(step)
+    least = None if low == -math.inf else math.ceil(low / step) + (low_open and low % step == 0)
+    most = None if high == math.inf else math.floor(high / step) - (high_open and high % step == 0)
+    count = math.ceil(1 / step) + turn
+    if least is not None and most is not None:
+        count = least + (count - least) % max(1, most - least + 1)  # in turn, so that items differ
+    elif least is not None:
+        count = max(count, least + turn)
+    elif most is not None:
+        count = min(count, most - turn)
+    return int(count * step) if whole else float(round(count * step, 12))
+
+
+def _bound(
+    schema: Json, name: str, open_name: str, none: float, tighter: Callable[[float, float], float]
+) -> tuple[float, bool]:
+    """Find the tighter of two bounds, and whether the value itself is outside."""
+    closed, opened = (_limit(schema.get(key), none) for key in (name, open_name))
+    bound = tighter(closed, opened)
+    return bound, bound == opened and not math.isinf(bound)
+
+
+def _limit(value: Any, none: float) -> float:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else none
+
+
+def _between(low: float, low_open: bool, high: float, high_open: bool, turn: int) -> float:
+    wanted = 1 + turn * 0.5
+    if (low < wanted or (low == wanted and not low_open)) and (wanted < high or (wanted == high and not high_open)):
+        return wanted
+    if not math.isinf(low) and not math.isinf(high):
+        return low + (high - low) * (turn + 1) / (turn + 2)
+    return low + (turn + 1) * 0.5 if not math.isinf(low) else high - (turn + 1) * 0.5

@@ -75,13 +75,16 @@ def _servers(runner: Runner, args: Mapping[str, Any]) -> list[Structured]:
 
 def common(servers: Sequence[Structured]) -> Structured:
     """Find what several servers take in common; where their ways differ, a forced tool, which all have."""
-    ways = {server.way for server in servers}
-    formats = [server.formats for server in servers if server.formats is not None]
+    first = servers[0] if servers else Structured()
+    formats = first.formats
+    for server in servers:
+        if server.formats is not None:
+            formats = server.formats if formats is None else formats & server.formats
     return Structured(
-        way="tool" if len(ways) > 1 else next(iter(ways), "json_schema"),
+        way=first.way if all(server.way == first.way for server in servers) else "tool",
         strict=all(server.strict for server in servers),
         lacks=frozenset[str]().union(*(server.lacks for server in servers)),
-        formats=frozenset.intersection(*formats) if formats else None,
+        formats=formats,
     )
 
 

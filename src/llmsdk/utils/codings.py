@@ -92,7 +92,9 @@ def _make_step(name: str) -> ContentDecoder:
     optional = {"br": _find_brotli, "zstd": _find_zstd}.get(name)
     engine = optional() if optional else None
     if engine is None:
-        raise CodingError(f"content-encoding {name[:40]!r} cannot be decoded; accepted are {accepted_codings()}")
+        # Names of codings are short; anything else the server made up is not repeated.
+        shown = name if len(name) <= 16 else name[:4] + "..."
+        raise CodingError(f"content-encoding {shown!r} cannot be decoded; accepted are {accepted_codings()}")
     return _Coded(name, engine, members=name == "zstd")
 
 
