@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from llmsdk import SDK, BackoffStrategy, Failover, Provider, RetryBudget, RetryConfig, errors
+from llmsdk import SDK, BackoffStrategy, Failover, Price, Provider, RetryBudget, RetryConfig, errors
 from llmsdk.local import Fault, LocalServer
 from llmsdk.providers import PROVIDERS
 from support.colours import KEY, Client, Colour, collect, settled
@@ -369,7 +370,19 @@ async def test_hooks_keep_one_state_over_all_servers(colour: Colour, park: Park)
     assert seen == [("together", 1), ("r9s", 2)]
 
 
-async def test_embeddings_and_multipart_go_on_too(colour: Colour, park: Park) -> None:
+async def test_an_open_file_goes_to_every_server_whole(colour: Colour, tmp_path: Path) -> None:
+    file = tmp_path / "cat.png"
+    file.write_bytes(b"\x89PNG" + bytes(5000))
+    with LocalServer("r9s") as first, LocalServer("openai") as second, file.open("rb") as opened:
+        first.always(Fault(status=500))
+        servers = [replace(PROVIDERS["r9s"], servers=(first.url,)), replace(PROVIDERS["openai"], servers=(second.url,))]
+        async with colour.open(failover=Failover(servers), api_key=KEY, retry_config=None) as client:
+            edited = await client.call("images.edit", model="m", prompt="x", image=[opened, b"other"])
+        assert edited.meta.server == "openai"
+        assert [file.read_bytes() in server.requests[0].body for server in (first, second)] == [True, True]
+
+
+async def test_embeddings_and_images_go_on_too(colour: Colour, park: Park) -> None:
     both = Failover([park.providers[0], park.providers[1]])
     park["together"].always(Fault(status=503))
     async with open_client(colour, park) as client:
@@ -378,8 +391,6 @@ async def test_embeddings_and_multipart_go_on_too(colour: Colour, park: Park) ->
         image = await client.call("images.create", model="m", prompt="cat", size="64x64", failover=both)
         assert image.meta.server == "r9s"
         assert [park[name].requests[-1].json.get("size") for name in ("together", "r9s")] == [None, "64x64"]
-        edited = await client.call("images.edit", prompt="x", image=b"\x89PNG", failover=Failover([park.providers[1]]))
-    assert edited.meta.server == "r9s"
 
 
 # ------------------------------------------------------------- bad input
@@ -462,9 +473,14 @@ def test_a_missing_key_of_a_later_server_shows_at_construction() -> None:
         SDK(failover="together")  # type: ignore[typeddict-item] # what is tested
 
 
-def test_a_failover_travels() -> None:
+def test_a_failover_travels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOGETHER_API_KEY", KEY)
     failover = Failover(["together", "local"], models={"local": "m"}, on=[429, "timeout"])
     again = pickle.loads(pickle.dumps(failover))
     assert again == failover
     assert again != Failover(["together", "local"])
+    sdk = SDK(failover=failover, server="local", track_usage=True, prices={"m": Price(input_per_million=1)})
+    with sdk, pickle.loads(pickle.dumps(sdk)) as other:
+        assert other._config.failover == failover
+        assert other._config.prices == sdk._config.prices
     assert repr(again) == "Failover(['together', 'local'], models={'local': 'm'}, on=(429, 'timeout'))"

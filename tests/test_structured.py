@@ -346,7 +346,7 @@ def test_names_that_only_the_answer_knows_are_not_shown() -> None:
 
     with pytest.raises(AnswerProblems) as caught:
         form_of(Closed).read('{"by_name": {"SECRET": "x"}, "OTHER": 1}')
-    assert str(caught.value) == "by_name.*: int_parsing; extra_forbidden"
+    assert str(caught.value) == "by_name.*: int_parsing; *: extra_forbidden"
 
 
 async def test_a_bad_answer_of_a_stream(colour: Colour, canned: CannedServer) -> None:
@@ -467,6 +467,27 @@ async def test_a_server_without_chat(colour: Colour) -> None:
     async with colour.open(server="writer", api_key=KEY, organization_id=1) as client:
         with pytest.raises(errors.UnsupportedOperationError):
             await client.call("chat.parse", model="m", messages=[USER], response_format=Item)
+
+
+# ---------------------------------------------------------------- the embedded provider
+
+
+class Bush(BaseModel):
+    a: Bush | None = None
+    b: Bush | None = None
+    c: Bush | None = None
+    d: Bush | None = None
+    e: Bush | None = None
+    f: list[Bush] = []
+    g: list[Bush] = []
+    h: list[Bush] = []
+
+
+def test_a_schema_of_many_recursions_has_a_small_example() -> None:
+    with SDK(server="local") as sdk:
+        reply = sdk.chat.parse(model="m", messages=[USER], response_format=Bush)
+    assert isinstance(reply.parsed.a, Bush)
+    assert len(reply.text) < 1_000_000
 
 
 # ---------------------------------------------------------------- properties

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -80,12 +80,23 @@ class Relay:
 
     def flow(self, build: BuildRequest, chunks: MakeChunks) -> Flow[Any]:
         """Make the flow of the call; it gives a reply, or the state of a stream whose first event has come."""
+        self._share_files()
         legs = [
             Leg[Any](plan.target.provider.name, plan.target.base_url, partial(_turn, plan, build, chunks))
             for plan in self.plans
         ]
         runner = self._runner
         return first_that_answers(legs, self._failover.statuses, runner.bench, runner.env, self.plans[0].deadline)
+
+    def _share_files(self) -> None:
+        first = self.plans[0].encoded.files
+        if first is None or len(self.plans) == 1:
+            return
+        from ._io.multipart import read_files
+
+        read = read_files(first)
+        for plan in self.plans:
+            plan.encoded = replace(plan.encoded, files={name: read[name] for name in plan.encoded.files or {}})
 
 
 def find_failover(args: Mapping[str, Any], default: Failover | None) -> Failover | None:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .usage import Meter, Pending, UsageTotals
 
 _USER_AGENT = f"llmsdk-python/{__version__} python/{sys.version_info.major}.{sys.version_info.minor}"
+_KEY_HEADERS = frozenset({"api-key", "x-api-key", "proxy-authorization", "cookie"})
 Finish = Callable[[Any, str], None]
 _ENV = Env(clock=time.monotonic, jitter=random.random)
 _MAX_PENDING = 1000  # usages of replies kept until somebody asks for their sum
@@ -326,6 +327,9 @@ class Plan:
             max_response_bytes=self.config.max_response_bytes,
             log=log.debug if log is not None else None,
         )
+        for name, value in headers:
+            if name in _KEY_HEADERS:
+                call.secrets.add(value)
         if self.shared is not None:
             call.attempts = self.shared.attempts
             call.context.state = self.shared.state

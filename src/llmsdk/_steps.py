@@ -6,7 +6,11 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from typing import Any, Generic, Protocol, Self, TypeVar
 
+from pydantic_core import to_json
+
 from .errors import DeadlineExceededError
+from .models.chat import ChatCompletionResponse
+from .models.messages import ChatMessage, ToolCall
 from .utils.shapes import is_listed
 
 StepT = TypeVar("StepT")
@@ -75,6 +79,26 @@ def conversation(args: Mapping[str, Any]) -> list[Any] | None:
     """Copy the messages of a call; None where they are no list, which the call itself refuses."""
     messages: Any = args.get("messages")
     return list(messages) if is_listed(messages) else None
+
+
+def said(reply: ChatCompletionResponse) -> ChatMessage:
+    """Give the message of a reply so that it can be sent back: with a role, and arguments of calls as text."""
+    message = reply.choices[0].message if reply.choices else ChatMessage(content="")
+    message = message if message.role else message.model_copy(update={"role": "assistant"})
+    if all(isinstance(call.function.arguments, str) for call in reply.tool_calls):
+        return message
+    message = message.model_copy(deep=True)
+    for call in message.tool_calls or ():
+        call.function.arguments = arguments_of(call)
+    return message
+
+
+def arguments_of(call: ToolCall) -> str:
+    """Give the arguments of a call as JSON text, where a server sent an object or nothing too."""
+    arguments: Any = call.function.arguments
+    if isinstance(arguments, str):
+        return arguments
+    return "" if arguments is None else to_json(arguments, fallback=str).decode()
 
 
 class _Abandonable(Protocol[EventT_co]):

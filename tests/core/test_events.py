@@ -501,3 +501,17 @@ def test_a_route_of_ones_own_maps_events() -> None:
     events, error = play(decoder_of(own, COMPLETION), [b'data: {"out": {"text": "a"}}\n\n', DONE])
     assert error is None
     assert events[0].text == "a"
+
+
+def test_json_that_calls_itself_a_stream_is_read_as_what_it_is() -> None:
+    body = b'{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"Lima"},"finish_reason":"stop"}]}'
+    decoder = decoder_of()
+    events = [*decoder.feed(body), *decoder.end()]
+    assert [event.text for event in events] == ["Lima"]
+    assert decoder.done
+
+
+def test_an_error_that_calls_itself_a_stream_keeps_its_message() -> None:
+    decoder = decoder_of()
+    with pytest.raises(errors.RateLimitError, match="slow down"):
+        list([*decoder.feed(b'{"error":{"message":"slow down","code":429}}'), *decoder.end()])

@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+
 from support.fault_server import DONE, FaultServer, Flood, Play, chunk, event, head, reply
 
 _SRC = Path(__file__).parents[2] / "src"

@@ -1,4 +1,4 @@
-"""Hundreds of calls at once, one in ten of them hit by a fault: each accounted for, none mixed up, nothing left open."""
+"""Hundreds of calls at once, one in ten hit by a fault: each accounted for, none mixed up, nothing left open."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 import trio
+
+from llmsdk import SDK, errors
 from support.colours import KEY
 from support.fault_server import (
     DONE,
@@ -30,8 +32,6 @@ from support.fault_server import (
     reply,
     stream,
 )
-
-from llmsdk import SDK, errors
 
 _CALLS = 500
 _TIMEOUT_MS = 8000  # for the calls that are to succeed, however busy the machine is
@@ -192,9 +192,7 @@ def test_both_colours_on_one_sdk(faults: FaultServer) -> None:
                 outcomes[number] = _sync_one(sdk, number, number % 4 == 0)
 
         async def in_tasks() -> None:
-            await asyncio.gather(
-                *(_async_one(sdk, number, number % 4 == 1, outcomes) for number in range(1, 100, 2))
-            )
+            await asyncio.gather(*(_async_one(sdk, number, number % 4 == 1, outcomes) for number in range(1, 100, 2)))
 
         thread = threading.Thread(target=in_threads)
         thread.start()

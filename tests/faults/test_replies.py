@@ -8,6 +8,8 @@ import zlib
 from typing import Any
 
 import pytest
+
+from llmsdk import errors
 from support.colours import Colour, collect
 from support.fault_client import ASK, CREATE, client_of
 from support.fault_server import (
@@ -24,8 +26,6 @@ from support.fault_server import (
     reply,
     stream,
 )
-
-from llmsdk import errors
 
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -56,7 +56,7 @@ _NOT_A_REPLY: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
-@pytest.mark.parametrize(("body", "content_type"), _NOT_A_REPLY.values(), ids=_NOT_A_REPLY)
+@pytest.mark.parametrize("body, content_type", _NOT_A_REPLY.values(), ids=_NOT_A_REPLY)
 async def test_what_is_no_reply(
     colour: Colour, faults: FaultServer, body: bytes, content_type: str, streamed: bool
 ) -> None:
@@ -103,7 +103,7 @@ _STILL_A_REPLY: dict[str, tuple[bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize(("body", "content_type"), _STILL_A_REPLY.values(), ids=_STILL_A_REPLY)
+@pytest.mark.parametrize("body, content_type", _STILL_A_REPLY.values(), ids=_STILL_A_REPLY)
 async def test_what_is_a_reply_all_the_same(
     colour: Colour, faults: FaultServer, body: bytes, content_type: str
 ) -> None:
@@ -133,7 +133,7 @@ _IN_BAND: dict[str, tuple[Any, type[errors.APIStatusError]]] = {
 
 
 @pytest.mark.parametrize("form", ["json", "json-for-stream", "event"])
-@pytest.mark.parametrize(("document", "kind"), _IN_BAND.values(), ids=_IN_BAND)
+@pytest.mark.parametrize("document, kind", _IN_BAND.values(), ids=_IN_BAND)
 async def test_an_error_inside_a_200(
     colour: Colour, faults: FaultServer, document: Any, kind: type[errors.APIStatusError], form: str
 ) -> None:
@@ -190,9 +190,7 @@ async def test_a_cut_stream_where_json_was_asked(colour: Colour, faults: FaultSe
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/octet-stream", "junk"])
-async def test_a_stream_that_says_it_is_something_else(
-    colour: Colour, faults: FaultServer, content_type: str
-) -> None:
+async def test_a_stream_that_says_it_is_something_else(colour: Colour, faults: FaultServer, content_type: str) -> None:
     faults.play(reply(b": hello\n\n" + b"".join(EVENTS) + DONE, content_type=content_type))
     async with client_of(colour, faults) as client:
         got = await client.call(CREATE, **ASK, stream=True)
@@ -330,7 +328,9 @@ async def test_coded_bodies(colour: Colour, faults: FaultServer, coding: str, pi
         coded = _ENCODERS[coding](body)
         size = len(coded) // pieces + 1
         chunks = b"".join(chunk(coded[place : place + size]) for place in range(0, len(coded), size))
-        plays.append((head(200, f"Content-Type: {kind}", "Transfer-Encoding: chunked", _said(coding)) + chunks + chunk(b""),))
+        plays.append(
+            (head(200, f"Content-Type: {kind}", "Transfer-Encoding: chunked", _said(coding)) + chunks + chunk(b""),)
+        )
     faults.play(*plays)
     async with client_of(colour, faults) as client:
         assert (await client.call(CREATE, **ASK)).text == "Hello there"

@@ -9,6 +9,9 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
+
+from llmsdk import SDK, errors
+from llmsdk.utils import BackoffStrategy, RetryBudget, RetryConfig
 from support.colours import KEY, Colour
 from support.fault_client import ASK, CREATE, client_of
 from support.fault_server import (
@@ -24,9 +27,6 @@ from support.fault_server import (
     chunk,
     reply,
 )
-
-from llmsdk import SDK, errors
-from llmsdk.utils import BackoffStrategy, RetryBudget, RetryConfig
 
 BUSY = reply(b'{"error": {"message": "busy"}}', 503)
 SLACK_S = 0.6  # a busy machine may add this much
@@ -141,7 +141,8 @@ async def test_permanent_429s(colour: Colour, faults: FaultServer, body: bytes) 
 
 
 @pytest.mark.parametrize(
-    ("status", "value", "sends"), [(503, "false", 1), (400, "true", 3), (400, "TRUE", 3), (400, "maybe", 1), (503, "", 3)]
+    "status, value, sends",
+    [(503, "false", 1), (400, "true", 3), (400, "TRUE", 3), (400, "maybe", 1), (503, "", 3)],
 )
 async def test_x_should_retry_wins(colour: Colour, faults: FaultServer, status: int, value: str, sends: int) -> None:
     faults.always(reply(b"{}", status, f"x-should-retry: {value}"))
@@ -202,7 +203,12 @@ async def test_retry_after_a_date(colour: Colour, faults: FaultServer) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["Retry-After: 61", "Retry-After: 99999999999", "retry-after-ms: 60001", "Retry-After: Fri, 01 Jan 2100 00:00:00 GMT"],
+    [
+        "Retry-After: 61",
+        "Retry-After: 99999999999",
+        "retry-after-ms: 60001",
+        "Retry-After: Fri, 01 Jan 2100 00:00:00 GMT",
+    ],
 )
 async def test_a_long_retry_after_is_raised_at_once(colour: Colour, faults: FaultServer, header: str) -> None:
     faults.always(reply(b"{}", 429, header))
@@ -290,7 +296,9 @@ async def test_a_function_gives_each_attempt_its_key(colour: Colour, faults: Fau
 
     async with client_of(colour, faults, retry_config=_quick(), api_key=key) as client:
         await client.call(CREATE, **ASK)
-    assert [seen.headers["authorization"] for seen in faults.requests] == [f"Bearer sk-placeholder-{n}" for n in range(3)]
+    assert [seen.headers["authorization"] for seen in faults.requests] == [
+        f"Bearer sk-placeholder-{n}" for n in range(3)
+    ]
     assert len(given) == 3
 
 

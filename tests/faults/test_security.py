@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from llmsdk import SDK, errors
+from llmsdk.utils import BackoffStrategy, RetryConfig
 from support.colours import Colour, collect
 from support.fault_client import ASK, CREATE, client_of
 from support.fault_server import (
@@ -35,9 +38,6 @@ from support.fault_server import (
     reply,
     stream,
 )
-
-from llmsdk import SDK, errors
-from llmsdk.utils import BackoffStrategy, RetryConfig
 
 SECRET = "sk-placeholder-0123456789-very-secret/with+signs"
 OURS = str(Path(__file__).parents[2] / "src" / "llmsdk")
@@ -111,7 +111,7 @@ _KINDS += [(path, kind) for path in ("fin", "echo-json", "echo-in-event") for ki
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
-@pytest.mark.parametrize(("path", "kind"), _KINDS)
+@pytest.mark.parametrize("path, kind", _KINDS)
 async def test_no_error_shows_the_key(
     colour: Colour,
     faults: FaultServer,
@@ -132,7 +132,11 @@ async def test_no_error_shows_the_key(
         _assert_clean(repr(client.sdk) + repr(vars(client.sdk)) + repr(client.sdk._config) + repr(client.sdk._drivers))
     assert faults.requests[0].headers["authorization"] == f"Bearer {SECRET}"
     _assert_error_is_clean(caught.value)
-    _assert_clean("\n".join(record.getMessage() + repr(vars(record)) for record in caplog.records if record.name in ("debug", "llmsdk")))
+    _assert_clean(
+        "\n".join(
+            record.getMessage() + repr(vars(record)) for record in caplog.records if record.name in ("debug", "llmsdk")
+        )
+    )
     assert ASK["prompt"] not in "\n".join(
         record.getMessage() for record in caplog.records if record.name in ("debug", "llmsdk")
     )
@@ -149,7 +153,13 @@ async def test_refused_connections_show_nothing(colour: Colour, faults: FaultSer
 
 async def test_mistakes_of_the_caller_show_nothing(colour: Colour, faults: FaultServer) -> None:
     async with client_of(colour, faults, api_key=SECRET) as client:
-        for wrong in ({"prompt": 5}, {"modle": "m"}, {"timeout_ms": -1}, {"http_headers": {"a b": "c"}}, {"server": "x"}):
+        for wrong in (
+            {"prompt": 5},
+            {"modle": "m"},
+            {"timeout_ms": -1},
+            {"http_headers": {"a b": "c"}},
+            {"server": "x"},
+        ):
             with pytest.raises(errors.SDKError) as caught:
                 await client.call(CREATE, **{**ASK, **wrong})
             _assert_error_is_clean(caught.value)
@@ -190,7 +200,9 @@ def test_a_forgotten_sdk_complains_without_the_key(faults: FaultServer) -> None:
             gc.collect()
 
 
-@pytest.mark.parametrize("key", ["sk\nx", "sk\rx", "sk\0x", "sk\x7fx", "sk\x1bx", "", "  ", "sk-\u20ac", "sk-\u2028", " sk "])
+@pytest.mark.parametrize(
+    "key", ["sk\nx", "sk\rx", "sk\0x", "sk\x7fx", "sk\x1bx", "", "  ", "sk-\u20ac", "sk-\u2028", " sk "]
+)
 def test_keys_that_cannot_be(key: str) -> None:
     with pytest.raises(errors.ConfigurationError) as caught:
         SDK(api_key=key, server_url="http://127.0.0.1:1")
@@ -210,7 +222,9 @@ async def test_a_function_that_answers_nonsense(colour: Colour, faults: FaultSer
 # ----------------------------------------------------------------------- whom the key is for
 
 
-async def test_the_key_stays_with_its_server(colour: Colour, faults: FaultServer, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_key_stays_with_its_server(
+    colour: Colour, faults: FaultServer, caplog: pytest.LogCaptureFixture
+) -> None:
     """A key that was given for a provider is not sent to a URL that a single call names."""
     async with colour.open(server="together", api_key=SECRET, retry_config=None) as client:
         await client.call(CREATE, **ASK, server_url=faults.url)
@@ -231,9 +245,7 @@ async def test_the_key_goes_to_the_url_it_was_given_with(colour: Colour, faults:
 
 @pytest.mark.parametrize("supplied", [False, True], ids=["own", "supplied"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_no_redirect_takes_the_key_away(
-    colour: Colour, faults: FaultServer, status: int, supplied: bool
-) -> None:
+async def test_no_redirect_takes_the_key_away(colour: Colour, faults: FaultServer, status: int, supplied: bool) -> None:
     with FaultServer() as other:
         targets = [other.url, f"//127.0.0.1:{other.port}/x", f"http://localhost:{other.port}", "https://127.0.0.1/"]
         async with client_of(colour, faults, api_key=SECRET, supplied=supplied) as client:
@@ -296,7 +308,21 @@ async def test_headers_cannot_smuggle(colour: Colour, faults: FaultServer, heade
     assert faults.connections == 0
 
 
-_BAD_MODELS = ["../../admin", "a/b", "a?b=c", "a#b", "a%2f..%2fb", "..", ".", "a\r\nX: y", "a\0b", "\u2028", "a b", "@host", "//evil.example/"]
+_BAD_MODELS = [
+    "../../admin",
+    "a/b",
+    "a?b=c",
+    "a#b",
+    "a%2f..%2fb",
+    "..",
+    ".",
+    "a\r\nX: y",
+    "a\0b",
+    "\u2028",
+    "a b",
+    "@host",
+    "//evil.example/",
+]
 
 
 @pytest.mark.parametrize("model", _BAD_MODELS)
@@ -409,7 +435,9 @@ async def test_streams_over_tls(
         assert (await client.call(CREATE, **ASK)).text == "Hello there"
 
 
-@pytest.mark.parametrize("greeting", [(Stall(),), (b"HTTP/1.1 400 Bad\r\n\r\n", Fin()), (Fin(),)], ids=["silent", "plain", "fin"])
+@pytest.mark.parametrize(
+    "greeting", [(Stall(),), (b"HTTP/1.1 400 Bad\r\n\r\n", Fin()), (Fin(),)], ids=["silent", "plain", "fin"]
+)
 async def test_a_handshake_that_fails(colour: Colour, faults: FaultServer, greeting: Play) -> None:
     faults.greet(*greeting)
     async with colour.open(server_url=f"https://127.0.0.1:{faults.port}", api_key=SECRET, retry_config=None) as client:
@@ -449,7 +477,16 @@ async def test_an_image_is_fetched_without_the_key(colour: Colour, faults: Fault
 
 @pytest.mark.parametrize(
     "url",
-    ["file:///etc/passwd", "ftp://127.0.0.1/a", "javascript:1", "/relative.png", "", "http://", "gopher://x", "http://u:p@127.0.0.1/"],
+    [
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/a",
+        "javascript:1",
+        "/relative.png",
+        "",
+        "http://",
+        "gopher://x",
+        "http://u:p@127.0.0.1/",
+    ],
 )
 async def test_only_http_is_fetched(colour: Colour, faults: FaultServer, tmp_path: Path, url: str) -> None:
     faults.play(_image(url))
@@ -460,7 +497,9 @@ async def test_only_http_is_fetched(colour: Colour, faults: FaultServer, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "127.1", "2130706433", "[::ffff:127.0.0.1]"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "127.1", "2130706433", "[::ffff:127.0.0.1]"]
+)
 async def test_private_networks_are_not_fetched_from(
     colour: Colour, faults: FaultServer, tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -511,7 +550,9 @@ async def test_an_endless_image_is_bounded(colour: Colour, faults: FaultServer, 
 
 
 @pytest.mark.parametrize("play", [(Fin(),), (head(200, "Content-Length: 100") + PNG[:20], Fin()), reply(b"no", 404)])
-async def test_a_fetch_that_fails_leaves_nothing(colour: Colour, faults: FaultServer, tmp_path: Path, play: Play) -> None:
+async def test_a_fetch_that_fails_leaves_nothing(
+    colour: Colour, faults: FaultServer, tmp_path: Path, play: Play
+) -> None:
     target = tmp_path / "cat.png"
     target.write_bytes(b"old")
     faults.play(_image(f"{faults.url}/cat"), play)

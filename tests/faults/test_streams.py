@@ -9,6 +9,8 @@ from typing import Any
 
 import anyio
 import pytest
+
+from llmsdk import errors
 from support.colours import Colour, collect, each, settled
 from support.fault_client import ASK, CREATE, client_of, pause
 from support.fault_server import (
@@ -26,8 +28,6 @@ from support.fault_server import (
     reply,
     stream,
 )
-
-from llmsdk import errors
 
 _ONE_THEN_SILENCE = (STREAM_HEAD + chunk(EVENTS[0]), Stall())
 
@@ -100,9 +100,7 @@ async def test_an_event_that_is_none(colour: Colour, faults: FaultServer, bad: b
 
 @pytest.mark.also_trio
 async def test_events_come_as_they_arrive(colour: Colour, faults: FaultServer) -> None:
-    faults.play(
-        (STREAM_HEAD + chunk(EVENTS[0]), Wait(0.4), chunk(EVENTS[1] + EVENTS[2] + DONE) + chunk(b""))
-    )
+    faults.play((STREAM_HEAD + chunk(EVENTS[0]), Wait(0.4), chunk(EVENTS[1] + EVENTS[2] + DONE) + chunk(b"")))
     async with client_of(colour, faults) as client:
         began = time.monotonic()
         moments = [time.monotonic() - began async for _ in each(await client.call(CREATE, **ASK, stream=True))]
@@ -414,9 +412,7 @@ def test_concurrent_readers_of_two_streams(faults: FaultServer) -> None:
     """Tasks of one loop read streams of one SDK side by side."""
     from llmsdk import SDK
 
-    faults.always(
-        lambda seen: stream(*(event(seen.json["prompt"]) for _ in range(20)), event("", "stop"), DONE)
-    )
+    faults.always(lambda seen: stream(*(event(seen.json["prompt"]) for _ in range(20)), event("", "stop"), DONE))
 
     async def one(sdk: SDK, name: str) -> str:
         got = await sdk.completions.create_async(model="m", prompt=name, stream=True)

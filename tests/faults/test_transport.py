@@ -7,6 +7,9 @@ import time
 from typing import NamedTuple
 
 import pytest
+
+from llmsdk import errors
+from llmsdk.utils import BackoffStrategy, RetryConfig
 from support.colours import Colour, collect
 from support.fault_client import ASK, CREATE, client_of
 from support.fault_server import (
@@ -29,9 +32,6 @@ from support.fault_server import (
     reply,
     stream,
 )
-
-from llmsdk import errors
-from llmsdk.utils import BackoffStrategy, RetryConfig
 
 _TIME_MS = 150
 _PROMPT_S = 2.5  # generous: the machine may be busy
@@ -123,8 +123,6 @@ async def test_a_broken_reply_is_one_of_our_errors(
     colour: Colour, faults: FaultServer, phase: Phase, behaviour: str, supplied: bool
 ) -> None:
     faults.play(_behave(behaviour, phase))
-    if supplied and not colour.is_async and behaviour == "drip" and not phase.in_body:
-        pytest.skip("a supplied sync client bounds single reads only while it waits for headers")
     async with client_of(colour, faults, supplied=supplied) as client:
         began = time.monotonic()
         with pytest.raises(errors.SDKError) as caught:
@@ -154,8 +152,6 @@ async def test_a_broken_stream_is_one_of_our_errors(
     colour: Colour, faults: FaultServer, phase: Phase, behaviour: str, supplied: bool
 ) -> None:
     faults.play(_behave(behaviour, phase))
-    if supplied and not colour.is_async and behaviour == "drip" and not phase.in_body:
-        pytest.skip("a supplied sync client bounds single reads only while it waits for headers")
     async with client_of(colour, faults, supplied=supplied) as client:
         began = time.monotonic()
         if phase.done:
@@ -218,9 +214,7 @@ async def test_a_host_that_has_no_address(colour: Colour, supplied: bool, monkey
 
 
 @pytest.mark.parametrize("greeting", [(Fin(),), (Rst(),), (b"SSH-2.0-OpenSSH_9\r\n", Fin())], ids=["fin", "rst", "ssh"])
-async def test_closed_on_accept(
-    colour: Colour, faults: FaultServer, greeting: Play, supplied: bool
-) -> None:
+async def test_closed_on_accept(colour: Colour, faults: FaultServer, greeting: Play, supplied: bool) -> None:
     faults.greet(*greeting)
     async with client_of(colour, faults, supplied=supplied) as client:
         with pytest.raises(errors.APIConnectionError) as caught:

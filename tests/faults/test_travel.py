@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 import trio
+
+from llmsdk import SDK, errors
 from support.colours import KEY
 from support.fault_client import ASK
 from support.fault_server import DONE, EVENTS, GOOD_STREAM, FaultServer, Stall, reply, stream
-
-from llmsdk import SDK, errors
 
 _SRC = Path(__file__).parents[2] / "src"
 
@@ -61,8 +61,7 @@ def test_one_sdk_in_several_loops_at_once(faults: FaultServer) -> None:
     with SDK(server_url=faults.url, api_key=KEY) as sdk:
 
         async def use() -> None:
-            for _ in range(10):
-                texts.append((await sdk.completions.create_async(**ASK)).text)
+            texts.extend([(await sdk.completions.create_async(**ASK)).text for _ in range(10)])
 
         threads = [threading.Thread(target=lambda: asyncio.run(use())) for _ in range(6)]
         for thread in threads:
@@ -259,12 +258,16 @@ if __name__ == "__main__":
 
 def test_process_pools(faults: FaultServer, tmp_path: Path) -> None:
     faults.always(
-        lambda seen: reply(b'{"error": {"message": "busy"}}', 429, "Retry-After: 7")
-        if seen.json["prompt"] == "bad"
-        else reply()
+        lambda seen: (
+            reply(b'{"error": {"message": "busy"}}', 429, "Retry-After: 7") if seen.json["prompt"] == "bad" else reply()
+        )
     )
     script = tmp_path / "pooled.py"
-    script.write_text(_POOL.replace("SDK(", "SDK(api_key=key, ").replace("def work", "def key():\n    return 'sk-placeholder'\n\n\ndef work"))
+    script.write_text(
+        _POOL.replace("SDK(", "SDK(api_key=key, ").replace(
+            "def work", "def key():\n    return 'sk-placeholder'\n\n\ndef work"
+        )
+    )
     done = subprocess.run(
         [sys.executable, "-W", "error", str(script), faults.url],
         capture_output=True,

@@ -86,6 +86,7 @@ class FaultServer:
     """Plays one script per request; connections stay open after a play that does not end them.
 
     Attributes:
+        records: Whether to keep requests and closes: a soak has too many.
         requests: What came, in order.
         connections: How many were accepted.
         client_closes: Connection number and moment of each close by the client.
@@ -93,6 +94,7 @@ class FaultServer:
     """
 
     tls: ssl.SSLContext | None = None
+    records: bool = True
     requests: list[Seen] = field(default_factory=list)
     connections: int = 0
     client_closes: dict[int, float] = field(default_factory=dict)
@@ -202,7 +204,8 @@ class FaultServer:
                     return
                 seen, rest = found
                 with self._lock:
-                    self.requests.append(seen)
+                    if self.records:
+                        self.requests.append(seen)
                     play = self._queue.popleft() if self._queue else self._always(seen)
                     self._lock.notify_all()
                 if self._run(sock, play):
@@ -213,7 +216,7 @@ class FaultServer:
             by_client = not self._closing
         finally:
             with self._lock:
-                if by_client:
+                if by_client and self.records:
                     self.client_closes[number] = time.monotonic()
                 self._live.pop(number, None)
                 self._lock.notify_all()

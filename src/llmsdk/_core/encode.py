@@ -77,7 +77,11 @@ def encode(
     query = {name: wire.pop(name) for name in operation.query if name in wire}
     if extras.query:
         query |= extras.query
-    if extras.body and operation.method != "GET":
+    if extras.body:
+        if operation.method == "GET":
+            raise RequestValidationError(
+                f"extra_body: {where} sends no body; extra_query goes into the URL", param="extra_body"
+            )
         wire |= extras.body
     content, form, files = _body(operation, wire)
     return Encoded(operation.method, join(base_url, path, query), streaming, content, form, files, dropped)

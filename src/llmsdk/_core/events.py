@@ -60,6 +60,7 @@ class EventDecoder:
         self._max_response_bytes = max_response_bytes
         self._begun = "text/event-stream" in meta.headers.get("content-type", "").lower()
         self._head = b""
+        self._dumb: bytes | None = b""  # what came before the first event, which may turn out to be no stream at all
         self.accumulator = operation.accumulator()
         self.done = False
 
@@ -95,6 +96,8 @@ class EventDecoder:
                 frames = self._frames.feed(piece)
             except EventTooLarge as exc:
                 raise self._too_large(exc) from None
+            if self._dumb is not None:
+                self._dumb = None if frames or len(self._dumb) > _MAX_SNIFFED else self._dumb + piece
             for frame in frames:
                 name, data, _, _ = frame
                 # An unnamed event too long for an end mark is nearly every one there is: the shortest way for it.
@@ -137,6 +140,9 @@ class EventDecoder:
             raise self._too_large(exc) from None
         if last is not None and self._is_end_mark(last):
             self.done = True
+        elif self._dumb and self._dumb.lstrip()[:1] == b"{" and parse_json(self._dumb) is not MISSING:
+            yield self._synthesized(self._dumb)  # JSON that calls itself a stream
+            return
         self._check_choices()
         if not (self.done or self.accumulator.finished or self._route.ends_with_connection):
             raise StreamInterruptedError(

@@ -55,6 +55,8 @@ def fetch(
             raise _failed(failure) from failure.__cause__
         dropped = False
         try:
+            if not allow_private and origin(url) != origin(home):
+                _refuse_private_peer(response)
             location = response.headers.get("location", "")
             if 300 <= response.status_code < 400 and location:
                 url = _joined(url, location)
@@ -102,6 +104,14 @@ def _refuse_private(url: str, resolve: Resolve) -> Flow[None]:
             raise ResponseValidationError(
                 f"the file's host {urlsplit(url).hostname} is in a private network; save(allow_private=True) allows it"
             )
+
+
+def _refuse_private_peer(response: Any) -> None:
+    """Look at the address that was in fact connected to: names can be resolved twice with two answers."""
+    stream = getattr(response, "extensions", {}).get("network_stream")
+    address = stream.get_extra_info("server_addr") if stream is not None else None
+    if address and is_private(str(address[0])):
+        raise ResponseValidationError("the file's host is in a private network; save(allow_private=True) allows it")
 
 
 def _failed(failure: TransportFailure) -> Exception:

@@ -137,7 +137,7 @@ def exchange(call: Call, hooks: Hooks, env: Env) -> Flow[Received]:
         if isinstance(outcome, Received):
             _budget(call).success()
             return outcome
-        if outcome.stale and stale < _MAX_STALE and call.retries is not None and outcome.retryable:
+        if outcome.stale and stale < _MAX_STALE and _may_retry(call) and outcome.retryable:
             stale += 1  # nothing is wrong with the service: the next connection, at once and at no cost
             continue
         delay = _delay(call, outcome, number - stale, env, started)
@@ -150,13 +150,17 @@ def exchange(call: Call, hooks: Hooks, env: Env) -> Flow[Received]:
 
 def _delay(call: Call, failed: _Failed, made: int, env: Env, started: float) -> float | None:
     """Decide how long to wait for the next attempt; None where there is to be none."""
-    if call.retries is None or not failed.retryable:
+    if call.retries is None or not (_may_retry(call) and failed.retryable):
         return None
     now = env.clock()
     delay = next_delay(call.retries, made, now - started, failed.retry_after_s, env.jitter())
     if delay is None or (call.deadline is not None and now + delay >= call.deadline):
         return None
     return delay if _budget(call).take(now) else None
+
+
+def _may_retry(call: Call) -> bool:
+    return call.retries is not None and call.retries.strategy == "backoff"
 
 
 def _budget(call: Call) -> RetryBudget:
@@ -175,7 +179,7 @@ def _attempt(call: Call, hooks: Hooks, env: Env, started: float, number: int) ->
     if call.log is not None:
         call.log("attempt %d: %s %s", number, call.encoded.method, call.encoded.url)
     try:
-        response = yield from _send(call, request, headers, authorization, countdown)
+        response = yield from _send(call, hooks, request, headers, authorization, countdown)
     except TransportFailure as failure:
         _note(call, env, began, error=failure.kind)
         failed = _transport_failed(call, failure, env, started)
@@ -209,8 +213,10 @@ def _received(
         readable = call.rebuild(response, body) if hooks.wants_responses else None
         return (yield from _after_error(call, hooks, env, readable, failed, countdown, started))
     if call.encoded.stream:
-        response = yield from hooks.after_success(call.context, response)
-        return Received(response, response.status_code, headers, None, meta, countdown)
+        changed = yield from hooks.after_success(call.context, response)
+        if changed is not response:
+            yield from close(response)
+        return Received(changed, changed.status_code, headers, None, meta, countdown)
     try:
         body = yield from read(response, call.max_response_bytes, countdown)
     except TransportFailure as failure:
@@ -244,14 +250,23 @@ def _countdown(call: Call, env: Env, started: float, now: float) -> Countdown:
             raise DeadlineExceededError("deadline_ms passed", meta=_meta(call, env, started))
     config = call.retries
     if config is not None and config.bound_attempts and config.strategy == "backoff":
-        limit = min(limit, config.backoff.max_elapsed_time / 1000 - (now - started))
+        left = config.backoff.max_elapsed_time / 1000 - (now - started)
+        limit = min(limit, left) if left > 0 else limit  # no time for retries still leaves the first attempt its own
     return Countdown(limit, env.clock)
 
 
 def _send(
-    call: Call, request: Any, headers: list[tuple[str, str]], authorization: Secret | None, countdown: Countdown
+    call: Call,
+    hooks: Hooks,
+    request: Any,
+    headers: list[tuple[str, str]],
+    authorization: Secret | None,
+    countdown: Countdown,
 ) -> Flow[Any]:
-    """Send a request; 307 and 308 to the same origin are followed, nothing else is (RFC 9110, 15.4)."""
+    """Send a request; 307 and 308 to the same origin are followed, nothing else is (RFC 9110, 15.4).
+
+    Hooks see the followed request as well: what they do to requests must hold for the one that counts.
+    """
     redirects = 0
     while True:
         response = yield from send(request, countdown)
@@ -263,6 +278,7 @@ def _send(
             return response
         yield from close(response)
         request = call.build(call.encoded.method, target, headers, authorization, call.content, countdown)
+        request = yield from hooks.before_request(call.context, request)
 
 
 def _same_origin_target(url: str, location: str) -> str | None:

@@ -36,6 +36,20 @@ def write_form(fields: Mapping[str, Any], files: Mapping[str, Any]) -> tuple[byt
     return request.read(), request.headers["content-type"]
 
 
+def read_files(files: Mapping[str, Any]) -> dict[str, Any]:
+    """Read files that go into more than one form: an open one gives its bytes only once.
+
+    Raises:
+        RequestValidationError: A file cannot be read, or is none.
+    """
+    return {
+        name: [_file(f"{name}[{index}]", item) for index, item in enumerate(value)]
+        if is_list(value)
+        else _file(name, value)
+        for name, value in files.items()
+    }
+
+
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -10,6 +10,7 @@ from typing import Any
 from .kinds import Json, is_list, is_object
 
 _MAX_DEPTH = 6  # below it only what is required is made, so that recursive schemas end
+_MAX_BRANCHING = 3  # below it what may be recursive is left out where it can be, so that it stays small
 
 _FORMATS = {
     "date": "2025-01-0{}",
@@ -117,6 +118,8 @@ def _pick(options: list[Any], depth: int) -> Any:
     if depth > _MAX_DEPTH and leaves:
         flat = [option for option in leaves if _type_of(option) not in {"object", "array"}]
         return (flat or leaves)[0]
+    if depth > _MAX_BRANCHING and {"type": "null"} in options and len(leaves) < len(options):
+        return {"type": "null"}
     return next((option for option in options if option != {"type": "null"}), options[0])
 
 
@@ -154,6 +157,8 @@ def _array(schema: Json, hint: str, root: Any, depth: int) -> list[Any]:
     first: list[Any] = schema.get("prefixItems") or []
     items = schema.get("items", True)
     wanted = max(int(schema.get("minItems", 0)), 0 if depth >= _MAX_DEPTH else min(1, int(schema.get("maxItems", 1))))
+    if depth > _MAX_BRANCHING and is_object(items) and "$ref" in items:
+        wanted = int(schema.get("minItems", 0))
     if first and "minItems" not in schema:
         wanted = len(first)
     return [

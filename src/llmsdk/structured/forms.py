@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 
 from .._core.spec import Structured
 from .._schemas import Schema, adapter_of, fitted, names_in, place_of, resolved_root, schema_of
+from .._steps import arguments_of, said
 from ..errors import IncompleteOutputError, ParseError, Problem, RefusalError, RequestValidationError
 from ..models.chat import ChatCompletionChunk, ChatCompletionResponse
 from ..models.common import text_of
@@ -194,17 +195,17 @@ class Ask(Generic[T]):
     def params(self, messages: Sequence[Any]) -> dict[str, Any]:
         """Make the parameters of the request."""
         schema, is_strict = self._fitted
-        said: dict[str, Any] = {"name": self.form.name}
+        named: dict[str, Any] = {"name": self.form.name}
         strict = {"strict": True} if is_strict else {}
         if self.server.way == "json_schema":
-            holder = {**said, "schema": schema, **strict}
+            holder = {**named, "schema": schema, **strict}
             return {"messages": messages, "response_format": {"type": "json_schema", "json_schema": holder}}
         if self.server.way == "tool":
-            function = {**said, "description": "Give the answer.", "parameters": schema, **strict}
+            function = {**named, "description": "Give the answer.", "parameters": schema, **strict}
             return {
                 "messages": messages,
                 "tools": [{"type": "function", "function": function}],
-                "tool_choice": {"type": "function", "function": said},
+                "tool_choice": {"type": "function", "function": named},
             }
         text = f"Answer with one JSON object, and nothing else, that fits this JSON schema:\n{json.dumps(schema)}"
         asked = [{"role": "system", "content": text}, *messages]
@@ -213,8 +214,7 @@ class Ask(Generic[T]):
     def text(self, reply: ChatCompletionResponse) -> str:
         """Find the JSON text of an answer."""
         if self.server.way == "tool" and reply.tool_calls:
-            arguments: Any = reply.tool_calls[0].function.arguments
-            return arguments if isinstance(arguments, str) else to_json(arguments).decode()
+            return arguments_of(reply.tool_calls[0])
         return reply.text
 
     def delta(self, chunk: ChatCompletionChunk) -> str:
@@ -274,8 +274,7 @@ class Ask(Generic[T]):
     def again(self, reply: ChatCompletionResponse, told: str) -> list[Any]:
         """Make the messages that tell the model what was wrong with its answer."""
         text = f"The answer does not fit the schema: {told}. Answer again, with the whole JSON corrected."
-        message = reply.choices[0].message.to_param() if reply.choices else {}
-        message = {"role": "assistant", **message}
+        message = said(reply).to_param()
         if self.server.way == "tool" and reply.tool_calls:
             calls = [{"role": "tool", "tool_call_id": call.id, "content": text} for call in reply.tool_calls]
             return [message, *calls]

@@ -9,10 +9,10 @@ from typing import Any, TypeAlias, cast
 
 from pydantic_core import to_json
 
-from .._steps import Steps, TimeLeft, conversation
+from .._steps import Steps, TimeLeft, arguments_of, conversation, said
 from ..errors import MaxRoundsError, RequestValidationError, SDKError, ToolCallError
 from ..models.chat import ChatCompletionResponse
-from ..models.messages import ChatMessage, ToolCall
+from ..models.messages import ToolCall
 from ..utils.shapes import is_listed, is_mapping
 from .functions import BadArgumentsError, Tool, made_tool
 from .rounds import Round, ToolResult, ToolRun
@@ -107,7 +107,7 @@ class Loop:
         for number in range(1, self._max_rounds + 1):
             reply: ChatCompletionResponse = yield self._request()
             before = list(self.messages)
-            self.messages.append(_message(reply))
+            self.messages.append(said(reply))
             calls = reply.tool_calls
             results: list[ToolResult] = []
             if calls and number < self._max_rounds:
@@ -123,8 +123,7 @@ class Loop:
 
     def _job(self, call: ToolCall, reply: ChatCompletionResponse, before: list[Any]) -> Job:
         name = str(call.function.name or "")
-        raw: Any = call.function.arguments
-        text = raw if isinstance(raw, str) else to_json(raw, fallback=str).decode() if raw is not None else ""
+        text = arguments_of(call)
         identity = call.id if isinstance(call.id, str) else None
         found = self._tools.get(name)
         if found is None:
@@ -137,7 +136,7 @@ class Loop:
             told = f"there is no tool {name!r}; there are: {', '.join(self._tools) or 'none'}"
             return Job(identity, name, text, problem=error, told=told)
         try:
-            return Job(identity, name, text, run=found.bind(raw), is_async=found.is_async)
+            return Job(identity, name, text, run=found.bind(text), is_async=found.is_async)
         except BadArgumentsError as exc:
             error = ToolCallError(
                 f"the model called {name} with arguments that do not fit: {exc}",
@@ -159,11 +158,6 @@ class Loop:
             rounds=self.rounds,
             meta=reply.meta,
         )
-
-
-def _message(reply: ChatCompletionResponse) -> ChatMessage:
-    message = reply.choices[0].message if reply.choices else ChatMessage(content="")
-    return message if message.role else message.model_copy(update={"role": "assistant"})
 
 
 def _raise_first(results: list[ToolResult], number: int) -> None:

@@ -92,7 +92,7 @@ class ToolEventStream(_Rounds):
             step = self._steps.send(outcome)
             while not isinstance(step, Request):
                 step = self._steps.send(self._do(step))
-            self._stream = self._latest = self._do(Request({**step.args, "stream": True}))
+            self._stream = self._latest = self._do(step)
         except StopIteration as stop:
             self._run = stop.value
 
@@ -158,7 +158,7 @@ class ToolEventStreamAsync(_Rounds):
             step = self._steps.send(outcome)
             while not isinstance(step, Request):
                 step = self._steps.send(await self._do(step))
-            self._stream = self._latest = await self._do(Request({**step.args, "stream": True}))
+            self._stream = self._latest = await self._do(step)
         except StopIteration as stop:
             self._run = stop.value
 
