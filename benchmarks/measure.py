@@ -24,14 +24,14 @@ class Effort:
         client_s: After that much time with one question a client takes no more turns.
         timeout_s: A turn that takes longer is given up.
         fresh_rounds: Rounds of fresh processes.
-        run_s: What all questions may take together: one that takes far more than its part ends after two rounds.
+        run_s: What all questions may take together: one that takes far more than its part ends early.
     """
 
     rounds: int = 7
     batch_s: float = 0.12
     client_s: float = 2.5
-    timeout_s: float = 20.0
-    fresh_rounds: int = 5
+    timeout_s: float = 12.0
+    fresh_rounds: int = 4
     run_s: float = 800.0
 
 
@@ -125,7 +125,10 @@ class Run:
         if question.id == "memory":
             rounds = 1  # deterministic, and a minute for some
         for number in range(rounds):
-            if number >= 2 and time.monotonic() - started > share_s * 2:  # many questions need less than their share
+            least = 2 if share_s > 1 else 1
+            if (
+                number >= least and time.monotonic() - started > share_s * 2
+            ):  # many questions need less than their share
                 break
             for client in self._order(turns):
                 self._turn(turns[client], number, functools.partial(take, client))
@@ -171,15 +174,16 @@ class Run:
     def _set_up(self, question: Question, name: str) -> int:
         worker = self.workers[name]
         timeout = self.effort.timeout_s
-        worker.ask(timeout + 20, do="setup", base=self.server.url(question.path), shards=question.shards)
+        worker.ask(timeout + 8, do="setup", base=self.server.url(question.path), shards=question.shards)
         least = max(1, question.width)
         asked = {"do": "run", "op": question.op, "width": question.width}
-        found = worker.ask(timeout + 20, **asked, count=least)  # imports, connections, caches
+        found = worker.ask(timeout + 8, **asked, count=least)  # imports, connections, caches
         self._check(question, found)
         # With many in flight the first time is good enough, and the second would cost some clients half a minute.
         one_s: float = (found if question.width else worker.ask(timeout, **asked, count=least))["wall"] / least
         # A few hundred calls in flight need a few rounds of the whole width to be a rate.
-        return max(least, min(20000, int(self.effort.batch_s * (3 if question.width else 1) / one_s)))
+        count: int = max(least, min(20000, int(self.effort.batch_s * (3 if question.width else 1) / one_s)))
+        return count
 
     def _check(self, question: Question, found: dict[str, Any]) -> None:
         if found["result"] <= 0 or (question.expect and found["result"] != question.expect):

@@ -91,6 +91,15 @@ static void put_filler(Text *text, size_t size, const char *letters) {
     for (size_t i = 0; i < size; i++) put(text, letters + i % length, 1);
 }
 
+/* A text unlike the last one: litellm takes many equal chunks for a fault. */
+static void put_numbered(Text *text, size_t index, size_t size, const char *letters) {
+    char number[24];
+    size_t length = (size_t)snprintf(number, sizeof number, "%zu ", index);
+    if (length > size) length = size;
+    put(text, number, length);
+    put_filler(text, size - length, letters);
+}
+
 static const char WORDS[] = "the quick brown fox jumps over the lazy dog 0123456789 ";
 static const char BASE64[] = "iVBORw0KGgoAAAANSUhEUgAAAQAAAAEACAYAAABccqhmQ7xZ";
 
@@ -161,16 +170,16 @@ static void chunk_event(Text *out, size_t index, size_t count, size_t size) {
               "\"model\":\"bench-model\",\"system_fingerprint\":\"fp_bench\",\"choices\":[{\"index\":0,\"delta\":{%s\"content\":\"",
          index ? "" : "\"role\":\"assistant\",");
     size_t used = out->size - start + 44;
-    put_filler(out, size > used ? size - used : 1, WORDS);
+    put_numbered(out, index, size > used ? size - used : 1, WORDS);
     putf(out, "\"},\"logprobs\":null,\"finish_reason\":%s}]}\n\n", is_last ? "\"stop\"" : "null");
 }
 
-static void delta_event(Text *out, size_t size) {
+static void delta_event(Text *out, size_t index, size_t size) {
     size_t start = out->size;
     putf(out, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,"
               "\"delta\":{\"type\":\"text_delta\",\"text\":\"");
     size_t used = out->size - start + 5;
-    put_filler(out, size > used ? size - used : 1, WORDS);
+    put_numbered(out, index, size > used ? size - used : 1, WORDS);
     putf(out, "\"}}\n\n");
 }
 
@@ -210,7 +219,7 @@ static void event_stream(Reply *reply, size_t count, size_t size, size_t part, i
     if (one_by_one) reply->ends[reply->writes++] = reply->bytes.size;
     if (is_messages) message_begin(&events);
     for (size_t i = 0; i < count; i++) {
-        if (is_messages) delta_event(&events, size);
+        if (is_messages) delta_event(&events, i, size);
         else chunk_event(&events, i, count, size);
         if (one_by_one || (part == BULK_WRITE && events.size >= part)) flush_events(reply, &events, one_by_one);
     }

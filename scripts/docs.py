@@ -34,7 +34,7 @@ from llmsdk.failover import Failover
 from llmsdk.hooks import HookContext, Hooks
 from llmsdk.operations import all_operations
 from llmsdk.options import CallOptions, DebugLogger, SDKOptions
-from llmsdk.providers import PROVIDERS, ErrorPaths, LimitHeaders, Page, Provider, Route
+from llmsdk.providers import PROVIDERS, ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
 from llmsdk.streaming import EventStream, EventStreamAsync
 from llmsdk.usage import Prices
 from llmsdk.utils.retries import BackoffStrategy, RetryBudget, RetryConfig
@@ -208,7 +208,7 @@ def documented_errors() -> dict[str, type[Any]]:
     return {name: getattr(errors, name) for name in errors.__all__ if getattr(errors, name).__name__ == name}
 
 
-_DIALECT = (Provider, Route, ErrorPaths, LimitHeaders, Page)
+_DIALECT = (Provider, Route, Structured, ErrorPaths, LimitHeaders, Page)
 _ON_SHARED_PAGES: dict[Any, str] = {
     **dict.fromkeys(_DIALECT, "servers.md"),
     **dict.fromkeys(
@@ -397,10 +397,33 @@ def resource_page(resource: str) -> tuple[str, str]:
         "`as_curl()`."
     )
     parts = [operation_part(operation, here) for operation in operations]
+    parts += [method_part(kind, name) for name in beside_operations(kind, operations)]
+    rows += [
+        [f"[{name}](#{name})", first_line(getattr(kind, name)), rows[0][2]]
+        for name in beside_operations(kind, operations)
+    ]
     options = call_options(here, streams=any(operation.chunk is not None for operation in operations))
     options = f"## Options of a call\n\nBeside its parameters, every method takes these.\n\n{options}"
     body = [intro, table(["Method", "What it does", "Servers"], rows), *parts, preview, options]
     return here, page(f"{kind.__name__} (`sdk.{resource}`)", *body)
+
+
+def beside_operations(kind: type[Any], operations: Sequence[Operation]) -> list[str]:
+    """Name the public methods that are no operation of their own, such as `chat.parse`."""
+    known = {"preview", *(operation.name for operation in operations)}
+    return [name for name in public_members(kind) if name not in known and not name.endswith("_async")]
+
+
+def method_part(kind: type[Any], name: str) -> str:
+    """Write what the docstring of a method says."""
+    text = getattr(kind, name).__doc__
+    parts = [f"## {name}", paragraphs(text)]
+    for head, column in (("Args", "Argument"), ("Raises", "Error")):
+        rows = [[f"`{key}`", value] for key, value in section(text, head).items()]
+        parts.append(f"### {head}\n\n{table([column, 'Description'], rows)}")
+    returned = re.search(r"^Returns:\n((?:    .*\n?)+)", inspect.cleandoc(text), re.MULTILINE)
+    parts.append(f"### Returns\n\n{' '.join(returned[1].split())}" if returned else "")
+    return "\n\n".join(filter(None, parts))
 
 
 def operation_part(operation: Operation, here: str) -> str:

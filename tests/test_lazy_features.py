@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SRC = Path(__file__).resolve().parent.parent / "src"
-FEATURES = ("llmsdk.structured", "llmsdk.tools", "llmsdk._schemas", "llmsdk._steps", "pydantic.json_schema")
+FEATURES = ("llmsdk.structured", "llmsdk.tools", "llmsdk._schemas", "llmsdk._steps")
 PLAIN = """
 import json, sys
 from llmsdk.local import LocalServer
@@ -35,10 +35,10 @@ PARSED = PLAIN.replace(
 )
 
 
-def modules_after(code: str, colour: str) -> list[str]:
+def modules_after(code: str, kind: str) -> list[str]:
     path = os.pathsep.join(filter(None, [str(SRC), os.environ.get("PYTHONPATH", "")]))
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, colour],
+        [sys.executable, "-W", "error", "-c", code, kind],
         env=os.environ | {"PYTHONPATH": path},
         capture_output=True,
         text=True,
@@ -53,9 +53,9 @@ def of_features(loaded: list[str]) -> list[str]:
     return [name for name in loaded if any(name == top or name.startswith(f"{top}.") for top in FEATURES)]
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
-def test_a_plain_chat_call_loads_none_of_them(colour: str) -> None:
-    loaded = modules_after(PLAIN, colour)
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_plain_chat_call_loads_none_of_them(kind: str) -> None:
+    loaded = modules_after(PLAIN, kind)
     assert "llmsdk.chat" in loaded
     assert of_features(loaded) == []
 

@@ -30,6 +30,8 @@ FILES = [
     "docs/migration.md",
     "docs/embeddings.md",
     "docs/failover.md",
+    "docs/structured_output.md",
+    "docs/tools.md",
     "docs/usage.md",
     *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs" / "sdks").rglob("*.md")),
 ]
