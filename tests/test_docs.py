@@ -51,8 +51,8 @@ def anchors_of(path: Path) -> set[str]:
 
 
 def links_of(path: Path) -> Iterator[str]:
-    # A bracketed text in code is not a link.
-    prose = re.sub(r"(`[^`\n]*`)(?!\]\()", "", without_code(path.read_text("utf-8")))
+    # A bracketed text in code is not a link; code that is a link's text is.
+    prose = re.sub(r"`[^`\n]*`(\]\()?", lambda code: code[1] or "", without_code(path.read_text("utf-8")))
     yield from re.findall(r"\]\(([^)\s]+)\)", prose)
 
 

@@ -20,11 +20,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
-from llmsdk import SDK, Provider, Route, errors
+from llmsdk import SDK, Failover, Provider, Route, errors
 from llmsdk.local import LocalServer
 from llmsdk.models import ChatCompletionResponse
 from llmsdk.providers import Structured
 from llmsdk.structured import ParsedChatCompletion
+from llmsdk.structured.asking import common
 from llmsdk.structured.forms import AnswerProblems, Ask, form_of, partial_json
 from support.canned import CannedServer, Connection, Request
 from support.colours import KEY, Colour, collect
@@ -283,6 +284,41 @@ def test_the_schema_sent_to_servers_that_know_no_strict(canned: CannedServer) ->
         assert reply.parsed == Item(name="a", price=1)
         assert reply.meta.structured == way
         assert ("strict" in canned.last.json["response_format"]["json_schema"]) == (way == "json_schema_strict")
+
+
+async def test_with_failover_all_servers_are_asked_in_one_way(colour: Colour) -> None:
+    first, second = (
+        Provider(name=name, auth=None, key_required=False, routes={"createChatCompletion": Route(structured=taken)})
+        for name, taken in (("first", Structured()), ("second", Structured(way="json_object", strict=False)))
+    )
+    with LocalServer(dialect=first, faults=[{"status": 503}]) as one, LocalServer(dialect=second) as two:
+        servers = [
+            Provider(name=p.name, auth=None, key_required=False, servers=(server.url,), routes=p.routes)
+            for p, server in ((first, one), (second, two))
+        ]
+        async with colour.open(server=servers[0], retry_config=None, failover=Failover(servers)) as client:
+            reply = await client.call("chat.parse", model="m", messages=[USER], response_format=Item)
+        assert reply.meta.server == "second"
+    assert isinstance(reply.parsed, Item)
+    assert reply.meta.structured == "tool"
+
+
+def test_what_servers_have_in_common() -> None:
+    ours = Structured(lacks=frozenset({"pattern"}), formats=frozenset({"date", "time"}))
+    theirs = Structured(strict=False, lacks=frozenset({"minimum"}), formats=frozenset({"date"}))
+    both = Structured(strict=False, lacks=frozenset({"pattern", "minimum"}), formats=frozenset({"date"}))
+    assert common([ours, theirs]) == common([theirs, ours]) == both
+    assert common([ours, Structured()]).formats == ours.formats
+    assert common([]) == Structured()
+
+
+async def test_a_parsed_reply_is_a_value(colour: Colour) -> None:
+    async with colour.open(server="local") as client:
+        reply = await client.call("chat.parse", model="m", messages=[USER], response_format=Order)
+    for again in (pickle.loads(pickle.dumps(reply)), copy.deepcopy(reply)):
+        assert (again.parsed, again.text, again.meta.server) == (reply.parsed, reply.text, "local")
+        assert again.model_dump() == reply.model_dump()
+    assert reply.model_dump_json(exclude_unset=True).startswith('{"id"')
 
 
 # ---------------------------------------------------------------- answers that are odd

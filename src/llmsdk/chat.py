@@ -175,7 +175,7 @@ class Chat(Resource):
         idle_timeout_ms: float = ...,
         **args: Unpack[ParseArgs],
     ) -> "ParsedChatCompletion[T] | ParsedEventStream[T]": ...
-    def parse(self, *, response_format: Any, max_reasks: int = 0, **args: Any) -> Any:
+    def parse(self, *, response_format: Any = None, max_reasks: int = 0, **args: Any) -> Any:
         """Answer a conversation in the form of a type.
 
         Args:
@@ -230,7 +230,7 @@ class Chat(Resource):
         idle_timeout_ms: float = ...,
         **args: Unpack[ParseArgs],
     ) -> "ParsedChatCompletion[T] | ParsedEventStreamAsync[T]": ...
-    async def parse_async(self, *, response_format: Any, max_reasks: int = 0, **args: Any) -> Any:
+    async def parse_async(self, *, response_format: Any = None, max_reasks: int = 0, **args: Any) -> Any:
         """Answer a conversation in the form of a type.
 
         Args:
@@ -292,7 +292,7 @@ class Chat(Resource):
         **args: Unpack[RunToolsArgs],
     ) -> "ToolRun | ToolEventStream": ...
     def run_tools(
-        self, *, tools: Any, max_rounds: int = 8, on_error: Any = "reply", on_round: Any = None, **args: Any
+        self, *, tools: Any = None, max_rounds: int = 8, on_error: Any = "reply", on_round: Any = None, **args: Any
     ) -> Any:
         """Answer a conversation, calling tools for the model until it needs no more.
 
@@ -356,7 +356,7 @@ class Chat(Resource):
         **args: Unpack[RunToolsArgs],
     ) -> "ToolRun | ToolEventStreamAsync": ...
     async def run_tools_async(
-        self, *, tools: Any, max_rounds: int = 8, on_error: Any = "reply", on_round: Any = None, **args: Any
+        self, *, tools: Any = None, max_rounds: int = 8, on_error: Any = "reply", on_round: Any = None, **args: Any
     ) -> Any:
         """Answer a conversation, calling tools for the model until it needs no more.
 

@@ -103,7 +103,7 @@ def _listed(given: Any, name: str) -> tuple[Any, ...]:
 
 
 def _servers(given: Any) -> tuple[Provider, ...]:
-    found: list[Provider] = []
+    found: dict[str, Provider] = {}
     for server in _listed(given, "servers"):
         try:
             provider = find_provider(server)
@@ -111,12 +111,12 @@ def _servers(given: Any) -> tuple[Provider, ...]:
             raise ConfigurationError(f"failover: {exc}") from None
         if provider is None:
             raise ConfigurationError("failover: servers must be ids or Provider constants, got NoneType")
-        if any(provider.name == other.name for other in found):
+        if provider.name in found:
             raise ConfigurationError(f"failover: server {provider.name!r} is listed twice; give each its own name")
-        found.append(provider)
+        found[provider.name] = provider
     if not found:
         raise ConfigurationError("failover: servers is empty; list the first choice and those to go on to")
-    return tuple(found)
+    return tuple(found.values())
 
 
 def _models(given: Any, servers: list[str]) -> Mapping[str, str | Mapping[str, str]]:

@@ -100,7 +100,7 @@ class UsageTotals:
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
-        self._rows: dict[tuple[str, str], Counts] = {}
+        self._rows: dict[tuple[str, str], list[int]] = {}
         self.is_open = True
 
     @property
@@ -162,8 +162,12 @@ class UsageTotals:
 
     def add(self, server: str, model: str, counts: Counts) -> None:
         """Take the counts of one call; the meter holds its lock."""
-        known = self._rows.get((server, model), (0,) * len(_SUMMED))
-        self._rows[server, model] = tuple(map(sum, zip(known, counts, strict=True)))
+        row = self._rows.get((server, model))
+        if row is None:
+            row = self._rows[server, model] = [0] * len(_SUMMED)
+        for index, count in enumerate(counts):
+            if count:
+                row[index] += count
 
     def _sum(self, name: str) -> int:
         return sum(getattr(row, name) for row in self)
@@ -213,11 +217,11 @@ class Meter:
         finally:
             self._lock.release()
 
-    def read(self, rows: Mapping[tuple[str, str], Counts]) -> list[ModelUsage]:
+    def read(self, rows: Mapping[tuple[str, str], list[int]]) -> list[ModelUsage]:
         """Give sums as they are now."""
         self.settle(wait=True)
         with self._lock:
-            found = list(rows.items())
+            found = [(key, tuple(sums)) for key, sums in rows.items()]
         return [self._row(server, model, dict(zip(_SUMMED, counts, strict=True))) for (server, model), counts in found]
 
     def _row(self, server: str, model: str, sums: dict[str, int]) -> ModelUsage:

@@ -1,17 +1,27 @@
-"""pydantic adapters, built once per type: building one costs more than a thousand uses."""
+"""pydantic's validators, built once per type: building one costs more than a thousand uses."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
+from pydantic_core import SchemaValidator
 
 _adapters: dict[Any, TypeAdapter[Any]] = {}
 
 
-def adapter(kind: Any) -> TypeAdapter[Any]:
-    """Answer with the adapter of a model or TypedDict."""
-    found = _adapters.get(kind)
+def adapter(request: Any) -> TypeAdapter[Any]:
+    """Answer with the adapter of a request TypedDict."""
+    found = _adapters.get(request)
     if found is None:
-        found = _adapters[kind] = TypeAdapter(kind)
+        found = _adapters[request] = TypeAdapter(request)
+    return found
+
+
+def reader(model: type[BaseModel]) -> SchemaValidator:
+    """Answer with the validator of a model, which is built here where the model puts that off."""
+    if not model.__pydantic_complete__:
+        model.model_rebuild()
+    validator: Any = model.__pydantic_validator__
+    found: SchemaValidator = validator
     return found

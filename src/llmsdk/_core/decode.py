@@ -22,7 +22,7 @@ from ..utils.headers import Headers, masked
 from ..utils.jsonpaths import MISSING, copy, first
 from ..utils.retries import retry_after_from
 from ..utils.shapes import is_list, is_object
-from .adapters import adapter
+from .adapters import reader
 from .spec import LimitHeaders, Operation, Provider
 
 MAX_ERROR_BODY = 1 << 20
@@ -136,7 +136,7 @@ def decode_reply(
 
 def _validated(operation: Operation, mapping: Mapping[str, str], model: type[Any], body: bytes) -> Any:
     if not mapping:
-        return adapter(model).validator.validate_json(body)
+        return reader(model).validate_json(body)
     return map_document(mapping, model, from_json(body))
 
 

@@ -12,7 +12,7 @@ from ..errors import RemoteError, ReplyMeta, ResponseValidationError, SDKError, 
 from ..utils.headers import masked
 from ..utils.jsonpaths import MISSING
 from ..utils.sse import EventTooLarge, Frame, SSEDecoder
-from .adapters import adapter
+from .adapters import reader
 from .auth import Secrets
 from .body import BodyReader
 from .decode import MAX_ERROR_BODY, decode_reply, is_error, map_document, parse_json, stated_error, without_secrets
@@ -53,7 +53,7 @@ class EventDecoder:
         self._meta = meta
         self._secrets = secrets
         self._frames = SSEDecoder(max_event_bytes)
-        self._validate = adapter(operation.chunk).validator.validate_json
+        self._validate = reader(operation.chunk).validate_json
         self._body = BodyReader(coding, max_response_bytes)
         self._whole: BodyReader | None = None
         self._left = max_response_bytes
