@@ -20,13 +20,16 @@ RUNTIME := build/runtime
 .DEFAULT_GOAL := help
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check docs sbom audit clean FORCE
+.PHONY: help demo test check docs reliability bench soak sbom audit clean FORCE
 
 help:
 	@echo "make demo    run the main job on the embedded provider"
 	@echo "make test    everything that CI runs"
 	@echo "make check   the same in the environment at hand, without set-up"
 	@echo "make docs    write docs/ from the code"
+	@echo "make reliability  run the tests and write docs/reliability.md"
+	@echo "make bench   measure against other clients; QUICK=1 for two minutes"
+	@echo "make soak    an hour of mixed load with faults, compressed; MINUTES=3"
 	@echo "make sbom    write dist/llmsdk.cdx.json, a CycloneDX bill of materials"
 	@echo "make audit   ask an advisory service about the runtime dependencies"
 	@echo "make clean   remove caches and build products"
@@ -42,6 +45,15 @@ check:
 
 docs: $(RUN_STAMP)
 	@$(PY) scripts/docs.py
+
+reliability: $(DEV_STAMP)
+	@$(PY) -m pytest -q --reliability docs/reliability.md
+
+bench: $(RUN_STAMP)
+	@$(PY) benchmarks/run.py $(if $(QUICK),--quick)
+
+soak: $(DEV_STAMP)
+	@$(PY) scripts/soak.py $(if $(MINUTES),--minutes $(MINUTES))
 
 $(RUN_STAMP): $(INSTALLED) $(call stale,$(RUN_STAMP))
 	@$(make-venv)

@@ -11,6 +11,8 @@ import respx
 from support.canned import CannedServer
 from support.colours import Colour
 
+pytest_plugins = ("support.reliability",)
+
 _PROVIDER_VARIABLES = ("TOGETHER_API_KEY", "WRITER_API_KEY", "R9S_API_KEY", "OPENAI_API_KEY")
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 

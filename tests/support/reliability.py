@@ -1,0 +1,135 @@
+"""A table of what is promised, how it is tested, and with how many cases; written by the run that passed them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+# Promise, how it is tested, and the test files (or folders) that do so. A file counts for the first row that has it.
+PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (
+        "What goes over the wire is what the providers document; replies parse without loss",
+        "every wire sample through the real code over a loopback server, in both colours",
+        ("providers", "test_seeds.py", "models"),
+    ),
+    (
+        "An error has the class of its status, whatever its body",
+        "every provider x status x body shape; pickles, copies, process pools",
+        ("test_statuses.py", "errors", "core/test_decode.py"),
+    ),
+    (
+        "A stream ends in exactly one way, and bytes cut anywhere give the same events",
+        "WHATWG rules as tables and as properties, wire samples at their cuts, a real server",
+        ("utils/test_sse.py", "core/test_events.py", "test_streaming.py", "faults/test_streams.py"),
+    ),
+    (
+        "Faults of transport end in our errors, in time, and leave the pool usable",
+        "a fault server: kind of fault x phase x colour x client x reply",
+        ("faults/test_transport.py",),
+    ),
+    (
+        "No server can make us use unbounded memory",
+        "bombs, endless bodies, errors, lines and events, measured in processes of their own",
+        ("faults/test_bounds.py", "utils/test_codings.py"),
+    ),
+    (
+        "Replies that are none are told, those that are odd are read",
+        "invalid, cut, deep, empty, foreign, in other encodings and content types",
+        ("faults/test_replies.py",),
+    ),
+    (
+        "Retries do what the policy says, never more",
+        "the request loop by hand and as a state machine; a real server in real time",
+        ("utils/test_retries.py", "core/test_flow.py", "core/test_flow_machine.py", "faults/test_retries.py"),
+    ),
+    (
+        "Cancellation, deadlines and timeouts are prompt at every phase",
+        "asyncio, trio, threads and Ctrl-C against a server that stalls and drips",
+        ("faults/test_cancellation.py",),
+    ),
+    (
+        "Nothing is lost or crossed under load",
+        "500 calls at once with a tenth of them failing, threads and tasks, streamed and not",
+        ("faults/test_load.py",),
+    ),
+    (
+        "An SDK may travel: threads, event loops, forks, pickles, interpreter exit",
+        "each of them, in processes of their own where needed",
+        ("faults/test_travel.py", "test_sdk.py"),
+    ),
+    (
+        "Keys and prompts stay where they belong",
+        "every error path with the locals of our frames, logs, pickles, redirects, other hosts, images",
+        ("faults/test_security.py", "utils/test_headers.py", "utils/test_urls.py"),
+    ),
+    (
+        "Calls check what they are given before anything is sent",
+        "each resource in both colours over a mocked network; the request made by hand",
+        ("test_chat.py", "test_completions.py", "test_images.py", "test_models.py", "core", "test_hooks.py", "utils"),
+    ),
+    (
+        "The embedded provider speaks every dialect, and its faults are as scripted",
+        "raw sockets and http.client, each dialect x operation",
+        ("local",),
+    ),
+    (
+        "Documentation is true",
+        "every code block is run, generated pages are compared with the code",
+        ("test_docs.py", "test_usage.py"),
+    ),
+)
+_OTHER = ("Everything else", "features, package, layers, parity, exports", ())
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--reliability", metavar="FILE", help="write the table of promises and passed cases to FILE")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    target = config.getoption("--reliability")
+    if not target:
+        return
+    passed = Counter(
+        row_of(report.nodeid) for report in terminalreporter.stats.get("passed", []) if report.when == "call"
+    )
+    failed = len(terminalreporter.stats.get("failed", [])) + len(terminalreporter.stats.get("error", []))
+    if failed:
+        terminalreporter.write_line(f"{target} not written: {failed} cases failed")
+        return
+    Path(target).write_text(page(passed), encoding="utf-8")
+    terminalreporter.write_line(f"wrote {target}: {sum(passed.values())} cases")
+
+
+def row_of(node: str) -> int:
+    """Find the row of a test by its file, the most exact name first."""
+    path = node.partition("::")[0].removeprefix("tests/")
+    for exact in (True, False):
+        for index, (_, _, homes) in enumerate(PROMISES):
+            if any(path == home if exact else path.startswith(f"{home}/") for home in homes):
+                return index
+    return len(PROMISES)
+
+
+def page(passed: Counter[int]) -> str:
+    """Write the page."""
+    rows = [
+        f"| {promise} | {how} | {passed[index]:,} |"
+        for index, (promise, how, _) in enumerate((*PROMISES, _OTHER))
+        if passed[index]
+    ]
+    return "\n".join(
+        (
+            "# Reliability",
+            "",
+            "What is promised, how it is tested, and how many cases passed. `make reliability` runs the tests and",
+            "writes this page; a run with a failure writes nothing.",
+            "",
+            "| promise | how it is tested | cases |",
+            "| --- | --- | --- |",
+            *rows,
+            f"| **All** | | **{sum(passed.values()):,}** |",
+            "",
+        )
+    )
