@@ -249,7 +249,7 @@ def _without_lacks(schema: Schema, server: Structured) -> Schema:
     """Tell in the description what the server takes no keyword for."""
     lacked = {key: schema[key] for key in schema.keys() & server.lacks}
     if server.formats is not None:
-        if schema.get("format", "date") not in server.formats:
+        if "format" in schema and schema["format"] not in server.formats:
             lacked["format"] = schema["format"]
         if "(?" in str(schema.get("pattern", "")):
             lacked["pattern"] = schema["pattern"]  # no lookaround

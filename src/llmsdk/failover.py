@@ -111,9 +111,10 @@ def _servers(given: Any) -> tuple[Provider, ...]:
             raise ConfigurationError(f"failover: {exc}") from None
         if provider is None:
             raise ConfigurationError("failover: servers must be ids or Provider constants, got NoneType")
-        if provider.name in found:
-            raise ConfigurationError(f"failover: server {provider.name!r} is listed twice; give each its own name")
-        found[provider.name] = provider
+        name = provider.name
+        if name in found:
+            raise ConfigurationError(f"failover: server {name!r} is listed twice; give each its own name")
+        found[name] = provider
     if not found:
         raise ConfigurationError("failover: servers is empty; list the first choice and those to go on to")
     return tuple(found.values())

@@ -233,36 +233,48 @@ class Meter:
 
 def _counts(usage: Any) -> Counts:
     """Read the counts of one reply, whichever names its server has for them."""
-    if usage is None:
+    fields = _fields(usage)
+    prompt = _number(fields, "prompt_tokens", "input_tokens")
+    completion = _number(fields, "completion_tokens", "output_tokens")
+    total = _number(fields, "total_tokens")
+    if prompt is None and completion is None and total is None:
         return (1, 1, 0, 0, 0, 0, 0)
-    prompt = _number(usage, "prompt_tokens", "input_tokens")
-    completion = _number(usage, "completion_tokens", "output_tokens")
-    total = _number(usage, "total_tokens")
-    cached = _number(usage, "cached_tokens") or _inside(
-        usage, "cached_tokens", "prompt_tokens_details", "prompt_token_details", "input_tokens_details"
+    cached = _number(fields, "cached_tokens") or _inside(
+        fields, "cached_tokens", "prompt_tokens_details", "prompt_token_details", "input_tokens_details"
     )
-    reasoning = _number(usage, "reasoning_tokens") or _inside(
-        usage, "reasoning_tokens", "completion_tokens_details", "output_tokens_details"
+    reasoning = _number(fields, "reasoning_tokens") or _inside(
+        fields, "reasoning_tokens", "completion_tokens_details", "completion_token_details", "output_tokens_details"
     )
-    has_counts = prompt is not None or completion is not None or total is not None
-    sums = (prompt or 0, completion or 0, (prompt or 0) + (completion or 0) if total is None else total)
-    return (1, 0 if has_counts else 1, *sums, cached or 0, reasoning or 0)
+    both = (prompt or 0) + (completion or 0)
+    return (1, 0, prompt or 0, completion or 0, both if total is None else total, cached, reasoning)
 
 
-def _number(holder: Any, *names: str) -> int | None:
+def _fields(holder: Any) -> Mapping[str, Any]:
+    """Give what an object holds; asking a model for names that it lacks would cost more than all the rest."""
+    if is_object(holder):
+        return holder
+    extra: Any = getattr(holder, "__pydantic_extra__", None)
+    own: dict[str, Any] = getattr(holder, "__dict__", {})
+    return {**own, **extra} if extra else own
+
+
+def _number(fields: Mapping[str, Any], *names: str) -> int | None:
     """Find the first of some fields that holds a count: a field of a reply may hold anything."""
-    values = (_field(holder, name) for name in names)
-    return next((value for value in values if type(value) is int and value >= 0), None)
+    for name in names:
+        value = fields.get(name)
+        if type(value) is int and value >= 0:
+            return value
+    return None
 
 
-def _inside(usage: Any, name: str, *holders: str) -> int | None:
+def _inside(fields: Mapping[str, Any], name: str, *holders: str) -> int:
     """Find a count inside the first of some objects that has it."""
-    found = (_number(details, name) for holder in holders if (details := _field(usage, holder)) is not None)
-    return next((value for value in found if value is not None), None)
-
-
-def _field(holder: Any, name: str) -> Any:
-    return holder.get(name) if is_object(holder) else getattr(holder, name, None)
+    for holder in holders:
+        details = fields.get(holder)
+        value = None if details is None else _number(_fields(details), name)
+        if value is not None:
+            return value
+    return 0
 
 
 def checked_prices(value: Any) -> Prices | None:
