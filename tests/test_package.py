@@ -11,10 +11,33 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-MAX_WHEEL_BYTES = 150_000
+MAX_WHEEL_BYTES = 300_000  # with the embedded provider and every feature
+MAX_LOADED_BYTES = 150_000  # of it, what the calls of the resources load
 REQUIREMENTS = ["anyio", "httpx", "jsonpath-python", "pydantic", "typing-inspection"]
 
 pytestmark = pytest.mark.slow
+
+_CALLS = """
+import asyncio, pathlib, sys
+from llmsdk import SDK
+from llmsdk.local import LocalServer
+M = [{"role": "user", "content": "Hi"}]
+async def twice(url):
+    async with SDK(server_url=url) as sdk:
+        await sdk.chat.create_async(model="m", messages=M)
+with LocalServer() as server:
+    with SDK(server_url=server.url) as sdk:
+        sdk.chat.create(model="m", messages=M)
+        list(sdk.chat.create(model="m", messages=M, stream=True))
+        sdk.completions.create(model="m", prompt="p")
+        sdk.images.create(prompt="p")
+        sdk.models.list()
+    asyncio.run(twice(server.url))
+root = pathlib.Path(sys.modules["llmsdk"].__file__).parent.parent
+for name, module in list(sys.modules.items()):
+    if name.split(".")[0] == "llmsdk":
+        print(pathlib.Path(module.__file__).relative_to(root).as_posix())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +66,16 @@ def metadata(wheel: Path) -> Message:
 def test_the_wheel_is_small_and_for_every_platform(wheel: Path) -> None:
     assert wheel.name.endswith("-py3-none-any.whl")
     assert wheel.stat().st_size < MAX_WHEEL_BYTES
+
+
+def test_what_calls_load_is_small(wheel: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", _CALLS], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(wheel) as archive:
+        sizes = {entry.filename: entry.compress_size for entry in archive.infolist()}
+    loaded = [sizes[name] for name in done.stdout.split() if not name.startswith("llmsdk/local/")]
+    assert len(loaded) > 50
+    assert sum(loaded) < MAX_LOADED_BYTES
 
 
 def test_the_wheel_holds_the_source_and_nothing_else(wheel: Path) -> None:

@@ -104,6 +104,11 @@ def test_a_get_has_a_query_and_no_body() -> None:
     assert made(MODELS, TOGETHER, {"dedicated": True}).url == f"{BASE}/models?dedicated=true"
 
 
+def test_a_body_is_not_dropped_in_silence() -> None:
+    with pytest.raises(errors.RequestValidationError, match="extra_body: models.list sends no body"):
+        made(MODELS, TOGETHER, {}, extras=Extras(body={"a": 1}))
+
+
 def test_files_make_a_form() -> None:
     encoded = made(EDIT, OPENAI, {"image": b"\x89PNG", "prompt": "p", "n": 2})
     assert encoded.content is None

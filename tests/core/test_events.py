@@ -514,4 +514,4 @@ def test_json_that_calls_itself_a_stream_is_read_as_what_it_is() -> None:
 def test_an_error_that_calls_itself_a_stream_keeps_its_message() -> None:
     decoder = decoder_of()
     with pytest.raises(errors.RateLimitError, match="slow down"):
-        list([*decoder.feed(b'{"error":{"message":"slow down","code":429}}'), *decoder.end()])
+        [*decoder.feed(b'{"error":{"message":"slow down","code":429}}'), *decoder.end()]

@@ -295,3 +295,19 @@ def test_what_is_no_failure_of_a_server_goes_straight_through(thrown: BaseExcept
         player.run(first_that_answers(legs_of(clock, "together", "r9s"), ON, Bench(), env_of(clock), None))
     assert hosts(player) == ["together"]
     player.check_closed()
+
+
+def test_an_error_that_knows_nothing_of_its_call_still_leads_to_the_next_server() -> None:
+    clock = Clock()
+    bare = errors.APIConnectionError("no reply")
+
+    def fails() -> Any:
+        raise bare
+        yield
+
+    first = Leg[Any]("together", "https://together.test/v1", fails)
+    second = legs_of(clock, "r9s")[0]
+    player = Player([reply(200)], clock)
+    result = player.run(first_that_answers([first, second], ON, Bench(), env_of(clock), None))
+    assert result.status == 200
+    assert hosts(player) == ["r9s"]

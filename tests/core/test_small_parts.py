@@ -321,6 +321,19 @@ def test_private_networks_are_not_fetched_from(address: str) -> None:
     assert fetched(reply(200, b"PNG"), addresses=(address,), home="https://files.example/v1")[1] == b"PNG"
 
 
+def test_a_name_that_leads_elsewhere_the_second_time() -> None:
+    class Peer:
+        def get_extra_info(self, name: str) -> object:
+            return ("10.0.0.1", 443) if name == "server_addr" else None
+
+    turn = reply(200, b"PNG")
+    assert isinstance(turn.outcome, httpx.Response)
+    turn.outcome.extensions["network_stream"] = Peer()
+    _, error = fetched(turn, addresses=("8.8.8.8",))
+    assert isinstance(error, errors.ResponseValidationError)
+    assert "private" in str(error)
+
+
 @pytest.mark.parametrize("problem", [socket.gaierror("unknown"), UnicodeError("label too long")])
 def test_a_host_that_is_not_known(problem: Exception) -> None:
     _, error = fetched(addresses=problem)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmsdk import SDK, EventStream
-from llmsdk.models import CompletionRequest
+from llmsdk.models import CompletionRequest, ImageChunk
 
 
 def misspelt(sdk: SDK) -> None:
@@ -77,6 +77,6 @@ def misused(sdk: SDK) -> None:
     sdk.models.list(stream=True)  # type: ignore[call-arg] # misused
     print(sdk.completions.create(model="m", prompt="p", stream=True).choices)  # type: ignore[attr-defined] # misused
     print(sdk.completions.create(model="m", prompt="p").final)  # type: ignore[attr-defined] # misused
-    ints: EventStream[int, int] = sdk.chat.create(model="m", messages=[], stream=True)  # type: ignore[assignment] # misused
+    ints: EventStream[ImageChunk, int] = sdk.chat.create(model="m", messages=[], stream=True)  # type: ignore[assignment] # misused
     print(ints)
     print(sdk.chat.create_async(model="m", messages=[]).choices)  # type: ignore[attr-defined] # misused

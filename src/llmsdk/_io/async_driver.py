@@ -249,7 +249,8 @@ class Chunks:
             self._ended = True
             return cast(bytes, self._response.content)
         try:
-            self._iterator = self._iterator or self._response.aiter_raw()
+            if self._iterator is None:
+                self._iterator = cast("AsyncIterator[bytes]", self._response.aiter_raw())
             raw = await self._driver.next_chunk(self._iterator, self._countdown)
         except Exception as exc:
             if (failure := translate(exc, self._countdown)) is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -101,7 +101,7 @@ def build_with(
 
 def rebuild(response: Any, body: bytes) -> Any:
     """Make a response that hooks can read, of one whose body we have read and decoded."""
-    kind = httpx.Response if isinstance(response, Reply) else type(response)
+    kind = httpx.Response if isinstance(response, Reply) else cast(Any, type)(response)
     headers = [
         (name, value)
         for name, value in response.headers.multi_items()

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Required, TypeAlias, cast
 
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import BaseModel, Discriminator, Field, GetCoreSchemaHandler, Tag
+from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
 from .common import Listed, Loose, Model, Text
@@ -228,10 +229,12 @@ ChatMessageParam: TypeAlias = (
 """A message to send; one of another role goes through as it is."""
 
 
-class _OtherMessage(TypedDict, total=False):
-    """A message of a role that this package does not know; nothing but the role is checked."""
+class _HasRole:
+    """Check of a message whose role this package does not know: nothing but that there is one."""
 
-    role: Required[str]
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        role = core_schema.typed_dict_field(core_schema.str_schema(), required=True)
+        return core_schema.typed_dict_schema({"role": role})
 
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
@@ -251,7 +254,7 @@ MessageItem: TypeAlias = Annotated[
     | Annotated[AssistantMessage, Tag("assistant")]
     | Annotated[ToolMessage, Tag("tool")]
     | Annotated[FunctionMessage, Tag("function")]
-    | Annotated[_OtherMessage, Tag("other")]
+    | Annotated[dict[str, Any], _HasRole(), Tag("other")]
     | Annotated[ChatMessage, Tag("model")],
     Discriminator(_message_tag),
 ]
