@@ -9,7 +9,7 @@ import pytest
 import respx
 
 from support.canned import CannedServer
-from support.colours import Colour
+from support.colours import OTHERS, USUAL, Colour
 
 pytest_plugins = ("support.reliability",)
 
@@ -17,14 +17,26 @@ _PROVIDER_VARIABLES = ("TOGETHER_API_KEY", "WRITER_API_KEY", "R9S_API_KEY", "OPE
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-backend", action="store_true", help="run every test that can over every backend")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "also_trio: the async body runs under trio as well as asyncio")
+    config.addinivalue_line("markers", "every_backend: runs over supplied httpx2 clients and over aiohttp too")
+    config.addinivalue_line("markers", "own_connections: is about our own connections, and runs over no others")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "colour" in metafunc.fixturenames:
-        trio = ["trio"] if metafunc.definition.get_closest_marker("also_trio") else []
-        metafunc.parametrize("colour", ["sync", "asyncio", *trio], indirect=True)
+    if "colour" not in metafunc.fixturenames:
+        return
+    marked = metafunc.definition.get_closest_marker
+    names = [*USUAL, *(["trio"] if marked("also_trio") else [])]
+    # A mocked network is httpx's own; whatever needs none may go over the others.
+    is_wanted = marked("every_backend") or metafunc.config.getoption("--every-backend")
+    if is_wanted and "wire" not in metafunc.fixturenames and not marked("own_connections"):
+        names += OTHERS
+    metafunc.parametrize("colour", names, indirect=True)
 
 
 @pytest.hookimpl(tryfirst=True)

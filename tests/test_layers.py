@@ -31,6 +31,7 @@ LAYERS = {
     "_runner": 5,
     "_schemas": 5,
     "_steps": 5,
+    "cassette": 5,
     "catalog": 5,
     "chat": 5,
     "completions": 5,
@@ -40,6 +41,7 @@ LAYERS = {
     "resource": 5,
     "structured": 5,
     "tools": 5,
+    "cli": 6,
     "sdk": 6,
     "__init__": 6,
 }

@@ -14,6 +14,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import errors, hooks, models, providers, utils
+    from .cassette import Cassette
     from .failover import Failover
     from .hooks import HookContext
     from .preview import Preview
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "SDK": "sdk",
+    "Cassette": "cassette",
     "HookContext": "hooks",
     "Preview": "preview",
     "Provider": "providers",
@@ -46,6 +48,7 @@ _MODULES = ("errors", "hooks", "models", "providers", "utils")
 __all__ = [
     "SDK",
     "BackoffStrategy",
+    "Cassette",
     "EventStream",
     "EventStreamAsync",
     "Failover",

@@ -18,6 +18,7 @@ from llmsdk.utils.headers import Headers
 
 PARENTS: dict[str, tuple[str, ...]] = {
     "ConfigurationError": ("SDKError", "ValueError"),
+    "CassetteError": ("ConfigurationError",),
     "RequestValidationError": ("SDKError", "ValueError"),
     "UnsupportedParameterError": ("RequestValidationError",),
     "UnsupportedOperationError": ("RequestValidationError",),
@@ -73,6 +74,7 @@ def one_of_each() -> list[errors.SDKError]:
     made: list[errors.SDKError] = [
         errors.SDKError("m"),
         errors.ConfigurationError("m"),
+        errors.CassetteError("m"),
         errors.RequestValidationError("m", param="prompt"),
         errors.UnsupportedParameterError("m", param="echo", server="r9s", servers=("together",)),
         errors.UnsupportedOperationError("m", operation="editImage", server="writer", servers=()),
@@ -126,7 +128,7 @@ def test_the_tree_is_that_of_the_contract() -> None:
 
 def test_one_of_each_is_of_every_public_class() -> None:
     assert {type(error) for error in one_of_each()} == public()
-    assert len(one_of_each()) == 28
+    assert len(one_of_each()) == 29
 
 
 @pytest.mark.parametrize("status", range(400, 600))

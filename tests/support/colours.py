@@ -13,13 +13,18 @@ from llmsdk import SDK
 
 KEY = "sk-placeholder"
 
+USUAL = ("sync", "asyncio")
+OTHERS = ("sync-httpx2", "asyncio-httpx2", "asyncio-aiohttp")
+"""What a test of the mark `every_backend` runs over besides: supplied clients of httpx2, and aiohttp."""
+
 
 class Client:
-    """An SDK seen through one colour; `async with` closes it in that colour."""
+    """An SDK seen through one colour; `async with` closes it in that colour, and the client that it was given."""
 
-    def __init__(self, sdk: SDK, backend: str) -> None:
+    def __init__(self, sdk: SDK, backend: str, lent: Any = None) -> None:
         self.sdk = sdk
         self.is_async = backend != "sync"
+        self._lent = lent
 
     async def call(self, method: str, /, *given: Any, **args: Any) -> Any:
         """Call `chat.create` or its twin."""
@@ -39,18 +44,43 @@ class Client:
 
     async def __aexit__(self, *exc: Any) -> None:
         await settled((self.sdk.__aexit__ if self.is_async else self.sdk.__exit__)(*exc))
+        if self._lent is not None:
+            await settled(self._lent.aclose() if self.is_async else self._lent.close())
 
 
 class Colour:
-    """What the `colour` fixture gives: makes clients of one colour."""
+    """What the `colour` fixture gives: makes clients of one colour, over one backend.
 
-    def __init__(self, backend: str) -> None:
-        self.backend = backend
-        self.is_async = backend != "sync"
+    Attributes:
+        backend: The event loop, or "sync".
+        over: What carries the calls: "own" connections, supplied clients of "httpx2", or "aiohttp".
+    """
+
+    def __init__(self, name: str) -> None:
+        self.backend, _, over = name.partition("-")
+        self.over = over or "own"
+        self.is_async = self.backend != "sync"
 
     def open(self, **options: Any) -> Client:
-        """Make an SDK with these options and see it in this colour."""
-        return Client(SDK(**options), self.backend)
+        """Make an SDK with these options and see it in this colour; a client among the options is the one used."""
+        lent = None
+        if not options.keys() & {"client", "async_client", "backend"}:
+            lent = self._carry(options)
+        return Client(SDK(**options), self.backend, lent)
+
+    def _carry(self, options: dict[str, Any]) -> Any:
+        """Add what carries the calls to the options; answer with what has to be closed after the SDK."""
+        if self.over == "aiohttp":
+            options["backend"] = "aiohttp"
+        if self.over != "httpx2":
+            return None
+        import httpx2
+
+        if self.is_async:
+            options["async_client"] = httpx2.AsyncClient()
+            return options["async_client"]
+        options["client"] = httpx2.Client()
+        return options["client"]
 
     def run(self, body: Callable[..., Any], /, **given: Any) -> None:
         """Run a test body; a sync one never really waits, so no event loop is needed."""

@@ -15,9 +15,15 @@ from .adapters import adapter
 _WRAPPER_LABELS = ("list[", "tuple[", "dict[", "function-", "nullable[", "lax-or-strict[", "json-or-python[", "union[")
 
 
-def known_names(request: type[Any]) -> frozenset[str]:
+_known: dict[Any, frozenset[str]] = {}
+
+
+def known_names(request: Any) -> frozenset[str]:
     """Name the parameters of a request TypedDict."""
-    return frozenset(request.__annotations__)
+    found = _known.get(request)
+    if found is None:
+        found = _known[request] = frozenset(request.__annotations__)
+    return found
 
 
 def check_names(given: Iterable[str], known: frozenset[str], *, where: str) -> None:

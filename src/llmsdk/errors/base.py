@@ -40,6 +40,10 @@ class ConfigurationError(SDKError, ValueError):
     """The SDK or a call was set up wrong: a bad key, an unknown server, a closed SDK. Nothing was sent."""
 
 
+class CassetteError(ConfigurationError):
+    """A cassette has no recording of a request, cannot be read or written, or has a broken line. Nothing was sent."""
+
+
 class RequestValidationError(SDKError, ValueError):
     """A parameter is missing, unknown or of the wrong type. Nothing was sent.
 

@@ -108,15 +108,20 @@ def masked(text: str, secrets: Iterable[str]) -> str:
         text: What is about to be shown.
         secrets: Those of at least 4 characters are masked.
     """
+    for form in spellings(secrets):
+        if form in text:
+            text = text.replace(form, _MASK)
+    return text
+
+
+def spellings(secrets: Iterable[str]) -> list[str]:
+    """List every form in which secrets of at least 4 characters may stand in a text, to be masked in this order."""
     forms: set[str] = set()
     for secret in secrets:
         if len(secret) >= _MIN_SECRET:
             forms |= _spellings(secret)
     # Longest first: a secret that holds another one would leave its rest behind.
-    for form in sorted(forms, key=len, reverse=True):
-        if form in text:
-            text = text.replace(form, _MASK)
-    return text
+    return sorted(forms, key=len, reverse=True)
 
 
 def _spellings(secret: str) -> set[str]:

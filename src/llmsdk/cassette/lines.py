@@ -1,0 +1,193 @@
+"""The lines of a cassette: one exchange each, as JSON, checked when read and without secrets when written."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..utils.codings import CodingError, make_decoder
+from ..utils.headers import masked, spellings
+from ..utils.shapes import is_list, is_mapping
+from .asked import SECRET_NAME, Asked
+
+VERSION = 1
+ENDS = ("complete", "closed", "broken")
+# They describe a transfer that is over; the recorded body is decoded.
+_TRANSFER_HEADERS = frozenset(
+    {"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive", "set-cookie", "trailer"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a body, and the milliseconds that it came after what stood before it."""
+
+    ms: float
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and the reply to it.
+
+    Attributes:
+        ms: Time until the headers of the reply were there.
+        end: `complete`; `closed` by the reader before its end, as a stream is after its end mark; or `broken`.
+        error: Class and text of the exception that broke it.
+        line: Where it stands in the file.
+    """
+
+    asked: Asked
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    ms: float
+    chunks: tuple[Chunk, ...]
+    end: str
+    error: tuple[str, str] = ("", "")
+    line: int = 0
+
+
+def write_line(exchange: Exchange) -> bytes:
+    """Write an exchange as one line."""
+    value: dict[str, Any] = {
+        "v": VERSION,
+        "request": {"method": exchange.asked.method, "url": exchange.asked.url, **exchange.asked.body},
+        "status": exchange.status,
+        "headers": [list(pair) for pair in exchange.headers],
+        "ms": round(exchange.ms, 1),
+        "chunks": [_written(chunk) for chunk in exchange.chunks],
+        "end": exchange.end,
+    }
+    if exchange.end == "broken":
+        value["error"] = list(exchange.error)
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _written(chunk: Chunk) -> dict[str, Any]:
+    try:
+        return {"ms": round(chunk.ms, 1), "text": chunk.data.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"ms": round(chunk.ms, 1), "base64": base64.b64encode(chunk.data).decode("ascii")}
+
+
+def read_line(raw: bytes, line: int) -> Exchange:
+    """Read a line.
+
+    Raises:
+        ValueError: What is wrong with it, in a few words.
+    """
+    try:
+        value: Any = json.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8") from None
+    except (ValueError, RecursionError):
+        raise ValueError("it is not JSON") from None
+    if not is_mapping(value):
+        raise ValueError("it is not a JSON object")
+    if _field(value, "v", int) != VERSION:
+        raise ValueError(f"its version is {str(value['v'])[:20]}, known is {VERSION}")
+    request = _field(value, "request", dict)
+    end = _field(value, "end", str)
+    if end not in ENDS:
+        raise ValueError(f"its end must be one of {', '.join(ENDS)}")
+    error = _texts(value, "error") if end == "broken" else ["", ""]
+    if len(error) != 2:
+        raise ValueError("error must be a list of two strings")
+    return Exchange(
+        asked=Asked(
+            method=_field(request, "method", str),
+            url=_field(request, "url", str),
+            body={name: request[name] for name in ("json", "text", "base64") if name in request},
+        ),
+        status=_field(value, "status", int),
+        headers=tuple(_pair(item) for item in _field(value, "headers", list)),
+        ms=_field(value, "ms", (int, float)),
+        chunks=tuple(_chunk(item) for item in _field(value, "chunks", list)),
+        end=end,
+        error=(error[0], error[1]),
+        line=line,
+    )
+
+
+def _field(value: Mapping[str, Any], name: str, kind: type | tuple[type, ...]) -> Any:
+    if name not in value:
+        raise ValueError(f"{name} is missing")
+    if not isinstance(value[name], kind) or isinstance(value[name], bool):
+        raise ValueError(f"{name} is of the wrong type, {type(value[name]).__name__}")
+    return value[name]
+
+
+def _texts(value: Mapping[str, Any], name: str) -> list[str]:
+    items = _field(value, name, list)
+    if not all(isinstance(item, str) for item in items):
+        raise ValueError(f"{name} must hold strings")
+    return list(items)
+
+
+def _pair(item: Any) -> tuple[str, str]:
+    if not is_list(item) or len(item) != 2 or not all(isinstance(part, str) for part in item):
+        raise ValueError("headers must be pairs of strings")
+    return item[0], item[1]
+
+
+def _chunk(item: Any) -> Chunk:
+    if not is_mapping(item) or ("text" in item) == ("base64" in item):
+        raise ValueError("each of chunks must have either text or base64")
+    ms: float = _field(item, "ms", (int, float))
+    if "text" in item:
+        return Chunk(ms, str(_field(item, "text", str)).encode("utf-8", "surrogatepass"))
+    try:
+        return Chunk(ms, base64.b64decode(_field(item, "base64", str), validate=True))
+    except binascii.Error:
+        raise ValueError("base64 of a chunk is broken") from None
+
+
+def kept_headers(headers: Iterable[tuple[str, str]], secrets: set[str]) -> tuple[tuple[str, str], ...]:
+    """Choose and mask the headers that are written."""
+    return tuple(
+        (name.lower(), masked(value, secrets))
+        for name, value in headers
+        if name.lower() not in _TRANSFER_HEADERS and not SECRET_NAME.search(name)
+    )
+
+
+def kept_chunks(
+    chunks: Iterable[Chunk], coding: str | None, secrets: set[str], *, whole: bool
+) -> tuple[list[Chunk], str]:
+    """Decode and mask the pieces of a body; where they were cut stays.
+
+    Args:
+        whole: Whether it came to its end, and its coding must have come to one too.
+
+    Returns:
+        The pieces, and what is wrong with their coding, "" where nothing is.
+    """
+    decoded: list[Chunk] = []
+    trouble = ""
+    try:
+        decoder = make_decoder(coding)
+        for chunk in chunks:
+            pieces: list[bytes] = []
+            try:
+                pieces.extend(decoder.decode(chunk.data))
+            finally:
+                decoded.append(Chunk(chunk.ms, b"".join(pieces)))
+        rest = b"".join(decoder.flush()) if whole else b""
+        if rest:
+            decoded.append(Chunk(0.0, rest))
+    except CodingError as exc:
+        trouble = str(exc)
+    joined = b"".join(chunk.data for chunk in decoded)
+    for form in spellings(secrets):
+        # Stars of the same length: a secret may lie across two pieces.
+        joined = joined.replace(form.encode("utf-8"), b"*" * len(form.encode("utf-8")))
+    masked_chunks: list[Chunk] = []
+    start = 0
+    for chunk in decoded:
+        masked_chunks.append(Chunk(chunk.ms, joined[start : start + len(chunk.data)]))
+        start += len(chunk.data)
+    return masked_chunks, trouble

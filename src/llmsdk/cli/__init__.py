@@ -1,0 +1,31 @@
+"""The command `llmsdk`; its parts are in the extra `llmsdk[cli]`.
+
+Exit codes: 0 done, 1 the server refused, failed or could not be reached, 2 the command or its set-up is wrong and
+nothing was sent, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+_NEEDED = ("typer", "rich")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: Arguments without the command's name; those of this process by default.
+
+    Returns:
+        The exit code.
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        sys.stderr.write(f"llmsdk: error: {' and '.join(missing)} not installed; install llmsdk[cli]\n")
+        return 2
+    from .app import run
+
+    return run(sys.argv[1:] if argv is None else argv)
