@@ -39,17 +39,19 @@ def _show_live(pieces: Iterable[str]) -> None:
     from rich.live import Live
     from rich.markdown import Markdown
 
+    console = Console()
+    # Room for the terminal's echo of Ctrl-C: on a line of its own, it would keep the last frame from being redrawn.
+    console.width = max(20, console.width - 3)
     text, done = "", 0
-    with Live(console=Console(), refresh_per_second=12) as live:
+    with Live(console=console, refresh_per_second=12) as live:
         for piece in pieces:
             text += clean(piece)
             settled = settled_length(text)
             # A live display taller than the screen cannot be redrawn: what cannot change any more leaves it.
             begun, done = done, settled
-            live.update(Markdown(text[done:]))
+            live.update(Markdown(text[done:]), refresh=done > begun)
             if done > begun:
-                live.console.print(Markdown(text[begun:done]))
-                live.console.print()
+                live.console.print(Markdown(text[begun:done]), "")
 
 
 def settled_length(text: str) -> int:
