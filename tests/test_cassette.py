@@ -563,3 +563,24 @@ def test_the_fixture_of_this_process(
         sdk.completions.create(model="m", prompt="x")
     assert tape.path.name == "test_here.test_the_fixture_of_this_process.jsonl"
     assert len(lines_of(tape.path)) == 1
+
+
+@pytest.mark.parametrize("body", [f"plain {KEY} text".encode(), b"\xff " + KEY.encode()])
+def test_bodies_that_are_not_json_are_matched_and_masked_too(body: bytes, server: LocalServer, tmp_path: Path) -> None:
+    def ask(tape: Cassette, content: bytes) -> Any:
+        client = tape.client()
+        headers = {"authorization": f"Bearer {KEY}"}
+        return client.send(
+            client.build_request("POST", f"{server.url}/chat/completions", headers=headers, content=content)
+        )
+
+    with Cassette(tmp_path / "tape.jsonl") as tape:
+        assert ask(tape, body).status_code == 400
+    (line,) = lines_of(tmp_path / "tape.jsonl")
+    written = line["request"].get("text", "").encode() or base64.b64decode(line["request"]["base64"])
+    assert written == body.replace(KEY.encode(), b"***")
+    with Cassette(tmp_path / "tape.jsonl", "replay") as tape:
+        assert ask(tape, body).status_code == 400
+        with pytest.raises(CassetteError, match="which differs in body;"):
+            ask(tape, b"other")
+    assert len(server.requests) == 1

@@ -16,6 +16,8 @@ from llmsdk import errors
 from support.canned import CannedServer
 from support.colours import KEY, Colour, collect, settled
 
+pytestmark = pytest.mark.every_backend
+
 TOGETHER = "https://api.together.xyz/v1/images/generations"
 R9S = "https://api.r9s.ai/v1/images/generations"
 EDITS = "https://api.r9s.ai/v1/images/edits"

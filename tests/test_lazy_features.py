@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 SRC = Path(__file__).resolve().parent.parent / "src"
-FEATURES = ("llmsdk.structured", "llmsdk.tools", "llmsdk._schemas", "llmsdk._steps")
+FEATURES = (
+    "llmsdk.cassette",
+    "llmsdk.cli",
+    "typer",
+    "rich",
+    "llmsdk.structured",
+    "llmsdk.tools",
+    "llmsdk._schemas",
+    "llmsdk._steps",
+)
 PLAIN = """
 import json, sys
 from llmsdk.local import LocalServer

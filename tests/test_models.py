@@ -12,6 +12,8 @@ from llmsdk import errors
 from support.canned import CannedServer
 from support.colours import KEY, Colour
 
+pytestmark = pytest.mark.every_backend
+
 ITEMS = [{"id": "a", "object": "model"}, {"id": "b", "novel": [1]}]
 LISTS: dict[str, tuple[str, Any]] = {
     "together": ("https://api.together.xyz/v1/models", ITEMS),

@@ -14,6 +14,8 @@ from llmsdk.utils import BackoffStrategy, RetryConfig
 from support.canned import CannedServer
 from support.colours import KEY, Colour, collect
 
+pytestmark = pytest.mark.every_backend
+
 COMPLETION = {
     "id": "c-1",
     "object": "text.completion",

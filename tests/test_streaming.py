@@ -17,6 +17,8 @@ from llmsdk.utils import BackoffStrategy, RetryConfig
 from support.canned import CannedServer, Connection, Request
 from support.colours import KEY, Client, Colour, collect, each, settled
 
+pytestmark = pytest.mark.every_backend
+
 ARGS: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "p"}], "stream": True}
 PROMPT_S = 3.0  # what counts as prompt on a busy machine
 
@@ -288,7 +290,8 @@ async def test_the_connection_serves_the_next_call(colour: Colour, canned: Canne
     async with open_client(colour, canned) as client:
         for _ in range(3):
             assert len(await collect(await client.call("chat.create", **ARGS))) == 1
-    assert canned.connections == 1
+    # A supplied client cannot be asked what has arrived already: its connection is closed rather than waited for.
+    assert canned.connections == (3 if colour.over == "httpx2" else 1)
 
 
 async def test_a_tail_that_never_comes_is_not_waited_for(colour: Colour, canned: CannedServer) -> None:

@@ -28,6 +28,7 @@ FILES = [
     "README.md",
     "USAGE.md",
     "docs/migration.md",
+    "docs/cassette.md",
     "docs/embeddings.md",
     "docs/failover.md",
     "docs/structured_output.md",

@@ -41,8 +41,11 @@ from .utils.codings import accepted_codings
 if TYPE_CHECKING:
     from ._core.effects import Flow
     from ._core.failover import Bench
+    from ._io.async_driver import AsyncDriver
     from ._io.drivers import Drivers
+    from ._io.sync_driver import SyncDriver
     from ._relay import Relay, Stop
+    from .observers import Observed
     from .streaming import Progress
     from .usage import Meter, Pending, UsageTotals
 
@@ -81,6 +84,12 @@ class Runner:
             )
         driver = self.drivers.sync()
         plan = self._route(operation, args, finish)
+        if not self.config.observers:
+            return self._perform(plan, driver)
+        with self._observe(operation, plan, args) as observed:
+            return observed.begun(self._perform(plan, driver))
+
+    def _perform(self, plan: Plan | Relay, driver: SyncDriver) -> Any:
         if isinstance(plan, Plan):
             received = driver.run(plan.flow(driver.build))
             if not plan.encoded.stream:
@@ -98,6 +107,12 @@ class Runner:
         """Do an operation and await it; `finish` is given each reply together with the server's URL."""
         driver = self.drivers.asynchronous()
         plan = self._route(operation, args, finish)
+        if not self.config.observers:
+            return await self._perform_async(plan, driver)
+        with self._observe(operation, plan, args) as observed:
+            return observed.begun(await self._perform_async(plan, driver))
+
+    async def _perform_async(self, plan: Plan | Relay, driver: AsyncDriver) -> Any:
         if isinstance(plan, Plan):
             received = await driver.run(plan.flow(driver.build))
             if not plan.encoded.stream:
@@ -110,6 +125,22 @@ class Runner:
         from .streaming import EventStreamAsync
 
         return EventStreamAsync[Any, Any](begun, driver)
+
+    def _observe(self, operation: Operation, plan: Plan | Relay, args: Mapping[str, Any]) -> Observed:
+        """Tell the observers that a call starts."""
+        from .observers import CallInfo, Observed
+
+        plans = [plan] if isinstance(plan, Plan) else plan.plans
+        first = plans[0]
+        params = _split(operation, {name: value for name, value in args.items() if name != "failover"})[1]
+        target = first.target
+        call = CallInfo(
+            operation.id, operation.resource, target.provider.name, target.base_url, params, first.encoded.stream
+        )
+        observed = Observed(self.config.observers, call)
+        for one in plans:
+            one.observed = observed
+        return observed
 
     def fetch(self, url: str, home: str, *, allow_private: bool) -> bytes:
         """Fetch a file that a reply points to, without any key."""
@@ -195,6 +226,7 @@ class Plan:
         self.operation = operation
         self.config = runner.config
         self.shared = None if stop is None else stop.shared
+        self.observed: Observed | None = None
         self.started = _ENV.clock() if self.shared is None else self.shared.started
         options, params = _split(operation, args)
         self.options = options
@@ -231,6 +263,8 @@ class Plan:
 
     def flow(self, build: BuildRequest) -> Flow[list[Received]]:
         """Make the flow of the call."""
+        if self.observed is not None:
+            self.observed.at_server(self.target.provider.name, self.target.base_url, self._model)
         if self.shared is not None:
             self._warn_of_dropped()  # only now: most calls never come to their second server
         self.call = call = self._call(build)
@@ -356,6 +390,8 @@ class Plan:
         if "authorization" in given:
             # What the caller wrote goes where the key would, and is kept as secret.
             key = KeySource(Secret(given.pop("authorization")))
+        if self.observed is not None:
+            own |= {name: value for name, value in self.observed.headers().items() if name not in own}
         return content, list({**own, **given}.items()), key
 
     def _one(self, received: Received) -> Any:

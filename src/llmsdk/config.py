@@ -24,6 +24,7 @@ from .utils.urls import check_base_url, fill_path, is_loopback, origin, placehol
 
 if TYPE_CHECKING:
     from .failover import Failover
+    from .observers import Observer
     from .usage import Prices
 
 logger = logging.getLogger("llmsdk")
@@ -101,6 +102,7 @@ class SDKConfig:
     track_usage: bool = False
     prices: Prices | None = None
     backend: str = "httpx"
+    observers: tuple[Observer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ def configure(options: SDKOptions) -> SDKConfig:
         track_usage=_checked_flag(options.get("track_usage", False), "track_usage"),
         prices=_checked_prices(options.get("prices")),
         backend=_checked_backend(options.get("backend", "httpx")),
+        observers=_checked_observers(options.get("observers") or ()),
     )
 
 
@@ -164,6 +167,7 @@ _OBJECTS = (
     ("debug_logger", "a logger", ("debug",)),
     ("retry_budget", "a RetryBudget", ("take", "success")),
     ("hooks", "a list of hooks", ("__iter__",)),
+    ("observers", "a list of observers", ("__iter__",)),
 )
 
 
@@ -187,6 +191,14 @@ def _checked_backend(value: Any) -> str:
     if value == "aiohttp" and find_spec("aiohttp") is None:
         raise ConfigurationError("backend: aiohttp is not installed; install llmsdk[aiohttp]")
     return str(value)
+
+
+def _checked_observers(value: Any) -> tuple[Observer, ...]:
+    for observer in (given := tuple(value)):
+        _check_object(observer, "observers", "observers", ("start",))
+        if observer is None:
+            raise ConfigurationError("observers: must be a list of objects with start, got None among them")
+    return given
 
 
 def _checked_failover(value: Any) -> Failover | None:

@@ -61,6 +61,7 @@ class Progress:
     chunks: Any = None  # these three are set where the stream was read before it was handed out
     ahead: Iterator[Any] | None = None
     at_end: bool = False
+    observed: Any = None
     counted: bool = False
     finished: bool = False
     closed: bool = False
@@ -104,6 +105,8 @@ class Progress:
         if not self.counted:
             self.counted = True
             self.count(self.decoder.accumulator.usage)
+            if self.observed is not None:
+                self.observed.ended(self)
 
     def check_usable(self) -> None:
         """Refuse to go on with a stream that failed or was closed."""
@@ -234,6 +237,8 @@ class EventStream(_Stream[EventT, ReplyT]):
         progress = getattr(self, "_progress", None)
         if progress is not None and not (progress.closed or progress.finished or progress.error):
             self._driver.abandon(progress.response)
+            if progress.observed is not None:
+                progress.observed.ended(progress)
 
 
 def _iterate(progress: Progress, driver: SyncDriver) -> Generator[Any, None, None]:
@@ -393,6 +398,8 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
         if not (progress.closed or progress.finished or progress.error):
             progress.closed = True
             close_soon(self._token, self._chunks.aclose)
+            if progress.observed is not None:
+                progress.observed.ended(progress)
 
     def __del__(self) -> None:
         if hasattr(self, "_token"):

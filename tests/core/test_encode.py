@@ -105,7 +105,7 @@ def test_a_get_has_a_query_and_no_body() -> None:
 
 
 def test_a_body_is_not_dropped_in_silence() -> None:
-    with pytest.raises(errors.RequestValidationError, match="extra_body: models.list sends no body"):
+    with pytest.raises(errors.RequestValidationError, match=r"extra_body: models\.list sends no body"):
         made(MODELS, TOGETHER, {}, extras=Extras(body={"a": 1}))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.colours import OTHERS
 from support.fault_server import FaultServer
 
 
@@ -28,9 +29,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_spare(item: pytest.Item) -> bool:
     params = getattr(getattr(item, "callspec", None), "params", {})
     is_supplied, is_trio = params.get("supplied") in ("supplied", True), params.get("colour") == "trio"
+    is_other = params.get("colour") in OTHERS
     behaviour = params.get("behaviour")
     return (
-        (is_supplied and is_trio)
+        (is_supplied and (is_trio or is_other))
         or (is_supplied and behaviour in ("reset", "drip"))
         or (is_trio and behaviour in ("reset", "garbage"))
+        or (str(params.get("colour")).endswith("httpx2") and behaviour in ("reset", "drip"))
     )

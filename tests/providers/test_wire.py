@@ -86,7 +86,7 @@ RAN: dict[str, list[str]] = {"sync": [], "asyncio": []}
 
 @pytest.fixture(autouse=True)
 def _counted(request: pytest.FixtureRequest) -> None:
-    if "sample" in request.fixturenames:
+    if "sample" in request.fixturenames and request.getfixturevalue("colour").over == "own":
         RAN[request.getfixturevalue("colour").backend].append(request.getfixturevalue("sample").file)
 
 
@@ -127,6 +127,7 @@ def expected_target(sample: Sample) -> str:
 
 
 @samples("request")
+@pytest.mark.every_backend
 async def test_request(sample: Sample, colour: Colour, canned: CannedServer) -> None:
     args = call_args(sample)
     reply_to(sample, stream=bool(args.get("stream"))).serve(canned)
@@ -204,6 +205,7 @@ def tool_arguments(events: list[dict[str, Any]]) -> list[str]:
 
 
 @samples("stream")
+@pytest.mark.every_backend
 async def test_stream(sample: Sample, colour: Colour, canned: CannedServer) -> None:
     sample.serve(canned)
     recorded = recorded_events(sample.body)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, Self, cast
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 
 from .._core.countdown import Countdown
 from ..utils.headers import Headers
@@ -16,7 +20,74 @@ from .transport import OwnRequest
 
 _IDLE_S = 30.0
 _MAX_FIELD = 1 << 16  # of a status line or header; httpcore's bound is of the same size
+_END_OF_HEAD = b"\r\n\r\n"
 _OWN_HEADERS = (b"host", b"content-length")  # aiohttp writes them itself
+
+
+_under_way: ContextVar[Countdown | None] = ContextVar("llmsdk_attempt_under_way", default=None)
+
+
+class _Handler(ResponseHandler):
+    """One connection; it tells the attempt that waits on it when bytes have arrived, which forbids another attempt."""
+
+    attempt: Countdown | None = None
+    is_early = False
+
+    def data_received(self, data: bytes) -> None:
+        attempt = self.attempt
+        if attempt is None:
+            self.is_early = True
+        elif not attempt.received:
+            attempt.received = True
+            # A fault of the body that came with the head would hide the head.
+            head, mark, data = data.partition(_END_OF_HEAD)
+            super().data_received(head + mark)
+        if data and self.exception() is None:
+            super().data_received(data)
+        self._tell_reader()
+
+    def _tell_reader(self) -> None:
+        """Have a fault of the framing end the body as well: aiohttp ends the connection only, and the reader waits."""
+        error: Any = self.exception()
+        payload: Any = getattr(self, "_payload", None)
+        if error is not None and payload is not None and not payload.is_eof() and payload.exception() is None:
+            payload.set_exception(aiohttp.ClientPayloadError(f"broken framing of the body: {error}"), error)
+
+
+class _Response(aiohttp.ClientResponse):
+    """A response that makes its attempt known to its connection."""
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        protocol = connection.protocol
+        attempt = _under_way.get()
+        if isinstance(protocol, _Handler) and attempt is not None:
+            attempt.received = protocol.attempt is None and protocol.is_early
+            protocol.attempt = attempt
+        return await super().start(connection)
+
+
+class _Pieces:
+    """The bytes of a body as they arrive."""
+
+    def __init__(self, content: aiohttp.StreamReader) -> None:
+        self._content = content
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            piece = await self._content.readany()
+        except Exception:
+            # aiohttp raises at once; what had arrived before belongs to the caller all the same.
+            held: Any = getattr(self._content, "_buffer", None)
+            if not held:
+                raise
+            piece = b"".join(held)
+            held.clear()
+        if not piece:
+            raise StopAsyncIteration
+        return piece
 
 
 class AiohttpReply:
@@ -34,7 +105,7 @@ class AiohttpReply:
 
     def aiter_raw(self) -> AsyncIterator[bytes]:
         """Iterate the body as it arrives."""
-        return cast("AsyncIterator[bytes]", aiter(self._response.content.iter_any()))
+        return _Pieces(self._response.content)
 
     async def aclose(self) -> None:
         """Give the connection back where the body has come whole, else close it; may be called again."""
@@ -61,6 +132,7 @@ class AiohttpTransport:
             shown: The request as hooks know it, for `AiohttpReply.request`.
         """
         session = self._session or self._open()
+        _under_way.set(request.countdown)
         response = await session.request(
             request.method,
             str(request.url),
@@ -93,8 +165,13 @@ class AiohttpTransport:
     def _open(self) -> aiohttp.ClientSession:
         traces = aiohttp.TraceConfig()
         traces.on_connection_reuseconn.append(_note_reuse)
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_S)
+        if hasattr(connector, "_factory"):
+            # No public way leads here; were this one gone, a reply that breaks in its first line would be tried again.
+            cast(Any, connector)._factory = partial(_Handler, loop=asyncio.get_running_loop())
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_S),
+            connector=connector,
+            response_class=_Response,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,

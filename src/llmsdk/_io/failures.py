@@ -28,6 +28,7 @@ _KINDS: dict[str, FailureKind] = {
     "ClientConnectorError": "connect",
     "ClientSSLError": "connect",
     "ServerDisconnectedError": "network",
+    "ClientHttpProxyError": "connect",
     "ClientPayloadError": "protocol",
     "ClientResponseError": "protocol",
     "ClientError": "network",

@@ -173,6 +173,8 @@ def image(
     setup = Setup(server, server_url, debug)
     with reporting(setup):
         params = _given(model=setup.model(model, "image"), prompt=prompt, size=size)
+        if output.is_dir():
+            raise Misuse(f"--output {output}: is a folder; name a file in it")
         if not output.absolute().parent.is_dir():
             raise Misuse(f"--output {output}: there is no folder {output.absolute().parent}")
         with setup.open() as sdk:
@@ -247,7 +249,7 @@ def preview(
 
 @app.command()
 def serve(
-    port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8080,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8080,
     dialect: Annotated[str, typer.Option("--dialect", help="Server id to speak like.")] = OPENAI.name,
     fault: Annotated[
         list[str] | None,
@@ -270,8 +272,8 @@ def serve(
         server.always(standing)
         try:
             server.start()
-        except (OSError, OverflowError) as exc:
-            raise Misuse(f"--port {port}: {getattr(exc, 'strerror', None) or exc}") from None
+        except OSError as exc:
+            raise Misuse(f"--port {port}: {exc.strerror}") from None
         with server:
             say(f"embedded provider ({dialect}) at {server.url}")
             try:

@@ -25,9 +25,9 @@ def _show_plain(pieces: Iterable[str], *, is_terminal: bool) -> None:
     last = ""
     try:
         for piece in pieces:
+            last = piece or last
             sys.stdout.write(clean(piece) if is_terminal else piece)
             sys.stdout.flush()
-            last = piece or last
     finally:
         if last and not last.endswith("\n"):
             sys.stdout.write("\n")
