@@ -13,6 +13,7 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("lint", (PYTHON, "-m", "ruff", "check", "--quiet", ".")),
     ("mypy", (PYTHON, "-m", "mypy")),
     ("pyright", (PYTHON, "-m", "pyright", "--pythonpath", PYTHON)),
+    ("guard", (PYTHON, "benchmarks/guard.py")),
     ("tests", (PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q")),
     ("coverage", (PYTHON, "scripts/coverage_gates.py")),
 )
