@@ -32,6 +32,7 @@ from llmsdk._io.protocols import AsyncHttpClient, HttpClient
 from llmsdk.errors.status import class_for
 from llmsdk.failover import Failover
 from llmsdk.hooks import HookContext, Hooks
+from llmsdk.observers import Observer
 from llmsdk.operations import all_operations
 from llmsdk.options import CallOptions, DebugLogger, SDKOptions
 from llmsdk.providers import PROVIDERS, ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
@@ -46,8 +47,8 @@ GENERATED = ("sdks", "models", "errors", "servers.md")
 # Exported for annotations and for those who fold chunks themselves; they describe nothing that goes over the wire.
 MACHINERY = {"Accumulator", "Fetcher", "HeadFold", "Listed", "Loose", "LogprobsFold", "Model", "OrEmpty", "Reply"}
 
-# Named as text in the options, since a plain call loads neither.
-_LATE = {"Failover": Failover, "Prices": Prices}
+# Named as text in the options, since a plain call loads none of them.
+_LATE = {"Failover": Failover, "Observer": Observer, "Prices": Prices}
 
 NOTE = "<!-- Written by scripts/docs.py from the code; change it there. -->"
 IDLE_OPTION = "Streams only: bound of the time without an event; comments and pings don't count. 120,000 by default."

@@ -28,6 +28,8 @@ LAYERS = {
     "usage": 5,
     "observers": 5,
     "options": 5,
+    "_otel": 5,
+    "otel": 5,
     "preview": 5,
     "_runner": 5,
     "_schemas": 5,

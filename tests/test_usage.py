@@ -31,6 +31,7 @@ FILES = [
     "docs/cassette.md",
     "docs/embeddings.md",
     "docs/failover.md",
+    "docs/opentelemetry.md",
     "docs/structured_output.md",
     "docs/tools.md",
     "docs/usage.md",

@@ -194,10 +194,12 @@ def _checked_backend(value: Any) -> str:
 
 
 def _checked_observers(value: Any) -> tuple[Observer, ...]:
-    for observer in (given := tuple(value)):
-        _check_object(observer, "observers", "observers", ("start",))
-        if observer is None:
-            raise ConfigurationError("observers: must be a list of objects with start, got None among them")
+    given = tuple(value)
+    for observer in given:
+        if not callable(getattr(observer, "start", None)):
+            raise ConfigurationError(
+                f"observers: must be a list of observers (objects with start), got {type(observer).__name__} in it"
+            )
     return given
 
 

@@ -30,7 +30,7 @@ class CallInfo:
 
 
 class Observation(Protocol):
-    """One call under observation; whichever of `finished` and `failed` comes, it comes once and last."""
+    """One call under observation; `finished`, `abandoned` or `failed` comes once and last."""
 
     def headers(self) -> Mapping[str, str]:
         """Headers to add to each attempt, such as a trace context."""
@@ -45,7 +45,11 @@ class Observation(Protocol):
         ...
 
     def finished(self, reply: Any, meta: ReplyMeta | None) -> None:
-        """The reply has come; of a stream that was closed early, what had come of it. May run in a finalizer."""
+        """The reply has come; of a stream that was closed early, what had come of it."""
+        ...
+
+    def abandoned(self, reply: Any, meta: ReplyMeta | None) -> None:
+        """A stream was dropped, neither read to its end nor closed; runs in a finalizer and must take no lock."""
         ...
 
     def failed(self, error: BaseException, partial: Any) -> None:
@@ -101,6 +105,10 @@ class Observed:
         """Tell that a stream's first event is here."""
         for watching in self._watching:
             _tell(watching.first_event)
+
+    def abandoned(self, progress: Any) -> None:
+        """Tell that a stream was dropped."""
+        self._end("abandoned", progress.build(), progress.meta)
 
     def ended(self, progress: Any) -> None:
         """Tell how a stream ended."""

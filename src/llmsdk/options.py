@@ -9,11 +9,11 @@ from typing_extensions import TypedDict  # pydantic reads typing's own only from
 from ._core.auth import KeyFunction
 from ._core.spec import Provider
 from ._io.protocols import AsyncHttpClient, HttpClient
-from .observers import Observer
 from .utils.retries import RetryBudget, RetryConfig
 
 if TYPE_CHECKING:  # written as text below: a plain call needs neither
     from .failover import Failover
+    from .observers import Observer
     from .usage import Prices
 
 
@@ -74,7 +74,7 @@ class SDKOptions(TypedDict, total=False):
     timeout_ms: Annotated[float | None, Field(description="Bound of one attempt; 600,000 by default.")]
     hooks: Annotated[Iterable[object], Field(description="Objects with hook methods, see `llmsdk.hooks.Hooks`.")]
     observers: Annotated[
-        Iterable[Observer],
+        "Iterable[Observer]",
         Field(description="Told of every call up to the end of its stream, see `llmsdk.observers`."),
     ]
     http_headers: Annotated[Mapping[str, str] | None, Field(description="Headers of all calls.")]

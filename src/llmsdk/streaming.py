@@ -238,7 +238,7 @@ class EventStream(_Stream[EventT, ReplyT]):
         if progress is not None and not (progress.closed or progress.finished or progress.error):
             self._driver.abandon(progress.response)
             if progress.observed is not None:
-                progress.observed.ended(progress)
+                progress.observed.abandoned(progress)
 
 
 def _iterate(progress: Progress, driver: SyncDriver) -> Generator[Any, None, None]:
@@ -399,7 +399,7 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
             progress.closed = True
             close_soon(self._token, self._chunks.aclose)
             if progress.observed is not None:
-                progress.observed.ended(progress)
+                progress.observed.abandoned(progress)
 
     def __del__(self) -> None:
         if hasattr(self, "_token"):
