@@ -32,10 +32,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     marked = metafunc.definition.get_closest_marker
     names = [*USUAL, *(["trio"] if marked("also_trio") else [])]
-    # A mocked network is httpx's own; whatever needs none may go over the others.
+    # A mocked network is httpx's own, and can be lent to httpx2.
     is_wanted = marked("every_backend") or metafunc.config.getoption("--every-backend")
-    if is_wanted and "wire" not in metafunc.fixturenames and not marked("own_connections"):
-        names += OTHERS
+    if is_wanted and not marked("own_connections"):
+        names += [name for name in OTHERS if "wire" not in metafunc.fixturenames or name.endswith("httpx2")]
     metafunc.parametrize("colour", names, indirect=True)
 
 
@@ -62,7 +62,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def colour(request: pytest.FixtureRequest) -> Colour:
     """Makes clients whose calls are written once and run sync or async."""
-    return Colour(request.param)
+    return Colour(request.param, request.getfixturevalue("wire") if "wire" in request.fixturenames else None)
 
 
 @pytest.fixture

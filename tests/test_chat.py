@@ -11,6 +11,8 @@ import respx
 from llmsdk import errors, models
 from support.colours import KEY, Colour, collect
 
+pytestmark = pytest.mark.every_backend
+
 TOGETHER = "https://api.together.xyz/v1/chat/completions"
 USER = {"role": "user", "content": "Hi"}
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}

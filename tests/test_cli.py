@@ -264,6 +264,7 @@ def test_ctrl_c_keeps_what_came_and_closes_the_stream(server: LocalServer) -> No
     with started("chat", "Hello", "-m", "m", "--server-url", server.url) as process:
         assert process.stdout is not None
         first = process.stdout.read(8)
+        time.sleep(0.5)  # the rest of what comes is printed by then, and the command waits for more
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
         assert (process.returncode, err) == (130, "llmsdk: interrupted\n")

@@ -13,6 +13,8 @@ from llmsdk import errors
 from llmsdk.providers import PROVIDERS
 from support.colours import KEY, Client, Colour, collect
 
+pytestmark = pytest.mark.every_backend
+
 REPLY = {"id": "c", "choices": [{"index": 0, "text": "hi", "finish_reason": "stop"}]}
 URLS = {
     "together": "https://api.together.xyz/v1/completions",

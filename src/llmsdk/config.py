@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .usage import Prices
 
 logger = logging.getLogger("llmsdk")
+logger.addHandler(logging.NullHandler())  # without it, Python prints warnings to stderr where logging is not set up
 
 DEFAULT_TIMEOUT_MS = 600_000
 DEFAULT_IDLE_TIMEOUT_MS = 120_000

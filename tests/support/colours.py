@@ -51,12 +51,16 @@ class Client:
 class Colour:
     """What the `colour` fixture gives: makes clients of one colour, over one backend.
 
+    Args:
+        router: A mocked network that supplied clients are to use.
+
     Attributes:
         backend: The event loop, or "sync".
         over: What carries the calls: "own" connections, supplied clients of "httpx2", or "aiohttp".
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, router: Any = None) -> None:
+        self._router = router
         self.backend, _, over = name.partition("-")
         self.over = over or "own"
         self.is_async = self.backend != "sync"
@@ -76,10 +80,13 @@ class Colour:
             return None
         import httpx2
 
+        from .mocked import Mocked
+
+        given: dict[str, Any] = {} if self._router is None else {"transport": Mocked(self._router)}
         if self.is_async:
-            options["async_client"] = httpx2.AsyncClient()
+            options["async_client"] = httpx2.AsyncClient(**given)
             return options["async_client"]
-        options["client"] = httpx2.Client()
+        options["client"] = httpx2.Client(**given)
         return options["client"]
 
     def run(self, body: Callable[..., Any], /, **given: Any) -> None:

@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 from .._core.countdown import Countdown
+from ..errors import ConfigurationError
 from ..utils.headers import Headers
 from .network import CONNECT_S
 from .shards import proxy_of
@@ -122,6 +123,12 @@ class AiohttpTransport:
     is_watched = True
 
     def __init__(self) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise ConfigurationError(
+                "backend: aiohttp runs under asyncio only; leave it out, which runs under trio too"
+            ) from None
         self._session: aiohttp.ClientSession | None = None
         self._proxies: dict[tuple[str, str], str | None] = {}
 
