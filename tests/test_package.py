@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-MAX_WHEEL_BYTES = 300_000  # with the embedded provider and every feature
+MAX_WHEEL_BYTES = 150_000
 MAX_LOADED_BYTES = 150_000  # of it, what the calls of the resources load
 REQUIREMENTS = ["anyio", "httpx", "jsonpath-python", "pydantic", "typing-inspection"]
 
@@ -63,8 +63,12 @@ def metadata(wheel: Path) -> Message:
         return message_from_string(archive.read(name).decode("utf-8"))
 
 
-def test_the_wheel_is_small_and_for_every_platform(wheel: Path) -> None:
+def test_the_wheel_is_for_every_platform(wheel: Path) -> None:
     assert wheel.name.endswith("-py3-none-any.whl")
+
+
+@pytest.mark.xfail(strict=True, reason="the embedded provider and the features take it over the promised bound")
+def test_the_wheel_is_small(wheel: Path) -> None:
     assert wheel.stat().st_size < MAX_WHEEL_BYTES
 
 
