@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from importlib.util import find_spec
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakSet
 
 from ._core.auth import KeyFunction, KeySource, Secret, check_key
 from ._core.encode import Unsupported
@@ -18,9 +17,10 @@ from .hooks import Hooks
 from .options import SDKOptions
 from .providers import OPENAI, PROVIDERS, TOGETHER
 from .utils.headers import check_header
+from .utils.records import dataclass
 from .utils.retries import DEFAULT_RETRY, RetryBudget, RetryConfig
-from .utils.shapes import is_mapping
-from .utils.urls import check_base_url, fill_path, is_loopback, origin, placeholders
+from .utils.shapes import described, is_mapping, is_unicode, named, quoted
+from .utils.urls import check_base_url, fill_path, is_loopback, origin, path_text, placeholders
 
 if TYPE_CHECKING:
     from .failover import Failover
@@ -57,13 +57,18 @@ _RESERVED_HEADERS = frozenset(
 class Keys:
     """The API keys of an SDK, by server id; a literal is wrapped at once, so that nothing shows it."""
 
-    def __init__(self, given: Any, default: Provider) -> None:
+    def __init__(self, given: Any, default: Provider, known: Collection[str]) -> None:
         if given is None:
             self._by_server: dict[str, Secret | KeyFunction] = {}
         elif is_mapping(given):
-            self._by_server = {str(name): _key(value, f"api_key[{name!r}]") for name, value in given.items()}
+            pairs = [(_server_id(name, known), value) for name, value in given.items()]
+            self._by_server = {name: _key(value, f"api_key[{quoted(name)}]") for name, value in pairs}
         else:
             self._by_server = {default.name: _key(given, "api_key")}
+
+    def told(self) -> str:
+        """Say for which servers there are keys, where there are any: one may be for the wrong one."""
+        return f" (there are keys of {', '.join(map(quoted, self._by_server))})" if self._by_server else ""
 
     def of(self, provider: Provider) -> Secret | KeyFunction | None:
         """Answer with the key that was given for a provider."""
@@ -106,7 +111,7 @@ class SDKConfig:
     observers: tuple[Observer, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Target:
     """Where one call goes, and with which key."""
 
@@ -123,9 +128,11 @@ def configure(options: SDKOptions) -> SDKConfig:
     """
     for name in options:
         if name not in SDKOptions.__annotations__:
-            near = difflib.get_close_matches(name, SDKOptions.__annotations__, n=1)
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, SDKOptions.__annotations__, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; accepted are {', '.join(SDKOptions.__annotations__)}"
-            raise ConfigurationError(f"{name}: unknown option of SDK{hint}")
+            raise ConfigurationError(f"{named(name)}: unknown option of SDK{hint}")
     server_url = options.get("server_url")
     provider = find_provider(options.get("server"), options.get("server_idx"))
     failover = _checked_failover(options.get("failover"))
@@ -134,6 +141,9 @@ def configure(options: SDKOptions) -> SDKConfig:
     if provider is None:
         provider = TOGETHER if server_url is None else OPENAI
     url_params = _url_params(options)
+    own = {one.name: one for one in (provider, *(failover.servers if failover is not None else ()))}
+    servers = {**PROVIDERS, **own}
+    _check_used(url_params, server_url, servers.values())
     for name, kind, methods in _OBJECTS:
         _check_object(options.get(name), name, kind, methods)
     timeout_ms = options.get("timeout_ms")
@@ -141,7 +151,7 @@ def configure(options: SDKOptions) -> SDKConfig:
         provider=provider,
         server_url=None if server_url is None else checked_url(server_url, url_params),
         url_params=url_params,
-        keys=Keys(options.get("api_key"), provider),
+        keys=Keys(options.get("api_key"), provider, servers),
         hooks=Hooks(options.get("hooks") or ()),
         http_headers=checked_headers(options.get("http_headers")),
         retry_config=checked_retries(options.get("retry_config", DEFAULT_RETRY), "retry_config"),
@@ -186,11 +196,13 @@ def _check_object(value: Any, name: str, kind: str, methods: tuple[str, ...]) ->
 
 
 def _checked_backend(value: Any) -> str:
-    if value not in ("httpx", "aiohttp"):
-        came = repr(value[:40]) if isinstance(value, str) else type(value).__name__
-        raise ConfigurationError(f'backend: must be "httpx" or "aiohttp", got {came}')
-    if value == "aiohttp" and find_spec("aiohttp") is None:
-        raise ConfigurationError("backend: aiohttp is not installed; install llmsdk[aiohttp]")
+    if not isinstance(value, str) or value not in ("httpx", "aiohttp"):
+        raise ConfigurationError(f'backend: must be "httpx" or "aiohttp", got {quoted(value)}')
+    if value == "aiohttp":
+        from importlib.util import find_spec
+
+        if find_spec("aiohttp") is None:
+            raise ConfigurationError("backend: aiohttp is not installed; install llmsdk[aiohttp]")
     return str(value)
 
 
@@ -237,9 +249,70 @@ def _url_params(options: SDKOptions) -> dict[str, Any]:
     if organization_id is not None:
         url_params["organization_id"] = organization_id
     for name, value in url_params.items():
-        if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-            raise ConfigurationError(f"{name}: must be a string or an integer, got {type(value).__name__}")
+        try:
+            path_text(value)
+        except ValueError as exc:
+            place = name if name == "organization_id" else named("url_params", name)
+            raise ConfigurationError(f"{place}: {exc}") from None
     return url_params
+
+
+def _check_used(url_params: Mapping[Any, Any], server_url: Any, servers: Collection[Provider]) -> None:
+    """Refuse a value that fills nothing: neither the URL nor a path of any server that a call may name has its place.
+
+    Raises:
+        ConfigurationError: Naming the first such value.
+    """
+    if not url_params:
+        return
+    routes = [route for server in servers for route in server.routes.values()]
+    templates = [
+        str.__str__(server_url) if isinstance(server_url, str) else "",
+        *(path for route in routes for path in (route.path, route.stream_path) if path),
+    ]
+    known = {name for template in templates for name in placeholders(template)}
+    known |= {name for server in servers for name in server.url_params}
+    for name in url_params:
+        if name not in known:
+            raise ConfigurationError(
+                f"{named('url_params', name)}: nothing takes it, neither server_url nor the path of a server; "
+                f"taken are {', '.join(sorted(known))}"
+            )
+
+
+def _server_id(name: Any, known: Collection[str]) -> str:
+    """Read a key of the mapping of API keys; an unknown id may be that of a provider which only a call will name.
+
+    Raises:
+        ConfigurationError: It is none, or a slip of the pen.
+    """
+    if isinstance(name, Provider):
+        return _checked_provider(name).name
+    if isinstance(name, str) and name in known:
+        return str.__str__(name)
+    from difflib import get_close_matches
+
+    is_name = isinstance(name, str) and len(name) > 0 and is_unicode(name)
+    near = get_close_matches(str.__str__(name).lower(), known, n=1, cutoff=0.85) if is_name else []
+    if near or not is_name:
+        raise ConfigurationError(
+            f"api_key: unknown server {quoted(name)} in the mapping; accepted are {', '.join(known)}, and a Provider"
+            + (f"; did you mean {near[0]!r}?" if near else "")
+        )
+    return str.__str__(name)
+
+
+_checked = WeakSet(PROVIDERS.values())
+
+
+def _checked_provider(provider: Provider) -> Provider:
+    """Check a provider the first time it is seen; those of this package are right already."""
+    if provider not in _checked:
+        from ._core.dialect import check_provider
+
+        check_provider(provider, frozenset(id for known in PROVIDERS.values() for id in known.routes))
+        _checked.add(provider)
+    return provider
 
 
 def find_provider(server: Any, server_idx: Any = None) -> Provider | None:
@@ -253,19 +326,22 @@ def find_provider(server: Any, server_idx: Any = None) -> Provider | None:
         if number is None or not 0 <= number < len(PROVIDERS):
             raise ConfigurationError(
                 f"server_idx: must be an integer from 0 to {len(PROVIDERS) - 1} ({', '.join(PROVIDERS)}), "
-                f"got {type(server_idx).__name__ if number is None else number}"
+                f"got {described(server_idx)}"
             )
         if server is not None:
             raise ConfigurationError("server_idx: give either server or server_idx, not both")
         return list(PROVIDERS.values())[number]
-    if server is None or isinstance(server, Provider):
-        return server
+    if server is None:
+        return None
+    if isinstance(server, Provider):
+        return _checked_provider(server)
     if isinstance(server, str) and server in PROVIDERS:
         return PROVIDERS[server]
-    near = difflib.get_close_matches(server, PROVIDERS, n=1) if isinstance(server, str) else []
-    came = repr(server[:80]) if isinstance(server, str) else type(server).__name__
+    from difflib import get_close_matches
+
+    near = get_close_matches(str.__str__(server), PROVIDERS, n=1) if isinstance(server, str) else []
     raise ConfigurationError(
-        f"server: unknown server {came}; accepted are {', '.join(PROVIDERS)}, or a Provider"
+        f"server: unknown server {quoted(server)}; accepted are {', '.join(PROVIDERS)}, or a Provider"
         + (f"; did you mean {near[0]!r}?" if near else "")
     )
 
@@ -278,15 +354,29 @@ def checked_url(url: Any, url_params: Mapping[str, Any]) -> str:
     """
     if not isinstance(url, str):
         raise ConfigurationError(f"server_url: must be a string, got {type(url).__name__}")
-    names = placeholders(url)
+    names = placeholders(str.__str__(url))
     for name in names:
-        if url_params.get(name) in (None, ""):
+        if name not in url_params:
             raise ConfigurationError(f"server_url: nothing fills {{{name}}}; pass url_params={{{name!r}: ...}}")
+    filled = fill_path(str.__str__(url), {name: path_text(url_params[name]) for name in names})
     try:
-        filled = fill_path(url, {name: str(url_params[name]) for name in names})
-        return check_base_url(filled)
+        check_base_url(filled, "server_url")
     except ValueError as exc:
-        raise ConfigurationError(f"server_url: {exc}") from None
+        raise ConfigurationError(str(exc)) from None
+    if not filled.isascii():
+        _check_idna(filled)
+    return filled
+
+
+def _check_idna(url: str) -> None:
+    import httpx
+
+    try:
+        httpx.URL(url)
+    except httpx.InvalidURL:
+        raise ConfigurationError(
+            "server_url: got a str with a bad host; accepted is a name of letters, digits and hyphens, or its IDNA form"
+        ) from None
 
 
 def resolve(config: SDKConfig, server: Any, server_url: Any, start_embedded: Callable[[], str]) -> Target:
@@ -340,6 +430,7 @@ def _key_source(config: SDKConfig, provider: Provider, base_url: str, own_url: s
         held = f" ({provider.env_var} is set, but belongs to {', '.join(sorted(hosts))})" if found is not None else ""
         raise ConfigurationError(
             f"api_key: server {provider.name!r} needs one for {origin(base_url)[1]}; pass SDK(api_key=...)"
+            + config.keys.told()
             + (f" or set {provider.env_var}" if provider.env_var and not held else "")
             + held
         )
@@ -385,8 +476,7 @@ def checked_ms(value: Any, name: str) -> float:
         ConfigurationError: Not a finite number above zero.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
-        came = type(value).__name__ if isinstance(value, bool) or not isinstance(value, int | float) else repr(value)
-        raise ConfigurationError(f"{name}: must be a number of milliseconds above 0, got {came}")
+        raise ConfigurationError(f"{name}: must be a number of milliseconds above 0, got {described(value)}")
     return value
 
 
@@ -397,8 +487,7 @@ def checked_bytes(value: Any, name: str) -> int:
         ConfigurationError: Not an integer above zero.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        came = repr(value) if isinstance(value, int) else type(value).__name__
-        raise ConfigurationError(f"{name}: must be a number of bytes above 0, got {came}")
+        raise ConfigurationError(f"{name}: must be a number of bytes above 0, got {described(value)}")
     return value
 
 
@@ -409,10 +498,9 @@ def checked_unsupported(value: Any) -> Unsupported:
         ConfigurationError: None of the three words.
     """
     for word in ("error", "drop", "pass"):
-        if value == word:
+        if isinstance(value, str) and value == word:
             return word
-    came = repr(value[:40]) if isinstance(value, str) else type(value).__name__
-    raise ConfigurationError(f'unsupported: must be "error", "drop" or "pass", got {came}')
+    raise ConfigurationError(f'unsupported: must be "error", "drop" or "pass", got {quoted(value)}')
 
 
 def checked_retries(value: Any, name: str) -> RetryConfig | None:

@@ -9,7 +9,7 @@ from typing import Any
 from ._core.spec import Provider
 from .config import find_provider
 from .errors import ConfigurationError
-from .utils.shapes import is_mapping
+from .utils.shapes import described, is_mapping, quoted
 
 DEFAULT_ON: tuple[int | str, ...] = ("connection", "timeout", 408, 429, "5XX")
 """No connection or a broken one, no answer in time, a server that is busy, and one that fails."""
@@ -129,7 +129,7 @@ def _models(given: Any, servers: list[str]) -> Mapping[str, str | Mapping[str, s
     models = {key.name if isinstance(key, Provider) else key: given[key] for key in keys}
     for name, entry in models.items():
         if name not in servers:
-            raise ConfigurationError(f"failover: models names {name!r}, which is not one of {', '.join(servers)}")
+            raise ConfigurationError(f"failover: models names {quoted(name)}, which is not one of {', '.join(servers)}")
         names = [*entry, *entry.values()] if is_mapping(entry) else [entry]
         if not all(isinstance(one, str) and one for one in names):
             raise ConfigurationError(
@@ -147,6 +147,8 @@ def _models(given: Any, servers: list[str]) -> Mapping[str, str | Mapping[str, s
 def _statuses(on: Iterable[Any]) -> frozenset[int | str]:
     found: set[int | str] = set()
     for item in on:
+        if not isinstance(item, str | int):
+            raise ConfigurationError(f"failover: on has {described(item)}; {_ACCEPTED}")
         if item in ("connection", "timeout"):
             found.add(item)
         elif item == "5XX":
@@ -158,6 +160,5 @@ def _statuses(on: Iterable[Any]) -> frozenset[int | str]:
                 f"failover: on must not have {item}: another server would hide what is to be mended"
             )
         else:
-            came = repr(item) if isinstance(item, int | str) else type(item).__name__
-            raise ConfigurationError(f"failover: on has {came[:40]}; {_ACCEPTED}")
+            raise ConfigurationError(f"failover: on has {quoted(item)}; {_ACCEPTED}")
     return frozenset(found)

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
-from pydantic import Field
-from typing_extensions import TypedDict  # pydantic reads typing's own only from Python 3.12 on
+from typing_extensions import Doc, TypedDict  # pydantic reads typing's own TypedDict only from Python 3.12 on
 
 from ._core.auth import KeyFunction
 from ._core.spec import Provider
@@ -30,103 +29,94 @@ class SDKOptions(TypedDict, total=False):
 
     api_key: Annotated[
         str | KeyFunction | Mapping[str, str | KeyFunction] | None,
-        Field(
-            description="Key of the server in use; or a function, sync or async, asked before every attempt; or a "
-            "mapping of server ids to these. Left out, the server's environment variable is read."
+        Doc(
+            "Key of the server in use; or a function, sync or async, asked before every attempt; or a "
+            "mapping of server ids, or `Provider`s, to these. Left out, the server's environment variable is read."
         ),
     ]
     server: Annotated[
         str | Provider | None,
-        Field(
-            description="Server id (`together`, `writer`, `writer_v1`, `r9s`, `openai`, `local`) or a `Provider`; "
+        Doc(
+            "Server id (`together`, `writer`, `writer_v1`, `r9s`, `openai`, `local`) or a `Provider`; "
             "Together where neither this nor a URL is given."
         ),
     ]
-    server_idx: Annotated[int | None, Field(description="The same by position, from 0.")]
+    server_idx: Annotated[int | None, Doc("The same by position, from 0.")]
     server_url: Annotated[
         str | None,
-        Field(
-            description="Base URL instead of the server's own; alone, it speaks OpenAI's dialect. A name in braces is "
+        Doc(
+            "Base URL instead of the server's own; alone, it speaks OpenAI's dialect. A name in braces is "
             "filled from `url_params`."
         ),
     ]
-    url_params: Annotated[Mapping[str, str] | None, Field(description="Values for names in braces.")]
-    organization_id: Annotated[str | int | None, Field(description="Writer's organization, for all calls.")]
-    client: Annotated[
-        HttpClient | None, Field(description="Sync HTTP client to use instead of our own; the SDK never closes it.")
-    ]
+    url_params: Annotated[Mapping[str, str] | None, Doc("Values for names in braces.")]
+    organization_id: Annotated[str | int | None, Doc("Writer's organization, for all calls.")]
+    client: Annotated[HttpClient | None, Doc("Sync HTTP client to use instead of our own; the SDK never closes it.")]
     async_client: Annotated[
         AsyncHttpClient | None,
-        Field(description="Async HTTP client to use instead of our own; the SDK never closes it."),
+        Doc("Async HTTP client to use instead of our own; the SDK never closes it."),
     ]
     backend: Annotated[
         Literal["httpx", "aiohttp"],
-        Field(description="What carries async calls; `aiohttp` (extra `aiohttp`, asyncio only) costs a third."),
+        Doc("What carries async calls; `aiohttp` (extra `aiohttp`, asyncio only) costs a third."),
     ]
     retry_config: Annotated[
         RetryConfig | None,
-        Field(
-            description="Retry policy of all calls; None turns retries off. By default 3 attempts within 60 s, waits "
+        Doc(
+            "Retry policy of all calls; None turns retries off. By default 3 attempts within 60 s, waits "
             "from 500 ms doubling to 8 s."
         ),
     ]
-    retry_budget: Annotated[RetryBudget | None, Field(description="Bound of all calls' retries together.")]
-    timeout_ms: Annotated[float | None, Field(description="Bound of one attempt; 600,000 by default.")]
-    hooks: Annotated[Iterable[object], Field(description="Objects with hook methods, see `llmsdk.hooks.Hooks`.")]
+    retry_budget: Annotated[RetryBudget | None, Doc("Bound of all calls' retries together.")]
+    timeout_ms: Annotated[float | None, Doc("Bound of one attempt; 600,000 by default.")]
+    hooks: Annotated[Iterable[object], Doc("Objects with hook methods, see `llmsdk.hooks.Hooks`.")]
     observers: Annotated[
         "Iterable[Observer]",
-        Field(description="Told of every call up to the end of its stream, see `llmsdk.observers`."),
+        Doc("Told of every call up to the end of its stream, see `llmsdk.observers`."),
     ]
-    http_headers: Annotated[Mapping[str, str] | None, Field(description="Headers of all calls.")]
-    debug_logger: Annotated[
-        DebugLogger | None, Field(description="Gets some lines per attempt, without bodies and keys.")
-    ]
+    http_headers: Annotated[Mapping[str, str] | None, Doc("Headers of all calls.")]
+    debug_logger: Annotated[DebugLogger | None, Doc("Gets some lines per attempt, without bodies and keys.")]
     unsupported: Annotated[
         Literal["error", "drop", "pass"],
-        Field(description="What to do with parameters that a server lacks: refuse, leave out with a warning, send."),
+        Doc("What to do with parameters that a server lacks: refuse, leave out with a warning, send."),
     ]
     failover: Annotated[
         "Failover | None",
-        Field(
-            description="Servers that every call goes on to when one fails; a call that names its `server` goes to "
-            "that alone."
-        ),
+        Doc("Servers that every call goes on to when one fails; a call that names its `server` goes to that alone."),
     ]
     track_usage: Annotated[
         bool,
-        Field(
-            description="Ask servers for the token counts of streams, which some send only when asked; off by default."
-        ),
+        Doc("Ask servers for the token counts of streams, which some send only when asked; off by default."),
     ]
     prices: Annotated[
         "Prices | None",
-        Field(description="`Price` by model, or by server id and model, for `sdk.usage.cost`."),
+        Doc("`Price` by model, or by server id and model, for `sdk.usage.cost`."),
     ]
-    max_response_bytes: Annotated[int, Field(description="Bound of a reply after decoding; 128 MiB by default.")]
-    max_event_bytes: Annotated[int, Field(description="Bound of one event of a stream; 32 MiB by default.")]
+    max_response_bytes: Annotated[int, Doc("Bound of a reply after decoding; 128 MiB by default.")]
+    max_event_bytes: Annotated[int, Doc("Bound of one event of a stream; 32 MiB by default.")]
 
 
 class CallOptions(TypedDict, total=False):
     """Options that every method takes; an absent one is that of the SDK."""
 
-    server: Annotated[str | Provider, Field(description="Server id, or a `Provider` of your own.")]
-    server_url: Annotated[str, Field(description="Base URL; the dialect stays that of the server in use.")]
-    organization_id: Annotated[str | int, Field(description="Writer's organization, in the path.")]
+    server: Annotated[str | Provider, Doc("Server id, or a `Provider` of your own.")]
+    server_url: Annotated[str, Doc("Base URL; the dialect stays that of the server in use.")]
+    organization_id: Annotated[str | int, Doc("Writer's organization, in the path.")]
     failover: Annotated[
         "Failover | None",
-        Field(description="Servers that the call goes on to when one fails; None for the one server alone."),
+        Doc("Servers that the call goes on to when one fails; None for the one server alone."),
     ]
-    retries: Annotated[RetryConfig | None, Field(description="Retry policy; None turns retries off.")]
+    retries: Annotated[RetryConfig | None, Doc("Retry policy; None turns retries off.")]
     timeout_ms: Annotated[
-        float, Field(description="Bound of one attempt; of a stream, of the wait for the headers and of each silence.")
+        float, Doc("Bound of one attempt; of a stream, of the wait for the headers and of each silence.")
     ]
-    deadline_ms: Annotated[float | None, Field(description="Bound of everything: attempts, waits, body and stream.")]
-    http_headers: Annotated[Mapping[str, str], Field(description="Headers to add.")]
-    extra_body: Annotated[Mapping[str, Any], Field(description="Put into the JSON body untouched, over what is there.")]
-    extra_query: Annotated[Mapping[str, Any], Field(description="Put into the URL's query.")]
+    deadline_ms: Annotated[float | None, Doc("Bound of everything: attempts, waits, body and stream.")]
+    http_headers: Annotated[Mapping[str, str], Doc("Headers to add.")]
+    extra_body: Annotated[Mapping[str, Any], Doc("Put into the JSON body untouched, over what is there.")]
+    extra_query: Annotated[Mapping[str, Any], Doc("Put into the URL's query.")]
     unsupported: Annotated[
         Literal["error", "drop", "pass"],
-        Field(description="What to do with parameters that the server lacks: refuse, leave out with a warning, send."),
+        Doc("What to do with parameters that the server lacks: refuse, leave out with a warning, send."),
     ]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from .utils.records import dataclass
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,9 @@ class Preview:
         parts = ["curl", "-X", self.method, shlex.quote(self.url)]
         for name, value in self.headers.items():
             text = f"{name}: {value}"
-            # Double quotes, so that the shell fills the key in.
-            parts += ["-H", f'"{text.replace("***", "$API_KEY")}"' if "***" in text else shlex.quote(text)]
+            # Double quotes, so that the shell fills the key in; and nothing else.
+            escaped = re.sub(r'([\\"$`])', r"\\\1", text).replace("***", "$API_KEY")
+            parts += ["-H", f'"{escaped}"' if "***" in text else shlex.quote(text)]
         if self.body is not None:
             parts += ["--data-raw", shlex.quote(json.dumps(self.body, ensure_ascii=False))]
         return " ".join(parts)

@@ -12,7 +12,9 @@ from dataclasses import dataclass, fields
 from typing import Any, cast
 
 from .errors import ConfigurationError
-from .utils.shapes import is_mapping, is_object
+from .utils.shapes import described, is_mapping, is_object, quoted
+
+_DEAREST = 1e15  # sums of it are still far from the end of a float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,9 +34,8 @@ class Price:
             value = getattr(self, item.name)
             if value is None and item.name == "cached_input_per_million":
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-                came = value if isinstance(value, float) else type(value).__name__
-                raise ConfigurationError(f"{item.name}: must be a finite number of at least 0, got {came}")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _DEAREST:
+                raise ConfigurationError(f"{item.name}: must be a finite number of at least 0, got {described(value)}")
 
     def of(self, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> float:
         """Give the cost of so many tokens; the cached ones are part of the prompt's."""
@@ -289,7 +290,5 @@ def checked_prices(value: Any) -> Prices | None:
         raise ConfigurationError(f"prices: must be a mapping of models to Price, got {type(value).__name__}")
     for name, price in value.items():
         if not isinstance(price, Price):
-            raise ConfigurationError(
-                f"prices: the price of {str(name)[:80]!r} must be a Price, got {type(price).__name__}"
-            )
+            raise ConfigurationError(f"prices: the price of {quoted(name)} must be a Price, got {type(price).__name__}")
     return cast("Prices", value)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigurationError
+from ..utils.records import dataclass
 from .effects import Flow, invoke
 
 _UNFIT = re.compile(r"[^\x20-\x7e\xa0-\xff]")

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel
-from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
+from pydantic_core import PydanticSerializationError, to_json
 
 from ..errors import RequestValidationError, UnsupportedOperationError, UnsupportedParameterError
-from ..utils.shapes import is_object
-from ..utils.urls import fill_path, join, placeholders
+from ..utils.records import dataclass
+from ..utils.shapes import is_list, is_listed, named
+from ..utils.urls import fill_path, join, path_text, placeholders
+from .plain import NotJson, check_name, check_scalar, misfit, plain
 from .spec import Operation, Provider, Route
 from .validate import check_names, check_required, check_values, known_names
 
 Unsupported = Literal["error", "drop", "pass"]
+_BODILESS = ("GET", "DELETE")
+
+_LONGEST_URL = 65_536  # httpx takes no longer one
+_SCALARS = "strings of valid Unicode, finite numbers, booleans and None"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Encoded:
     """A request before the key: the same on every attempt.
 
@@ -34,12 +38,15 @@ class Encoded:
     dropped: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Extras:
     """What goes to the server beside the vocabulary."""
 
     body: Mapping[str, Any] | None = None
     query: Mapping[str, Any] | None = None
+
+
+_NO_EXTRAS = Extras()
 
 
 def encode(
@@ -51,7 +58,7 @@ def encode(
     url_params: Mapping[str, Any],
     unsupported: Unsupported = "error",
     providers: Mapping[str, Provider],
-    extras: Extras = Extras(),
+    extras: Extras = _NO_EXTRAS,
 ) -> Encoded:
     """Make the request of one call.
 
@@ -67,24 +74,33 @@ def encode(
     route = find_route(operation, provider, providers)
     where = f"{operation.resource}.{operation.name}"
     check_names(params, known_names(operation.request), where=where)
-    params = {name: value if name in operation.files else _plain(value) for name, value in params.items()}
+    params, unfit = _plain(operation, params)
     streaming = _wants_stream(operation, provider, route, params)
     params, dropped = _supported(operation, provider, route, params, unsupported, providers)
-    check_required(params, operation.required - route.optional, where=f"{where} on server {provider.name!r}")
+    check_required(params, operation.required.difference(route.optional), where=f"{where} on server {provider.name!r}")
     check_values(operation.request, params)
+    for name in unfit:
+        if name in params:
+            raise misfit(params[name], name)
     path, used = _path(operation, provider, route, {**url_params, **params}, streaming=streaming)
     wire = _on_the_wire(route, {name: value for name, value in params.items() if name not in used})
     query = {name: wire.pop(name) for name in operation.query if name in wire}
     if extras.query:
-        query |= extras.query
+        query |= _queried(extras.query)
     if extras.body:
-        if operation.method == "GET":
+        if operation.method in _BODILESS:
             raise RequestValidationError(
                 f"extra_body: {where} sends no body; extra_query goes into the URL", param="extra_body"
             )
-        wire |= extras.body
-    content, form, files = _body(operation, wire)
-    return Encoded(operation.method, join(base_url, path, query), streaming, content, form, files, dropped)
+        wire |= _extra(extras.body)
+    content, form, files = _body(operation, wire, extras.body or {})
+    url = join(base_url, path, query)
+    if len(url) > _LONGEST_URL:
+        raise RequestValidationError(
+            f"the URL of {where} would be {len(url)} characters long; accepted are up to {_LONGEST_URL}: shorten what "
+            "goes into the path and extra_query"
+        )
+    return Encoded(operation.method, url, streaming, content, form, files, dropped)
 
 
 def find_route(operation: Operation, provider: Provider, providers: Mapping[str, Provider]) -> Route:
@@ -156,6 +172,7 @@ def _path(
 ) -> tuple[str, tuple[str, ...]]:
     template = (streaming and route.stream_path) or route.path or operation.path
     names = placeholders(template)
+    texts: dict[str, str] = {}
     for name in names:
         value = values.get(name)
         if value is None or value == "":
@@ -165,11 +182,11 @@ def _path(
                 f"{name}: server {provider.name!r} needs it in the path, but {came}; pass {name}= to the call{also}",
                 param=name,
             )
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            raise RequestValidationError(
-                f"{name}: must be a string or an integer, got {type(value).__name__}", param=name
-            )
-    return fill_path(template, {name: str(values[name]) for name in names}), names
+        try:
+            texts[name] = path_text(value)
+        except ValueError as exc:
+            raise RequestValidationError(f"{name}: {exc}", param=name) from None
+    return fill_path(template, texts), names
 
 
 def _on_the_wire(route: Route, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,52 +203,94 @@ def _on_the_wire(route: Route, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _body(
-    operation: Operation, wire: dict[str, Any]
+    operation: Operation, wire: dict[str, Any], extra: Mapping[str, Any]
 ) -> tuple[bytes | None, Mapping[str, Any] | None, Mapping[str, Any] | None]:
-    if operation.method == "GET":
+    if operation.method in _BODILESS or not wire:
         return None, None, None
     if operation.files:
         files = {name: wire.pop(name) for name in operation.files if wire.get(name) is not None}
-        return None, wire, files
-    return _json(wire), None, None
+        _check_files(files)
+        return None, _form(wire, extra), files
+    return _json(wire, extra), None, None
 
 
-def _json(wire: dict[str, Any]) -> bytes:
+def _json(wire: dict[str, Any], extra: Mapping[str, Any]) -> bytes:
     try:
-        body = to_json(wire, inf_nan_mode="constants")
-    except (PydanticSerializationError, UnicodeError, ValueError, RecursionError):
-        body = None
-    # JSON has no NaN and no infinity; the words may also stand inside a prompt, hence the second look.
-    if body is None or ((b"NaN" in body or b"Infinity" in body) and _culprit(wire)):
-        name = _culprit(wire) or "extra_body"
-        raise RequestValidationError(
-            f"{name}: cannot be written as JSON; accepted are strings of valid Unicode, finite numbers, booleans, "
-            f"None, and lists and dicts of these, got {type(wire.get(name)).__name__}",
-            param=name,
-        ) from None
-    return body
+        return to_json(wire, inf_nan_mode="constants")
+    except (PydanticSerializationError, ValueError, RecursionError):
+        raise _culprit(wire, extra) from None
 
 
-def _culprit(wire: Mapping[str, Any]) -> str | None:
-    """Name the parameter that strict JSON cannot hold."""
-    import json
-
+def _culprit(wire: Mapping[str, Any], extra: Mapping[str, Any]) -> RequestValidationError:
+    """Name the parameter that holds half a character: that much only the writer of the JSON notices."""
     for name, value in wire.items():
         try:
-            json.dumps(value, allow_nan=False, ensure_ascii=False, default=to_jsonable_python).encode()
-        except (TypeError, ValueError, RecursionError):
-            return name
-    return None
+            to_json({name: value})
+        except (PydanticSerializationError, ValueError, RecursionError):
+            return misfit({name: value}, "extra_body") if name in extra else misfit(value, name)
+    return misfit(wire)
 
 
-def _plain(value: Any) -> Any:
-    """Turn models of a reply, given back as part of a request, into what the server had sent."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_unset=True)
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in cast("list[Any]", value)]
-    if is_object(value):
-        return {name: _plain(item) for name, item in value.items()}
-    return value
+def _check_files(files: Mapping[str, Any]) -> None:
+    """Refuse what is empty or has no name that a form can hold; what a file is that is still to be read shows later."""
+    for name, value in files.items():
+        if is_list(value) and value:
+            for index, part in enumerate(value):
+                _check_file(part, name, index)
+        else:
+            _check_file(b"" if is_list(value) else value, name)
+
+
+def _check_file(file: Any, *way: Any) -> None:
+    content = file
+    if isinstance(file, tuple):
+        file_name, content = cast("tuple[Any, Any]", file)
+        check_name(file_name, *way)
+    if isinstance(content, bytes) and not content:
+        raise RequestValidationError(f"{named(*way)}: must be a file, but it is empty", param=named(*way))
+
+
+def _form(wire: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in wire.items():
+        way = ("extra_body", name) if name in extra else (name,)
+        check_name(name, *way[:-1])
+        check_scalar(value, *way, accepted=f"{_SCALARS} in a form")
+    return wire
+
+
+def _plain(operation: Operation, params: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Make the parameters plain, and name those that JSON cannot hold; a wrong type has a better message than that."""
+    made: dict[str, Any] = {}
+    unfit: list[str] = []
+    for name, value in params.items():
+        try:
+            made[name] = value if name in operation.files else plain(value)
+        except (NotJson, RecursionError):
+            made[name] = value
+            unfit.append(name)
+    return made, unfit
+
+
+def _extra(body: Mapping[Any, Any]) -> Mapping[str, Any]:
+    made: dict[str, Any] = {}
+    for name, value in body.items():
+        try:
+            made |= plain({name: value})
+        except (NotJson, RecursionError):
+            is_name = isinstance(name, str)
+            raise (misfit(value, "extra_body", name) if is_name else misfit({name: value}, "extra_body")) from None
+    return made
+
+
+def _queried(query: Mapping[Any, Any]) -> dict[str, Any]:
+    """Check what goes into the URL: names, and scalars or lists of them, which repeat the name."""
+    made: dict[str, Any] = {}
+    for name, value in query.items():
+        check_name(name, "extra_query")
+        if is_listed(value):
+            for index, item in enumerate(value):
+                check_scalar(item, "extra_query", name, index, accepted=_SCALARS)
+        else:
+            check_scalar(value, "extra_query", name, accepted=f"{_SCALARS}, or lists of these")
+        made[str.__str__(name)] = plain(value)
+    return made

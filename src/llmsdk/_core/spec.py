@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from ..utils.records import dataclass
 
 if TYPE_CHECKING:
     from ..models.folding import Accumulator
@@ -36,6 +38,8 @@ class Operation:
         query: Parameters that go to the URL's query.
         files: Parameters that are uploaded; the request is then multipart.
         content: Field of the reply that carries the result; a reply without it may be an error in disguise.
+        is_stored: Whether it is about what one server keeps, a file or a batch: no other server can take it over, it
+            costs no tokens, and it is no row of a batch.
     """
 
     id: str
@@ -54,6 +58,7 @@ class Operation:
     query: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
     content: str = "choices"
+    is_stored: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +68,34 @@ class Page:
     cursor: str
     param: str
     more: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handover:
+    """How a file is handed over to a storage that the server redirects to, instead of going with the request.
+
+    Attributes:
+        status: That of the redirect, whose Location is where the file is put, without the key.
+        id_header: Header of the redirect that holds the id of the file.
+        done: Path of the call that says that the file is there; its reply describes the file.
+    """
+
+    status: int
+    id_header: str
+    done: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchRows:
+    """The lines that a server takes as the input of a batch; the defaults are OpenAI's.
+
+    Attributes:
+        fields: What a line holds.
+        longest_id: How many characters a `custom_id` may have; None where nothing is said of it.
+    """
+
+    fields: tuple[str, ...] = ("custom_id", "method", "url", "body")
+    longest_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +128,7 @@ class Route:
         reshape: Parameters that have another form on the wire.
         reply, event: Our path to the wire's path, in JSONPath, for replies and for events; a value is copied where
             ours is absent.
+        rare_event: As `event`, of values that few events hold, beside our own fields: only events with such are mapped.
         streams: Whether the server can stream this operation.
         says_stream: Whether the body holds `stream`; False where the path says it.
         ends_with_connection: Whether a stream may end without finish reason and sentinel.
@@ -102,6 +136,8 @@ class Route:
         page: How lists are paged; None for a list in one piece.
         statuses: Error statuses that the provider documents.
         structured: How an answer in the form of a JSON schema is asked for.
+        handover: How files are uploaded past the API; None where they go with the request.
+        rows: The lines of a batch's input.
     """
 
     path: str | None = None
@@ -112,6 +148,7 @@ class Route:
     reshape: Mapping[str, Reshape] = field(default_factory=dict[str, Reshape])
     reply: Mapping[str, str] = field(default_factory=dict[str, str])
     event: Mapping[str, str] = field(default_factory=dict[str, str])
+    rare_event: Mapping[str, str] = field(default_factory=dict[str, str])
     streams: bool = True
     says_stream: bool = True
     ends_with_connection: bool = False
@@ -119,6 +156,8 @@ class Route:
     page: Page | None = None
     statuses: tuple[int, ...] = ()
     structured: Structured = Structured()
+    handover: Handover | None = None
+    rows: BatchRows = BatchRows()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
@@ -10,10 +9,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import RequestValidationError
+from ..utils.shapes import is_sized, named
 from .adapters import adapter
+from .plain import misfit
 
 _WRAPPER_LABELS = ("list[", "tuple[", "dict[", "function-", "nullable[", "lax-or-strict[", "json-or-python[", "union[")
-
+# What every provider needs something in; an empty prompt is a prompt.
+_NEVER_EMPTY = frozenset({"model", "messages", "image"})
 
 _known: dict[Any, frozenset[str]] = {}
 
@@ -26,7 +28,7 @@ def known_names(request: Any) -> frozenset[str]:
     return found
 
 
-def check_names(given: Iterable[str], known: frozenset[str], *, where: str) -> None:
+def check_names(given: Iterable[Any], known: frozenset[str], *, where: str) -> None:
     """Refuse names that nobody knows, suggesting the nearest.
 
     Raises:
@@ -34,9 +36,11 @@ def check_names(given: Iterable[str], known: frozenset[str], *, where: str) -> N
     """
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+            from difflib import get_close_matches
+
+            near = get_close_matches(str.__str__(name), known, n=1) if isinstance(name, str) else []
             hint = f"; did you mean {near[0]!r}?" if near else "; what only the server knows goes in extra_body"
-            raise RequestValidationError(f"{name}: unknown parameter of {where}{hint}", param=name)
+            raise RequestValidationError(f"{named(name)}: unknown parameter of {where}{hint}", param=named(name))
 
 
 def check_required(given: Mapping[str, Any], required: Iterable[str], *, where: str) -> None:
@@ -47,7 +51,8 @@ def check_required(given: Mapping[str, Any], required: Iterable[str], *, where: 
     """
     for name in sorted(required):
         value = given.get(name)
-        if value is None or (name == "model" and value == ""):
+        is_empty = name in _NEVER_EMPTY and is_sized(value) and not value
+        if value is None or is_empty:
             came = "it is missing" if name not in given else "None came" if value is None else "it is empty"
             raise RequestValidationError(f"{name}: required by {where}, but {came}", param=name)
 
@@ -74,9 +79,11 @@ def check_values(request: type[Any], params: Mapping[str, Any]) -> None:
 def _explain(errors: list[ErrorDetails], params: Mapping[str, Any]) -> RequestValidationError:
     first = errors[0]["loc"][0]
     about = [error for error in errors if error["loc"][0] == first]
+    if about[0]["loc"][-1] == "[key]":
+        return misfit(params[str(first)], first)
     steps, value = _deepest(about, params)
     wanted = dict.fromkeys(_wanted(error) for error in about if len(_steps(error["loc"], params)) == len(steps))
-    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
+    path = named(*steps)
     came = "but is missing" if "given" in wanted else f"got {type(value).__name__}"
     return RequestValidationError(f"{path}: must be {' or '.join(wanted)}, {came}", param=path)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._core.spec import ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
+from .._core.spec import BatchRows, ErrorPaths, Handover, LimitHeaders, Page, Provider, Route, Structured
 from .openai import LOCAL, OPENAI
 from .r9s import R9S
 from .together import TOGETHER
@@ -21,7 +21,9 @@ __all__ = [
     "TOGETHER",
     "WRITER",
     "WRITER_V1",
+    "BatchRows",
     "ErrorPaths",
+    "Handover",
     "LimitHeaders",
     "Page",
     "Provider",

@@ -13,7 +13,7 @@ from .._steps import Steps, TimeLeft, arguments_of, conversation, said
 from ..errors import MaxRoundsError, RequestValidationError, SDKError, ToolCallError
 from ..models.chat import ChatCompletionResponse
 from ..models.messages import ToolCall
-from ..utils.shapes import is_listed, is_mapping
+from ..utils.shapes import is_listed, is_mapping, quoted
 from .functions import BadArgumentsError, Tool, made_tool
 from .rounds import Round, ToolResult, ToolRun
 
@@ -79,8 +79,8 @@ class Loop:
     ) -> None:
         self._tools, self._params = _known(tools)
         self._max_rounds = _checked_rounds(max_rounds)
-        if on_error not in _POLICIES:
-            raise _invalid("on_error", f"must be 'reply' or 'raise', got {on_error!r:.40}")
+        if not isinstance(on_error, str) or on_error not in _POLICIES:
+            raise _invalid("on_error", f"must be 'reply' or 'raise', got {quoted(on_error)}")
         if "chat_completion_request" in args:
             raise _invalid("chat_completion_request", "chat.run_tools takes its parameters one by one")
         self._raises = on_error == "raise"

@@ -10,10 +10,10 @@ Pair: TypeAlias = "tuple[str, str] | tuple[bytes, bytes]"
 
 _MASK = "***"
 _SECRET_NAMES = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key"})
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 # Visible Latin-1, space and tab: RFC 9110, 5.5.
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_C1 = re.compile(r"[\x80-\x9f]")
+_VALUE = r"[\t\x20-\x7e\x80-\xff]*"
+_C1 = r"[\x80-\x9f]"
 # Shorter strings occur by chance, and masking them would garble the text.
 _MIN_SECRET = 4
 
@@ -89,12 +89,12 @@ def check_header(name: object, value: object) -> None:
     """
     if not isinstance(name, str):
         raise ValueError(f"header name: got {type(name).__name__}; accepted is a str")
-    if not _TOKEN.fullmatch(name):
+    if not re.fullmatch(_NAME, name):
         raise ValueError(f"header name: got {name[:40]!a}; accepted are letters, digits and !#$%&'*+-.^_`|~")
     field = f"header {name[:40]}"
     if not isinstance(value, str):
         raise ValueError(f"{field}: got {type(value).__name__}; accepted is a str")
-    if not _VALUE.fullmatch(value) or _C1.search(value):
+    if not re.fullmatch(_VALUE, value) or re.search(_C1, value):
         raise ValueError(
             f"{field}: got str with a newline, a control character or one outside Latin-1; "
             "accepted are visible Latin-1 characters, spaces and tabs"

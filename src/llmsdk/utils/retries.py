@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 import re
 import threading
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors.base import ConfigurationError
+from .records import dataclass
+from .shapes import described
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -16,7 +20,7 @@ RETRYABLE_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, *range(520, 5
 
 _JITTERS = ("full", "equal", "none")
 _STRATEGIES = ("backoff", "none")
-_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_SECONDS = r"[0-9]+(?:\.[0-9]+)?"
 # A longer value is no wait that anyone meant, and is not worth parsing.
 _LONGEST_VALUE = 64
 
@@ -28,23 +32,18 @@ def _check_number(field: str, value: object, *, least: float) -> None:
                 return
         except OverflowError:  # an int beyond the range of float
             pass
-    raise ValueError(f"{field}: got {_described(value)}; accepted is a finite number >= {least:g}")
+    raise ConfigurationError(f"{field}: got {described(value)}; accepted is a finite number >= {least:g}")
 
 
 def _check_choice(field: str, value: object, accepted: tuple[str, ...]) -> None:
     if not isinstance(value, str) or value not in accepted:
         names = ", ".join(repr(name) for name in accepted)
-        raise ValueError(f"{field}: got {_described(value)}; accepted is one of {names}")
+        raise ConfigurationError(f"{field}: got {described(value)}; accepted is one of {names}")
 
 
 def _check_bool(field: str, value: object) -> None:
     if not isinstance(value, bool):
-        raise ValueError(f"{field}: got {_described(value)}; accepted is True or False")
-
-
-def _described(value: object) -> str:
-    name = type(value).__name__
-    return f"{name} {value!r}" if isinstance(value, (bool, float)) else name
+        raise ConfigurationError(f"{field}: got {described(value)}; accepted is True or False")
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class RetryBudget:
         _check_number("per_second", per_second, least=0)
         _check_number("per_success", per_success, least=0)
         if initial > capacity:
-            raise ValueError(f"initial: got {initial:g}; accepted is at most capacity, {capacity:g}")
+            raise ConfigurationError(f"initial: got {initial:g}; accepted is at most capacity, {capacity:g}")
         self.initial = initial
         self.per_second = per_second
         self.per_success = per_success
@@ -181,13 +180,18 @@ class RetryConfig:
         _check_bool("retry_connection_errors", self.retry_connection_errors)
         if self.max_attempts is not None:
             if isinstance(self.max_attempts, float):
-                raise ValueError(f"max_attempts: got {_described(self.max_attempts)}; accepted is an int >= 1")
+                raise ConfigurationError(f"max_attempts: got {described(self.max_attempts)}; accepted is an int >= 1")
             _check_number("max_attempts", self.max_attempts, least=1)
         if self.status_codes is not None:
             object.__setattr__(self, "status_codes", _statuses(self.status_codes))
         _check_number("max_retry_after_ms", self.max_retry_after_ms, least=0)
         _check_kind("budget", self.budget, RetryBudget, optional=True)
         _check_bool("bound_attempts", self.bound_attempts)
+
+    def __repr__(self) -> str:
+        shown = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "status_codes"}
+        codes = "None" if self.status_codes is None else _shortened(self.status_codes)
+        return f"RetryConfig({', '.join(f'{name}={value!r}' for name, value in shown.items())}, status_codes={codes})"
 
     @property
     def statuses(self) -> Collection[int | str]:
@@ -198,27 +202,34 @@ class RetryConfig:
 def _check_kind(field: str, value: object, kind: type, *, optional: bool) -> None:
     if not (isinstance(value, kind) or (optional and value is None)):
         accepted = f"{kind.__name__} or None" if optional else kind.__name__
-        raise ValueError(f"{field}: got {_described(value)}; accepted is {accepted}")
+        raise ConfigurationError(f"{field}: got {described(value)}; accepted is {accepted}")
 
 
 def _statuses(values: Any) -> frozenset[int]:
     accepted = "accepted is an iterable of 400 to 599, '4XX' or '5XX'"
     if isinstance(values, (str, bytes)):
-        raise ValueError(f"status_codes: got {_described(values)}; {accepted}")
+        raise ConfigurationError(f"status_codes: got {described(values)}; {accepted}")
     try:
         items = list(values)
     except TypeError:
-        raise ValueError(f"status_codes: got {_described(values)}; {accepted}") from None
+        raise ConfigurationError(f"status_codes: got {described(values)}; {accepted}") from None
     found: set[int] = set()
     for item in items:
-        text = item.upper() if isinstance(item, str) else str(item) if type(item) is int else ""
+        text = item.upper() if isinstance(item, str) else str(item) if type(item) is int and 399 < item < 600 else ""
         if text in ("4XX", "5XX"):
             found.update(range(int(text[0]) * 100, int(text[0]) * 100 + 100))
         elif re.fullmatch("[45][0-9][0-9]", text):
             found.add(int(text))
         else:
-            raise ValueError(f"status_codes: got an item of {_described(item)}; {accepted}")
+            raise ConfigurationError(f"status_codes: got an item of {described(item)}; {accepted}")
     return frozenset(found)
+
+
+def _shortened(statuses: Collection[int | str]) -> str:
+    """Write statuses as a caller would: a whole class in one word."""
+    whole = [hundred for hundred in (4, 5) if {*range(hundred * 100, hundred * 100 + 100)} <= {*statuses}]
+    rest = sorted(status for status in statuses if isinstance(status, int) and status // 100 not in whole)
+    return repr([*rest, *(f"{hundred}XX" for hundred in whole)])
 
 
 DEFAULT_RETRY = RetryConfig(
@@ -268,7 +279,7 @@ def _interval_ms(backoff: BackoffStrategy, attempt: int) -> float:
 
 def _parse_number(value: str) -> float | None:
     value = value.strip(" \t")
-    if len(value) > _LONGEST_VALUE or not _SECONDS.fullmatch(value):
+    if len(value) > _LONGEST_VALUE or not re.fullmatch(_SECONDS, value):
         return None
     return float(value)
 

@@ -24,3 +24,57 @@ def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
 def is_listed(value: object) -> TypeGuard[Sequence[Any]]:
     """Tell a list or a tuple."""
     return isinstance(value, list | tuple)
+
+
+def is_sized(value: object) -> TypeGuard[str | bytes | bytearray | list[Any] | tuple[Any, ...]]:
+    """Tell text, bytes, a list or a tuple: what may be empty."""
+    return isinstance(value, str | bytes | bytearray | list | tuple)
+
+
+_SHOWN = 40  # characters of a caller's name or word in a message; more may be a prompt that stands in the wrong place
+_LARGEST_SHOWN = 10**20
+
+
+def described(value: object) -> str:
+    """Say in a few words what a value is: its type, and of a number or a boolean which one. Text is never shown."""
+    name = type(value).__name__[:_SHOWN]
+    if isinstance(value, bool):
+        return f"{name} {value}"
+    if isinstance(value, int):
+        is_short = -_LARGEST_SHOWN < value < _LARGEST_SHOWN
+        return f"{name} {int.__repr__(value)}" if is_short else f"{name} of {value.bit_length()} bits"
+    if isinstance(value, float):
+        return f"{name} {float.__repr__(value)}"
+    return name
+
+
+def quoted(value: object) -> str:
+    """Show a name or a word that the caller wrote, cut where it is long; of anything else, what it is."""
+    if not isinstance(value, str):
+        return described(value)
+    text = str.__str__(value)
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}..."
+
+
+def named(*steps: object) -> str:
+    """Write the way to a place inside a caller's value, such as `messages[0].content`."""
+    return "".join(map(_step, steps)).removeprefix(".")
+
+
+def _step(step: object) -> str:
+    if type(step) is int and 0 <= step < _LARGEST_SHOWN:
+        return f"[{step}]"
+    text = str.__str__(step) if isinstance(step, str) else ""
+    is_plain = len(text) <= _SHOWN and text.isascii() and text.replace("-", "_").isidentifier()
+    return f".{text}" if is_plain else f"[{quoted(step)}]"
+
+
+def is_unicode(text: str) -> bool:
+    """Tell text that UTF-8 can hold: a lone surrogate is the half of a character that was cut in two."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -6,14 +6,19 @@ import re
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, urlencode, urlsplit
 
+from .shapes import described, is_unicode
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from ipaddress import IPv4Address, IPv6Address
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_BAD_CHARACTER = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\u3000]")
-_HOST = re.compile(r"[^\s/?#@:\[\]<>\"`{}|^%\\]+")
-_BAD_HOST = "url: got a str with a bad host or port; accepted is a host, and a port of 1 to 65535"
+# Compiled by `re` where they are first used: the URLs of the known servers need no check.
+_BAD_CHARACTER = r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\u3000\ud800-\udfff]"
+_HOST = r"[^\s/?#@:\[\]<>\"`{}|^%\\]+"
+_LABEL_ENDS = "[.\u3002\uff0e\uff61]"  # RFC 3490, 3.1
+_LONGEST_NUMBER = 1024  # bits of a number in a path
+_LONGEST_LABEL, _LONGEST_HOST = 63, 253  # RFC 1035, 2.3.4, without the length bytes at both ends
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -24,12 +29,30 @@ def quote_segment(value: str) -> str:
     """
     if value in (".", ".."):
         return value.replace(".", "%2E")
-    return quote(value.encode("utf-8", "surrogatepass"), safe="~")
+    return quote(value, safe="~")
 
 
 def placeholders(template: str) -> tuple[str, ...]:
     """Name the `{placeholders}` of a template, each once, in order."""
     return tuple(dict.fromkeys(_PLACEHOLDER.findall(template)))
+
+
+def path_text(value: object) -> str:
+    """Write a value that goes into a path.
+
+    Raises:
+        ValueError: One line, without the name of the value: nothing that has a place in a path.
+    """
+    if isinstance(value, str):
+        text = str.__str__(value)
+        if text and is_unicode(text):
+            return text
+        raise ValueError(
+            f"must not be empty and of valid Unicode, got {'str with a lone surrogate' if text else 'an empty str'}"
+        )
+    if isinstance(value, bool) or not isinstance(value, int) or value.bit_length() > _LONGEST_NUMBER:
+        raise ValueError(f"must be a string or an integer, got {described(value)}")
+    return int.__repr__(value)
 
 
 def fill_path(template: str, values: Mapping[str, str]) -> str:
@@ -74,15 +97,18 @@ def _encode_query(query: Mapping[str, object] | None) -> str:
     for name, value in query.items():
         items = cast("Iterable[object]", value) if isinstance(value, (list, tuple)) else (value,)
         pairs += [(name, _query_text(item)) for item in items if item is not None]
-    return urlencode(pairs, quote_via=quote, errors="surrogatepass", encoding="utf-8")
+    return urlencode(pairs, quote_via=quote, encoding="utf-8")
 
 
 def _query_text(value: object) -> str:
     return ("false", "true")[value] if isinstance(value, bool) else str(value)
 
 
-def check_base_url(url: object) -> str:
+def check_base_url(url: object, field: str = "url") -> str:
     """Check that a URL can be the base of requests.
+
+    Args:
+        field: Whose value it is, for the message.
 
     Returns:
         The URL as given.
@@ -90,38 +116,56 @@ def check_base_url(url: object) -> str:
     Raises:
         ValueError: One line that says what is wrong, and never shows credentials.
     """
+    fault = _fault_of(url)
+    if fault is not None:
+        raise ValueError(f"{field}: got {fault}")
+    return cast("str", url)
+
+
+def _fault_of(url: object) -> str | None:
+    """Say what is wrong with a base URL and what is accepted; None where nothing is."""
     if not isinstance(url, str):
-        raise ValueError(f"url: got {type(url).__name__}; accepted is a str")
+        return f"{described(url)}; accepted is a str"
     if not url:
-        raise ValueError("url: got an empty str; accepted is a URL such as 'https://host/v1'")
-    if _BAD_CHARACTER.search(url):
-        raise ValueError("url: got a str with a blank, backslash or control character; accepted is a URL without")
+        return "an empty str; accepted is a URL such as 'https://host/v1'"
+    if re.search(_BAD_CHARACTER, url):
+        return "a str with a blank, backslash, control character or lone surrogate; accepted is a URL without"
+    bad_host = "a str with a bad host or port; accepted is a host, and a port of 1 to 65535"
     try:
         parts = urlsplit(url)
         # Said first: every later message may show the URL.
         if "@" in parts.netloc:
-            raise ValueError("url: got a str with credentials; accepted is a URL without, the key goes to api_key")
+            return "a str with credentials; accepted is a URL without, the key goes to api_key"
         host, port = parts.hostname or "", parts.port
-    except ValueError as error:
-        if str(error).startswith("url:"):
-            raise
-        raise ValueError(_BAD_HOST) from None
+    except ValueError:
+        return bad_host
     if parts.scheme not in _DEFAULT_PORTS or not url.lower().startswith(f"{parts.scheme}://"):
-        raise ValueError("url: got a str without http:// or https://; accepted is a URL such as 'https://host/v1'")
+        return "a str without http:// or https://; accepted is a URL such as 'https://host/v1'"
     if not host:
-        raise ValueError("url: got a str without a host; accepted is a URL such as 'https://host/v1'")
+        return "a str without a host; accepted is a URL such as 'https://host/v1'"
     if port == 0 or not _is_host(host, bracketed="[" in parts.netloc):
-        raise ValueError(_BAD_HOST)
+        return bad_host
+    if not ("[" in parts.netloc or _is_name(host)):
+        return "a str with a bad host; accepted are labels of 1 to 63 characters between dots, 253 in all"
     if "#" in url:
-        raise ValueError("url: got a str with a fragment; accepted is a URL without '#'")
-    return url
+        return "a str with a fragment; accepted is a URL without '#'"
+    return None
 
 
 def _is_host(host: str, *, bracketed: bool) -> bool:
     if bracketed:
         address = _address(host)
         return address is not None and address.version == 6
-    return _HOST.fullmatch(host) is not None
+    return re.fullmatch(_HOST, host) is not None
+
+
+def _is_name(host: str) -> bool:
+    """Tell what a resolver takes as a name: it measures labels in the form that the wire has."""
+    parts = re.split(_LABEL_ENDS, host)
+    labels = [part if part.isascii() else f"xn--{part.encode('punycode').decode()}" for part in parts]
+    if labels[-1] == "":
+        labels.pop()  # the dot at the end of a full name
+    return all(0 < len(label) <= _LONGEST_LABEL for label in labels) and len(".".join(labels)) <= _LONGEST_HOST
 
 
 def origin(url: str) -> tuple[str, str, int]:
