@@ -6,6 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .batches import (
+        Batch,
+        BatchCounts,
+        BatchCreateRequest,
+        BatchList,
+        BatchListRequest,
+        BatchRequest,
+        BatchStatus,
+    )
     from .catalog import (
         ModelInfo,
         ModelList,
@@ -60,6 +69,14 @@ if TYPE_CHECKING:
         EmbeddingParams,
         EmbeddingRequest,
         EmbeddingsResponse,
+    )
+    from .files import (
+        FileDeleted,
+        FileList,
+        FileListRequest,
+        FileObject,
+        FileRequest,
+        FileUploadRequest,
     )
     from .folding import (
         Accumulator,
@@ -136,6 +153,15 @@ if TYPE_CHECKING:
     )
 
 _NAMES = {
+    "batches": (
+        "Batch",
+        "BatchCounts",
+        "BatchCreateRequest",
+        "BatchList",
+        "BatchListRequest",
+        "BatchRequest",
+        "BatchStatus",
+    ),
     "catalog": (
         "ModelInfo",
         "ModelList",
@@ -188,6 +214,14 @@ _NAMES = {
         "EmbeddingParams",
         "EmbeddingRequest",
         "EmbeddingsResponse",
+    ),
+    "files": (
+        "FileDeleted",
+        "FileList",
+        "FileListRequest",
+        "FileObject",
+        "FileRequest",
+        "FileUploadRequest",
     ),
     "folding": (
         "Accumulator",
@@ -270,6 +304,13 @@ __all__ = [
     "AssistantMessage",
     "AudioParam",
     "AudioUrlPart",
+    "Batch",
+    "BatchCounts",
+    "BatchCreateRequest",
+    "BatchList",
+    "BatchListRequest",
+    "BatchRequest",
+    "BatchStatus",
     "ChatAccumulator",
     "ChatChoice",
     "ChatChunkChoice",
@@ -297,7 +338,13 @@ __all__ = [
     "EmbeddingRequest",
     "EmbeddingsResponse",
     "Fetcher",
+    "FileDeleted",
     "FileInput",
+    "FileList",
+    "FileListRequest",
+    "FileObject",
+    "FileRequest",
+    "FileUploadRequest",
     "FunctionCall",
     "FunctionCallParam",
     "FunctionDefinition",

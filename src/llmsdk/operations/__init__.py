@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 def all_operations() -> dict[str, Operation]:
     """Collect every operation by its id, importing all families."""
     from .._core.spec import Operation
-    from . import catalog, chat, completions, embeddings, images
+    from . import batches, catalog, chat, completions, embeddings, files, images
 
-    constants = (
-        value for module in (completions, chat, images, embeddings, catalog) for value in vars(module).values()
-    )
+    families = (completions, chat, images, embeddings, catalog, files, batches)
+    constants = (value for family in families for value in vars(family).values())
     return {constant.id: constant for constant in constants if isinstance(constant, Operation)}

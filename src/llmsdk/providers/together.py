@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from .._core.reshape import AsList, Renamed, WidthHeight
-from .._core.spec import LimitHeaders, Provider, Route
+from .._core.spec import BatchRows, Handover, LimitHeaders, Provider, Route
 
+_JOB = (
+    *("id", "status", "endpoint", "input_file_id", "output_file_id", "error_file_id", "progress", "model_id"),
+    *("created_at", "completed_at", "job_deadline", "file_size_bytes", "error"),
+)
+_BATCH_STATUSES = (400, 401, 404, 429, 500)
 _STATUSES = (400, 401, 402, 403, 404, 429, 500, 503, 504)
 
 # Together's OpenAPI of 2026-04-28, and recorded traffic of 2025 and 2026 where the two differ.
@@ -60,6 +65,26 @@ TOGETHER = Provider(
         ),
         # A bare array, without an envelope.
         "listModels": Route(reply={"$.data": "$"}, statuses=(400, 401, 404, 429, 504)),
+        # together 2.x: lib/resources/files.py; the file itself goes to the address in the reply, then is announced.
+        "uploadFile": Route(
+            optional=frozenset({"file"}),
+            reshape={"purpose": Renamed("purpose", (("batch", "batch-api"),))},
+            handover=Handover(status=302, id_header="x-together-file-id", done="/files/{file_id}/preprocess"),
+        ),
+        "listFiles": Route(unsupported=frozenset({"purpose", "limit"})),
+        "retrieveFile": Route(),
+        "deleteFile": Route(),
+        "fileContent": Route(),
+        # docs.together.ai: reference/batch-create, docs/inference/batch/manage. Only a new batch has an envelope.
+        "createBatch": Route(
+            unsupported=frozenset({"metadata", "output_expires_after"}),
+            reply={f"$.{name}": f"$.job.{name}" for name in _JOB},
+            rows=BatchRows(fields=("custom_id", "body"), longest_id=64),
+            statuses=_BATCH_STATUSES,
+        ),
+        "listBatches": Route(reply={"$.data": "$"}, unsupported=frozenset({"limit"}), statuses=_BATCH_STATUSES),
+        "retrieveBatch": Route(statuses=_BATCH_STATUSES),
+        "cancelBatch": Route(statuses=_BATCH_STATUSES),
     },
     # The request id was x-request-id in 2025; since 2026 only the edge's own is sent.
     request_id=("x-request-id", "cf-ray"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _MAGIC = (
@@ -27,31 +28,62 @@ def suffix_of(data: bytes) -> str:
     return ""
 
 
+class Draft:
+    """A file in the making, beside the one that it replaces once it is whole; no reader ever sees half of it.
+
+    Raises:
+        OSError: From every method: it cannot be written; `filename` is the path given.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = os.fspath(path)
+        # A link stays a link: the file that it leads to is replaced.
+        self._target = Path(os.path.realpath(path))
+        self._draft = self._target.with_name(f".{self._target.name[:100]}.{secrets.token_hex(8)}.tmp")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with self._named():
+            # 0o666 less the umask, as of any new file; the tempfile module would make it private.
+            self._file = os.fdopen(os.open(self._draft, flags, 0o666), "wb")
+
+    def write(self, data: bytes) -> None:
+        """Add to the draft."""
+        with self._named():
+            self._file.write(data)
+
+    def commit(self) -> None:
+        """Bring the draft to the disk and put it in its place."""
+        with self._named():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            os.replace(self._draft, self._target)
+
+    def discard(self) -> None:
+        """Take the draft away; what was there before stays. After `commit` it does nothing."""
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._draft.unlink()
+
+    @contextmanager
+    def _named(self) -> Generator[None, None, None]:
+        try:
+            yield
+        except OSError as exc:
+            # The draft's name says nothing to the caller; the class follows from errno.
+            raise OSError(exc.errno, exc.strerror, self._path) from exc
+
+
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file by way of another one in the same folder, so that no reader ever sees half of it.
 
     Raises:
         OSError: It cannot be written; `filename` is the path given, and what was there before stays.
     """
-    # A link stays a link: the file that it leads to is replaced.
-    target = Path(os.path.realpath(path))
-    draft = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.tmp")
+    draft = Draft(path)
     try:
-        _write(draft, data)
-        os.replace(draft, target)
-    except BaseException as exc:
-        with suppress(OSError):
-            draft.unlink()
-        if isinstance(exc, OSError):
-            # The draft's name says nothing to the caller; the class follows from errno.
-            raise OSError(exc.errno, exc.strerror, os.fspath(path)) from exc
+        draft.write(data)
+        draft.commit()
+    except BaseException:
+        draft.discard()
         raise
-
-
-def _write(draft: Path, data: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    # 0o666 less the umask, as of any new file; the tempfile module would make it private.
-    with os.fdopen(os.open(draft, flags, 0o666), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

@@ -1,0 +1,121 @@
+"""Batches that a server works off by itself: the parameters of their calls, and how the server describes them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Required, Self, TypeAlias
+
+from pydantic import Field, PrivateAttr, model_validator
+from typing_extensions import TypedDict
+
+from .common import Loose, Model, Number, Object, OrEmpty, Reply, Text, Whole
+
+BatchStatus: TypeAlias = (
+    Literal["validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"]
+    | str
+)
+"""Where a batch is, in lower case whatever the server's own spelling; a server may have words of its own."""
+
+_OVER = frozenset({"completed", "failed", "expired", "cancelled"})
+
+
+class BatchCreateRequest(TypedDict, total=False):
+    """Parameters of a new batch."""
+
+    input_file_id: Required[Annotated[str, Field(description="Id of the uploaded file with the rows.")]]
+    endpoint: Required[Annotated[str, Field(description="Where the rows go, such as `/v1/chat/completions`.")]]
+    completion_window: Annotated[str, Field(description="How long the batch may take; servers know `24h` only.")]
+    metadata: Annotated[Mapping[str, str], Field(description="Your own notes, up to 16 pairs. OpenAI only.")]
+    output_expires_after: Annotated[
+        Mapping[str, Any], Field(description="When the files of results are deleted. OpenAI only.")
+    ]
+    priority: Annotated[int, Field(description="Precedence among your batches. Together only.")]
+    model_id: Annotated[str, Field(description="Model of the rows. Together only.")]
+
+
+class BatchListRequest(TypedDict, total=False):
+    """Parameters of the list of batches."""
+
+    limit: Annotated[int, Field(description="Batches on a page, where the server has pages; all pages are read.")]
+
+
+class BatchRequest(TypedDict, total=False):
+    """Parameters of a call about one batch."""
+
+    batch_id: Required[Annotated[str, Field(description="Id of the batch.")]]
+
+
+class BatchCounts(Model):
+    """How many rows there are, are answered, and have failed."""
+
+    total: Whole = None
+    completed: Whole = None
+    failed: Whole = None
+
+
+class Batch(Reply):
+    """A batch, as its server describes it; which fields are set depends on the server.
+
+    Attributes:
+        progress: Together's, in percent.
+        request_counts: OpenAI's, in rows.
+        error, errors: Why the batch as a whole failed: Together's text, OpenAI's list.
+        created_at, completed_at, expires_at: Seconds since 1970, or ISO 8601 (Together).
+        job_deadline: Together's `expires_at`.
+    """
+
+    id: str
+    object: Text = None
+    status: Annotated[BatchStatus | None, Loose()] = None
+    endpoint: Text = None
+    input_file_id: Text = None
+    output_file_id: Text = None
+    error_file_id: Text = None
+    completion_window: Text = None
+    request_counts: Annotated[BatchCounts | None, Loose()] = None
+    progress: Number = None
+    model_id: Text = None
+    created_at: Annotated[int | float | str | None, Loose()] = None
+    completed_at: Annotated[int | float | str | None, Loose()] = None
+    expires_at: Annotated[int | float | str | None, Loose()] = None
+    job_deadline: Text = None
+    file_size_bytes: Whole = None
+    error: Text = None
+    errors: Object = None
+    metadata: Object = None
+    warning: Text = None
+
+    _wire_status: str | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _in_lower_case(self) -> Self:
+        if isinstance(self.status, str):
+            self._wire_status = self.status
+            if not self.status.islower():
+                self.status = self.status.lower()
+        return self
+
+    @property
+    def wire_status(self) -> str | None:
+        """The status as the server spells it."""
+        return self._wire_status
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen: `completed`, `failed`, `expired` or `cancelled`."""
+        return self.status in _OVER
+
+
+class BatchList(Reply):
+    """The batches that a server knows of; iterate over it."""
+
+    object: Text = None
+    data: Annotated[list[Batch], OrEmpty(list)] = Field(default_factory=list[Batch])
+
+    # A list of batches is read as one; pydantic would give pairs of field and value here.
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # the base yields fields, which nobody wants
+        return iter(self.data)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __bool__(self) -> bool:
+        return True

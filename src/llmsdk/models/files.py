@@ -1,0 +1,77 @@
+"""Files that a server keeps: the parameters of their calls, and how the server describes them."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Required
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from .common import Flag, Number, OrEmpty, Reply, Text, Whole
+from .images import CheckedFile
+
+
+class FileUploadRequest(TypedDict, total=False):
+    """Parameters of an upload."""
+
+    file: Required[
+        Annotated[CheckedFile, Field(description="The file: bytes, a path object, an open file, or (name, bytes).")]
+    ]
+    purpose: Required[
+        Annotated[
+            Literal["batch", "fine-tune"] | str,
+            Field(description="What it is for. Together's word for `batch`, `batch-api`, is put in its place."),
+        ]
+    ]
+    file_name: Annotated[str, Field(description="Its name; that of the file by default.")]
+    file_type: Annotated[str, Field(description="Its format, such as `jsonl`; by the name's suffix by default.")]
+
+
+class FileListRequest(TypedDict, total=False):
+    """Parameters of the list of files."""
+
+    purpose: Annotated[str, Field(description="List only files of this purpose.")]
+    limit: Annotated[int, Field(description="Files on a page, where the server has pages; all pages are read.")]
+
+
+class FileRequest(TypedDict, total=False):
+    """Parameters of a call about one file."""
+
+    file_id: Required[Annotated[str, Field(description="Id of the file.")]]
+
+
+class FileObject(Reply):
+    """A file, as its server describes it; which fields are set depends on the server."""
+
+    id: str
+    object: Text = None
+    bytes: Whole = None
+    created_at: Number = None
+    expires_at: Number = None
+    filename: Text = None
+    purpose: Text = None
+    status: Text = None
+
+
+class FileList(Reply):
+    """The files that a server keeps; iterate over it."""
+
+    object: Text = None
+    data: Annotated[list[FileObject], OrEmpty(list)] = Field(default_factory=list[FileObject])
+
+    # A list of files is read as one; pydantic would give pairs of field and value here.
+    def __iter__(self) -> Iterator[FileObject]:  # type: ignore[override]  # the base yields fields, which nobody wants
+        return iter(self.data)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __bool__(self) -> bool:
+        return True
+
+
+class FileDeleted(Reply):
+    """What became of a file that was to be deleted."""
+
+    id: str
+    object: Text = None
+    deleted: Flag = None

@@ -1,0 +1,463 @@
+"""`sdk.batches`: the round trip over the embedded provider, the servers' own words, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from llmsdk import SDK, errors
+from llmsdk.local import LocalServer
+from llmsdk.models import Batch, ChatCompletionResponse
+from support import batch_samples as samples
+from support.canned import CannedServer
+from support.colours import KEY, Colour
+from support.storages import script
+
+DIALECTS = ("openai", "together", "local")
+SAID = [{"role": "user", "content": "Hi"}]
+ROWS = [
+    {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "m", "messages": SAID}},
+    {"model": "m", "messages": SAID, "stop": "x"},
+    {"custom_id": "c", "model": "missing-m", "messages": SAID},
+]
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in ROWS), encoding="utf-8")
+    return path
+
+
+def at(server: LocalServer | CannedServer, dialect: str) -> dict[str, Any]:
+    if dialect == "local":
+        return {"server": "openai", "server_url": server.url, "api_key": KEY}
+    return {"server": dialect, "server_url": server.url, "api_key": KEY}
+
+
+@pytest.mark.also_trio
+@pytest.mark.every_backend
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_rows_go_all_the_way_and_come_back_typed(colour: Colour, rows: Path, dialect: str) -> None:
+    with LocalServer(dialect) as server:
+        async with colour.open(**at(server, dialect)) as client:
+            made = await client.call("batches.create", file=rows)
+            assert made.status == "validating"
+            over = await client.call("batches.wait", made, poll_ms=1)
+            assert (over.status, over.is_over) == ("completed", True)
+            assert over.wire_status == ("COMPLETED" if dialect == "together" else "completed")
+            with await client.call("batches.fetch", over) as results:
+                found = list(results)
+                assert [(key, type(result).__name__) for key, result in results] == [
+                    (key, type(result).__name__) for key, result in found
+                ]
+    (first, answer), (second, other), (third, error) = found
+    assert (first, third) == ("a", "c")
+    assert isinstance(answer, ChatCompletionResponse)
+    assert isinstance(other, ChatCompletionResponse)
+    assert answer.text == "Embedded provider: you said 'Hi'."
+    assert answer.meta.status_code == 200
+    assert isinstance(error, errors.NotFoundError)
+    assert len(second.removeprefix("sha256:")) == 64
+    assert len(second) <= 64 or dialect != "together"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_rows_are_uploaded_in_the_words_of_the_server(colour: Colour, rows: Path, dialect: str) -> None:
+    with LocalServer(dialect) as server:
+        async with colour.open(**at(server, dialect)) as client:
+            made = await client.call("batches.create", file=str(rows), completion_window="24h")
+            sent = [json.loads(line) for line in (await client.call("files.content", made.input_file_id)).splitlines()]
+            body = client.preview("chat", model="m", messages=SAID, stop="x").body
+        wanted = {"custom_id", "body"} if dialect == "together" else {"custom_id", "method", "url", "body"}
+        assert [set(line) for line in sent] == [wanted] * 3
+        assert sent[1]["body"] == body
+        assert body["stop"] == (["x"] if dialect == "together" else "x")
+        create = next(request for request in server.requests if request.operation == "createBatch")
+        assert create.json == {
+            "input_file_id": made.input_file_id,
+            "endpoint": "/v1/chat/completions",
+            "completion_window": "24h",
+        }
+
+
+async def test_results_are_written_as_a_local_run_writes_them(colour: Colour, rows: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    async with colour.open(server="local") as client:
+        made = await client.call("batches.create", file=rows)
+        await client.call("batches.wait", made.id, poll_ms=1)
+        assert await client.call("batches.fetch", made.id, output) == output
+    good = [json.loads(line) for line in output.read_text().splitlines()]
+    bad = [json.loads(line) for line in (tmp_path / "out.jsonl.errors.jsonl").read_text().splitlines()]
+    assert good[0]["custom_id"] == "a"
+    assert all(line["response"]["status_code"] == 200 and line["error"] is None for line in good)
+    assert [(line["custom_id"], line["error"]["class"], line["request"]) for line in bad] == [
+        ("c", "NotFoundError", None)
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl", "out.jsonl.errors.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "operation, row",
+    [
+        ("completions", {"custom_id": "a", "model": "m", "prompt": "x"}),
+        ("embeddings", {"custom_id": "a", "model": "m", "input": "x"}),
+        ("images", {"custom_id": "a", "model": "m", "prompt": "x", "size": "64x64"}),
+    ],
+)
+async def test_other_operations_have_batches_too(
+    colour: Colour, tmp_path: Path, operation: str, row: dict[str, Any]
+) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps(row))
+    async with colour.open(server="local") as client:
+        made = await client.call("batches.create", file=path, operation=operation)
+        over = await client.call("batches.wait", made, poll_ms=1)
+        with await client.call("batches.fetch", over) as results:
+            [(_, reply)] = list(results)
+    assert not isinstance(reply, errors.SDKError)
+
+
+# ------------------------------------------------------------ the servers' own words
+
+
+async def test_openais_batch_is_read(colour: Colour, canned: CannedServer) -> None:
+    script(canned, {"GET /batches/batch_abc123": samples.OPENAI_BATCH})
+    async with colour.open(**at(canned, "openai")) as client:
+        batch = await client.call("batches.retrieve", "batch_abc123")
+        assert client.sdk.usage.total_tokens == 0  # a look costs nothing
+    assert batch.request_counts.total == 3
+    assert (batch.created_at, batch.metadata) == (1711471533, {"job": "nightly"})
+    assert batch.model_dump(exclude_unset=True) == samples.OPENAI_BATCH
+
+
+async def test_togethers_new_batch_is_taken_out_of_its_envelope(colour: Colour, canned: CannedServer) -> None:
+    script(canned, {"POST /batches": (201, {}, {"job": samples.TOGETHER_BATCH, "warning": "slow today"})})
+    async with colour.open(**at(canned, "together")) as client:
+        batch = await client.call("batches.create", input_file_id="file-30b2f515", priority=1)
+    assert (batch.id, batch.status, batch.wire_status) == (samples.TOGETHER_BATCH["id"], "in_progress", "IN_PROGRESS")
+    assert (batch.progress, batch.job_deadline, batch.warning) == (75, "2026-01-15T15:30:00Z", "slow today")
+    assert canned.last.json == {
+        "input_file_id": "file-30b2f515",
+        "endpoint": "/v1/chat/completions",
+        "completion_window": "24h",
+        "priority": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "dialect, document",
+    [
+        ("openai", {"object": "list", "data": [samples.OPENAI_BATCH], "has_more": False, "last_id": "x"}),
+        ("together", [samples.TOGETHER_BATCH]),
+    ],
+)
+async def test_lists_are_read(colour: Colour, canned: CannedServer, dialect: str, document: Any) -> None:
+    script(canned, {"GET /batches": json.dumps(document).encode()})
+    async with colour.open(**at(canned, dialect)) as client:
+        listed = await client.call("batches.list")
+    assert [batch.is_over for batch in listed] == [dialect == "openai"]
+    assert len(listed) == 1
+
+
+async def test_all_pages_of_a_list_are_read(colour: Colour, tmp_path: Path) -> None:
+    with LocalServer("openai", page_size=2) as server:
+        async with colour.open(**at(server, "openai")) as client:
+            kept = await client.call("files.upload", b"{}")
+            made = [await client.call("batches.create", input_file_id=kept.id) for _ in range(5)]
+            listed = await client.call("batches.list", limit=2)
+    assert [batch.id for batch in listed] == [batch.id for batch in made]
+
+
+@pytest.mark.parametrize(
+    "dialect, failures, kinds",
+    [
+        ("openai", samples.OPENAI_ERRORS, [errors.BadRequestError, errors.SDKDefaultError]),
+        ("together", samples.TOGETHER_ERRORS, [errors.SDKDefaultError, errors.GatewayTimeoutError]),
+    ],
+)
+async def test_failed_rows_are_errors_of_their_class(
+    colour: Colour, canned: CannedServer, dialect: str, failures: bytes, kinds: list[type[Exception]]
+) -> None:
+    script(canned, {"GET /files/file-out/content": samples.OUTPUT, "GET /files/file-err/content": failures})
+    batch = Batch.model_validate(samples.OPENAI_BATCH)
+    async with colour.open(**at(canned, dialect)) as client:
+        with await client.call("batches.fetch", batch) as results:
+            found = dict(results)
+    assert found["one"].text == "Hello."
+    assert found["one"].meta.request_id == "req-1"
+    assert [type(found[key]) for key in ("two", "three")] == kinds
+    codes = [found[key].code for key in ("two", "three")]
+    wanted = ["context_length_exceeded", "batch_expired"] if dialect == "openai" else ["invalid_model", "timeout"]
+    assert codes == wanted
+
+
+async def test_a_broken_line_of_results_is_an_error_of_its_own(colour: Colour, canned: CannedServer) -> None:
+    script(canned, {"GET /files/file-out/content": samples.OUTPUT + b'\n{"custom_id": \n[1]\n{"custom_id": "z"}'})
+    batch = Batch.model_validate({**samples.OPENAI_BATCH, "error_file_id": None})
+    async with colour.open(**at(canned, "openai")) as client:
+        with await client.call("batches.fetch", batch) as results:
+            found = list(results)
+    assert [key for key, _ in found] == ["one", "line:2", "line:3", "z"]
+    assert all(isinstance(result, errors.ResponseValidationError) for _, result in found[1:])
+
+
+# --------------------------------------------------------------------- wait
+
+
+async def test_a_wait_ends_at_its_deadline(colour: Colour, canned: CannedServer) -> None:
+    script(canned, {"GET /batches/b": samples.TOGETHER_BATCH})
+    async with colour.open(**at(canned, "together")) as client:
+        with pytest.raises(errors.DeadlineExceededError, match="its last status was 'in_progress'"):
+            await client.call("batches.wait", "b", poll_ms=20, deadline_ms=200)
+    assert 2 <= len(canned.requests) <= 8  # 20, 30, 45 and 67 ms between looks
+
+
+async def test_a_wait_outlives_failures_that_pass(colour: Colour, rows: Path) -> None:
+    with LocalServer("openai") as server:
+        async with colour.open(**at(server, "openai"), retry_config=None) as client:
+            made = await client.call("batches.create", file=rows)
+            server.script({"status": 503}, {"cut_before_headers": True}, None, {"status": 429})
+            over = await client.call("batches.wait", made, poll_ms=1, max_poll_ms=2)
+            assert over.status == "completed"
+            server.script(*[{"status": 503}] * 9)
+            with pytest.raises(errors.ServiceUnavailableError):
+                await client.call("batches.wait", made, poll_ms=1, max_poll_ms=2)
+            server.reset()
+            server.script({"status": 401})
+            with pytest.raises(errors.AuthenticationError):
+                await client.call("batches.wait", made, poll_ms=1)
+
+
+@pytest.mark.also_trio
+async def test_a_wait_can_be_cancelled(colour: Colour, canned: CannedServer) -> None:
+    if not colour.is_async:
+        pytest.skip("a thread that sleeps cannot be cancelled")
+    script(canned, {"GET /batches/b": samples.TOGETHER_BATCH})
+    async with colour.open(**at(canned, "together")) as client:
+        with anyio.move_on_after(0.2) as scope:
+            await client.call("batches.wait", "b")
+    assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize("name", ["poll_ms", "max_poll_ms"])
+async def test_a_wait_has_real_pauses(colour: Colour, name: str) -> None:
+    async with colour.open(server="local") as client:
+        with pytest.raises(errors.ConfigurationError, match=name):
+            await client.call("batches.wait", "b", **{name: -1})
+
+
+# ------------------------------------------------------------------- cancel
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_batch_is_cancelled_once(colour: Colour, rows: Path, dialect: str) -> None:
+    with LocalServer(dialect) as server:
+        async with colour.open(**at(server, dialect)) as client:
+            made = await client.call("batches.create", file=rows)
+            assert (await client.call("batches.cancel", made.id)).status == "cancelled"
+            assert server.requests[-1].body == b""
+            over = await client.call("batches.wait", made, poll_ms=1)
+            assert over.status == "cancelled"
+            with await client.call("batches.fetch", over) as results:
+                assert list(results) == []
+            with pytest.raises(errors.ConflictError):
+                await client.call("batches.cancel", made.id, retries=None)
+
+
+# ---------------------------------------------------------------- bad input
+
+BAD = {
+    "another operation": (
+        b'{"custom_id":"a","method":"POST","url":"/v1/embeddings","body":{"model":"m","input":"x"}}',
+        r"in\.jsonl: line 2: url: a row of another operation",
+    ),
+    "broken": (b'{"custom_id": ', r"in\.jsonl: line 2: not JSON"),
+    "repeated": (
+        b'{"custom_id":"ok","model":"m","messages":SAID}',
+        r"line 2: custom_id: the same as in line 1",
+    ),
+    "missing parameter": (b'{"custom_id":"b","model":"m"}', r"line 2: messages: required by chat\.create"),
+    "mistyped": (b'{"custom_id":"b","model":"m","messages":"x"}', r"line 2: messages: must be"),
+    "unknown": (
+        b'{"custom_id":"b","model":"m","messages":SAID,"temprature":1}',
+        r"line 2: temprature: unknown.*mean",
+    ),
+    "query": (
+        b'{"model":"m","messages":SAID,"extra_query":{"a":1}}',
+        "line 2: extra_query: ",
+    ),
+    "streamed": (b'{"model":"m","messages":SAID,"stream":true}', "line 2: stream"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+async def test_a_bad_row_is_named_before_anything_is_sent(colour: Colour, tmp_path: Path, case: str) -> None:
+    line, message = BAD[case]
+    path = tmp_path / "in.jsonl"
+    whole = b'{"custom_id":"ok","model":"m","messages":SAID}\n' + line + b"\n"
+    path.write_bytes(whole.replace(b"SAID", json.dumps(SAID).encode()))
+    with LocalServer("openai") as server:
+        async with colour.open(**at(server, "openai")) as client:
+            with pytest.raises(errors.BatchError, match=message) as caught:
+                await client.call("batches.create", file=path)
+        assert server.requests == []
+    assert (caught.value.path, caught.value.line) == (str(path), 2)
+
+
+async def test_extras_and_the_other_name_of_the_model_go_into_the_body(colour: Colour, tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps({"model_id": "m", "messages": SAID, "extra_body": {"top_k": 3}}))
+    async with colour.open(server="local") as client:
+        made = await client.call("batches.create", file=path)
+        [line] = (await client.call("files.content", made.input_file_id)).splitlines()
+    assert json.loads(line)["body"] == {"model": "m", "messages": SAID, "top_k": 3}
+
+
+async def test_what_a_server_lacks_is_named_with_the_line(colour: Colour, tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps({"custom_id": "b", "model": "m", "messages": SAID, "store": True}))
+    with LocalServer("together") as server:
+        async with colour.open(**at(server, "together")) as client:
+            with pytest.raises(errors.BatchError, match="line 1: store: server 'together' does not take it"):
+                await client.call("batches.create", file=path)
+            assert server.requests == []
+            made = await client.call("batches.create", file=path, unsupported="drop")
+            [line] = (await client.call("files.content", made.input_file_id)).splitlines()
+    assert "store" not in json.loads(line)["body"]
+
+
+async def test_a_name_that_is_too_long_is_refused_where_the_server_says_so(colour: Colour, tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps({"custom_id": "b" * 65, "model": "m", "messages": SAID}))
+    with LocalServer("together") as server, LocalServer("openai") as other:
+        async with colour.open(**at(server, "together")) as client:
+            with pytest.raises(errors.BatchError, match="line 1: custom_id: the server takes 64 characters, got 65"):
+                await client.call("batches.create", file=path)
+        async with colour.open(**at(other, "openai")) as client:
+            await client.call("batches.create", file=path)
+
+
+async def test_rows_without_names_get_names_that_fit(colour: Colour, tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text((json.dumps({"model": "m", "messages": SAID}) + "\n") * 3)
+    with LocalServer("together") as server:
+        async with colour.open(**at(server, "together")) as client:
+            made = await client.call("batches.create", file=path)
+            sent = (await client.call("files.content", made.input_file_id)).splitlines()
+    names = [json.loads(line)["custom_id"] for line in sent]
+    assert [len(name) for name in names] == [64, 64, 64]
+    assert [name[-2:] for name in names[1:]] == ["#2", "#3"]
+
+
+@pytest.mark.parametrize("given", [{}, {"file": "x", "input_file_id": "y"}])
+async def test_rows_come_from_one_place(colour: Colour, given: dict[str, str]) -> None:
+    async with colour.open(server="local") as client:
+        with pytest.raises(errors.RequestValidationError, match="file: give either file or input_file_id"):
+            await client.call("batches.create", **given)
+
+
+async def test_a_missing_or_empty_file_is_named(colour: Colour, tmp_path: Path) -> None:
+    (tmp_path / "empty.jsonl").write_bytes(b"\n \n")
+    async with colour.open(server="local") as client:
+        with pytest.raises(errors.BatchError, match=r"gone\.jsonl: cannot be read: No such file"):
+            await client.call("batches.create", file=tmp_path / "gone.jsonl")
+        with pytest.raises(errors.BatchError, match=r"empty\.jsonl: holds no rows"):
+            await client.call("batches.create", file=tmp_path / "empty.jsonl")
+        with pytest.raises(errors.BatchError, match="operation: must be one of"):
+            await client.call("batches.create", file=tmp_path / "empty.jsonl", operation="batches")
+
+
+@pytest.mark.parametrize("dialect", ["r9s", "writer_v1"])
+async def test_a_server_without_batches_names_those_that_have_them(colour: Colour, rows: Path, dialect: str) -> None:
+    async with colour.open(server=dialect, api_key=KEY) as client:
+        for call, args in (
+            ("batches.create", {"file": rows}),
+            ("batches.create", {"input_file_id": "x"}),
+            ("batches.list", {}),
+            ("batches.wait", {"batch": "x"}),
+            ("files.upload", {"file": b"x"}),
+            ("files.content", {"file_id": "x"}),
+        ):
+            with pytest.raises(errors.UnsupportedOperationError) as caught:
+                await client.call(call, **args)
+            assert caught.value.servers == ("together", "openai", "local")
+
+
+async def test_an_unknown_batch_is_not_found(colour: Colour) -> None:
+    async with colour.open(server="local") as client:
+        for call in ("retrieve", "cancel", "wait", "fetch"):
+            with pytest.raises(errors.NotFoundError):
+                await client.call(f"batches.{call}", "nothing")
+        with pytest.raises(errors.RequestValidationError, match="batch_id"):
+            await client.call("batches.retrieve", "")
+        with pytest.raises(errors.NotFoundError):
+            await client.call("batches.create", input_file_id="nothing")
+
+
+async def test_what_is_not_over_cannot_be_fetched(colour: Colour, rows: Path) -> None:
+    async with colour.open(server="local") as client:
+        made = await client.call("batches.create", file=rows)
+        with pytest.raises(errors.BatchError, match="is validating and has no results: wait for its end"):
+            await client.call("batches.fetch", made)
+
+
+async def test_a_batch_that_failed_says_why(colour: Colour) -> None:
+    async with colour.open(server="local") as client:
+        kept = await client.call("files.upload", b"no rows")
+        over = await client.call("batches.wait", await client.call("batches.create", input_file_id=kept.id), poll_ms=1)
+        assert over.status == "failed"
+        with pytest.raises(errors.BatchError, match="invalid_json_line"):
+            await client.call("batches.fetch", over)
+
+
+async def test_no_other_server_takes_over(colour: Colour, rows: Path) -> None:
+    from llmsdk import Failover
+
+    with LocalServer("openai", faults=[{"status": 503}]) as server:
+        failover = Failover(["r9s", "together"])
+        keys = {"openai": KEY, "r9s": KEY, "together": KEY}
+        options = {"server": "openai", "server_url": server.url, "api_key": keys, "failover": failover}
+        async with colour.open(**options, retry_config=None) as client:
+            with pytest.raises(errors.ServiceUnavailableError):
+                await client.call("batches.create", input_file_id="x")
+            with pytest.raises(errors.RequestValidationError, match="failover"):
+                await client.call("files.upload", b"x", failover=failover)
+
+
+async def test_an_upload_that_fails_starts_nothing(colour: Colour, rows: Path) -> None:
+    with LocalServer("openai", faults=[{"status": 400}]) as server:
+        async with colour.open(**at(server, "openai")) as client:
+            with pytest.raises(errors.BadRequestError):
+                await client.call("batches.create", file=rows)
+        assert [request.operation for request in server.requests] == ["uploadFile"]
+
+
+async def test_results_that_are_closed_say_so(colour: Colour, rows: Path) -> None:
+    async with colour.open(server="local") as client:
+        over = await client.call("batches.wait", await client.call("batches.create", file=rows), poll_ms=1)
+        results = await client.call("batches.fetch", over)
+        results.close()
+        with pytest.raises(errors.ConfigurationError, match="closed"):
+            list(results)
+
+
+async def test_results_that_cannot_be_written_leave_nothing(colour: Colour, rows: Path, tmp_path: Path) -> None:
+    async with colour.open(server="local") as client:
+        over = await client.call("batches.wait", await client.call("batches.create", file=rows), poll_ms=1)
+        with pytest.raises(FileNotFoundError):
+            await client.call("batches.fetch", over, tmp_path / "no" / "out.jsonl")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_an_async_hook_is_refused_by_a_sync_call() -> None:
+    class Hook:
+        async def before_request(self, ctx: Any, request: Any) -> Any:
+            return request
+
+    with SDK(server="local", hooks=[Hook()]) as sdk, pytest.raises(errors.ConfigurationError, match="hooks"):
+        sdk.files.upload(b"x")
