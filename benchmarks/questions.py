@@ -130,11 +130,11 @@ def _growth() -> list[Question]:
 
 
 def _shards() -> list[Question]:
-    """The number of connection pools against the number of calls in flight."""
+    """The number of connection pools against the number of calls in flight: llmsdk has none, httpx as many as given."""
     return [
         Question(
             f"shards-{shards}-{width}", f"{width} calls in flight over {shards} connection pools", "flight", "acall",
-            unit="requests/s", expect=200, width=width, clients=("llmsdk",), floor="", shards=shards,
+            unit="requests/s", expect=200, width=width, clients=("httpx",), floor="", shards=shards,
         )
         for width in (16, 64, 256)
         for shards in (1, 2, 4, 8, 16)

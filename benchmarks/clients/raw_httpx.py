@@ -1,6 +1,7 @@
 """What a hand-written client on httpx, or on httpx2, costs."""
 
 import importlib
+import itertools
 import json
 from typing import Any
 
@@ -103,10 +104,31 @@ class RawHttpx(Adapter):
                     size += len(chunk.choices[0].delta.content or "")
         return size
 
+    def shard(self, count: int) -> None:
+        """That many clients, each with a pool of its own, in turn."""
+        self.async_client = Clients([self.amake() for _ in range(count)])
+
     async def aclose(self) -> None:
         if self.async_client is not None:
             await self.async_client.aclose()
             self.async_client = None
+
+
+class Clients:
+    """Several clients that are used in turn."""
+
+    def __init__(self, clients: list[Any]) -> None:
+        self.clients = clients
+        self.turns = itertools.cycle(clients)
+
+    async def post(self, url: str, **options: Any) -> Any:
+        """Send with the next client."""
+        return await next(self.turns).post(url, **options)
+
+    async def aclose(self) -> None:
+        """Close all of them."""
+        for client in self.clients:
+            await client.aclose()
 
 
 class TypedHttpx(RawHttpx):

@@ -14,6 +14,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import errors, hooks, models, providers, utils
+    from .bulk import Adaptive
     from .cassette import Cassette
     from .failover import Failover
     from .hooks import HookContext
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "SDK": "sdk",
+    "Adaptive": "bulk",
     "Cassette": "cassette",
     "HookContext": "hooks",
     "Preview": "preview",
@@ -47,6 +49,7 @@ _MODULES = ("errors", "hooks", "models", "providers", "utils")
 
 __all__ = [
     "SDK",
+    "Adaptive",
     "BackoffStrategy",
     "Cassette",
     "EventStream",

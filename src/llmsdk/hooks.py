@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, cast
 
 from ._core.effects import Flow, invoke
 from .errors import ConfigurationError
+from .utils.records import dataclass
 
 _METHODS = ("sdk_init", "before_request", "after_success", "after_error")
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from anyio.lowlevel import current_token
 
 from ._core.countdown import Countdown
-from ._core.decode import safe_cause, without_secrets
+from ._core.decode import safe_cause, shown_text, without_secrets
 from ._core.effects import TransportFailure
 from ._core.events import EventDecoder
 from ._io.async_driver import AsyncDriver
 from ._io.loops import close_soon
 from ._io.sync_driver import SyncDriver
 from .errors import (
+    APIConnectionError,
     ConfigurationError,
     DeadlineExceededError,
     RemoteError,
@@ -28,6 +28,7 @@ from .errors import (
     StreamTimeoutError,
 )
 from .utils.headers import masked
+from .utils.records import dataclass
 
 
 class Chunk(Protocol):
@@ -88,6 +89,8 @@ class Progress:
     def failed(self, exc: Exception) -> Exception:
         """Make the error that ends the stream of whatever was raised inside it."""
         error: Exception = self._judged(exc) if isinstance(exc, TransportFailure) else exc
+        if isinstance(error, APIConnectionError) and not error.body:
+            error.body = shown_text(self.decoder.unread, self.decoder.secrets)
         if isinstance(error, RemoteError):
             if error.partial is None:
                 error.partial = self.build()

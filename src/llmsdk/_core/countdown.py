@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 
 class Countdown(float):
@@ -16,11 +16,13 @@ class Countdown(float):
         received: Whether a byte of the reply has arrived.
         reused: Whether the connection had carried an earlier reply.
         polling: Whether only bytes that have already arrived are wanted.
+        carrier: The network stream of our own that carries the attempt, once it does.
     """
 
     received: bool
     reused: bool
     polling: bool
+    carrier: Any
     _expires_at: float
     _clock: Callable[[], float]
 
@@ -31,6 +33,7 @@ class Countdown(float):
         self.received = False
         self.reused = False
         self.polling = False
+        self.carrier = None
         return self
 
     def __reduce__(self) -> tuple[type[float], tuple[float]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from .countdown import Countdown
@@ -11,55 +10,82 @@ from .countdown import Countdown
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class _Asked:
+    """What effects have in common; plain classes, as dataclasses take twenty times as long to make."""
+
+    __slots__: tuple[str, ...] = ()
+    __hash__ = None  # type: ignore[assignment]  # the language's own way to say that equal ones may change
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)})"
+
+
+class Send(_Asked):
     """Send a request and answer with the response, its body unread."""
 
-    request: Any
-    countdown: Countdown
+    __slots__ = ("countdown", "request")
+
+    def __init__(self, request: Any, countdown: Countdown) -> None:
+        self.request = request
+        self.countdown = countdown
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(_Asked):
     """Read a response's body, decoded; `truncate` says whether to stop at `max_bytes` or to raise there."""
 
-    response: Any
-    max_bytes: int
-    countdown: Countdown
-    truncate: bool = False
+    __slots__ = ("countdown", "max_bytes", "response", "truncate")
+
+    def __init__(self, response: Any, max_bytes: int, countdown: Countdown, truncate: bool = False) -> None:
+        self.response = response
+        self.max_bytes = max_bytes
+        self.countdown = countdown
+        self.truncate = truncate
 
 
-@dataclass(frozen=True, slots=True)
-class Pull:
+class Pull(_Asked):
     """Give the next raw bytes of a body that stays open, from what the driver's `chunks` made; None at its end."""
 
-    chunks: Any
+    __slots__ = ("chunks",)
+
+    def __init__(self, chunks: Any) -> None:
+        self.chunks = chunks
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(_Asked):
     """Give a response's connection back if its body was read whole, else close it."""
 
-    response: Any
+    __slots__ = ("response",)
+
+    def __init__(self, response: Any) -> None:
+        self.response = response
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(_Asked):
     """Wait."""
 
-    seconds: float
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Invoke:
+class Invoke(_Asked):
     """Call a user's function, which may be a coroutine function where the driver is async.
 
     `wrap` is applied to the answer by the driver, so that a secret is never a bare local of any frame.
     """
 
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-    wrap: Callable[[Any], Any] | None = None
+    __slots__ = ("args", "function", "wrap")
+
+    def __init__(
+        self, function: Callable[..., Any], args: tuple[Any, ...], wrap: Callable[[Any], Any] | None = None
+    ) -> None:
+        self.function = function
+        self.args = args
+        self.wrap = wrap
 
 
 Effect = Send | Read | Pull | Close | Sleep | Invoke

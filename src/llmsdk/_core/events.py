@@ -11,11 +11,22 @@ from pydantic_core import from_json
 from ..errors import RemoteError, ReplyMeta, ResponseValidationError, SDKError, StreamInterruptedError
 from ..utils.headers import masked
 from ..utils.jsonpaths import MISSING
+from ..utils.shapes import is_object
 from ..utils.sse import EventTooLarge, Frame, SSEDecoder
 from .adapters import reader
 from .auth import Secrets
 from .body import BodyReader
-from .decode import MAX_ERROR_BODY, decode_reply, is_error, map_document, parse_json, stated_error, without_secrets
+from .decode import (
+    MAX_ERROR_BODY,
+    decode_reply,
+    is_error,
+    map_document,
+    parse_json,
+    shown_text,
+    stated_error,
+    states_error,
+    without_secrets,
+)
 from .spec import Operation, Provider
 
 _UNREADABLE = (ValidationError, ValueError, RecursionError)
@@ -52,9 +63,11 @@ class EventDecoder:
         self._route = provider.routes[operation.id]
         self._meta = meta
         self._secrets = secrets
+        self._beside = {source[2:].partition(".")[0] for source in self._route.rare_event.values()}
         self._frames = SSEDecoder(max_event_bytes)
         self._validate = reader(operation.chunk).validate_json
         self._body = BodyReader(coding, max_response_bytes)
+        self._is_coded = bool(coding)
         self._whole: BodyReader | None = None
         self._left = max_response_bytes
         self._max_response_bytes = max_response_bytes
@@ -63,6 +76,11 @@ class EventDecoder:
         self._dumb: bytes | None = b""  # what came before the first event, which may turn out to be no stream at all
         self.accumulator = operation.accumulator()
         self.done = False
+
+    @property
+    def unread(self) -> bytes:
+        """What came and makes no event: part of one, or of a reply that is no stream."""
+        return self._whole.received() if self._whole is not None else self._dumb or self._head + self._frames.pending
 
     @property
     def secrets(self) -> Secrets:
@@ -83,7 +101,7 @@ class EventDecoder:
         some = False
         parse = self._parsed if self._route.event else self._validate
         add = self.accumulator.add
-        for piece in self._body.decoded(raw):
+        for piece in self._body.decoded(raw) if self._is_coded else (raw,):
             self._left -= len(piece)
             if self._left < 0:
                 raise self._invalid(f"the stream is larger than {self._max_response_bytes} bytes", b"")
@@ -114,7 +132,7 @@ class EventDecoder:
                     if event is None:
                         continue
                 if event.__pydantic_extra__:
-                    self._check_error(event.__pydantic_extra__, data)
+                    event = self._looked_through(event, data)
                 add(event)
                 some = True
                 yield event
@@ -134,22 +152,29 @@ class EventDecoder:
             return
         if self._head and not self._begun:
             raise self._invalid("the body is not an event stream", self._head)
+        unread = self.unread
         try:
             last = self._frames.flush()
         except EventTooLarge as exc:
             raise self._too_large(exc) from None
         if last is not None and self._is_end_mark(last):
             self.done = True
-        elif self._dumb and self._dumb.lstrip()[:1] == b"{" and parse_json(self._dumb) is not MISSING:
+        elif self._dumb and self._is_reply(self._dumb):
             yield self._synthesized(self._dumb)  # JSON that calls itself a stream
             return
         self._check_choices()
-        if not (self.done or self.accumulator.finished or self._route.ends_with_connection):
+        may_end = self._route.ends_with_connection and self._dumb is None and not unread
+        if not (self.done or self.accumulator.finished or may_end):
             raise StreamInterruptedError(
                 "the stream ended without finish reason and without end mark",
                 reason="truncated",
+                body=shown_text(unread, self._secrets),
                 meta=without_secrets(self._meta, self._secrets),
             )
+
+    def _is_reply(self, body: bytes) -> bool:
+        document = parse_json(body)
+        return is_object(document) or is_error(self._provider, document)
 
     def _rare(self, frame: Frame) -> Any | None:
         """Read a frame that is named or short; None for the end mark and for what says nothing."""
@@ -173,9 +198,15 @@ class EventDecoder:
             return map_document(self._route.event, self._operation.chunk or dict, from_json(data))
         return self._validate(data)
 
-    def _check_error(self, extra: dict[str, Any], data: bytes) -> None:
-        if is_error(self._provider, extra):
+    def _looked_through(self, event: Any, data: bytes) -> Any:
+        """Look at fields that are not ours: they may say that it is an error, or hold what the dialect puts there."""
+        if states_error(self._provider, event):
             raise self._stated(parse_json(data))
+        return event if self._beside.isdisjoint(event.__pydantic_extra__) else self._mapped(parse_json(data))
+
+    def _mapped(self, document: Any) -> Any:
+        mapping = {**self._route.event, **self._route.rare_event}
+        return map_document(mapping, self._operation.chunk or dict, document)
 
     def _second_look(self, data: bytes) -> Any:
         """Read an event that is no plain match: broken UTF-8, or an error in a shape of its own."""
@@ -184,7 +215,7 @@ class EventDecoder:
             raise self._stated(document)
         if document is not MISSING:
             try:
-                return map_document(self._route.event, self._operation.chunk or dict, document)
+                return self._mapped(document)
             except ValidationError as exc:
                 raise self._invalid(f"an event is not what was asked for{_place(exc)}", data) from None
         raise self._invalid("an event is not valid JSON", data)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Self, cast
 
 import aiohttp
+import httpx
+import yarl
 from aiohttp.client_proto import ResponseHandler
 
 from .._core.countdown import Countdown
 from ..errors import ConfigurationError
 from ..utils.headers import Headers
+from .connections import proxy_of
 from .network import CONNECT_S
-from .shards import proxy_of
 from .tls import shared_context
 from .transport import OwnRequest
 
 _IDLE_S = 30.0
 _MAX_FIELD = 1 << 16  # of a status line or header; httpcore's bound is of the same size
+_LARGE_BODY = 1 << 20
 _END_OF_HEAD = b"\r\n\r\n"
 _OWN_HEADERS = (b"host", b"content-length")  # aiohttp writes them itself
 
@@ -68,27 +72,66 @@ class _Response(aiohttp.ClientResponse):
 
 
 class _Pieces:
-    """The bytes of a body as they arrive."""
+    """The bytes of a body as they arrive, each within what the countdown leaves.
 
-    def __init__(self, content: aiohttp.StreamReader) -> None:
+    One timer watches all reads, since one for each would cost more than a read.
+    """
+
+    def __init__(self, content: aiohttp.StreamReader, countdown: Countdown) -> None:
         self._content = content
+        self._countdown = countdown
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_reading = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
+        self._watch()
+        self._is_reading = True
         try:
             piece = await self._content.readany()
-        except Exception:
+        except Exception as exc:
             # aiohttp raises at once; what had arrived before belongs to the caller all the same.
             held: Any = getattr(self._content, "_buffer", None)
+            if not held and isinstance(exc, RuntimeError):  # what it says of a session that was closed meanwhile
+                raise aiohttp.ClientConnectionError(str(exc)) from exc
             if not held:
                 raise
             piece = b"".join(held)
             held.clear()
+        finally:
+            self._is_reading = False
         if not piece:
+            self.stop()
             raise StopAsyncIteration
         return piece
+
+    def _watch(self) -> None:
+        """Have the timer ring no later than the limit of this read."""
+        left = self._countdown.left()
+        if left <= 0:
+            raise TimeoutError("the time for this attempt is over")
+        at = self._loop.time() + left
+        if self._timer is None or at < self._timer.when():
+            self.stop()
+            self._timer = self._loop.call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if not self._is_reading:
+            return
+        if self._countdown.left() > 0:
+            self._watch()
+        else:
+            self._content.set_exception(TimeoutError("nothing came in time"))
+
+    def stop(self) -> None:
+        """Take the timer back."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class AiohttpReply:
@@ -96,8 +139,9 @@ class AiohttpReply:
 
     is_stream_consumed = False
 
-    def __init__(self, response: aiohttp.ClientResponse, request: Any) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, request: Any, countdown: Countdown) -> None:
         self._response = response
+        self._pieces = _Pieces(response.content, countdown)
         self.status_code = response.status
         self.headers = Headers(response.raw_headers)
         self.reason_phrase = response.reason or ""
@@ -106,21 +150,27 @@ class AiohttpReply:
 
     def aiter_raw(self) -> AsyncIterator[bytes]:
         """Iterate the body as it arrives."""
-        return _Pieces(self._response.content)
+        return self._pieces
+
+    def release_now(self) -> bool:
+        """Give the connection back, if the body has come whole; whether it has."""
+        self._pieces.stop()
+        if not self._response.content.at_eof():
+            return False
+        self._response.release()
+        return True
 
     async def aclose(self) -> None:
         """Give the connection back where the body has come whole, else close it; may be called again."""
-        if self._response.content.at_eof():
-            self._response.release()
-        else:
+        if not self.release_now():
             self._response.close()
+            await asyncio.sleep(0)  # the event loop closes the socket in its next turn
 
 
 class AiohttpTransport:
     """One aiohttp session; it belongs to the event loop in which it is first used."""
 
-    # aiohttp takes a limit per request, not one that moves with the bytes: the driver watches the time.
-    is_watched = True
+    can_poll = False
 
     def __init__(self) -> None:
         try:
@@ -140,22 +190,19 @@ class AiohttpTransport:
         """
         session = self._session or self._open()
         _under_way.set(request.countdown)
-        response = await session.request(
-            request.method,
-            str(request.url),
-            headers=[
-                (name.decode("ascii"), value.decode("latin-1"))
-                for name, value in request.headers
-                if name.lower() not in _OWN_HEADERS
-            ],
-            data=request.content,
-            allow_redirects=False,
-            ssl=shared_context() if request.url.scheme == "https" else True,
-            # Its own reading of the environment goes through a thread at every request.
-            proxy=self._proxy(request.url.scheme, request.url.host),
-            trace_request_ctx=request.countdown,
-        )
-        return AiohttpReply(response, shown)
+        async with asyncio.timeout(request.countdown.left()):
+            response = await session.request(
+                request.method,
+                _url_of(request.url),
+                headers=_headers_of(request),
+                data=_body_of(request.content),
+                allow_redirects=False,
+                ssl=shared_context() if request.url.scheme == "https" else True,
+                # Its own reading of the environment goes through a thread at every request.
+                proxy=self._proxy(request.url.scheme, request.url.host),
+                trace_request_ctx=request.countdown,
+            )
+        return AiohttpReply(response, shown, request.countdown)
 
     def _proxy(self, scheme: str, host: str) -> str | None:
         key = (scheme, host)
@@ -187,6 +234,25 @@ class AiohttpTransport:
             trace_configs=[traces],
         )
         return self._session
+
+
+@lru_cache(maxsize=256)
+def _url_of(url: httpx.URL) -> yarl.URL:
+    """Parse a URL as aiohttp takes it; an application calls few of them, many times."""
+    return yarl.URL(str(url))
+
+
+def _body_of(content: bytes | None) -> bytes | io.BytesIO | None:
+    """Have a large body written piece by piece; aiohttp warns of one that would hold up the event loop."""
+    return io.BytesIO(content) if content is not None and len(content) >= _LARGE_BODY else content
+
+
+def _headers_of(request: OwnRequest) -> list[tuple[str, str]]:
+    return [
+        (name.decode("ascii"), value.decode("latin-1"))
+        for name, value in request.headers
+        if name.lower() not in _OWN_HEADERS
+    ]
 
 
 async def _note_reuse(session: Any, context: Any, params: Any) -> None:

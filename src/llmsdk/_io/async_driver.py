@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar, assert_never, cast
 
 import anyio
@@ -14,6 +13,7 @@ from .._core.auth import Secret
 from .._core.body import BodyReader
 from .._core.countdown import Countdown
 from .._core.effects import Close, Effect, Flow, Invoke, Pull, Read, Send, Sleep
+from ..utils.records import dataclass
 from .client import build_own, build_shown, build_with, own_of, refuse_offline, shown
 from .failures import translate
 from .loops import close_soon, is_over
@@ -75,7 +75,7 @@ class AsyncDriver:
         # A player of recordings refuses by itself, once it really has to send.
         self._may_not_send = getattr(client, "refuses_offline", None) is True
         self._make_transport = make_transport
-        self._is_watched = client is not None or getattr(make_transport, "is_watched", False)
+        self._can_poll = client is None and getattr(make_transport, "can_poll", True)
         self._loops: dict[object, _OfLoop] = {}
 
     def build(
@@ -134,7 +134,7 @@ class AsyncDriver:
     @property
     def can_poll(self) -> bool:
         """Whether a read can be asked for bytes that have already arrived, and no others."""
-        return not self._is_watched
+        return self._can_poll
 
     async def release(self, response: Any, iterator: AsyncIterator[bytes] | None = None) -> None:
         """Close a response, whatever happens to the task meanwhile.
@@ -142,6 +142,9 @@ class AsyncDriver:
         Args:
             iterator: Of its body, where there is one that may not have come to its end.
         """
+        release_now = getattr(response, "release_now", None)
+        if release_now is not None and release_now():
+            return
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_S):
             await response.aclose()
             # Async generators left half-way are warned of by trio; inside a closed response they end at once.
@@ -186,7 +189,7 @@ class AsyncDriver:
         if not self._may_not_send:
             refuse_offline(request.url)
         try:
-            if not self._is_watched:
+            if self._client is None:
                 return await self._handle(request)
             with anyio.fail_after(max(0.0, effect.countdown.left())):
                 return await self._handle(request)
@@ -221,8 +224,8 @@ class AsyncDriver:
         return body.finish()
 
     async def next_chunk(self, iterator: AsyncIterator[bytes], countdown: Countdown) -> bytes | None:
-        """Read the next piece; our default transport obeys the countdown by itself, others are watched."""
-        if not self._is_watched:
+        """Read the next piece; our own transports obey the countdown by themselves, supplied clients are watched."""
+        if self._client is None:
             return await anext(iterator, None)
         with anyio.fail_after(max(0.0, countdown.left())):
             return await anext(iterator, None)

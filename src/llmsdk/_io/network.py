@@ -43,6 +43,7 @@ class _Traffic:
     def _writing(self, timeout: float | None) -> None:
         if isinstance(timeout, Countdown):
             timeout.reused = self._carried
+            timeout.carrier = self
 
     def _received(self, timeout: float | None, data: bytes) -> bytes:
         if data:
@@ -52,11 +53,16 @@ class _Traffic:
         return data
 
     def _read_left(self, timeout: float | None, stream: Any) -> float | None:
-        if isinstance(timeout, Countdown) and timeout.polling:
+        if not isinstance(timeout, Countdown):
+            return timeout
+        if timeout.polling:
             if stream.get_extra_info("is_readable"):
                 return _POLL_S
             raise httpcore.ReadTimeout("nothing more has arrived")
-        return _left(timeout, httpcore.ReadTimeout)
+        left = timeout.left()  # not by _left(): one call less for every chunk of a stream
+        if left <= 0:
+            raise httpcore.ReadTimeout("the time for this attempt is over")
+        return left
 
 
 class Stream(_Traffic, httpcore.NetworkStream):

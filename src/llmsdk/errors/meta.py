@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
+from ..utils.records import dataclass
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Attempt:
     """One send of a call.
 

@@ -63,6 +63,7 @@ class LogprobsFold:
     def __init__(self) -> None:
         self._lists: dict[str, list[Any]] = {}
         self._others: dict[str, Any] = {}
+        self._scalars: list[Any] = []
         self.seen = False
 
     def add(self, logprobs: Any) -> None:
@@ -76,10 +77,10 @@ class LogprobsFold:
                     self._take(name, value)
         elif is_list(logprobs):
             self._take("content", logprobs)
-        elif isinstance(logprobs, int | float):
-            self._take("token_logprobs", [logprobs])
         elif isinstance(logprobs, BaseModel | dict):
             self._others = dict(cast("dict[str, Any]", logprobs))
+        else:
+            self._scalars.append(logprobs)
 
     def _take(self, name: str, value: Any) -> None:
         if is_list(value):
@@ -87,11 +88,18 @@ class LogprobsFold:
         else:
             extend(self._others, name, value)
 
-    def build(self) -> dict[str, Any] | None:
-        """Give the fields of the whole; None where there were only nulls."""
+    def build(self) -> Any:
+        """Give the fields of the whole, or what came in their place; None where there were only nulls."""
         if not self.seen:
             return None
-        return {**self._others, **{name: list(items) for name, items in self._lists.items()}}
+        whole = {**self._others, **{name: list(items) for name, items in self._lists.items()}}
+        scalars = self._scalars
+        if len(scalars) == 1 and not whole:
+            return scalars[0]  # as in the unstreamed reply; several are one per token
+        if scalars:
+            known = whole.get("token_logprobs")
+            whole["token_logprobs"] = [*(known if is_list(known) else ()), *scalars]
+        return whole
 
 
 class HeadFold:

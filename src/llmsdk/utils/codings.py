@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from functools import lru_cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -328,6 +327,8 @@ def _find_zstd() -> Callable[[bytes], _Engine] | None:
 
 def _import_if_found(name: str) -> Any:
     try:
+        from importlib.util import find_spec
+
         return import_module(name) if find_spec(name) is not None else None
     except (ImportError, ValueError):  # a parent package that is missing, or a package that is broken
         return None
