@@ -18,6 +18,7 @@ from ..local.faults import Fault
 from ..local.server import LocalServer
 from ..models.images import ImageResponse
 from ..providers import OPENAI, PROVIDERS
+from .batch import batch
 from .facts import described, facts, overview
 from .screen import show
 from .setup import (
@@ -48,6 +49,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+app.add_typer(batch, name="batch")
 
 PlainOption = Annotated[bool, typer.Option("--plain", help="No Markdown, on terminals either.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON.")]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from ..utils.records import dataclass
 from .base import RemoteError
 from .meta import ReplyMeta
 

@@ -44,6 +44,21 @@ class CassetteError(ConfigurationError):
     """A cassette has no recording of a request, cannot be read or written, or has a broken line. Nothing was sent."""
 
 
+class BatchError(SDKError):
+    """A batch cannot start, or had to stop: a bad file, an output of another run, a full disk.
+
+    Attributes:
+        path, line: The file and its line that it is about, where it is about one.
+        report: What had been done, and is written; None where nothing was sent.
+    """
+
+    def __init__(self, message: str, *, path: str | None = None, line: int | None = None, report: Any = None) -> None:
+        super().__init__(message)
+        self.path = path
+        self.line = line
+        self.report = report
+
+
 class RequestValidationError(SDKError, ValueError):
     """A parameter is missing, unknown or of the wrong type. Nothing was sent.
 
@@ -157,11 +172,24 @@ class APIStatusError(RemoteError):
         self.retry_after_s = retry_after_s
 
     def __str__(self) -> str:
-        return f"{self.status_code}: {super().__str__()}"
+        outer = self.meta.status_code if self.meta else None
+        inside = f"an error object inside a {outer} reply" if outer is not None and outer < 300 else ""
+        if inside and self.status_code == outer:
+            return f"{inside}: {super().__str__()}"
+        return f"{self.status_code}{f' ({inside})' if inside else ''}: {super().__str__()}"
 
 
 class APIConnectionError(RemoteError):
-    """No reply, or not all of it, came back: refused, reset, cut. The transport's exception is `__cause__`."""
+    """No reply, or not all of it, came back: refused, reset, cut. The transport's exception is `__cause__`.
+
+    Attributes:
+        body: What had come of the reply's body, as text, the first MiB; "" where nothing had, and of a stream only what
+            makes no event, as `partial` holds the events.
+    """
+
+    def __init__(self, message: str, *, body: str = "", meta: ReplyMeta | None = None, partial: Any = None) -> None:
+        super().__init__(message, meta=meta, partial=partial)
+        self.body = body
 
 
 class APITimeoutError(APIConnectionError):
@@ -179,16 +207,18 @@ class StreamInterruptedError(APIConnectionError):
     encoding) or "idle" (nothing came for too long).
     """
 
-    def __init__(self, message: str, *, reason: str, meta: ReplyMeta | None = None, partial: Any = None) -> None:
-        super().__init__(message, meta=meta, partial=partial)
+    def __init__(
+        self, message: str, *, reason: str, body: str = "", meta: ReplyMeta | None = None, partial: Any = None
+    ) -> None:
+        super().__init__(message, body=body, meta=meta, partial=partial)
         self.reason = reason
 
 
 class StreamTimeoutError(StreamInterruptedError, APITimeoutError):
     """A stream fell silent: no byte within `timeout_ms`, or no event within `idle_timeout_ms`."""
 
-    def __init__(self, message: str, *, meta: ReplyMeta | None = None, partial: Any = None) -> None:
-        super().__init__(message, reason="idle", meta=meta, partial=partial)
+    def __init__(self, message: str, *, body: str = "", meta: ReplyMeta | None = None, partial: Any = None) -> None:
+        super().__init__(message, reason="idle", body=body, meta=meta, partial=partial)
 
 
 class ResponseValidationError(RemoteError):

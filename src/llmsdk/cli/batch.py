@@ -1,0 +1,105 @@
+"""`llmsdk batch`: many requests from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..batch.tally import BatchReport
+from ..errors import BatchError
+from .setup import (
+    FAILED,
+    INTERRUPTED,
+    MISUSED,
+    DebugOption,
+    MaxTokensOption,
+    ModelOption,
+    ServerOption,
+    Setup,
+    TemperatureOption,
+    UrlOption,
+    complain,
+    reporting,
+    say,
+)
+
+batch = typer.Typer(help="Send many requests from a file.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@batch.callback()
+def root() -> None:
+    """Send many requests from a file."""
+
+
+@batch.command("run")
+def run(
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="Requests: JSON lines, OpenAI's batch lines, .csv or .parquet.")
+    ],
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="Replies; run again, it goes on where it was.")],
+    operation: Annotated[
+        str, typer.Option("--operation", "-k", help="chat, completions, images, embeddings, or an operation's id.")
+    ] = "chat",
+    server: ServerOption = None,
+    server_url: UrlOption = None,
+    model: ModelOption = None,
+    max_tokens: MaxTokensOption = None,
+    temperature: TemperatureOption = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Most requests in flight; by default it is found out.")
+    ] = None,
+    deadline_s: Annotated[float | None, typer.Option("--deadline-s", help="Stop after so many seconds.")] = None,
+    errors: Annotated[
+        Path | None, typer.Option("--errors", help="Rows that failed; by default OUT.errors.jsonl.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="Write a report, as .json and as .html.")] = None,
+    resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Whether OUT may hold results already.")] = True,
+    strict: Annotated[bool, typer.Option("--strict", help="Send nothing if a single line is bad.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Send every row of IN and write each reply to OUT; run again, it goes on where it was."""
+    setup = Setup(server, server_url, debug)
+    options: dict[str, Any] = {
+        name: value
+        for name, value in {"model": model, "max_tokens": max_tokens, "temperature": temperature}.items()
+        if value is not None
+    }
+    with reporting(setup), setup.open() as sdk:
+        try:
+            done = sdk.batch.run(
+                source,
+                output,
+                operation=operation,
+                resume=resume,
+                limit=limit,
+                deadline_ms=None if deadline_s is None else deadline_s * 1000,
+                errors=errors,
+                report=report,
+                progress=not quiet,
+                strict=strict,
+                **options,
+            )
+        except BatchError as exc:
+            complain(f"error: {exc}")
+            if exc.report is not None:
+                complain(str(exc.report))
+            raise typer.Exit(MISUSED if exc.report is None else FAILED) from None
+        except KeyboardInterrupt as exc:
+            complain(f"interrupted: {' '.join(getattr(exc, '__notes__', ['nothing was sent']))}")
+            raise typer.Exit(INTERRUPTED) from None
+        _tell(done, as_json=as_json)
+    if not done.is_complete:
+        raise typer.Exit(FAILED)
+
+
+def _tell(report: BatchReport, *, as_json: bool) -> None:
+    say(report.as_json() if as_json else str(report))
+    if report.errors is not None:
+        classes = ", ".join(f"{name} {count:,}" for name, count in report.errors_by_class.items())
+        complain(f"failed: {report.failed:,} ({classes}); see {report.errors}; run again to try them anew")
+    if report.left:
+        complain(f"left: {report.left:,}; run again to go on")

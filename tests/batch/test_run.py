@@ -1,0 +1,386 @@
+"""Runs over files: what is written, what is sent again and what is not, and what bad input gets."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmsdk import Price, errors
+from llmsdk.batch.journal import Journal
+from llmsdk.errors import BatchError
+from llmsdk.local import LocalServer
+
+from .conftest import Folder, chat_row, read
+
+SAID = [{"role": "user", "content": "Hi"}]
+
+
+def test_every_row_has_its_reply(folder: Folder) -> None:
+    folder.write(*(chat_row(f"r{number}") for number in range(20)))
+    report = folder.run(limit=4)
+    assert (report.end, report.rows, report.succeeded, report.failed, report.left) == ("complete", 20, 20, 0, 0)
+    assert report.is_complete
+    assert folder.keys() == sorted(f"r{number}" for number in range(20))
+    for line in read(folder.output):
+        assert set(line) == {"custom_id", "key", "response", "error"}
+        assert (line["custom_id"], line["error"]) == (line["key"], None)
+        assert line["response"]["status_code"] == 200
+        assert line["response"]["request_id"].startswith("req-")
+        said = line["response"]["body"]["choices"][0]["message"]["content"]
+        assert said == f"Embedded provider: you said 'Say {line['key']}'."
+    assert sorted(path.name for path in folder.path.iterdir()) == ["in.jsonl", "out.jsonl", "out.jsonl.state.json"]
+
+
+def test_a_second_run_sends_nothing(folder: Folder) -> None:
+    folder.write(chat_row("a"), {"model": "m", "messages": SAID}, {"model": "m", "messages": SAID})
+    folder.run()
+    before = folder.output.read_bytes()
+    sent = folder.sent
+    report = folder.run()
+    assert (report.done_before, report.succeeded, folder.sent - sent) == (3, 0, 0)
+    assert report.is_complete
+    assert folder.output.read_bytes() == before
+
+
+def test_rows_that_were_added_are_sent(folder: Folder) -> None:
+    folder.write(chat_row("a"))
+    folder.run()
+    folder.write(chat_row("b"), chat_row("a"))
+    assert folder.run().succeeded == 1
+    assert folder.keys() == ["a", "b"]
+
+
+def test_options_of_the_run_fill_rows_up_and_do_not_overrule_them(folder: Folder) -> None:
+    folder.write({"messages": SAID, "custom_id": "a"}, chat_row("b", model="own"))
+    folder.run(model="given", max_tokens=9)
+    assert {(request.json["model"], request.json["max_tokens"]) for request in folder.server.requests} == {
+        ("given", 9),
+        ("own", 9),
+    }
+
+
+@pytest.mark.parametrize(
+    "operation, row, field",
+    [
+        ("completions", {"model": "m", "prompt": "Once"}, "choices"),
+        ("embeddings", {"model": "m", "input": ["a", "b"]}, "data"),
+        ("images", {"model": "m", "prompt": "a cat", "size": "8x8"}, "data"),
+    ],
+)
+def test_other_operations(folder: Folder, operation: str, row: dict[str, Any], field: str) -> None:
+    folder.write(row)
+    assert folder.run(operation=operation).is_complete
+    assert read(folder.output)[0]["response"]["body"][field]
+
+
+def test_failures_are_kept_apart_and_run_again(folder: Folder) -> None:
+    folder.write(chat_row("a"), chat_row("b"))
+    folder.server.always({"status": 400})
+    report = folder.run()
+    assert (report.succeeded, report.failed, dict(report.errors_by_class)) == (0, 2, {"BadRequestError": 2})
+    assert report.errors == str(folder.errors)
+    assert not report.is_complete
+    assert folder.output.read_bytes() == b""
+    line = next(line for line in read(folder.errors) if line["key"] == "a")
+    assert line["request"] == {name: value for name, value in chat_row("a").items() if name != "custom_id"}
+    assert line["response"]["status_code"] == 400
+    assert line["error"]["class"] == "BadRequestError"
+    assert (line["error"]["status_code"], line["error"]["attempts"], line["error"]["line"]) == (400, 1, 1)
+    folder.server.always(None)
+    assert folder.run().is_complete
+    assert folder.keys() == ["a", "b"]
+    assert not folder.errors.exists()
+
+
+def test_the_file_of_failures_is_an_input(folder: Folder) -> None:
+    folder.write(chat_row("a"), {"model": "m", "messages": SAID}, {"model": "m", "messages": SAID})
+    folder.server.always({"status": 404})
+    folder.run()
+    folder.server.always(None)
+    keys = sorted(line["key"] for line in read(folder.errors))
+    again = folder.path / "again.jsonl"
+    assert folder.run(input=folder.errors, output=again).is_complete
+    assert sorted(line["key"] for line in read(again)) == keys
+
+
+def test_what_still_fails_is_there_once(folder: Folder) -> None:
+    folder.write(chat_row("a"), chat_row("b"), b"{broken")
+    folder.server.always({"status": 404})
+    folder.run()
+    folder.server.always(None)
+    folder.server.script({"status": 404})
+    folder.run(limit=1)
+    assert sorted(line["key"] for line in read(folder.errors)) == ["a", "line:3"]
+    assert folder.keys() == ["b"]
+
+
+def test_a_passing_fault_is_repeated_within_the_run(folder: Folder) -> None:
+    folder.write(*(chat_row(f"r{number}") for number in range(6)))
+    folder.server.script({"status": 503}, {"cut_before_headers": True}, {"status": 429, "retry_after": "0"})
+    report = folder.run(limit=2)
+    assert report.is_complete
+    assert (report.requests, folder.sent) == (9, 9)
+
+
+def test_a_row_in_flight_keeps_its_idempotency_key_and_an_answered_one_gets_another(folder: Folder) -> None:
+    folder.write(chat_row("a"))
+    for fault in ({"cut_before_headers": True}, {"status": 400}, None):
+        folder.server.always(fault)
+        folder.run(retries=None)
+    cut, refused, done = (request.headers["idempotency-key"] for request in folder.server.requests)
+    assert cut == refused != done
+
+
+def test_a_broken_line_fails_alone(folder: Folder) -> None:
+    folder.write(
+        chat_row("a"), b'{"custom_id": "b"', b"", {"prompt": "x", "model": "m", "custom_id": "c"}, chat_row("d")
+    )
+    report = folder.run()
+    assert (report.rows, report.succeeded, report.failed, report.broken) == (4, 2, 2, 2)
+    assert [(line["key"], line["request"]) for line in read(folder.errors)] == [("line:2", None), ("c", None)]
+    assert read(folder.errors)[0]["error"]["message"].startswith(f"{folder.input}: line 2: not JSON at column 17")
+    assert folder.sent == 2
+
+
+def test_strict_sends_nothing_if_a_line_is_bad(folder: Folder) -> None:
+    folder.write(chat_row("a"), b"{", b"[]")
+    with pytest.raises(BatchError, match=r"in\.jsonl: line 2: not JSON .*\(and 1 more\); nothing was sent") as caught:
+        folder.run(strict=True)
+    assert (caught.value.line, caught.value.path, caught.value.report) == (2, str(folder.input), None)
+    assert folder.sent == 0
+    assert [path.name for path in folder.path.iterdir()] == ["in.jsonl"]
+
+
+def test_a_file_of_another_operation_sends_nothing(folder: Folder) -> None:
+    folder.write(*({"model": "m", "input": f"text {number}"} for number in range(3)))
+    with pytest.raises(BatchError, match=r"line 1: input: unknown .* row looks like one of embeddings\.create \(and 2"):
+        folder.run()
+    assert folder.sent == 0
+
+
+def test_a_custom_id_twice_sends_nothing(folder: Folder) -> None:
+    folder.write(chat_row("a"), chat_row("b"), chat_row("a", temperature=1.0))
+    with pytest.raises(BatchError, match=r"line 3: custom_id 'a' is that of line 1 too; give each row its own"):
+        folder.run()
+    assert folder.sent == 0
+
+
+def test_an_output_of_another_configuration_is_left_alone(folder: Folder) -> None:
+    folder.write(chat_row("a"))
+    folder.run(model="m", temperature=0.5)
+    before = folder.output.read_bytes()
+    folder.write(chat_row("a"), chat_row("b"))
+    with pytest.raises(BatchError) as caught:
+        folder.run(model="n", temperature=0.5, max_tokens=3)
+    assert str(caught.value) == (
+        f'{folder.output}: was written by a run of another configuration: model was "m" and is "n"; max_tokens was not '
+        "given and is 3; name another output, or run as before"
+    )
+    with pytest.raises(BatchError, match=r'operation was "createChatCompletion" and is "createCompletion"'):
+        folder.run(operation="completions", model="m", temperature=0.5)
+    with LocalServer() as other, pytest.raises(BatchError, match="url was"):
+        folder.run(model="m", temperature=0.5, server_url=other.url)
+    assert folder.output.read_bytes() == before
+    assert folder.run(model="m", temperature=0.5).succeeded == 1
+
+
+def test_the_side_file_holds_no_secret_and_no_prompt(folder: Folder) -> None:
+    folder.write({"model": "m", "messages": [{"role": "user", "content": "Hi"}]})
+    folder.run(
+        sdk={"api_key": "sk-placeholder"},
+        http_headers={"x-token": "placeholder-token"},
+        extra_body={"system": "a private prompt"},
+    )
+    written = folder.state.read_text() + folder.output.read_text()
+    assert not any(secret in written for secret in ("sk-placeholder", "placeholder-token", "private"))
+    assert set(json.loads(folder.state.read_text())["params"]) == {"extra_body"}
+
+
+def test_a_key_that_the_server_echoes_is_not_written(folder: Folder) -> None:
+    folder.write(chat_row("a"))
+    folder.server.always({"status": 401, "body": {"error": {"message": "bad key sk-placeholder-0123456789"}}})
+    folder.run(sdk={"api_key": "sk-placeholder-0123456789"})
+    assert "sk-placeholder-0123456789" not in folder.errors.read_text()
+    assert "bad key" in folder.errors.read_text()
+
+
+def test_an_output_without_its_side_file(folder: Folder) -> None:
+    folder.write(chat_row("a"))
+    folder.run()
+    folder.state.unlink()
+    with pytest.raises(BatchError, match=r"holds something, but .*state\.json, which says what made it, is"):
+        folder.run()
+    folder.state.write_text("{}")
+    with pytest.raises(BatchError, match="is not the side file of a batch"):
+        folder.run()
+
+
+def test_an_output_that_holds_something_else(folder: Folder) -> None:
+    folder.write(chat_row("a"), chat_row("b"))
+    folder.run()
+    with folder.output.open("a") as file:
+        file.write("a note\n")
+    with pytest.raises(BatchError, match=r"out\.jsonl: line 3: is no result of a batch"):
+        folder.run()
+
+
+def test_without_resume_results_are_not_touched(folder: Folder) -> None:
+    folder.write(chat_row("a"))
+    assert folder.run(resume=False).is_complete
+    with pytest.raises(BatchError, match=r"holds results already; resume=True goes on with it, or name another output"):
+        folder.run(resume=False)
+
+
+def test_a_torn_last_line_is_sent_again(folder: Folder) -> None:
+    folder.write(chat_row("a"), chat_row("b"))
+    folder.run(limit=1)
+    whole = folder.output.read_bytes()
+    folder.output.write_bytes(whole[:-30])
+    report = folder.run()
+    assert (report.done_before, report.succeeded) == (1, 1)
+    assert folder.keys() == ["a", "b"]
+
+
+def test_two_runs_on_one_output(folder: Folder) -> None:
+    folder.write(chat_row("a"))
+    with Journal(str(folder.output)), pytest.raises(BatchError, match="another run is writing it; wait for its end"):
+        folder.run()
+    assert folder.run().is_complete
+
+
+@pytest.mark.parametrize(
+    "given, told",
+    [
+        ({"output": "in.jsonl"}, "is input and output at once; name another file"),
+        ({"errors": "in.jsonl"}, "is input and errors at once; name another file"),
+        ({"errors": "out.jsonl"}, "is output and errors at once; name another file"),
+        ({"input": "gone.jsonl"}, "there is no such file"),
+        ({"input": "."}, "cannot be read: Is a directory"),
+        ({"output": "."}, "cannot be written: Is a directory"),
+        ({"output": "gone/out.jsonl"}, "cannot be written: No such file or directory; make its folder first"),
+    ],
+)
+def test_paths_that_cannot_be(folder: Folder, given: dict[str, str], told: str) -> None:
+    folder.write(chat_row("a"))
+    with pytest.raises(BatchError, match=told):
+        folder.run(**{name: folder.path / path for name, path in given.items()})
+    assert folder.sent == 0
+    assert [path.name for path in folder.path.iterdir()] == ["in.jsonl"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
+def test_a_folder_that_is_read_only(folder: Folder) -> None:
+    folder.write(chat_row("a"))
+    folder.path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        with pytest.raises(BatchError, match="Permission denied; name an output that can be written"):
+            folder.run()
+    finally:
+        folder.path.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    "given, kind, told",
+    [
+        ({"operation": "chatt"}, BatchError, "operation: must be one of"),
+        ({"modle": "m"}, errors.RequestValidationError, "modle: unknown parameter of chat.create; did you mean"),
+        ({"stream": True}, errors.RequestValidationError, "stream: unknown parameter"),
+        ({"limit": 0}, errors.ConfigurationError, "limit: must be an int from 1"),
+        ({"deadline_ms": -1}, errors.ConfigurationError, "deadline_ms"),
+        ({"input": 7}, errors.ConfigurationError, "input: must be a path, got int"),
+        ({"output": ""}, errors.ConfigurationError, "output: must be a path, got an empty one"),
+    ],
+)
+def test_arguments_that_cannot_be(folder: Folder, given: dict[str, Any], kind: type[Exception], told: str) -> None:
+    folder.write(chat_row("a"))
+    with pytest.raises(kind, match=told):
+        folder.run(**given)
+    assert folder.sent == 0
+    assert [path.name for path in folder.path.iterdir()] == ["in.jsonl"]
+
+
+def test_a_full_disk_stops_the_run_and_tells_what_is_done(folder: Folder) -> None:
+    folder.write(chat_row("a"))
+    folder.output.symlink_to("/dev/full")
+    with pytest.raises(BatchError, match="cannot be written: No space left on device; make room, and run") as caught:
+        folder.run()
+    report = caught.value.report
+    assert (report.end, report.succeeded, report.left) == ("stopped", 0, 1)
+    folder.output.unlink()
+    assert folder.run().is_complete
+
+
+# anyio's own, where a task is cancelled before a connection of its was begun.
+@pytest.mark.filterwarnings("ignore:coroutine 'connect_tcp:RuntimeWarning")
+def test_a_disk_that_fills_up_keeps_whole_lines(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.write(*(chat_row(f"r{number}") for number in range(8)))
+    room = 1500
+    really = os.write
+
+    def write(descriptor: int, data: bytes) -> int:
+        if not (folder.output.exists() and os.path.samestat(os.fstat(descriptor), folder.output.stat())):
+            return really(descriptor, data)
+        left = room - os.fstat(descriptor).st_size
+        if left <= 0:
+            raise OSError(28, "No space left on device")
+        return really(descriptor, data[:left])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", write)
+        with pytest.raises(BatchError, match="No space left on device") as caught:
+            folder.run(limit=2)
+    done = folder.keys()
+    assert 0 < len(done) < 8
+    assert caught.value.report.succeeded == len(done)
+    sent = folder.sent
+    assert folder.run().is_complete
+    assert folder.keys() == sorted(f"r{number}" for number in range(8))
+    assert folder.sent - sent == 8 - len(done)
+
+
+def test_a_deadline_leaves_rows_for_the_next_run(folder: Folder) -> None:
+    folder.write(*(chat_row(f"r{number}") for number in range(30)))
+    folder.server.always({"delay_s": 0.05})
+    report = folder.run(limit=2, deadline_ms=300)
+    assert report.end == "deadline"
+    assert report.left > 0
+    assert report.succeeded + report.failed + report.left == 30
+    folder.server.always(None)
+    assert folder.run().is_complete
+    assert folder.keys() == sorted(f"r{number}" for number in range(30))
+
+
+def test_prices_and_tokens_are_summed(folder: Folder) -> None:
+    folder.write(chat_row("a"), chat_row("b"))
+    report = folder.run(sdk={"prices": {"m": Price(input_per_million=1.0, output_per_million=2.0)}})
+    bodies = [line["response"]["body"]["usage"] for line in read(folder.output)]
+    assert report.total_tokens == sum(usage["total_tokens"] for usage in bodies) > 0
+    assert report.cost == pytest.approx((report.prompt_tokens + 2 * report.completion_tokens) / 1e6)
+
+
+def test_a_report_is_written_as_json_and_as_a_page(folder: Folder) -> None:
+    folder.write(*(chat_row(f"<r{number}>") for number in range(5)), b"{")
+    report = folder.run(report=folder.path / "report.html")
+    told = json.loads((folder.path / "report.json").read_text())
+    assert (told["succeeded"], told["broken"], told["is_complete"]) == (5, 1, False)
+    assert set(told["latency_ms"]) == {"mean", "p50", "p90", "p99", "max"}
+    assert sum(count for _, count in told["histogram"]) == sum(told["timeline"]["done"]) == 5
+    page = (folder.path / "report.html").read_text()
+    assert page == report.as_html()
+    assert page.count("<svg") == 2
+    assert "RequestValidationError" in page
+    assert "http" not in page.replace("http://127.0.0.1", "")
+    assert "<script" not in page
+
+
+def test_an_empty_input_is_done_at_once(folder: Folder) -> None:
+    folder.write()
+    report = folder.run(report=folder.path / "r")
+    assert (report.rows, report.is_complete) == (0, True)
+    assert (folder.path / "r.html").exists()
+    assert Path(folder.output).read_bytes() == b""
