@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._core.effects import Flow, close, pull
 from ._core.failover import Leg, first_that_answers
-from ._core.flow import BuildRequest
+from ._core.flow import BuildRequest, Call
 from ._runner import Plan
 from .errors import Attempt, ConfigurationError
 from .failover import Failover
@@ -32,12 +32,16 @@ class Shared:
     Attributes:
         started: When the call began, by the monotonic clock.
         state: What hooks keep from one attempt to the next.
+        earlier: Attempts that were made before this one, where the waits between them are the caller's.
+        call: The request that was sent last.
     """
 
     started: float
     idempotency_key: str = field(default_factory=lambda: str(uuid.uuid4()))
     attempts: list[Attempt] = field(default_factory=list[Attempt])
     state: dict[str, Any] = field(default_factory=dict[str, Any])
+    earlier: int = 0
+    call: Call | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,11 @@ class Relay:
         runner: Runner,
         failover: Failover,
         finish: Finish | None,
+        shared: Shared | None = None,
     ) -> None:
         self._runner = runner
         self._failover = failover
-        shared = Shared(runner.env.clock())
+        shared = shared or Shared(runner.env.clock())
         self.plans = [
             Plan(operation, args, runner, finish, Stop(provider, failover, shared)) for provider in failover.servers
         ]

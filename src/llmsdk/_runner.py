@@ -9,13 +9,12 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ._core.auth import KeySource, Secret
 from ._core.decode import decode_reply
 from ._core.encode import Extras, encode
 from ._core.events import EventDecoder, fold_whole
-from ._core.fetch import Resolve, fetch
 from ._core.flow import BuildRequest, Call, Env, Received, exchange
 from ._core.paging import paged
 from ._core.spec import Operation
@@ -34,23 +33,27 @@ from .config import (
 from .errors import ConfigurationError, ReplyMeta, RequestValidationError, SDKError
 from .hooks import HookContext
 from .options import CALL_OPTIONS, STREAM_OPTIONS
-from .preview import Preview
 from .providers import PROVIDERS
 from .utils.codings import accepted_codings
+from .utils.urls import path_text
 
 if TYPE_CHECKING:
     from ._core.effects import Flow
     from ._core.failover import Bench
+    from ._core.fetch import Resolve
     from ._io.async_driver import AsyncDriver
     from ._io.drivers import Drivers
     from ._io.sync_driver import SyncDriver
-    from ._relay import Relay, Stop
+    from ._relay import Relay, Shared, Stop
+    from ._transfers import Tools
     from .observers import Observed
+    from .preview import Preview
     from .streaming import Progress
     from .usage import Meter, Pending, UsageTotals
 
 _USER_AGENT = f"llmsdk-python/{__version__} python/{sys.version_info.major}.{sys.version_info.minor}"
 _KEY_HEADERS = frozenset({"api-key", "x-api-key", "proxy-authorization", "cookie"})
+T = TypeVar("T")
 Finish = Callable[[Any, str], None]
 _ENV = Env(clock=time.monotonic, jitter=random.random)
 _MAX_PENDING = 1000  # usages of replies kept until somebody asks for their sum
@@ -76,14 +79,25 @@ class Runner:
             self._usual = resolve(self.config, None, None, self.drivers.embedded_url)
         return self._usual
 
-    def call(self, operation: Operation, args: Mapping[str, Any], finish: Finish | None = None) -> Any:
-        """Do an operation and wait for it; `finish` is given each reply together with the server's URL."""
+    def call(
+        self,
+        operation: Operation,
+        args: Mapping[str, Any],
+        finish: Finish | None = None,
+        shared: Shared | None = None,
+    ) -> Any:
+        """Do an operation and wait for it.
+
+        Args:
+            finish: Given each reply together with the server's URL.
+            shared: What this call has in common with those that tried the same before.
+        """
         if self.config.hooks.has_async:
             raise ConfigurationError(
                 "hooks: one of them is async, and a sync call cannot wait for it; call the _async method instead"
             )
         driver = self.drivers.sync()
-        plan = self._route(operation, args, finish)
+        plan = self._route(operation, args, finish, shared)
         if not self.config.observers:
             return self._perform(plan, driver)
         with self._observe(operation, plan, args) as observed:
@@ -103,10 +117,16 @@ class Runner:
 
         return EventStream[Any, Any](begun, driver)
 
-    async def call_async(self, operation: Operation, args: Mapping[str, Any], finish: Finish | None = None) -> Any:
-        """Do an operation and await it; `finish` is given each reply together with the server's URL."""
+    async def call_async(
+        self,
+        operation: Operation,
+        args: Mapping[str, Any],
+        finish: Finish | None = None,
+        shared: Shared | None = None,
+    ) -> Any:
+        """Do an operation and await it; the arguments are those of `call`."""
         driver = self.drivers.asynchronous()
-        plan = self._route(operation, args, finish)
+        plan = self._route(operation, args, finish, shared)
         if not self.config.observers:
             return await self._perform_async(plan, driver)
         with self._observe(operation, plan, args) as observed:
@@ -125,6 +145,33 @@ class Runner:
         from .streaming import EventStreamAsync
 
         return EventStreamAsync[Any, Any](begun, driver)
+
+    def transfer(self, plan: Plan, args: Mapping[str, Any], flow: Callable[[Tools], Flow[T]]) -> T:
+        """Do what takes a flow of its own: a file up or down, a wait."""
+        from ._transfers import Tools
+
+        if self.config.hooks.has_async:
+            raise ConfigurationError(
+                "hooks: one of them is async, and a sync call cannot wait for it; call the _async method instead"
+            )
+        driver = self.drivers.sync()
+        with self._observe(plan.operation, plan, args) as observed:
+            result = driver.run(flow(Tools(driver.build, driver.chunks, socket.getaddrinfo, _here)))
+            observed.begun(result)
+            return result
+
+    async def transfer_async(self, plan: Plan, args: Mapping[str, Any], flow: Callable[[Tools], Flow[T]]) -> T:
+        """Do what takes a flow of its own, and await it."""
+        import anyio
+        from anyio.to_thread import run_sync
+
+        from ._transfers import Tools
+
+        driver = self.drivers.asynchronous()
+        with self._observe(plan.operation, plan, args) as observed:
+            result = await driver.run(flow(Tools(driver.build, driver.chunks, anyio.getaddrinfo, run_sync)))
+            observed.begun(result)
+            return result
 
     def _observe(self, operation: Operation, plan: Plan | Relay, args: Mapping[str, Any]) -> Observed:
         """Tell the observers that a call starts."""
@@ -155,6 +202,8 @@ class Runner:
         return await driver.run(self._fetch(url, home, driver.build, anyio.getaddrinfo, allow_private))
 
     def _fetch(self, url: str, home: str, build: BuildRequest, resolve: Resolve, allow_private: bool) -> Flow[bytes]:
+        from ._core.fetch import fetch
+
         return fetch(
             url,
             build=build,
@@ -171,19 +220,21 @@ class Runner:
         plan = self._route(operation, args, None)
         return (plan if isinstance(plan, Plan) else plan.plans[0]).preview()
 
-    def _route(self, operation: Operation, args: Mapping[str, Any], finish: Finish | None) -> Plan | Relay:
+    def _route(
+        self, operation: Operation, args: Mapping[str, Any], finish: Finish | None, shared: Shared | None = None
+    ) -> Plan | Relay:
         """Make the request of a call, or those of one that may go to several servers."""
         default = self.config.failover
         if default is None and "failover" not in args:
-            return Plan(operation, args, self, finish)
+            return Plan(operation, args, self, finish, shared=shared)
         from ._relay import Relay, find_failover
 
         # What one server has to show, such as its list of models, is not what another has.
-        failover = find_failover(args, default if operation.method == "POST" else None)
+        failover = find_failover(args, default if operation.method == "POST" and not operation.is_stored else None)
         args = {name: value for name, value in args.items() if name != "failover"}
         if failover is None:
-            return Plan(operation, args, self, finish)
-        return Relay(operation, args, self, failover, finish)
+            return Plan(operation, args, self, finish, shared=shared)
+        return Relay(operation, args, self, failover, finish, shared)
 
     @property
     def bench(self) -> Bench:
@@ -221,11 +272,13 @@ class Plan:
         runner: Runner,
         finish: Finish | None = None,
         stop: Stop | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self.finish = finish
         self.operation = operation
         self.config = runner.config
-        self.shared = None if stop is None else stop.shared
+        self._is_stop = stop is not None
+        self.shared = shared if stop is None else stop.shared
         self.observed: Observed | None = None
         self.started = _ENV.clock() if self.shared is None else self.shared.started
         options, params = _split(operation, args)
@@ -237,12 +290,13 @@ class Plan:
             params = stop.renamed(params)
         if self.config.track_usage and params.get("stream"):
             params = self._asking_for_usage(params)
-        self._model = params.get("model")
+        model: Any = params.get("model")
+        self._model = str.__str__(model) if isinstance(model, str) else None
         self._runner = runner
         self._tracked = () if runner.meter is None else runner.meter.active()
         url_params = dict(self.config.url_params)
         if options.get("organization_id") is not None:
-            url_params["organization_id"] = options["organization_id"]
+            url_params["organization_id"] = _organization(options["organization_id"])
         self.encoded = encode(
             operation,
             self.target.provider,
@@ -256,6 +310,11 @@ class Plan:
         if stop is None:
             self._warn_of_dropped()
         self.timeout_s = checked_ms(options.get("timeout_ms", self.config.timeout_ms), "timeout_ms") / 1000
+        if "idle_timeout_ms" in options and params.get("stream") is None:
+            raise RequestValidationError(
+                "idle_timeout_ms: bounds the silence of a stream, and this call is none; pass stream=True with it",
+                param="idle_timeout_ms",
+            )
         idle_ms = checked_ms(options.get("idle_timeout_ms", DEFAULT_IDLE_TIMEOUT_MS), "idle_timeout_ms")
         self.idle_s = idle_ms / 1000
         deadline_ms = options.get("deadline_ms")
@@ -265,7 +324,7 @@ class Plan:
         """Make the flow of the call."""
         if self.observed is not None:
             self.observed.at_server(self.target.provider.name, self.target.base_url, self._model)
-        if self.shared is not None:
+        if self._is_stop:
             self._warn_of_dropped()  # only now: most calls never come to their second server
         self.call = call = self._call(build)
         page = self.target.provider.routes[self.operation.id].page
@@ -287,13 +346,13 @@ class Plan:
         except SDKError as exc:
             # The frames below hold what the server sent, which may be anything, an echo of the key too.
             raise exc.with_traceback(None) from exc.__cause__
-        if self.operation.method == "POST":
+        if self.operation.method == "POST" and not self.operation.is_stored:
             self.count(getattr(reply, "usage", None))
         return self.finished(reply, received[0].meta)
 
     def count(self, usage: Any) -> None:
         """Take the token counts of the reply, or of the stream at its end."""
-        self._runner.count(self.target.provider.name, str(self._model or ""), usage, self._tracked)
+        self._runner.count(self.target.provider.name, self._model or "", usage, self._tracked)
 
     def _asking_for_usage(self, params: dict[str, Any]) -> dict[str, Any]:
         """Add what makes the server's streams report usage; what the caller said of it himself stands."""
@@ -325,9 +384,13 @@ class Plan:
 
     def preview(self) -> Preview:
         """Show the request."""
+        from .preview import Preview
+
         encoded = self.encoded
         content, headers, key = self._content_headers_key()
-        shown = {name: value for name, value in headers if name != "idempotency-key"}
+        shown = {name: "***" if name in _KEY_HEADERS else value for name, value in headers}
+        if "idempotency-key" not in self._given_headers():
+            shown.pop("idempotency-key", None)  # one that is made anew for every call
         if key is not None:
             shown["authorization"] = key.form.format(api_key="***")
         body: Any = None
@@ -367,11 +430,16 @@ class Plan:
         if self.shared is not None:
             call.attempts = self.shared.attempts
             call.context.state = self.shared.state
+            call.earlier = self.shared.earlier
+            self.shared.call = call
         return call
+
+    def _given_headers(self) -> dict[str, str]:
+        return {**self.config.http_headers, **checked_headers(self.options.get("http_headers"))}
 
     def _content_headers_key(self) -> tuple[bytes | None, list[tuple[str, str]], KeySource | None]:
         encoded = self.encoded
-        given = {**self.config.http_headers, **checked_headers(self.options.get("http_headers"))}
+        given = self._given_headers()
         own = {
             "accept": "text/event-stream, application/json" if encoded.stream else "application/json",
             "accept-encoding": accepted_codings(),
@@ -438,12 +506,25 @@ def _split(operation: Operation, args: Mapping[str, Any]) -> tuple[dict[str, Any
     if operation.request_name is not None and operation.request_name in params:
         params = _from_object(operation, params)
     if model_id is not None:
-        if params.get("model", model_id) != model_id:
+        if "model" in params and _differ(params["model"], model_id):
             raise RequestValidationError(
                 "model_id: differs from model; give one of them, or the same value", param="model_id"
             )
         params["model"] = model_id
     return options, params
+
+
+def _organization(value: Any) -> str:
+    """Check it for every server: that most have no place for it is no reason to take anything."""
+    try:
+        return path_text(value)
+    except ValueError as exc:
+        raise RequestValidationError(f"organization_id: {exc}", param="organization_id") from None
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Compare two values of which only strings will do; what is none is refused later."""
+    return type(one) is not type(other) or (isinstance(one, str) and one != other)
 
 
 _BESIDE_OBJECT = frozenset({"model", "customization_id", "stream"})
@@ -461,9 +542,13 @@ def _from_object(operation: Operation, params: dict[str, Any]) -> dict[str, Any]
     for other, value in params.items():
         if other not in _BESIDE_OBJECT:
             raise RequestValidationError(f"{other}: cannot be mixed with {name}; put it into {name}", param=other)
-        if other != "stream" and fields.get(other, value) != value:
+        if other != "stream" and other in fields and _differ(fields[other], value):
             raise RequestValidationError(f"{other}: differs from {name}[{other!r}]; give one of them", param=other)
     return {**fields, **params}
+
+
+def _here(function: Callable[..., Any], *args: Any) -> Any:
+    return function(*args)
 
 
 def _mapping(options: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:

@@ -19,10 +19,13 @@ from .utils.shapes import is_mapping
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from .batch.run import Batch
+    from .batches import Batches
     from .catalog import Models
     from .chat import Chat
     from .completions import Completions
     from .embeddings import Embeddings
+    from .files import Files
     from .images import Images
     from .usage import UsageTotals
 
@@ -95,6 +98,27 @@ class SDK:
 
         return Models(self._runner)
 
+    @cached_property
+    def batch(self) -> Batch:
+        """Many requests from a file, their replies into a file."""
+        from .batch.run import Batch
+
+        return Batch(self._runner)
+
+    @cached_property
+    def files(self) -> Files:
+        """Files that a server keeps."""
+        from .files import Files
+
+        return Files(self._runner)
+
+    @cached_property
+    def batches(self) -> Batches:
+        """Batches that a server works off by itself."""
+        from .batches import Batches
+
+        return Batches(self._runner)
+
     @property
     def usage(self) -> UsageTotals:
         """Token counts of all calls so far, per server and model, and their cost where `prices` are set."""
@@ -119,6 +143,7 @@ class SDK:
         await self._drivers.aclose()
 
     def __enter__(self) -> Self:
+        self._check_open()
         return self
 
     def __exit__(
@@ -127,12 +152,17 @@ class SDK:
         self.close()
 
     async def __aenter__(self) -> Self:
+        self._check_open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    def _check_open(self) -> None:
+        if self._drivers.closed:
+            raise ConfigurationError("the SDK is closed; make a new one, and enter it before it is closed")
 
     def __del__(self) -> None:
         drivers = getattr(self, "_drivers", None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
@@ -24,6 +25,7 @@ from ..errors import (
 from ..errors.status import SDKDefaultError
 from ..hooks import HookContext, Hooks
 from ..utils.headers import Headers, masked
+from ..utils.records import dataclass
 from ..utils.retries import (
     RetryBudget,
     RetryConfig,
@@ -34,7 +36,7 @@ from ..utils.retries import (
 from ..utils.urls import origin
 from .auth import KeySource, Secret, Secrets
 from .countdown import Countdown
-from .decode import MAX_ERROR_BODY, decode_error, rate_limit, request_id, safe_cause, without_secrets
+from .decode import MAX_ERROR_BODY, decode_error, rate_limit, request_id, safe_cause, shown_text, without_secrets
 from .effects import Flow, TransportFailure, close, read, send, sleep
 from .encode import Encoded
 from .spec import Provider
@@ -42,6 +44,7 @@ from .spec import Provider
 _ERROR_BODY_WAIT_S = 5.0  # the status is known by then; a body that stalls is not worth a caller's timeout
 _MAX_REDIRECTS = 5
 _MAX_URL = 1 << 15  # clients refuse URLs of twice that length with errors of their own
+_MAX_SHOWN_URL = 500
 _MAX_STALE = 8  # kept-alive connections in a row that may turn out to be closed, before it counts as a failure
 
 
@@ -80,6 +83,10 @@ class Call:
         headers: What every attempt carries, without the key.
         rebuild: Makes a response that has been read readable for hooks.
         deadline: Moment of the clock when everything must be over; None without one.
+        earlier: Attempts that were made before, by a caller that waits between them itself.
+        failed: The failure that ended the call, for such a caller.
+        countdown: Of the attempt under way.
+        expects: Statuses from 300 on that are no failure, such as the redirect to a storage.
     """
 
     encoded: Encoded
@@ -98,6 +105,10 @@ class Call:
     log: Callable[..., None] | None = None
     secrets: Secrets = field(default_factory=Secrets)
     attempts: list[Attempt] = field(default_factory=list[Attempt])
+    earlier: int = 0
+    failed: Failed | None = None
+    countdown: Countdown | None = None
+    expects: tuple[int, ...] = ()
 
 
 @dataclass(slots=True, repr=False)
@@ -113,7 +124,7 @@ class Received:
 
 
 @dataclass(slots=True)
-class _Failed:
+class Failed:
     """An attempt that did not bring a reply."""
 
     error: Exception
@@ -130,7 +141,7 @@ def exchange(call: Call, hooks: Hooks, env: Env) -> Flow[Received]:
     """
     started = env.clock()
     stale = 0
-    number = 0
+    number = call.earlier
     while True:
         number += 1
         outcome = yield from _attempt(call, hooks, env, started, number)
@@ -140,15 +151,16 @@ def exchange(call: Call, hooks: Hooks, env: Env) -> Flow[Received]:
         if outcome.stale and stale < _MAX_STALE and _may_retry(call) and outcome.retryable:
             stale += 1  # nothing is wrong with the service: the next connection, at once and at no cost
             continue
-        delay = _delay(call, outcome, number - stale, env, started)
+        delay = _delay(call, outcome, number - call.earlier - stale, env, started)
         if delay is None:
+            call.failed = outcome
             raise outcome.error
         if call.log is not None:
             call.log("retrying in %.3f s after %s", delay, type(outcome.error).__name__)
         yield from sleep(delay)
 
 
-def _delay(call: Call, failed: _Failed, made: int, env: Env, started: float) -> float | None:
+def _delay(call: Call, failed: Failed, made: int, env: Env, started: float) -> float | None:
     """Decide how long to wait for the next attempt; None where there is to be none."""
     if call.retries is None or not (_may_retry(call) and failed.retryable):
         return None
@@ -167,10 +179,10 @@ def _budget(call: Call) -> RetryBudget:
     return (call.retries.budget if call.retries is not None else None) or call.budget
 
 
-def _attempt(call: Call, hooks: Hooks, env: Env, started: float, number: int) -> Flow[Received | _Failed]:
+def _attempt(call: Call, hooks: Hooks, env: Env, started: float, number: int) -> Flow[Received | Failed]:
     call.context.attempt = number
     began = env.clock()
-    countdown = _countdown(call, env, started, began)
+    countdown = call.countdown = _countdown(call, env, started, began)
     key = (yield from call.key.resolve()) if call.key is not None else None
     authorization = call.key.header(key, call.secrets) if call.key is not None and key is not None else None
     headers = [*call.headers, ("x-llmsdk-retry-count", str(number - 1))] if number > 1 else call.headers
@@ -203,11 +215,11 @@ def _attempt(call: Call, hooks: Hooks, env: Env, started: float, number: int) ->
 
 def _received(
     call: Call, hooks: Hooks, env: Env, response: Any, countdown: Countdown, started: float
-) -> Flow[Received | _Failed]:
+) -> Flow[Received | Failed]:
     """Take a response whose head has arrived."""
     headers = _headers(response)
     meta = _meta(call, env, started, response.status_code, headers)
-    if response.status_code >= 300:
+    if response.status_code >= 300 and response.status_code not in call.expects:
         body = yield from _error_body(response, countdown)
         failed = _status_failed(call, env, response, body, meta)
         readable = call.rebuild(response, body) if hooks.wants_responses else None
@@ -221,7 +233,7 @@ def _received(
         body = yield from read(response, call.max_response_bytes, countdown)
     except TransportFailure as failure:
         error = _body_error(call, failure, meta, env)
-        return (yield from _after_error(call, hooks, env, None, _Failed(error, False), countdown, started))
+        return (yield from _after_error(call, hooks, env, None, Failed(error, False), countdown, started))
     if hooks.wants_responses:
         changed = yield from hooks.after_success(call.context, call.rebuild(response, body))
         return _replaced(call, env, started, changed, countdown)
@@ -229,11 +241,11 @@ def _received(
     return Received(response, response.status_code, headers, body, meta, countdown)
 
 
-def _replaced(call: Call, env: Env, started: float, response: Any, countdown: Countdown) -> Received | _Failed:
+def _replaced(call: Call, env: Env, started: float, response: Any, countdown: Countdown) -> Received | Failed:
     """Take the response that hooks answered with; its status decides, as that of any other."""
     headers = Headers(response.headers.multi_items())
     meta = _meta(call, env, started, response.status_code, headers)
-    if response.status_code >= 300:
+    if response.status_code >= 300 and response.status_code not in call.expects:
         return _status_failed(call, env, response, response.content[:MAX_ERROR_BODY], meta)
     return Received(response, response.status_code, headers, response.content, meta, countdown)
 
@@ -304,21 +316,33 @@ def _error_body(response: Any, countdown: Countdown) -> Flow[bytes]:
 # ----------------------------------------------------------------- failures
 
 
-def _status_failed(call: Call, env: Env, response: Any, body: bytes, meta: ReplyMeta) -> _Failed:
+def _status_failed(call: Call, env: Env, response: Any, body: bytes, meta: ReplyMeta) -> Failed:
     status, headers = response.status_code, meta.headers
     reason = getattr(response, "reason_phrase", "") or ""
     if status < 400:
-        where = masked(headers.get("location", ""), call.secrets)
-        text = (
-            f"the server redirects{' to ' + where if where else ''}; only 307 and 308 to the same origin are followed"
-        )
-        shown = masked(body.decode("utf-8", "replace"), call.secrets)
+        text = masked(_redirected(call, status, headers.get("location", "")), call.secrets)
         kept = without_secrets(meta, call.secrets)
-        return _Failed(SDKDefaultError(text, status_code=status, body=shown, meta=kept), retryable=False)
+        shown = shown_text(body, call.secrets)
+        return Failed(SDKDefaultError(text, status_code=status, body=shown, meta=kept), retryable=False)
     error = decode_error(call.provider, status, body, reason=reason, meta=meta, secrets=call.secrets, now=env.now())
     wanted = should_retry_header(headers)
     retryable = _is_retryable(call, error) if wanted is None else wanted
-    return _Failed(error, retryable, retry_after_from(headers, now=env.now()))
+    return Failed(error, retryable, retry_after_from(headers, now=env.now()))
+
+
+def _redirected(call: Call, status: int, location: str) -> str:
+    """Say why a redirect was not followed; queries may hold what gives access, and are left out."""
+    if not location:
+        return "the server answers with a status of redirects, and does not say where to"
+    if status in (307, 308) and (target := _same_origin_target(call.encoded.url, location)):
+        return f"the server redirects more than {_MAX_REDIRECTS} times, the last time to {_address(target)}"
+    return f"the server redirects to {_address(location)}; only 307 and 308 to the same origin are followed"
+
+
+def _address(url: str) -> str:
+    """Show a URL without credentials, query and fragment."""
+    start = re.split(r"[?#]", url, maxsplit=1)[0]
+    return re.sub(r"^([^/]*//)[^/]*@", r"\1", start)[:_MAX_SHOWN_URL]
 
 
 def _is_retryable(call: Call, error: APIStatusError) -> bool:
@@ -335,14 +359,14 @@ def _is_permanent(error: APIStatusError) -> bool:
     )
 
 
-def _transport_failed(call: Call, failure: TransportFailure, env: Env, started: float) -> _Failed:
+def _transport_failed(call: Call, failure: TransportFailure, env: Env, started: float) -> Failed:
     """Judge a failure before the head of a reply."""
     meta = _meta(call, env, started)
     cause = safe_cause(failure.__cause__, call.secrets)
     if failure.kind == "request":
-        return _Failed(_caused(ConfigurationError(f"the request could not be sent: {failure}"), cause), False)
+        return Failed(_caused(ConfigurationError(f"the request could not be sent: {failure}"), cause), False)
     if failure.kind == "timeout" and _deadline_passed(call, env):
-        return _Failed(_caused(DeadlineExceededError("deadline_ms passed during an attempt", meta=meta), cause), False)
+        return Failed(_caused(DeadlineExceededError("deadline_ms passed during an attempt", meta=meta), cause), False)
     error: RemoteError
     if failure.kind == "timeout":
         error = APITimeoutError(f"no reply in time: {failure}", meta=meta)
@@ -350,30 +374,31 @@ def _transport_failed(call: Call, failure: TransportFailure, env: Env, started: 
         error = APIConnectionError(masked(f"no reply: {failure}", call.secrets), meta=meta)
     allowed = call.retries is not None and call.retries.retry_connection_errors
     retryable = allowed and not failure.began and not _is_untrusted(cause)
-    return _Failed(_caused(error, cause), retryable, stale=failure.stale)
+    return Failed(_caused(error, cause), retryable, stale=failure.stale)
 
 
 def _body_error(call: Call, failure: TransportFailure, meta: ReplyMeta, env: Env) -> Exception:
     """Judge a failure inside the body of a reply; it is never tried again, since the server has done its work."""
     meta = without_secrets(meta, call.secrets)
-    if failure.kind == "timeout":
-        if _deadline_passed(call, env):
-            return _caused(DeadlineExceededError("deadline_ms passed inside the reply", meta=meta), failure.__cause__)
-        return _caused(APITimeoutError("the reply did not arrive whole in time", meta=meta), failure.__cause__)
-    if failure.kind in ("coding", "too large"):
-        text = masked(failure.body[:MAX_ERROR_BODY].decode("utf-8", "replace"), call.secrets)
-        message = masked(str(failure), call.secrets)
-        error = ResponseValidationError(message, status_code=meta.status_code, body=text, meta=meta)
-        return _caused(error, safe_cause(failure.__cause__, call.secrets))
-    text = f"the connection broke inside the reply, after {len(failure.body)} bytes: {failure}"
-    return _caused(
-        APIConnectionError(masked(text, call.secrets), meta=meta), safe_cause(failure.__cause__, call.secrets)
-    )
+    body = shown_text(failure.body, call.secrets)
+    size = f"{len(failure.body)} bytes"
+    error: RemoteError
+    if failure.kind == "timeout" and _deadline_passed(call, env):
+        error = DeadlineExceededError(f"deadline_ms passed inside the reply, after {size}", body=body, meta=meta)
+    elif failure.kind == "timeout":
+        error = APITimeoutError(f"the reply did not arrive whole in time, only {size} did", body=body, meta=meta)
+    elif failure.kind in ("coding", "too large"):
+        text = masked(str(failure), call.secrets)
+        error = ResponseValidationError(text, status_code=meta.status_code, body=body, meta=meta)
+    else:
+        text = masked(f"the connection broke inside the reply, after {size}: {failure}", call.secrets)
+        error = APIConnectionError(text, body=body, meta=meta)
+    return _caused(error, safe_cause(failure.__cause__, call.secrets))
 
 
 def _after_error(
-    call: Call, hooks: Hooks, env: Env, response: Any, failed: _Failed, countdown: Countdown, started: float
-) -> Flow[Received | _Failed]:
+    call: Call, hooks: Hooks, env: Env, response: Any, failed: Failed, countdown: Countdown, started: float
+) -> Flow[Received | Failed]:
     if not hooks:
         return failed
     response, error = yield from hooks.after_error(call.context, response, failed.error)

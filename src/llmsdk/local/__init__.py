@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .faults import Fault
     from .httpd import Request
+    from .limits import RateLimit
     from .server import FAULT_HEADER, LocalServer
 
-__all__ = ["FAULT_HEADER", "Fault", "LocalServer", "Request"]
+__all__ = ["FAULT_HEADER", "Fault", "LocalServer", "RateLimit", "Request"]
 
 
 def __getattr__(name: str) -> Any:
     # Imported when first used: pytest imports this package, for its plugin, in every run of every project.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import faults, httpd, server
+    from . import faults, httpd, limits, server
 
-    found = next(vars(module)[name] for module in (server, faults, httpd) if name in vars(module))
+    found = next(vars(module)[name] for module in (server, faults, httpd, limits) if name in vars(module))
     globals()[name] = found
     return found

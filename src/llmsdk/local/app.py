@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -21,7 +21,12 @@ from .wire import CHUNK, Problem, outward, put, steps_of, style_of
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+    from .stored import Store
+
 MAX_CHOICES = 128
+
+STORAGE = "/embedded-storage/"
+"""Where dialects that hand files over have their storage; it wants no key, and refuses one."""
 
 _SHAPED = (AsList, Renamed, WidthHeight)  # forms that can be read backwards
 
@@ -126,12 +131,24 @@ class App:
             if content is None:
                 raise Refusal(404, "No such file.")
             return Reply(status=200, body=content, content_type="image/png")
+        if request.path.startswith(STORAGE):
+            return self.store.put(request)
         target, fills = self._find(request)
         request.operation = target.operation.id
         self._check_key(request.headers.get("authorization"))
         params, is_stream = self._read(target, fills, request)
+        if target.operation.is_stored:
+            stored = self.store.answer(target, params, request)
+            return stored if isinstance(stored, Reply) else self._whole(target, stored, params)
         produced = _ANSWERS[target.operation.id](self, params, request)
         return self._stream(target, produced, params) if is_stream else self._whole(target, produced, params)
+
+    @cached_property
+    def store(self) -> Store:
+        """The files and batches that clients have made."""
+        from .stored import Store
+
+        return Store(self)
 
     @cached_property
     def _targets(self) -> list[Target]:
@@ -141,8 +158,12 @@ class App:
         found: list[Target] = []
         for name, route in self.provider.routes.items():
             operation = known.get(name)
-            if operation is None or name not in _ANSWERS:
+            if operation is None or not (operation.is_stored or name in _ANSWERS):
                 continue
+            if route.handover is not None:
+                done = replace(known["retrieveFile"], method="POST")
+                pattern = _pattern(route.handover.done)
+                found.append(Target(operation=done, route=Route(), pattern=pattern, always_streams=False))
             paths = [(route.path or operation.path, False)]
             if route.stream_path:
                 paths.append((route.stream_path, True))
@@ -179,7 +200,7 @@ class App:
         """Turn a request into our own parameters, checked."""
         operation, route = target.operation, target.route
         body: Json = {}
-        if operation.method == "POST":
+        if operation.method == "POST" and (request.body or not operation.is_stored):
             body = _form(request) if operation.files else _object(request)
         is_stream = target.always_streams
         if route.says_stream and (said := body.pop("stream", None)) is not None:
@@ -278,15 +299,17 @@ class App:
         """List models, in pages where the dialect has them."""
         items = pictures.models()
         page = self.provider.routes["listModels"].page
-        if page is None:
-            return Produced(reply={"object": "list", "data": items}, chunks=[])
-        return Produced(reply=self._page(items, page, request.query.get(page.param)), chunks=[])
+        return Produced(reply=self.paged(items, page, request.query), chunks=[])
 
-    def _page(self, items: list[Json], page: Page, after: str | None) -> Json:
+    def paged(self, items: list[Json], page: Page | None, query: Mapping[str, str], limit: int | None = None) -> Json:
+        """Make a list, or the page of it that is asked for."""
+        if page is None:
+            return {"object": "list", "data": items}
+        after, size = query.get(page.param), min(limit or self._page_size, self._page_size)
         names = [item["id"] for item in items]
         start = names.index(after) + 1 if after in names else 0
-        shown = items[start : start + self._page_size]
-        is_last = start + self._page_size >= len(items)
+        shown = items[start : start + size]
+        is_last = start + size >= len(items)
         reply: Json = {"object": "list", "data": shown}
         cursor = None if is_last and page.more is None else shown[-1]["id"] if shown else None
         for path, value in ((page.cursor, cursor), (page.more, not is_last)):
@@ -404,7 +427,7 @@ def _form(request: Request) -> Json:
 
 
 def _query_value(value: str) -> Any:
-    return {"true": True, "false": False}.get(value, value)
+    return int(value) if value.isdecimal() and len(value) < 10 else {"true": True, "false": False}.get(value, value)
 
 
 def _dump(document: Any) -> bytes:

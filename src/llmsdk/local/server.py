@@ -11,7 +11,7 @@ import socket
 import struct
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -19,9 +19,11 @@ from typing import Any, BinaryIO, Self
 from .._core.spec import Provider
 from ..errors import ConfigurationError
 from ..providers import PROVIDERS
+from ..utils.shapes import described, quoted
 from .app import App, Reply
 from .faults import MAX_STALL_S, Cut, Data, Fault, Pause, Step, compressed, plan
 from .httpd import BadRequest, Request, read_body, read_head, reply_head
+from .limits import USUAL_FAULTS, Limiter, RandomFaults, RateLimit
 
 FAULT_HEADER = "x-llmsdk-fault"
 """Request header by which any client asks for a fault, as JSON."""
@@ -39,6 +41,23 @@ class _Gone(Exception):
     """The connection is over: cut by script, closed by the client, or by the server's end."""
 
 
+def _found(dialect: Any) -> Provider:
+    if isinstance(dialect, Provider):
+        return dialect
+    if isinstance(dialect, str) and dialect in PROVIDERS:
+        return PROVIDERS[dialect]
+    raise ConfigurationError(f"unknown dialect {quoted(dialect)}; known: {', '.join(PROVIDERS)}, or a Provider")
+
+
+def _check_address(host: Any, port: Any) -> None:
+    if not isinstance(host, str) or not (host.isascii() and host.isprintable()):
+        raise ConfigurationError(f"host: must be a name or an address, got {described(host)}")
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        raise ConfigurationError(
+            f"port: must be an integer from 0, for any that is free, to 65535, got {described(port)}"
+        )
+
+
 class LocalServer:
     """A provider in this process, offline, for tests and demos; a context manager.
 
@@ -51,9 +70,15 @@ class LocalServer:
         latency_s: Wait before each reply.
         event_delay_s: Wait before each event of a stream.
         page_size: Models on a page, in dialects that page their list.
+        rate_limit: Requests per second that are let in; above them the answer is 429, and the dialect's headers of
+            limits tell the truth. A `RateLimit` says more, such as no headers.
+        fault_share: Share of requests, between 0 and 1, that get one of `random_faults` by chance.
+        random_faults: What these get; by default 429 with Retry-After, 503, a cut and a stall, all as likely.
+        seed: Of that chance.
 
     Raises:
-        ConfigurationError: There is no such dialect.
+        ConfigurationError: There is no such dialect, or nothing can listen there.
+        ValueError: A rate or share that cannot be.
     """
 
     def __init__(
@@ -67,12 +92,13 @@ class LocalServer:
         latency_s: float = 0.0,
         event_delay_s: float = 0.0,
         page_size: int = 100,
+        rate_limit: RateLimit | float | None = None,
+        fault_share: float = 0.0,
+        random_faults: Iterable[Fault | Mapping[str, Any]] = USUAL_FAULTS,
+        seed: int = 0,
     ) -> None:
-        if isinstance(dialect, str):
-            if dialect not in PROVIDERS:
-                raise ConfigurationError(f"unknown dialect {dialect!r}; known: {', '.join(PROVIDERS)}")
-            dialect = PROVIDERS[dialect]
-        self.provider = dialect
+        self.provider = dialect = _found(dialect)
+        _check_address(host, port)
         self._app = App(dialect, api_key=api_key, page_size=page_size)
         self._address = host, port
         self._latency_s, self._event_delay_s = latency_s, event_delay_s
@@ -81,6 +107,9 @@ class LocalServer:
         self._scripted: deque[Fault] = deque()
         self._standing: Fault | None = None
         self._numbers = itertools.count(1)
+        self._limiter = None if rate_limit is None else Limiter.of(rate_limit)
+        self._random = RandomFaults(fault_share, [Fault.parse(fault) for fault in random_faults], seed)
+        self._counts: Counter[int | None] = Counter()
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._closing = threading.Event()
         self._listener: socket.socket | None = None
@@ -160,6 +189,12 @@ class LocalServer:
             return list(self._requests)
 
     @property
+    def counts(self) -> dict[int | None, int]:
+        """How many requests came, by the status they were answered with; None where the connection was cut."""
+        with self._lock:
+            return dict(self._counts)
+
+    @property
     def connection_count(self) -> int:
         """How many connections are open."""
         with self._lock:
@@ -186,9 +221,10 @@ class LocalServer:
             self._standing = parsed
 
     def reset(self) -> None:
-        """Forget recorded requests and scripted faults."""
+        """Forget recorded requests, their counts and scripted faults."""
         with self._lock:
             self._requests.clear()
+            self._counts.clear()
             self._scripted.clear()
             self._standing = None
 
@@ -257,7 +293,11 @@ class LocalServer:
         with self._lock:
             self._requests.append(request)
         fault, reply = self._prepare(request, request_id)
-        return _Exchange(self, connection, request, fault).send(reply, request_id)
+        try:
+            return _Exchange(self, connection, request, fault).send(reply, request_id)
+        finally:
+            with self._lock:
+                self._counts[request.status] += 1
 
     def _prepare(self, request: Request, request_id: str) -> tuple[Fault, Reply]:
         asked = request.headers.get(FAULT_HEADER)
@@ -266,13 +306,24 @@ class LocalServer:
         except ValueError as exc:
             return _GOOD, self._app.failure(400, f"{FAULT_HEADER}: {exc}.", request_id)
         try:
+            if self._limiter is not None:
+                refused, headers = self._limiter.take(self.provider.limits, time.monotonic())
+                if refused:
+                    reply = self._app.failure(429, "Too many requests.", request_id)
+                    reply.headers = headers
+                    return _GOOD, reply
+                reply = self._app.handle(request, request_id)
+                reply.headers |= headers
+                return fault, reply
             return fault, self._app.handle(request, request_id)
         except Exception as exc:  # nothing may be printed from here, so the client is told
             return fault, self._app.failure(500, f"The embedded provider failed: {exc!r}.", request_id)
 
     def _next_fault(self) -> Fault:
         with self._lock:
-            return self._scripted.popleft() if self._scripted else self._standing or _GOOD
+            if self._scripted:
+                return self._scripted.popleft()
+            return self._random.next() or self._standing or _GOOD
 
     def _say_and_leave(self, connection: socket.socket, reply: Reply) -> None:
         """Answer a request that was not read whole, in a way that the client can still see the answer."""

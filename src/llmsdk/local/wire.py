@@ -105,6 +105,20 @@ class WireStyle:
     images_as: str = "b64_json"
 
 
+def _together_batch(reply: Json, params: Mapping[str, Any]) -> Json:
+    names = ("id", "input_file_id", "endpoint", "output_file_id", "error_file_id", "model_id")
+    job = {name: reply[name] for name in names if reply.get(name)}
+    problems = (reply["errors"] or {"data": []})["data"]
+    return {
+        **job,
+        "status": reply["status"].upper(),
+        "progress": 100 if reply["status"] == "completed" else 0,
+        "created_at": "2026-01-01T00:00:00Z",
+        "job_deadline": "2026-01-02T00:00:00Z",
+        **({"error": f"line {problems[0]['line']}: {problems[0]['message']}"} if problems else {}),
+    }
+
+
 def _together_completion(reply: Json, params: Mapping[str, Any]) -> Json:
     choices = [{**choice, "logprobs": _with_ids(choice["logprobs"]), "seed": None} for choice in reply["choices"]]
     prompt = [{"text": params["prompt"], "logprobs": None}] if params.get("echo") else []
@@ -265,6 +279,8 @@ STYLES: Mapping[str, WireStyle] = {
             "createImage": _together_image,
             "createEmbedding": _together_embedding,
             "listModels": _together_models,
+            **dict.fromkeys(("createBatch", "retrieveBatch", "cancelBatch"), _together_batch),
+            "listBatches": lambda reply, params: {"data": [_together_batch(job, params) for job in reply["data"]]},
         },
         sends_usage=True,
         splits_echo=True,

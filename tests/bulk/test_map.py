@@ -1,0 +1,190 @@
+"""`map` and `map_async` over loopback: every row once, errors as results, early ends that leave nothing behind."""
+
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import anyio
+import pytest
+
+from llmsdk import SDK, Adaptive
+from llmsdk.errors import (
+    ConfigurationError,
+    DeadlineExceededError,
+    InternalServerError,
+    RequestValidationError,
+    SDKError,
+)
+from llmsdk.local import LocalServer
+from support.colours import Colour, collect, each
+
+NO_RETRIES: dict[str, Any] = {"retries": None}
+
+
+def row(number: int) -> Any:
+    return {"model": "m", "messages": [{"role": "user", "content": f"row {number}"}]}
+
+
+def rows(count: int) -> Iterator[Any]:
+    for number in range(count):
+        yield row(number)
+
+
+def mapped(client: Any, requests: Any, **options: Any) -> Any:
+    return (client.sdk.chat.map_async if client.is_async else client.sdk.chat.map)(requests, **options)
+
+
+def map_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "llmsdk-map"]
+
+
+@pytest.mark.also_trio
+async def test_every_row_comes_back_once(colour: Colour) -> None:
+    with LocalServer(faults=[{"status": 503, "retry_after": 0}, {"cut_before_headers": True}]) as server:
+        async with colour.open(server_url=server.url) as client:
+            got = await collect(mapped(client, rows(60)))
+            assert sorted(index for index, _ in got) == list(range(60))
+            assert all(reply.meta.status_code == 200 for _, reply in got)
+            by_key: dict[str, set[Any]] = {}
+            for request in server.requests:
+                by_key.setdefault(request.headers["idempotency-key"], set()).add(request.body)
+            assert len(by_key) == 60
+            assert all(len(bodies) == 1 for bodies in by_key.values())
+        assert map_threads() == []
+
+
+@pytest.mark.also_trio
+async def test_order_is_kept_where_asked(colour: Colour) -> None:
+    with LocalServer(faults=[{"delay_s": 0.2}]) as server:
+        async with colour.open(server_url=server.url) as client:
+            got = await collect(mapped(client, rows(30), ordered=True, window=10, limit=4))
+    assert [index for index, _ in got] == list(range(30))
+
+
+async def test_bad_rows_are_results(colour: Colour) -> None:
+    bad: list[Any] = [row(0), {"messages": []}, 7, {**row(3), "stream": True}, {**row(4), "timeout_ms": 5}, row(5)]
+    with LocalServer() as server:
+        async with colour.open(server_url=server.url) as client:
+            got = dict(await collect(mapped(client, bad)))
+            assert len(server.requests) == 2
+    assert {index for index, result in got.items() if isinstance(result, RequestValidationError)} == {1, 2, 3, 4}
+    assert "got int" in str(got[2])
+    assert "stream" in str(got[3])
+    assert "timeout_ms" in str(got[4])
+
+
+async def test_a_row_that_fails_for_good_is_its_error(colour: Colour) -> None:
+    with LocalServer(faults=[None, {"status": 500}, None]) as server:
+        async with colour.open(server_url=server.url) as client:
+            got = dict(await collect(mapped(client, rows(3), limit=1, **NO_RETRIES)))
+    assert isinstance(got[1], InternalServerError)
+    assert not isinstance(got[0], SDKError)
+    assert not isinstance(got[2], SDKError)
+
+
+async def test_what_the_iterable_raises_comes_last(colour: Colour) -> None:
+    def broken() -> Iterator[Any]:
+        yield from rows(5)
+        raise OSError("no more paper")
+
+    got = []
+    with LocalServer() as server:
+        async with colour.open(server_url=server.url) as client:
+            with pytest.raises(OSError, match="no more paper"):
+                async for index, _ in each(mapped(client, broken())):
+                    got.append(index)
+    assert sorted(got) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.also_trio
+async def test_break_ends_what_is_in_flight(colour: Colour) -> None:
+    def endless() -> Iterator[Any]:
+        number = 0
+        while True:
+            yield row(number)
+            number += 1
+
+    with LocalServer(faults=[None] * 5) as server:
+        server.always({"delay_s": 30})
+        async with colour.open(server_url=server.url) as client:
+            began = time.monotonic()
+            results = mapped(client, endless(), limit=4)
+            count = 0
+            if colour.is_async:
+                async with results:
+                    async for _ in results:
+                        count += 1
+                        if count == 5:
+                            break
+            else:
+                for _ in results:
+                    count += 1
+                    if count == 5:
+                        break
+            assert time.monotonic() - began < 15
+            assert map_threads() == []
+            limit = time.monotonic() + 5
+            while server.connection_count and time.monotonic() < limit:
+                await anyio.sleep(0.02) if colour.is_async else time.sleep(0.02)
+            assert server.connection_count == 0
+
+
+async def test_the_deadline_bounds_the_whole(colour: Colour) -> None:
+    with LocalServer() as server:
+        server.always({"delay_s": 30})
+        async with colour.open(server_url=server.url) as client:
+            began = time.monotonic()
+            got = await collect(mapped(client, list(rows(10)), limit=3, deadline_ms=300))
+            assert time.monotonic() - began < 15
+    assert sorted(index for index, _ in got) == list(range(10))
+    assert all(isinstance(error, DeadlineExceededError) for _, error in got)
+
+
+@pytest.mark.parametrize("limit", [0, True, "8", 1.5, -1])
+def test_a_limit_that_is_none(limit: Any) -> None:
+    with SDK(server_url="http://127.0.0.1:9") as sdk, pytest.raises(ConfigurationError, match=r"^limit: must be"):
+        sdk.chat.map([], limit=limit)
+
+
+@pytest.mark.parametrize("requests", [row(0), "text", b"bytes", 7, None])
+def test_requests_that_are_none(requests: Any) -> None:
+    with (
+        SDK(server_url="http://127.0.0.1:9") as sdk,
+        pytest.raises(RequestValidationError, match=r"^requests: must be"),
+    ):
+        sdk.chat.map(requests)
+
+
+@pytest.mark.parametrize(
+    "given", [{"start": 0}, {"max": True}, {"requests_per_second": 0}, {"requests_per_second": "9"}]
+)
+def test_an_adaptive_that_cannot_be(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^{next(iter(given))}: must be"):
+        Adaptive(**given)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_async_rows_and_cancellation(backend: str) -> None:
+    closed = []
+
+    async def endless() -> AsyncIterator[Any]:
+        try:
+            number = 0
+            while True:
+                yield row(number)
+                number += 1
+        finally:
+            closed.append(True)
+
+    async def main(url: str) -> int:
+        count = 0
+        async with SDK(server_url=url) as sdk:
+            with anyio.move_on_after(0.5):
+                async for _ in sdk.chat.map_async(endless(), limit=2):
+                    count += 1
+        return count
+
+    with LocalServer() as server:
+        assert anyio.run(main, server.url, backend=backend) > 0
+    assert closed == [True]
