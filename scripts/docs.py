@@ -73,6 +73,11 @@ _CAT = ('model="embedded-image"', 'prompt="a cat"', 'size="512x512"')
 _TEXT_STREAM = 'for text in stream.text_deltas():\n    print(text, end="")\nprint()\nprint(stream.final.model)'
 _IMAGE_STREAM = 'for event in stream:\n    print(event.data[0].progress)\nprint(stream.final.data[0].save("cat"))'
 
+_ROWS = """b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}]}\\n'"""
+_KEPT = "file = sdk.files.upload(b'rows')"
+_WRITTEN = f'Path("rows.jsonl").write_bytes({_ROWS})'
+_BEGUN = f'{_WRITTEN}\nbatch = sdk.batches.create(file="rows.jsonl")'
+
 EXAMPLES = {
     "createCompletion": Example(_TEXT, streamed=_TEXT_STREAM),
     "createModelCustomizationCompletion": Example(
@@ -91,6 +96,15 @@ EXAMPLES = {
     ),
     "listModels": Example(shows="print([model.id for model in res])"),
     "retrieveModel": Example(('"embedded-chat"',), shows="print(res.id, res.type)"),
+    "uploadFile": Example((_ROWS, 'file_name="rows.jsonl"'), shows="print(res.id, res.filename, res.bytes)"),
+    "listFiles": Example(shows="print(len(res))"),
+    "retrieveFile": Example(("file.id",), shows="print(res.filename)", needs=_KEPT),
+    "deleteFile": Example(("file.id",), shows="print(res.deleted)", needs=_KEPT),
+    "fileContent": Example(("file.id",), shows="print(len(res))", needs=_KEPT),
+    "createBatch": Example(('file="rows.jsonl"',), shows="print(res.id, res.status)", needs=_WRITTEN),
+    "listBatches": Example(shows="print(len(res))"),
+    "retrieveBatch": Example(("batch.id",), shows="print(res.status)", needs=_BEGUN),
+    "cancelBatch": Example(("batch.id",), shows="print(res.status)", needs=_BEGUN),
 }
 _LINE = 88
 
@@ -141,7 +155,7 @@ def _in_async(text: str) -> str:
 
 def _imports(example: Example, *, is_async: bool) -> str:
     standard = ["import asyncio"] * is_async + ["from pathlib import Path"] * any(
-        "Path(" in arg for arg in example.args
+        "Path(" in text for text in (*example.args, example.needs or "")
     )
     own = ["from llmsdk import SDK"] + ["from llmsdk.local import LocalServer"] * (example.dialect is not None)
     return "\n".join([*standard, *([""] if standard else []), *own])
@@ -320,6 +334,8 @@ def _field_info(annotation: Any) -> str | None:
         for item in annotation.__metadata__:
             if isinstance(item, FieldInfo) and item.description:
                 return item.description
+            if isinstance(item, typing_extensions.Doc):
+                return item.documentation
         return _field_info(get_args(annotation)[0])
     return None
 
@@ -392,15 +408,17 @@ def resource_page(resource: str) -> tuple[str, str]:
         f"`sdk.{resource}`: {first_line(kind)[0].lower()}{first_line(kind)[1:]} Every method has an async twin with "
         "`_async` behind its name, which takes the same arguments."
     )
-    preview = (
-        f"## preview\n\n{paragraphs(kind.preview.__doc__)} It takes the same arguments, is not async, and gives a "
-        f"{link('Preview', 'sdks/sdk/README.md#preview', here)}: method, URL, headers with the key masked, body, and "
-        "`as_curl()`."
-    )
+    preview = ""
+    if hasattr(kind, "preview"):
+        shown = link("Preview", "sdks/sdk/README.md#preview", here)
+        preview = (
+            f"## preview\n\n{paragraphs(kind.preview.__doc__)} It takes the same arguments, is not async, and gives a "
+            f"{shown}: method, URL, headers with the key masked, body, and `as_curl()`."
+        )
     parts = [operation_part(operation, here) for operation in operations]
     parts += [method_part(kind, name) for name in beside_operations(kind, operations)]
     rows += [
-        [f"[{name}](#{name})", first_line(getattr(kind, name)), rows[0][2]]
+        [f"[{name}](#{name})", first_line(getattr(kind, name)), rows[0][2] if operations else "all"]
         for name in beside_operations(kind, operations)
     ]
     options = call_options(here, streams=any(operation.chunk is not None for operation in operations))
@@ -436,6 +454,7 @@ def operation_part(operation: Operation, here: str) -> str:
         *_examples(operation),
         f"### Parameters of {operation.name}",
         parameter_table(operation, here),
+        _own_arguments(kind, operation),
         _object_form(operation, here),
         f"### Response of {operation.name}",
         _response(operation, here),
@@ -443,6 +462,13 @@ def operation_part(operation: Operation, here: str) -> str:
         _error_table(operation, here),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _own_arguments(kind: type[Any], operation: Operation) -> str:
+    """Write what a method takes that is no parameter of the request."""
+    described = section(getattr(kind, operation.name).__doc__, "Args")
+    names = [name for name in described if name != "args" and name not in fields_of(operation.request)]
+    return table(["Argument", "Description"], [[f"`{name}`", described[name]] for name in names]) if names else ""
 
 
 def _examples(operation: Operation) -> Iterator[str]:
@@ -505,6 +531,8 @@ def _object_form(operation: Operation, here: str) -> str:
 
 
 def _response(operation: Operation, here: str) -> str:
+    if operation.reply is bytes:
+        return "`bytes`, or the path that was written."
     text = linked(operation.reply, here)
     if operation.chunk is not None:
         stream = link("EventStream", "sdks/sdk/README.md#eventstream", here)

@@ -1,5 +1,6 @@
 """The generated pages are fresh, links between pages lead somewhere, and the commands that the pages name exist."""
 
+import ast
 import importlib.util
 import re
 from collections.abc import Iterator
@@ -59,6 +60,19 @@ def links_of(path: Path) -> Iterator[str]:
 def test_generated_pages_are_fresh(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     assert script.main(["--check"]) == 0, capsys.readouterr().out
     assert len(script.pages()) > 100
+
+
+def test_the_same_values_are_written_in_one_order() -> None:
+    """Python keeps one of several equal Literals, whichever was made first: pages would depend on the import order."""
+    orders: dict[frozenset[str], set[tuple[str, ...]]] = {}
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Literal"):
+                items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+                values = tuple(map(ast.unparse, items))
+                orders.setdefault(frozenset(values), set()).add(values)
+    assert len(orders) > 20
+    assert [found for found in orders.values() if len(found) > 1] == []
 
 
 def test_check_names_changed_missing_and_orphaned_pages(script: ModuleType, tmp_path: Path) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import respx
 
@@ -287,6 +291,110 @@ async def test_a_path_that_cannot_be_written(colour: Colour, wire: respx.MockRou
             await save(colour, reply.data[0], path)
     assert str(caught.value.filename) == str(path)
     assert list(tmp_path.iterdir()) == []
+
+
+class _Odd:
+    """A path object that answers with bytes."""
+
+    def __fspath__(self) -> bytes:
+        return b"cat.png"
+
+
+@pytest.mark.parametrize(
+    "path, text",
+    [
+        (None, "got NoneType"),
+        (5, "got int 5"),
+        (b"cat.png", "got bytes"),
+        (_Odd(), "got _Odd"),
+        ("", "got an empty str"),
+        ("cat\0.png", "a NUL"),
+        ("cat\ud800.png", "a lone surrogate"),
+        (".", "'.' is a folder"),
+        ("..", "'..' is a folder"),
+        ("folder", "'folder' is a folder"),
+        ("folder.png", "'folder.png' is a folder"),
+        ("new/", "'new/' is a folder"),
+        (Path("folder"), "'folder' is a folder"),
+        (Path(""), "'.' is a folder"),
+    ],
+)
+async def test_what_is_no_path_of_a_file(
+    path: Any,
+    text: str,
+    colour: Colour,
+    wire: respx.MockRouter,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("folder", "folder.png"):
+        (tmp_path / name).mkdir()
+    wire.post(R9S).respond(json={"data": [{"url": "https://files.example/a"}]})
+    async with colour.open(server="r9s", api_key=KEY) as client:
+        reply = await client.call("images.create", prompt="p")
+        with pytest.raises(errors.RequestValidationError, match=r"^path: ") as caught:
+            await save(colour, reply.data[0], path)
+    assert text in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.param == "path"
+    assert len(wire.calls) == 1, "nothing is fetched for what cannot be saved"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder", "folder.png"]
+
+
+@pytest.mark.parametrize("value", ["no", 1, None])
+async def test_private_networks_are_allowed_by_a_bool_alone(
+    value: Any, colour: Colour, wire: respx.MockRouter, tmp_path: Path
+) -> None:
+    wire.post(R9S).respond(json={"data": [{"url": "http://127.0.0.1:1/a"}]})
+    async with colour.open(server="r9s", api_key=KEY) as client:
+        reply = await client.call("images.create", prompt="p")
+        with pytest.raises(errors.RequestValidationError, match=r"^allow_private: got .*; accepted is a bool$"):
+            await save(colour, reply.data[0], tmp_path / "cat", allow_private=value)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_file_is_written_beside_the_event_loop(
+    colour: Colour, wire: respx.MockRouter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writers: list[int] = []
+    fsync = os.fsync
+
+    def watched(number: int) -> None:
+        writers.append(threading.get_ident())
+        fsync(number)
+
+    wire.post(R9S).respond(json=B64)
+    async with colour.open(server="r9s", api_key=KEY) as client:
+        reply = await client.call("images.create", prompt="p")
+        monkeypatch.setattr("os.fsync", watched)
+        await save(colour, reply.data[0], tmp_path / "cat")
+    assert (writers[0] == threading.get_ident()) is not colour.is_async
+
+
+async def test_a_save_that_is_cancelled_leaves_nothing_half_written(
+    colour: Colour, wire: respx.MockRouter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not colour.is_async:
+        pytest.skip("a sync save cannot be cancelled")
+    begun = threading.Event()
+
+    def slow(number: int) -> None:
+        begun.set()
+        time.sleep(0.2)
+
+    wire.post(R9S).respond(json=B64)
+    async with colour.open(server="r9s", api_key=KEY) as client:
+        reply = await client.call("images.create", prompt="p")
+        monkeypatch.setattr("os.fsync", slow)
+        async with anyio.create_task_group() as group:
+            group.start_soon(reply.data[0].save_async, tmp_path / "cat")
+            with anyio.fail_after(10):
+                while not begun.is_set():
+                    await anyio.sleep(0.005)
+            group.cancel_scope.cancel()
+    assert [path.name for path in tmp_path.iterdir()] == ["cat.png"]
+    assert (tmp_path / "cat.png").read_bytes() == await settled(reply.data[0].content())
 
 
 @pytest.mark.parametrize("data", [{}, {"b64_json": "***"}, {"url": ""}, {"url": "ftp://x.example/a"}])

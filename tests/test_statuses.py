@@ -171,7 +171,7 @@ async def test_a_200_that_is_no_reply(body: bytes, colour: Colour, canned: Canne
     canned.reply(200, body, {"content-type": "text/html", "x-trace": "t-2"})
     async with open_client(colour, "openai", canned) as client:
         with pytest.raises(errors.ResponseValidationError) as caught:
-            await client.call("chat.create", model="m", messages=[])
+            await client.call("chat.create", model="m", messages=[{"role": "user", "content": "p"}])
     error = caught.value
     assert error.status_code == 200
     assert error.body == body.decode("utf-8", "replace")

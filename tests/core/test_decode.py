@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -13,13 +14,13 @@ from llmsdk._core.adapters import adapter
 from llmsdk._core.decode import (
     decode_error,
     decode_reply,
-    is_error,
     parse_json,
     rate_limit,
     request_id,
     stated_error,
     without_secrets,
 )
+from llmsdk._core.error_bodies import is_error
 from llmsdk._core.spec import ErrorPaths, LimitHeaders, Provider, Route
 from llmsdk.operations import all_operations
 from llmsdk.providers import OPENAI, PROVIDERS, R9S, TOGETHER, WRITER, WRITER_V1
@@ -30,6 +31,7 @@ STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504
 CHAT = all_operations()["createChatCompletion"]
 COMPLETION = all_operations()["createCompletion"]
 MODELS = all_operations()["listModels"]
+IMAGES = all_operations()["createImage"]
 JSON = "application/json"
 
 
@@ -61,7 +63,7 @@ R9S_SHAPE = b'{"error": {"message": "went wrong", "type": "t", "code": "c", "par
 DOCUMENTED = {"writer": WRITER_SHAPE, "writer_v1": WRITER_SHAPE, "r9s": R9S_SHAPE}
 
 SHAPES = {
-    "foreign": (b'{"fault": {"faultstring": "went wrong"}}', '{"fault": {"faultstring": "went wrong"}}'),
+    "foreign": (b'{"fault": {"faultstring": "went wrong"}}', "went wrong"),
     "text": (b"  went wrong\n", "went wrong"),
     "html": (b"<html><h1>Bad</h1></html>", "<html><h1>Bad</h1></html>"),
     "empty": (b"", "The Reason"),
@@ -70,7 +72,8 @@ SHAPES = {
     "cut JSON": (b'{"error": {"mess', '{"error": {"mess'),
     "null": (b"null", "null"),
     "number": (b"17", "17"),
-    "list": (b'["went wrong"]', '["went wrong"]'),
+    "list": (b'["went wrong"]', "went wrong"),
+    "list of nothing": (b"[1, null]", "[1, null]"),
     "string": (b'"went wrong"', "went wrong"),
 }
 
@@ -121,14 +124,35 @@ def test_every_status_and_shape(provider: Provider, status: int) -> None:
         ),
         (b'{"detail": [{"loc": ["body"], "msg": "went wrong"}]}', "went wrong", None, None, None),
         (b'{"detail": [{"loc": "body", "msg": "went wrong"}]}', "went wrong", None, None, None),
-        (b'{"detail": ["first", "second"]}', '["first", "second"]', None, None, None),
+        (b'{"detail": ["first", "second"]}', "first; second", None, None, None),
+        (
+            b'{"detail": [{"loc": ["body", "n"], "msg": "too many"}, {"loc": ["body"], "msg": "odd"}, {"x": 1}]}',
+            "n: too many; odd",
+            None,
+            None,
+            "n",
+        ),
+        (b'{"detail": {"error": {"msg": "went wrong"}}}', "went wrong", None, None, None),
+        (b'{"error": {"message": {"detail": "went wrong"}, "code": "c"}}', "went wrong", "c", None, None),
+        (b'{"error": {"message": [{"text": "went wrong"}]}}', "went wrong", None, None, None),
+        (b'[{"error": {"code": 429, "message": "went wrong", "status": "X"}}]', "went wrong", "429", None, None),
+        (b'[{"message": "went wrong", "code": "c"}]', "went wrong", "c", None, None),
+        (b'{"errors": ["first", "second"]}', "first; second", None, None, None),
+        (b'{"errors": {"n": ["first", "second"], "m": ["third"]}}', "n: first; second; m: third", None, None, None),
+        (b'{"errors": [{"odd": 1}]}', '[{"odd": 1}]', None, None, None),
+        (b'{"fault": {"faultstring": "went wrong", "detail": {"errorcode": "c"}}}', "went wrong", "c", None, None),
+        (b'{"statusCode": 400, "error": "Bad Request", "message": "went wrong"}', "went wrong", None, None, None),
+        (b'{"message": ["first", "second"], "error": "Bad Request"}', "first; second", None, None, None),
+        (b'{"error": "invalid_grant", "error_description": "went wrong"}', "went wrong", None, None, None),
+        (b'{"error": 42}', "42", None, None, None),
+        (b'"went wrong"', "went wrong", None, None, None),
         (b'{"detail": {"message": "went wrong"}}', "went wrong", None, None, None),
         (b'{"code": 400, "reason": "went wrong", "message": "", "metadata": {}}', "went wrong", "400", None, None),
         (b'{"errors": [{"message": "went wrong", "code": "c", "param": "p"}]}', "went wrong", "c", None, "p"),
         (b'{"errors": ["went wrong"]}', "went wrong", None, None, None),
         (b'{"error": true, "message": "went wrong"}', "went wrong", None, None, None),
         (b'{"error": {"code": "c", "type": "t"}, "message": "went wrong"}', "went wrong", "c", "t", None),
-        (b'{"error": {"detail": "went wrong"}}', None, None, None, None),
+        (b'{"error": {"detail": "went wrong"}}', "went wrong", None, None, None),
         (b'{"error": {"message": null, "code": "c"}, "error_type": "t"}', None, "c", "t", None),
         (b'{"error": {"message": "  ", "code": 0}}', "  ", "0", None, None),
         (b'{"error": [], "msg": "went wrong"}', "went wrong", None, None, None),
@@ -287,6 +311,14 @@ def test_meta_without_secrets_in_it_is_left_alone() -> None:
         ({"error": {"message": "m", "code": 1234}}, errors.SDKDefaultError, 200),
         ({"error": {"message": "m", "code": True}}, errors.SDKDefaultError, 200),
         ({"error": {"message": "m", "code": 200}}, errors.SDKDefaultError, 200),
+        ({"error": {"message": "m", "http_status": 503}}, errors.ServiceUnavailableError, 503),
+        ({"error": {"message": "m", "statusCode": 529.0}}, errors.SDKDefaultError, 529),
+        ({"error": {"message": "m", "status_code": 200}}, errors.SDKDefaultError, 200),
+        ({"error": {"message": "m", "status": "RESOURCE_EXHAUSTED"}}, errors.RateLimitError, 429),
+        ({"error": 529, "message": "m"}, errors.SDKDefaultError, 529),
+        ({"error": "m", "statusCode": 404}, errors.NotFoundError, 404),
+        ([{"error": {"message": "m", "code": 403, "status": "PERMISSION_DENIED"}}], errors.PermissionDeniedError, 403),
+        ({"object": "error", "message": "m", "code": 400}, errors.BadRequestError, 400),
         ({"error": "m"}, errors.SDKDefaultError, 200),
         ({"error": {"message": "m"}, "choices": []}, errors.SDKDefaultError, 200),
         ({"error": {"message": "m"}, "choices": None}, errors.SDKDefaultError, 200),
@@ -301,6 +333,39 @@ def test_an_error_object_in_a_200_is_raised(operation: Any, body: Any, kind: Any
     assert json.loads(error.body) == body
     assert error.meta is not None
     assert error.meta.status_code == 200
+
+
+@pytest.mark.parametrize("operation", [CHAT, COMPLETION, MODELS, IMAGES], ids=lambda one: one.id)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": "m"},
+        {"message": "m"},
+        {"errors": [{"message": "m"}]},
+        {"fault": {"faultstring": "m"}},
+        {"success": False, "message": "m"},
+        {"detail": [{"loc": ["body"], "msg": "m"}]},
+    ],
+)
+def test_the_text_of_an_error_where_the_result_should_be(operation: Any, body: Any) -> None:
+    with pytest.raises(errors.SDKDefaultError) as info:
+        reply_of(operation, json.dumps(body).encode(), OPENAI)
+    assert (info.value.message, info.value.status_code, info.value.data) == ("m", 200, body)
+    assert str(info.value) == "an error object inside a 200 reply: m"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"choices": [], "message": "m"},
+        {"choices": [{"text": "hi"}], "detail": "m", "errors": ["m"]},
+        {"message": {"role": "assistant", "content": "hi"}},
+        {"message": "", "errors": [], "detail": None, "fault": {}},
+    ],
+)
+def test_what_is_beside_a_result_or_says_nothing_is_no_error(body: Any) -> None:
+    reply = reply_of(COMPLETION, json.dumps(body).encode(), OPENAI)
+    assert reply.model_dump(mode="json", exclude_unset=True) == body
 
 
 @pytest.mark.parametrize("provider", [WRITER, WRITER_V1], ids=lambda one: one.name)
@@ -335,7 +400,19 @@ def test_an_error_that_states_nothing_is_shown_whole() -> None:
     assert stated_error(OPENAI, {"error": 1}, meta=errors.ReplyMeta("s"), secrets=[]).status_code == 200
     for odd in (None, 17, [], "text"):
         assert stated_error(OPENAI, odd, meta=meta_of(), secrets=[]).message
-    assert not is_error(OPENAI, [{"error": 1}])
+    assert is_error(OPENAI, [{"error": 1}])
+    assert not is_error(OPENAI, [[{"error": 1}]])
+    assert not is_error(OPENAI, [])
+
+
+def test_no_part_of_an_error_shows_the_key_that_the_server_echoes() -> None:
+    error = error_of(OPENAI, 401, json.dumps({"detail": [{"loc": ["header", KEY], "msg": f"bad {KEY}"}]}).encode())
+    assert (error.param, error.message) == ("header.***", "bad ***")
+    assert KEY.encode() not in pickle.dumps(error)
+    with pytest.raises(errors.ResponseValidationError) as info:
+        reply_of(CHAT, b"junk", content_type=f"text/{KEY}")
+    assert KEY not in str(info.value)
+    assert error_of(OPENAI, 401, b"bad " + KEY.encode()[:-2]).body == "bad ***"
 
 
 # ------------------------------------------------------------------ odd JSON
@@ -380,6 +457,17 @@ def test_huge_integers_stay_exact(digits: int) -> None:
     assert reply.seed == number
 
 
+@pytest.mark.parametrize("operation, provider", [(CHAT, TOGETHER), (COMPLETION, WRITER)])
+def test_an_integer_that_python_does_not_read_is_kept_as_its_text(operation: Any, provider: Provider) -> None:
+    digits = "1" + "0" * 5_000
+    body = f'{{"created": {digits}, "choices": [], "other": [-{digits}, 1]}}'.encode()
+    reply = reply_of(operation, body, provider)
+    assert (reply.created, reply.other) == (digits, [f"-{digits}", 1])
+    assert json.loads(reply.model_dump_json())["created"] == digits
+    error = error_of(provider, 429, f'{{"error": {{"message": "m", "code": {digits}}}}}'.encode())
+    assert (error.message, error.code) == ("m", digits)
+
+
 @pytest.mark.parametrize("provider", [TOGETHER, WRITER], ids=lambda one: one.name)
 @pytest.mark.parametrize("digits", [4_300, 5_000, 100_000])
 def test_integers_beyond_all_measure_raise_nothing_foreign(provider: Provider, digits: int) -> None:
@@ -408,6 +496,7 @@ def test_nesting_of_any_depth_raises_nothing_foreign(provider: Provider, pair: t
             b'{"error": {"message": "m", "x": ' + deep + b"}}",
             b'{"error": {"message": ' + deep + b"}}",
             b'{"message": ' + deep + b"}",
+            b'{"error":' * depth + b'"m"' + b"}" * depth,
             b"[" * depth,
         ):
             try:
@@ -430,8 +519,11 @@ def test_nesting_of_any_depth_raises_nothing_foreign(provider: Provider, pair: t
         (b"null", "the body:"),
         (b'{"choices": 5}', "choices: "),
         (b'{"choices": [5]}', "choices.0: "),
-        (b"{}", "choices: Field required"),
-        (b"[" * 100_000, "not valid JSON"),
+        (b"{}", "choices: it is missing"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"choices": [], "x": ' + b"[" * 250 + b"]" * 250 + b"}", "nested too deeply"),
+        (b'{"choices": {}}', "choices: it is no list"),
+        (b'{"choices": [[]]}', "choices.0: it is no object"),
     ],
 )
 def test_what_is_no_reply_says_why_in_our_words(body: bytes, words: str) -> None:

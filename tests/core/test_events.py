@@ -316,7 +316,7 @@ def test_a_choice_that_failed_and_never_finished_is_an_error() -> None:
         (b"null", "not what was asked for"),
         (b'{"choices": 5}', "at choices"),
         (b'{"choices": [5]}', "at choices"),
-        (b"[" * 100_000, "not valid JSON"),
+        (b"[" * 100_000, "nested too deeply"),
         (b'{"a":' * 150 + b"1" + b"}" * 150, None),
     ],
 )
@@ -515,3 +515,125 @@ def test_an_error_that_calls_itself_a_stream_keeps_its_message() -> None:
     decoder = decoder_of()
     with pytest.raises(errors.RateLimitError, match="slow down"):
         [*decoder.feed(b'{"error":{"message":"slow down","code":429}}'), *decoder.end()]
+
+
+# ------------------------------------------------------- beside our own fields
+
+
+def test_usage_beside_our_fields_is_mapped_where_the_dialect_says_so() -> None:
+    counts = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+    last = {
+        "id": "a",
+        "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
+        "x_groq": {"id": "req_1", "usage": counts},
+    }
+    first = {"id": "a", "choices": [], "x_groq": {"id": "req_1"}}
+    wire = [b"data: " + json.dumps(first).encode() + b"\n\n", chunk("hi")]
+    wire += [b"data: " + json.dumps(last).encode() + b"\n\n", DONE]
+    decoder = decoder_of(OPENAI)
+    events, error = play(decoder, wire)
+    assert error is None
+    assert [event.usage is not None for event in events] == [False, False, True]
+    assert events[-1].usage.total_tokens == 7
+    assert events[-1].model_dump(mode="json", exclude_unset=True) == last
+    assert decoder.accumulator.usage.completion_tokens == 4
+    assert decoder.accumulator.build().usage.prompt_tokens == 3
+    decoder = decoder_of(R9S)
+    assert play(decoder, wire)[1] is None
+    assert decoder.accumulator.build().usage is None
+
+
+def test_usage_of_its_own_is_not_replaced() -> None:
+    body = {"choices": [{"index": 0, "finish_reason": "stop"}], "usage": {"total_tokens": 1}, "x_groq": {"usage": {}}}
+    decoder = decoder_of(OPENAI)
+    assert play(decoder, [b"data: " + json.dumps(body).encode() + b"\n\n", DONE])[1] is None
+    assert decoder.accumulator.build().usage.total_tokens == 1
+
+
+@pytest.mark.parametrize("operation", [CHAT, COMPLETION], ids=lambda one: one.id)
+def test_an_event_that_calls_itself_an_error_is_one(operation: Operation) -> None:
+    body = {"object": "error", "message": "m", "type": "BadRequestError", "param": None, "code": 400}
+    events, error = play(decoder_of(OPENAI, operation), [b"data: " + json.dumps(body).encode() + b"\n\n", DONE])
+    assert not events
+    assert isinstance(error, errors.BadRequestError)
+    assert error.data == body
+
+
+@pytest.mark.parametrize(
+    "start", [b'[{"error": {"code": 429, "message": "m"}}]', b'{"error": {"code": 429, "message": "m"}}']
+)
+@pytest.mark.parametrize("form", [b"data: %b\n\n", b"event: error\ndata: %b\n\n", b"%b"])
+def test_an_error_in_a_list_of_its_own(start: bytes, form: bytes) -> None:
+    content_type = SSE if form.endswith(b"\n\n") else "application/json"
+    _, error = play(decoder_of(OPENAI, content_type=content_type), [form % start])
+    assert isinstance(error, errors.RateLimitError)
+    assert error.message == "m"
+
+
+@pytest.mark.parametrize(
+    "content_type, wire, unread",
+    [
+        (SSE, [chunk("a"), b'data: {"id": "a", "cho'], b'data: {"id": "a", "cho'),
+        (SSE, [b'data: {"id":\ndata: "a",\nda'], b'data: {"id":\ndata: "a",\nda'),
+        (SSE, [chunk("a")], b""),
+        (SSE, [b"<html>", b"x"], b"<html>x"),
+        ("application/json", [b' {"id": "a", "cho', b"ices"], b' {"id": "a", "choices'),
+        ("", [b"\n\n"], b"\n\n"),
+    ],
+)
+def test_what_makes_no_event_can_be_asked_for(content_type: str, wire: list[bytes], unread: bytes) -> None:
+    decoder = decoder_of(OPENAI, content_type=content_type)
+    for piece in wire:
+        list(decoder.feed(piece))
+    assert decoder.unread == unread
+
+
+@pytest.mark.parametrize("provider", [WRITER, WRITER_V1], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "wire",
+    [b"", b"junk", b"<html>Sign in</html>", b'{"choices": [{"text": "a"', b'data: {"value": "a"}\n\ndata: {"val'],
+)
+def test_a_dialect_without_end_mark_does_not_make_a_stream_of_what_is_none(provider: Provider, wire: bytes) -> None:
+    _, error = play(decoder_of(provider, COMPLETION), [wire])
+    assert isinstance(error, errors.StreamInterruptedError)
+    assert error.reason == "truncated"
+    assert error.body in (wire.decode(), 'data: {"val')
+    events, error = play(decoder_of(provider, COMPLETION), [b'data: {"value": "a"}\n\n'])
+    assert (len(events), error) == (1, None)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
+def test_json_that_calls_itself_a_stream_is_read_in_any_encoding(encoding: str) -> None:
+    body = {"id": "a", "choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}]}
+    events, error = play(decoder_of(OPENAI), [json.dumps(body).encode(encoding)])
+    assert error is None
+    assert [event.text for event in events] == ["hi"]
+
+
+@pytest.mark.parametrize("end", [DONE, b""], ids=["done", "cut"])
+@pytest.mark.parametrize("body", [{"detail": "m"}, {"message": "m"}, {"errors": ["m"]}])
+@pytest.mark.parametrize("operation", [CHAT, COMPLETION], ids=lambda one: one.id)
+def test_a_stream_of_nothing_but_a_complaint_is_an_error(operation: Operation, body: Any, end: bytes) -> None:
+    wire = b"data: " + json.dumps(body).encode() + b"\n\n"
+    _, error = play(decoder_of(OPENAI, operation), [wire, end])
+    assert isinstance(error, errors.SDKDefaultError)
+    assert (error.message, error.data) == ("m", body)
+
+
+def test_a_remark_beside_results_is_no_error() -> None:
+    remark = b'data: {"message": "queued"}\n\n'
+    events, error = play(decoder_of(OPENAI), [remark, chunk("a", "stop"), DONE])
+    assert error is None
+    assert [event.text for event in events] == ["", "a"]
+
+
+def test_an_error_event_that_is_no_json_is_kept_as_it_came() -> None:
+    _, error = play(decoder_of(OPENAI), [b"event: error\ndata: out of memory\n\n"])
+    assert isinstance(error, errors.SDKDefaultError)
+    assert (error.message, error.body, error.data) == ("out of memory", "out of memory", None)
+
+
+def test_an_event_that_is_nested_too_deeply_says_so() -> None:
+    _, error = play(decoder_of(OPENAI), [b'data: {"choices": [], "x": ' + b"[" * 300 + b"]" * 300 + b"}\n\n"])
+    assert isinstance(error, errors.ResponseValidationError)
+    assert error.message == "an event is nested too deeply"

@@ -582,6 +582,29 @@ def test_a_circle_of_redirects_ends() -> None:
     player.check_closed()
 
 
+@pytest.mark.parametrize(
+    "status, location, text",
+    [
+        (
+            307,
+            "/again?token=t0ken#x",
+            "the server redirects more than 5 times, the last time to https://api.together.xyz/again",
+        ),
+        (302, "/v2?token=t0ken", "redirects to /v2; only"),
+        (302, "https://user:t0ken@other.example/v2?t0ken", "redirects to https://other.example/v2; only"),
+        (307, "//user:t0ken@other.example/v2#t0ken", "redirects to //other.example/v2; only"),
+        (308, "https://other.example/" + "x" * 5000, "only 307 and 308 to the same origin are followed"),
+        (307, "", "a status of redirects, and does not say where to"),
+    ],
+)
+def test_a_redirect_that_is_not_followed_says_why(status: int, location: str, text: str) -> None:
+    _, result = play(*[reply(status, headers={"location": location}) for _ in range(6)])
+    error = raised(result, errors.SDKDefaultError)
+    assert text in error.message
+    assert "t0ken" not in error.message
+    assert len(error.message) < 700
+
+
 def test_a_failure_behind_a_redirect_is_one_of_the_same_attempt() -> None:
     turns = (reply(307, headers={"location": "/b"}), failure("network"), reply(200))
     player, result = play(*turns)

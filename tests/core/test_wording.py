@@ -326,3 +326,71 @@ def test_a_bodiless_request_has_no_extra_body() -> None:
         "extra_body",
         "extra_body: models.list sends no body; extra_query goes into the URL",
     )
+
+
+@pytest.mark.parametrize(
+    "image, place, line",
+    [
+        (b"", "image", "required by images.edit on server 'openai', but it is empty"),
+        ([], "image", "required by images.edit on server 'openai', but it is empty"),
+        ([b"a", b""], "image[1]", "must be a file, but it is empty"),
+        (("a.png", b""), "image", "must be a file, but it is empty"),
+        ([("a.png", b"a"), ("b.png", b"")], "image[1]", "must be a file, but it is empty"),
+        ((HALF, b"a"), "image[str]", "names must be strings of valid Unicode, got str"),
+        ([b"a", (HALF, b"a")], "image[1][str]", "names must be strings of valid Unicode, got str"),
+    ],
+)
+def test_files_that_are_none(image: Any, place: str, line: str) -> None:
+    where, said = place_and_text(lambda: made("editImage", {"model": "m", "prompt": "p", "image": image}))
+    assert where is not None
+    assert where.partition("[")[0] == place.partition("[")[0]
+    if "str" not in place:
+        assert where == place
+    else:
+        assert where.startswith(place.removesuffix("[str]"))
+    assert said == f"{where}: {line}"
+
+
+@pytest.mark.parametrize("image", [b"a", [b"a"], ("a.png", b"a"), [("a.png", b"a"), b"b"]])
+def test_files(image: Any) -> None:
+    encoded = made("editImage", {"model": "m", "prompt": "p", "image": image, "n": 2}, body={"own": "x"})
+    assert encoded.files == {"image": image}
+    assert encoded.form == {"model": "m", "prompt": "p", "n": 2, "own": "x"}
+    assert encoded.content is None
+
+
+def test_half_a_character_is_named_where_it_is() -> None:
+    given = {"model": HALF, "messages": HELLO}
+    assert place_and_text(lambda: made("createChatCompletion", given)) == (
+        "model",
+        f"model: cannot be written as JSON; {ACCEPTED}, got str with a lone surrogate",
+    )
+    body = {"own": {"a": [HALF]}}
+    assert place_and_text(lambda: made("createChatCompletion", {**given, "model": "m"}, body=body)) == (
+        "extra_body.own.a[0]",
+        f"extra_body.own.a[0]: cannot be written as JSON; {ACCEPTED}, got str with a lone surrogate",
+    )
+    place, _ = place_and_text(lambda: made("createChatCompletion", {**given, "model": "m"}, body={HALF: 1}))
+    assert place == "extra_body"
+
+
+def test_a_form_names_its_own_fields_and_those_of_the_caller() -> None:
+    given = {"model": "m", "prompt": HALF, "image": b"png"}
+    assert place_and_text(lambda: made("editImage", given)) == (
+        "prompt",
+        f"prompt: accepted are {SCALARS} in a form, got str with a lone surrogate",
+    )
+    place, _ = place_and_text(lambda: made("editImage", {**given, "prompt": "p"}, body={HALF: 1}))
+    assert place is not None
+    assert place.startswith("extra_body[")
+
+
+def test_numbers_that_json_has_no_word_for_stay_what_they_are() -> None:
+    with pytest.raises(NotJson):
+        plain(float("inf"))
+    assert misfit({"a": [1, {"b": (1 << 1024) - 1}]}, "x").param == "x"
+
+
+def test_a_model_that_has_odd_values_is_written_without_a_warning() -> None:
+    odd = Moment.model_construct(when="yesterday", note=5)
+    assert plain(odd) == {"when": "yesterday", "note": 5}

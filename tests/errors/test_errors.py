@@ -19,6 +19,7 @@ from llmsdk.utils.headers import Headers
 PARENTS: dict[str, tuple[str, ...]] = {
     "ConfigurationError": ("SDKError", "ValueError"),
     "CassetteError": ("ConfigurationError",),
+    "BatchError": ("SDKError",),
     "RequestValidationError": ("SDKError", "ValueError"),
     "UnsupportedParameterError": ("RequestValidationError",),
     "UnsupportedOperationError": ("RequestValidationError",),
@@ -62,6 +63,7 @@ def one_of_each() -> list[errors.SDKError]:
         "meta": meta_of(),
         "partial": CompletionResponse.model_validate({"choices": [{"text": "a"}]}),
     }
+    cut = {**common, "body": "half of a b"}
     stated = {
         **common,
         "code": "c",
@@ -75,17 +77,18 @@ def one_of_each() -> list[errors.SDKError]:
         errors.SDKError("m"),
         errors.ConfigurationError("m"),
         errors.CassetteError("m"),
+        errors.BatchError("m", path="in.jsonl", line=7),
         errors.RequestValidationError("m", param="prompt"),
         errors.UnsupportedParameterError("m", param="echo", server="r9s", servers=("together",)),
         errors.UnsupportedOperationError("m", operation="editImage", server="writer", servers=()),
         errors.RemoteError("m", **common),
         errors.APIStatusError("m", status_code=418, **stated),
         errors.SDKDefaultError("m", status_code=418, **stated),
-        errors.APIConnectionError("m", **common),
-        errors.APITimeoutError("m", **common),
-        errors.DeadlineExceededError("m", **common),
-        errors.StreamInterruptedError("m", reason="truncated", **common),
-        errors.StreamTimeoutError("m", **common),
+        errors.APIConnectionError("m", **cut),
+        errors.APITimeoutError("m", **cut),
+        errors.DeadlineExceededError("m", **cut),
+        errors.StreamInterruptedError("m", reason="truncated", **cut),
+        errors.StreamTimeoutError("m", **cut),
         errors.ResponseValidationError("m", status_code=200, body="<html>", **common),
     ]
     return made + [class_for(status)("m", status_code=status, **stated) for status in STATUSES]
@@ -128,7 +131,7 @@ def test_the_tree_is_that_of_the_contract() -> None:
 
 def test_one_of_each_is_of_every_public_class() -> None:
     assert {type(error) for error in one_of_each()} == public()
-    assert len(one_of_each()) == 29
+    assert len(one_of_each()) == 30
 
 
 @pytest.mark.parametrize("status", range(400, 600))
@@ -172,14 +175,24 @@ def test_fields_of_a_status_error() -> None:
     assert str(error) == "429: m (request id r-1)"
 
 
+def test_an_error_object_inside_a_reply_says_so() -> None:
+    meta = errors.ReplyMeta("together", 200)
+    assert str(errors.SDKDefaultError("boo", status_code=200, meta=meta)) == "an error object inside a 200 reply: boo"
+    mapped = errors.RateLimitError("boo", status_code=429, meta=meta)
+    assert str(mapped) == "429 (an error object inside a 200 reply): boo"
+    assert str(errors.SDKDefaultError("boo", status_code=302, meta=errors.ReplyMeta("s", 302))) == "302: boo"
+    assert str(errors.SDKDefaultError("boo", status_code=204)) == "204: boo"
+
+
 def test_an_error_of_no_reply_has_empty_fields() -> None:
     error = errors.APIConnectionError("m")
+    assert error.body == ""
     assert (error.server, error.request_id, error.headers, error.meta, error.partial) == (None, None, {}, None, None)
     assert str(error) == "m"
     assert errors.ReplyMeta("s").rate_limit == errors.RateLimit()
 
 
-@pytest.mark.parametrize("error", range(28), ids=str, indirect=True)
+@pytest.mark.parametrize("error", range(30), ids=str, indirect=True)
 def test_the_text_stays_readable(error: errors.SDKError) -> None:
     error.message = "x" * 1_000_000
     if isinstance(error, errors.RemoteError) and error.meta is not None:
@@ -191,7 +204,7 @@ def test_the_text_stays_readable(error: errors.SDKError) -> None:
 # ------------------------------------------------------------------- travel
 
 
-@pytest.mark.parametrize("error", range(28), ids=str, indirect=True)
+@pytest.mark.parametrize("error", range(30), ids=str, indirect=True)
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_pickle(error: errors.SDKError, protocol: int) -> None:
     error.add_note("a note")
@@ -201,7 +214,7 @@ def test_pickle(error: errors.SDKError, protocol: int) -> None:
     assert back.__notes__ == ["a note"]
 
 
-@pytest.mark.parametrize("error", range(28), ids=str, indirect=True)
+@pytest.mark.parametrize("error", range(30), ids=str, indirect=True)
 def test_copies(error: errors.SDKError) -> None:
     for back in (copy.deepcopy(error), copy.copy(error)):
         assert type(back) is type(error)

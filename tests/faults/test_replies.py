@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import pickle
 import zlib
 from typing import Any
 
@@ -20,7 +21,9 @@ from support.fault_server import (
     WHOLE,
     FaultServer,
     Fin,
+    Rst,
     Stall,
+    Wait,
     chunk,
     head,
     reply,
@@ -97,6 +100,7 @@ _STILL_A_REPLY: dict[str, tuple[bytes, str]] = {
     "no-usage": (b'{"choices": [{"text": "Hello there"}]}', "application/json"),
     "duplicate-keys": (b'{"choices": [], ' + WHOLE[1:], "application/json"),
     "huge-created": (WHOLE.replace(b"1700000000", b"9" * 300), "application/json"),
+    "endless-created": (WHOLE.replace(b"1700000000", b"9" * 5000), "application/json"),
     "float-created": (WHOLE.replace(b"1700000000", b"1700000000.0"), "application/json"),
     "a-lone-surrogate": (WHOLE.replace(b'"m"', b'"\\ud800"'), "application/json"),
     "new-finish-reason": (WHOLE.replace(b'"stop"', b'"bored"'), "application/json"),
@@ -269,9 +273,52 @@ async def test_redirects_within_the_origin_are_followed(colour: Colour, faults: 
 async def test_a_redirect_to_itself_ends(colour: Colour, faults: FaultServer) -> None:
     faults.always(reply(b"", 307, "Location: /completions"))
     async with client_of(colour, faults) as client:
-        with pytest.raises(errors.SDKDefaultError):
+        with pytest.raises(errors.SDKDefaultError, match=f"more than 5 times, .* to {faults.url}/completions"):
             await client.call(CREATE, **ASK)
     assert len(faults.requests) < 20
+
+
+_HALF = b'{"id": "cmpl-1", "secret": "\xe2\x82\xac sk-placeho'
+_CUT_BODIES: dict[str, tuple[tuple[Any, ...], dict[str, Any], type[errors.APIConnectionError]]] = {
+    "length": ((Fin(),), {}, errors.APIConnectionError),
+    "reset": ((Wait(0.1), Rst()), {}, errors.APIConnectionError),
+    "timeout": ((Stall(),), {"timeout_ms": 300}, errors.APITimeoutError),
+    "deadline": ((Stall(),), {"deadline_ms": 300}, errors.DeadlineExceededError),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("steps, options, kind", _CUT_BODIES.values(), ids=_CUT_BODIES)
+async def test_what_had_come_of_a_cut_reply_is_kept(
+    colour: Colour,
+    faults: FaultServer,
+    steps: tuple[Any, ...],
+    options: dict[str, Any],
+    kind: type[errors.APIConnectionError],
+    packed: bool,
+) -> None:
+    packer = zlib.compressobj(wbits=31)
+    sent = packer.compress(_HALF) + packer.flush(zlib.Z_SYNC_FLUSH) if packed else _HALF
+    coding = ["Content-Encoding: gzip"] if packed else []
+    faults.play((head(200, f"Content-Length: {len(sent) + 100}", *coding) + sent, *steps))
+    async with client_of(colour, faults) as client:
+        with pytest.raises(errors.APIConnectionError) as caught:
+            await client.call(CREATE, **ASK, **options)
+    error = caught.value
+    assert type(error) is kind
+    assert error.body == '{"id": "cmpl-1", "secret": "\u20ac ***'
+    assert f"{len(_HALF)} bytes" in str(error)
+    assert "cmpl-1" not in str(error)
+    assert pickle.loads(pickle.dumps(error)).body == error.body
+
+
+async def test_no_more_than_a_mebibyte_of_a_cut_reply_is_kept(colour: Colour, faults: FaultServer) -> None:
+    faults.play((head(200, "Content-Length: 3000000") + b"x" * 2_000_000, Fin()))
+    async with client_of(colour, faults) as client:
+        with pytest.raises(errors.APIConnectionError, match="after 2000000 bytes") as caught:
+            await client.call(CREATE, **ASK)
+    assert caught.value.body == "x" * (1 << 20)
+    assert len(str(caught.value)) < 300
 
 
 # ------------------------------------------------------------- content codings

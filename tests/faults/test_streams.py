@@ -18,6 +18,7 @@ from support.fault_server import (
     EVENTS,
     GOOD_STREAM,
     STREAM_HEAD,
+    WHOLE,
     Drip,
     FaultServer,
     Fin,
@@ -25,6 +26,7 @@ from support.fault_server import (
     Wait,
     chunk,
     event,
+    head,
     reply,
     stream,
 )
@@ -397,6 +399,29 @@ async def test_a_deadline_shorter_than_anything(colour: Colour, faults: FaultSer
         with pytest.raises(errors.DeadlineExceededError):
             await client.call(CREATE, **ASK, stream=True, deadline_ms=0.001)
         await _usable(client)
+
+
+@pytest.mark.parametrize("steps", [(), (Fin(),), (Stall(),)], ids=["truncated", "connection", "idle"])
+async def test_what_came_of_an_unfinished_event_is_kept(
+    colour: Colour, faults: FaultServer, steps: tuple[Any, ...]
+) -> None:
+    half = b'data: {"id": "cmpl-1", "choi'
+    faults.play((*stream(EVENTS[0], half, end=not steps), *steps))
+    async with client_of(colour, faults) as client:
+        got = await client.call(CREATE, **ASK, stream=True, idle_timeout_ms=400)
+        with pytest.raises(errors.StreamInterruptedError) as caught:
+            await collect(got)
+    assert caught.value.partial.text == "Hel"
+    assert caught.value.body == half.decode()
+
+
+async def test_json_that_was_cut_where_a_stream_was_asked_for(colour: Colour, faults: FaultServer) -> None:
+    faults.play((head(200, "Content-Type: application/json", "Content-Length: 1000") + WHOLE[:50], Fin()))
+    async with client_of(colour, faults) as client:
+        got = await client.call(CREATE, **ASK, stream=True)
+        with pytest.raises(errors.StreamInterruptedError) as caught:
+            await collect(got)
+    assert caught.value.body == WHOLE[:50].decode()
 
 
 @pytest.mark.parametrize("cut", range(1, 12))

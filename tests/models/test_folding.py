@@ -132,6 +132,17 @@ def test_logprobs_of_all_forms_are_put_together() -> None:
     }
 
 
+@pytest.mark.parametrize("value", [1.5, -1, 0, True, False, "none", ""])
+def test_logprobs_that_are_no_more_than_a_value_stay_one(value: Any) -> None:
+    choice = fold({"logprobs": None}, {"logprobs": value}, {"logprobs": None}).choices[0]
+    assert choice.logprobs == value
+    assert type(choice.logprobs) is type(value)
+    twice = fold({"logprobs": value}, {"logprobs": value}).model_dump(exclude_unset=True)["choices"][0]["logprobs"]
+    assert twice == {"token_logprobs": [value, value]}
+    mixed = fold({"logprobs": value}, {"logprobs": {"tokens": ["a"]}}).model_dump(exclude_unset=True)
+    assert mixed["choices"][0]["logprobs"] == {"tokens": ["a"], "token_logprobs": [value]}
+
+
 def test_ids_and_models_that_come_late_or_change() -> None:
     accumulator = ChatAccumulator()
     for number, head in enumerate([{"id": ""}, {"id": "a", "model": ""}, {"id": "b", "model": "m", "created": 5}]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
@@ -18,90 +18,28 @@ from ..errors import (
     ResponseValidationError,
 )
 from ..errors.status import SDKDefaultError, class_for
-from ..utils.headers import Headers, masked
-from ..utils.jsonpaths import MISSING, copy, first
+from ..utils.headers import Headers, masked, spellings
+from ..utils.jsonpaths import MISSING, copy
 from ..utils.retries import retry_after_from
 from ..utils.shapes import is_list, is_object
 from .adapters import reader
+from .error_bodies import fields_of, is_error, is_error_instead, states_error, status_of
 from .spec import LimitHeaders, Operation, Provider
 
 MAX_ERROR_BODY = 1 << 20
 """Bytes kept of a body that an error carries."""
-_MAX_DEPTH = 200  # as in pydantic's parser
-
-# Shapes that many servers share, tried after the dialect's own.
-_MESSAGE = (
-    "$.error.message",
-    "$.error",
-    "$.message",
-    "$.detail[0].msg",
-    "$.detail.message",
-    "$.detail",
-    "$.errors[0].message",
-    "$.errors[0].description",
-    "$.errors[0]",
-    "$.error.detail",
-    "$.reason",
-    "$.msg",
-    "$.title",
-    "$.tpe",
-)
-_CODE = ("$.error.code", "$.code", "$.errors[0].code", "$.errors[0].key", "$.error_code")
-_TYPE = ("$.error.type", "$.type", "$.tpe", "$.error.error_type", "$.error_type", "$.detail[0].type")
-_PARAM = ("$.error.param", "$.param", "$.errors[0].param")
-
-# What codes and types of error objects stand for, letters and digits only; used inside 2xx replies and streams.
-_STATUS_OF_KIND = {
-    "invalidrequesterror": 400,
-    "badrequest": 400,
-    "badrequesterror": 400,
-    "invalidvalue": 400,
-    "contextlengthexceeded": 400,
-    "authenticationerror": 401,
-    "invalidapikey": 401,
-    "unauthorized": 401,
-    "paymentrequired": 402,
-    "permissionerror": 403,
-    "permissiondenied": 403,
-    "permissiondeniederror": 403,
-    "forbidden": 403,
-    "notfound": 404,
-    "notfounderror": 404,
-    "modelnotfound": 404,
-    "modelnotavailable": 404,
-    "requesttimeout": 408,
-    "conflict": 409,
-    "conflicterror": 409,
-    "requesttoolarge": 413,
-    "unprocessableentity": 422,
-    "unprocessableentityerror": 422,
-    "ratelimit": 429,
-    "ratelimited": 429,
-    "ratelimiterror": 429,
-    "ratelimitexceeded": 429,
-    "modelratelimit": 429,
-    "dynamicrequestlimited": 429,
-    "dynamictokenlimited": 429,
-    "toomanyrequests": 429,
-    "toomanyrequestserror": 429,
-    "insufficientquota": 429,
-    "servererror": 500,
-    "apierror": 500,
-    "internalerror": 500,
-    "internalservererror": 500,
-    "badgateway": 502,
-    "badgatewayerror": 502,
-    "serviceunavailable": 503,
-    "serviceunavailableerror": 503,
-    "overloaded": 503,
-    "engineoverloaded": 503,
-    "overloadederror": 529,
-    "gatewaytimeout": 504,
-    "gatewaytimeouterror": 504,
-    "timeout": 504,
-    "timeouterror": 504,
+_EXPECTED = {
+    "missing": "it is missing",
+    "list_type": "it is no list",
+    "dict_type": "it is no object",
+    "model_type": "it is no object",
+    "model_attributes_type": "it is no object",
+    "string_type": "it is no text",
+    "int_type": "it is no integer",
 }
-
+"""What is wrong with a part of a reply, by pydantic's name of it; in its own words where it is rarer."""
+_MIN_HALF = 6  # characters at the end of a cut text that are taken for the beginning of a secret; fewer occur by chance
+_MAX_DEPTH = 200  # as in pydantic's parser
 
 # ---------------------------------------------------------------- replies
 
@@ -120,7 +58,7 @@ def decode_reply(
         reply = _validated(operation, route.reply, operation.reply, body)
     except (ValidationError, ValueError, RecursionError):
         document = parse_json(body)
-        if is_error(provider, document):
+        if is_error(provider, document) or is_error_instead(operation, document):
             raise stated_error(provider, document, meta=meta, secrets=secrets) from None
         text = body if document is MISSING else json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
         try:
@@ -128,8 +66,9 @@ def decode_reply(
         except (ValidationError, ValueError, RecursionError) as failure:
             problem = _problem(failure, document, body, content_type)
             raise _unexpected(f"not a {operation.resource} reply: {problem}", body, meta, secrets) from None
-    extra = reply.model_extra
-    if extra and is_error(provider, extra) and not getattr(reply, operation.content, None):
+    if not getattr(reply, operation.content, None) and (
+        states_error(provider, reply) or is_error_instead(operation, reply.model_extra, reply.model_fields_set)
+    ):
         raise stated_error(provider, parse_json(body), meta=meta, secrets=secrets)
     return reply
 
@@ -168,7 +107,10 @@ def _unset(reply: Any, path: tuple[Any, ...]) -> None:
 
 
 def parse_json(body: bytes) -> Any:
-    """Parse JSON in any Unicode encoding, with or without a byte order mark; MISSING where it is none."""
+    """Parse JSON in any Unicode encoding, with or without a byte order mark; MISSING where it is none.
+
+    An integer with more digits than Python reads, 4,300 unless set otherwise, is kept as its text.
+    """
     try:
         return from_json(body)
     except ValueError:
@@ -177,10 +119,17 @@ def parse_json(body: bytes) -> Any:
         return MISSING
     try:
         encoding = json.detect_encoding(body)
-        document = json.loads(body.decode(encoding, "replace").lstrip("\ufeff"))
+        document = json.loads(body.decode(encoding, "replace").lstrip("\ufeff"), parse_int=_integer)
     except (ValueError, RecursionError):
         return MISSING
     return MISSING if _is_deep(document) else document
+
+
+def _integer(digits: str) -> int | str:
+    try:
+        return int(digits)
+    except ValueError:
+        return digits
 
 
 def _is_deep(document: Any) -> bool:
@@ -199,17 +148,29 @@ def _problem(failure: Exception, document: Any, body: bytes, content_type: str) 
     if not body.strip():
         return "the body is empty"
     if document is MISSING or not isinstance(failure, ValidationError):
-        looks = "HTML" if body.lstrip()[:1] == b"<" else "not valid JSON"
+        looks = "HTML" if body.lstrip()[:1] == b"<" else json_fault(body)
         return f"the body is {looks} (content type {content_type or 'not given'})"
     # Places and kinds only: the text of a pydantic error quotes the reply.
     error = failure.errors(include_url=False, include_context=False, include_input=False)[0]
-    return f"{'.'.join(map(str, error['loc'])) or 'the body'}: {error['msg']}"
+    place = ".".join(str(step) for step in error["loc"] if step != "value")  # the name of a choice, see `OrEmpty`
+    return f"{place or 'the body'}: {_EXPECTED.get(error['type'], error['msg'])}"
+
+
+def json_fault(body: bytes) -> str:
+    """Say why a text could not be read as JSON."""
+    try:
+        json.loads(body, parse_int=_integer)
+    except RecursionError:
+        pass
+    except ValueError:
+        return "not valid JSON"
+    return "nested too deeply"
 
 
 def _unexpected(problem: str, body: bytes, meta: ReplyMeta, secrets: Iterable[str]) -> ResponseValidationError:
-    text = masked(body[:MAX_ERROR_BODY].decode("utf-8", "replace"), secrets)
+    text = shown_text(body, secrets)
     return ResponseValidationError(
-        problem, status_code=meta.status_code, body=text, meta=without_secrets(meta, secrets)
+        masked(problem, secrets), status_code=meta.status_code, body=text, meta=without_secrets(meta, secrets)
     )
 
 
@@ -227,33 +188,30 @@ def decode_error(
     now: Any,
 ) -> APIStatusError:
     """Make the error of a status, whatever the body."""
-    text = _as_text(body[:MAX_ERROR_BODY], meta.headers)
+    text = _decoded(body[:MAX_ERROR_BODY], meta.headers)
     document = parse_json(body)
-    fields = _fields(provider, document, secrets)
+    fields = fields_of(provider, document, secrets)
     return class_for(status)(
-        fields.message or masked(text.strip() or reason, secrets) or f"HTTP status {status}",
+        fields.message or _masked_to_end(text.strip() or reason, secrets) or f"HTTP status {status}",
         status_code=status,
         code=fields.code,
         type=fields.type,
         param=fields.param,
-        body=masked(text, secrets),
+        body=_masked_to_end(text, secrets),
         data=None if document is MISSING else _masked_document(document, secrets),
         retry_after_s=retry_after_from(meta.headers, now=now),
         meta=without_secrets(meta, secrets),
     )
 
 
-def is_error(provider: Provider, document: Any) -> bool:
-    """Tell an error object from a reply or an event."""
-    return is_object(document) and any(document.get(mark) for mark in provider.error.marks)
-
-
-def stated_error(provider: Provider, document: Any, *, meta: ReplyMeta, secrets: Iterable[str]) -> APIStatusError:
-    """Make the error that a document inside a 2xx reply or a stream states."""
-    fields = _fields(provider, document, secrets)
-    status = _status_of(provider, document, fields)
+def stated_error(
+    provider: Provider, document: Any, *, meta: ReplyMeta, secrets: Iterable[str], is_text: bool = False
+) -> APIStatusError:
+    """Make the error that a document inside a 2xx reply or a stream states; `is_text` where it is no JSON."""
+    fields = fields_of(provider, document, secrets)
+    status = status_of(provider, document, fields)
     kind = class_for(status) if status else SDKDefaultError
-    text = masked(json.dumps(document, ensure_ascii=False, default=str), secrets)
+    text = masked(document if is_text else json.dumps(document, ensure_ascii=False, default=str), secrets)
     return kind(
         fields.message or text[:MAX_ERROR_BODY],
         status_code=status or meta.status_code or 200,
@@ -261,67 +219,9 @@ def stated_error(provider: Provider, document: Any, *, meta: ReplyMeta, secrets:
         type=fields.type,
         param=fields.param,
         body=text[:MAX_ERROR_BODY],
-        data=_masked_document(document, secrets),
+        data=None if is_text else _masked_document(document, secrets),
         meta=without_secrets(meta, secrets),
     )
-
-
-def _status_of(provider: Provider, document: Any, fields: _Fields) -> int | None:
-    numbers = [first(path, document) for path in ("$.error.status", "$.error.status_code", "$.status", "$.status_code")]
-    for value in (fields.code, *numbers):
-        if not isinstance(value, bool) and re.fullmatch(r"[45][0-9][0-9]", str(value)):
-            return int(str(value))
-    for kind in (fields.code, fields.type):
-        name = re.sub(r"[^a-z0-9]", "", (kind or "").lower())
-        status = provider.error_statuses.get(name) or _STATUS_OF_KIND.get(name)
-        if status:
-            return status
-    return None
-
-
-class _Fields(NamedTuple):
-    """What an error body says of itself."""
-
-    message: str | None
-    code: str | None
-    type: str | None
-    param: str | None
-
-
-def _fields(provider: Provider, document: Any, secrets: Iterable[str]) -> _Fields:
-    paths = provider.error
-    return _Fields(
-        message=_text(document, (*paths.message, *_MESSAGE), secrets),
-        code=_text(document, (*paths.code, *_CODE), secrets),
-        type=_text(document, (*paths.type, *_TYPE), secrets),
-        param=_text(document, (*paths.param, *_PARAM), secrets) or _location(document),
-    )
-
-
-def _text(document: Any, paths: Iterable[str], secrets: Iterable[str]) -> str | None:
-    """Find the first non-empty value, as text; an object is written as JSON."""
-    if document is MISSING:
-        return None
-    if isinstance(document, str):
-        document = {"message": document}
-    for path in paths:
-        value = first(path, document)
-        if value is MISSING or value is None or value == "" or value == {} or value == [] or isinstance(value, bool):
-            continue
-        if isinstance(value, dict | list):
-            if path == "$.error" and isinstance(value, dict) and not ("message" in value or "detail" in value):
-                continue  # other paths look inside
-            value = json.dumps(value, ensure_ascii=False)
-        return masked(str(value), secrets)
-    return None
-
-
-def _location(document: Any) -> str | None:
-    """Read the parameter of a validation error of FastAPI's form."""
-    location = first("$.detail[0].loc", document) if document is not MISSING else MISSING
-    if is_list(location):
-        return ".".join(str(part) for part in location if part != "body") or None
-    return None
 
 
 def _masked_document(document: Any, secrets: Iterable[str]) -> Any:
@@ -334,13 +234,27 @@ def _masked_document(document: Any, secrets: Iterable[str]) -> Any:
     return document if hidden == text else json.loads(hidden)
 
 
-def _as_text(body: bytes, headers: Mapping[str, str]) -> str:
+def _decoded(body: bytes, headers: Mapping[str, str]) -> str:
     """Decode a body by its declared charset; what cannot be decoded becomes U+FFFD."""
     match = re.search(r"charset=\"?([\w.:-]+)", headers.get("content-type", ""), re.IGNORECASE)
     try:
         return body.decode(match[1] if match else "utf-8", "replace")
     except (LookupError, ValueError):  # no such charset, or one that is no text encoding
         return body.decode("utf-8", "replace")
+
+
+def shown_text(body: bytes, secrets: Iterable[str]) -> str:
+    """Keep the beginning of a body as text, with every secret masked, and the half of one at the end too."""
+    return _masked_to_end(body[:MAX_ERROR_BODY].decode("utf-8", "replace"), secrets)
+
+
+def _masked_to_end(text: str, secrets: Iterable[str]) -> str:
+    text = masked(text, secrets)
+    for form in spellings(secrets):
+        for length in range(len(form) - 1, _MIN_HALF - 1, -1):
+            if text.endswith(form[:length]):
+                return f"{text[:-length]}***"
+    return text
 
 
 # ---------------------------------------------------------------- headers

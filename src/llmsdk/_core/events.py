@@ -19,14 +19,14 @@ from .body import BodyReader
 from .decode import (
     MAX_ERROR_BODY,
     decode_reply,
-    is_error,
+    json_fault,
     map_document,
     parse_json,
     shown_text,
     stated_error,
-    states_error,
     without_secrets,
 )
+from .error_bodies import is_error, is_error_instead, states_error
 from .spec import Operation, Provider
 
 _UNREADABLE = (ValidationError, ValueError, RecursionError)
@@ -74,6 +74,7 @@ class EventDecoder:
         self._begun = "text/event-stream" in meta.headers.get("content-type", "").lower()
         self._head = b""
         self._dumb: bytes | None = b""  # what came before the first event, which may turn out to be no stream at all
+        self._complaint: Any = None  # an event that reads like an error, and is none where results come as well
         self.accumulator = operation.accumulator()
         self.done = False
 
@@ -202,7 +203,10 @@ class EventDecoder:
         """Look at fields that are not ours: they may say that it is an error, or hold what the dialect puts there."""
         if states_error(self._provider, event):
             raise self._stated(parse_json(data))
-        return event if self._beside.isdisjoint(event.__pydantic_extra__) else self._mapped(parse_json(data))
+        extra = event.__pydantic_extra__
+        if self._operation.content not in event.__pydantic_fields_set__ and is_error_instead(self._operation, extra):
+            self._complaint = self._complaint or parse_json(data)
+        return event if self._beside.isdisjoint(extra) else self._mapped(parse_json(data))
 
     def _mapped(self, document: Any) -> Any:
         mapping = {**self._route.event, **self._route.rare_event}
@@ -218,14 +222,15 @@ class EventDecoder:
                 return self._mapped(document)
             except ValidationError as exc:
                 raise self._invalid(f"an event is not what was asked for{_place(exc)}", data) from None
-        raise self._invalid("an event is not valid JSON", data)
+        raise self._invalid(f"an event is {json_fault(data)}", data)
 
     def _error_event(self, data: bytes) -> SDKError:
         document = parse_json(data)
-        return self._stated({"message": data.decode("utf-8", "replace")} if document is MISSING else document)
+        is_text = document is MISSING
+        return self._stated(data.decode("utf-8", "replace") if is_text else document, is_text=is_text)
 
-    def _stated(self, document: Any) -> SDKError:
-        return stated_error(self._provider, document, meta=self._meta, secrets=self._secrets)
+    def _stated(self, document: Any, *, is_text: bool = False) -> SDKError:
+        return stated_error(self._provider, document, meta=self._meta, secrets=self._secrets, is_text=is_text)
 
     def _sniffed(self, piece: bytes) -> bytes:
         """Look at the first byte of a reply that does not say that it is a stream; blanks are kept until one comes."""
@@ -260,6 +265,8 @@ class EventDecoder:
         error = self.accumulator.failed_choice()
         if error is not None:
             raise self._stated({"error": error})
+        if self._complaint and not getattr(self.accumulator.build(), self._operation.content):
+            raise self._stated(self._complaint)
 
     def _too_large(self, exc: EventTooLarge) -> RemoteError:
         return self._invalid(f"an event is larger than {exc.limit} bytes", self._frames.pending)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from ..errors import APIConnectionError, APITimeoutError, ResponseValidationError
+from ..errors import APIConnectionError, APITimeoutError, ResponseValidationError, SDKError
 from ..errors.status import SDKDefaultError, class_for
 from ..utils.urls import check_base_url, is_private, origin
 from .countdown import Countdown
@@ -45,21 +45,21 @@ def fetch(
     """
     countdown = Countdown(timeout_s, env.clock)
     for _ in range(_MAX_REDIRECTS + 1):
-        _check(url)
+        check_file_url(url)
         if not allow_private and origin(url) != origin(home):
-            yield from _refuse_private(url, resolve)
+            yield from refuse_private(url, resolve)
         request = build("GET", url, [("accept", "image/*, */*;q=0.5")], None, None, countdown)
         try:
             response = yield from send(request, countdown)
         except TransportFailure as failure:
-            raise _failed(failure) from failure.__cause__
+            raise failed(failure) from failure.__cause__
         dropped = False
         try:
             if not allow_private and origin(url) != origin(home):
-                _refuse_private_peer(response)
+                refuse_private_peer(response)
             location = response.headers.get("location", "")
             if 300 <= response.status_code < 400 and location:
-                url = _joined(url, location)
+                url = joined(url, location)
                 continue
             body = yield from read(response, max_bytes, countdown)
             if response.status_code != 200:
@@ -67,7 +67,7 @@ def fetch(
                 raise kind("the file could not be fetched", status_code=response.status_code)
             return body
         except TransportFailure as failure:
-            raise _failed(failure) from failure.__cause__
+            raise failed(failure) from failure.__cause__
         except GeneratorExit:
             dropped = True  # nobody performs effects any more
             raise
@@ -77,14 +77,16 @@ def fetch(
     raise ResponseValidationError(f"the file's URL redirects more than {_MAX_REDIRECTS} times")
 
 
-def _joined(url: str, location: str) -> str:
+def joined(url: str, location: str) -> str:
+    """Read a Location header."""
     try:
         return urljoin(url, location)
     except ValueError:
         raise ResponseValidationError("the file's URL redirects to what is no URL") from None
 
 
-def _check(url: str) -> None:
+def check_file_url(url: str) -> None:
+    """Refuse what is no http(s) URL."""
     try:
         check_base_url(url.partition("#")[0])
         if len(url) > _MAX_URL:
@@ -93,7 +95,8 @@ def _check(url: str) -> None:
         raise ResponseValidationError(f"the file's URL cannot be fetched: {exc}") from None
 
 
-def _refuse_private(url: str, resolve: Resolve) -> Flow[None]:
+def refuse_private(url: str, resolve: Resolve) -> Flow[None]:
+    """Refuse a host whose name leads to a private network."""
     _, host, port = origin(url)
     try:
         found = yield from invoke(resolve, host, port)
@@ -102,19 +105,20 @@ def _refuse_private(url: str, resolve: Resolve) -> Flow[None]:
     for address in {entry[4][0] for entry in found}:
         if is_private(address):
             raise ResponseValidationError(
-                f"the file's host {urlsplit(url).hostname} is in a private network; save(allow_private=True) allows it"
+                f"the file's host {urlsplit(url).hostname} is in a private network; allow_private=True allows it"
             )
 
 
-def _refuse_private_peer(response: Any) -> None:
+def refuse_private_peer(response: Any) -> None:
     """Look at the address that was in fact connected to: names can be resolved twice with two answers."""
     stream = getattr(response, "extensions", {}).get("network_stream")
     address = stream.get_extra_info("server_addr") if stream is not None else None
     if address and is_private(str(address[0])):
-        raise ResponseValidationError("the file's host is in a private network; save(allow_private=True) allows it")
+        raise ResponseValidationError("the file's host is in a private network; allow_private=True allows it")
 
 
-def _failed(failure: TransportFailure) -> Exception:
+def failed(failure: TransportFailure) -> SDKError:
+    """Make the error of a file that did not come, or not whole."""
     if failure.kind == "timeout":
         return APITimeoutError("the file did not arrive in time")
     if failure.kind in ("coding", "too large"):

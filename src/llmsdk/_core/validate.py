@@ -120,4 +120,4 @@ def _steps(loc: tuple[str | int, ...], params: Mapping[str, Any]) -> tuple[str |
 def _wanted(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return "given"
-    return error["msg"].removeprefix("Input should be ").removeprefix("Value error, ").removeprefix("must be ")
+    return error["msg"].removeprefix("Input should be ")

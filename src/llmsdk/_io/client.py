@@ -34,6 +34,11 @@ def _parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
+def _encoded(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Write headers as they are sent; left to itself, httpx takes no value beyond ASCII."""
+    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
+
+
 def build_own(
     method: str,
     url: str,
@@ -44,7 +49,7 @@ def build_own(
 ) -> OwnRequest:
     """Make a request for our own transports, which ask the countdown at every step."""
     parsed = _parsed(url)
-    raw = [(b"host", parsed.netloc), *((name.encode("ascii"), value.encode("latin-1")) for name, value in headers)]
+    raw = [(b"host", parsed.netloc), *_encoded(headers)]
     if content is not None:
         raw.append((b"content-length", b"%d" % len(content)))
     request = OwnRequest(method, parsed, target_of(url), raw, content, countdown)
@@ -62,7 +67,9 @@ def build_shown(
     countdown: Countdown,
 ) -> httpx.Request:
     """Make a request that hooks can read and change."""
-    request = httpx.Request(method, _parsed(url), headers=headers, content=content, extensions=timeouts(countdown))
+    raw = _encoded(headers)
+    request = httpx.Request(method, _parsed(url), headers=raw, content=content, extensions=timeouts(countdown))
+    request.headers.encoding = "latin-1"  # for what is added, too
     if authorization is not None:
         request.headers["authorization"] = authorization.reveal()
     return request
@@ -93,7 +100,9 @@ def build_with(
         "write": float(countdown),
         "pool": float(countdown),
     }
-    request = client.build_request(method, url, headers=headers, content=content, extensions={"timeout": timeouts})
+    raw = _encoded(headers)
+    request = client.build_request(method, url, headers=raw, content=content, extensions={"timeout": timeouts})
+    request.headers.encoding = "latin-1"  # for what is added, too
     if authorization is not None:
         request.headers["authorization"] = authorization.reveal()
     return request

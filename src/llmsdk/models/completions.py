@@ -110,7 +110,7 @@ class CompletionChoice(Model):
     index: int | None = None
     text: Text = None
     finish_reason: Annotated[
-        Literal["stop", "eos", "length", "content_filter", "tool_calls", "function_call", "error"] | str | None, Loose()
+        Literal["stop", "eos", "length", "tool_calls", "function_call", "content_filter", "error"] | str | None, Loose()
     ] = None
     logprobs: Annotated[Logprobs | None, Loose()] = None
     seed: Whole = None

@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from typing_extensions import TypedDict
 
 from ..utils.files import suffix_of, write_atomically
+from ..utils.shapes import described
 from .common import Flag, Listed, Loose, Model, Number, OrEmpty, Reply, Text, Whole, is_list
 from .folding import Accumulator, keep_last
 
@@ -120,6 +121,10 @@ class _IsFile:
         return cast(Any, value)
 
 
+CheckedFile: TypeAlias = Annotated[FileInput, _IsFile()]
+"""A file to send that is not read when it is checked."""
+
+
 class ImageEditParams(TypedDict, total=False):
     """Parameters of an image edit, without the model."""
 
@@ -162,6 +167,8 @@ class ImageEditRequest(ImageEditParams, total=False):
 
 # ---------------------------------------------------------------- replies
 
+_MAX_PATH = 500  # characters of a path in a message
+
 
 class Fetcher(Protocol):
     """Gets the bytes of an image's address, without any key."""
@@ -200,8 +207,9 @@ class Image(Model):
             ResponseValidationError: There is no image, or its base64 is broken.
             ConfigurationError: The image has an address and belongs to no SDK that could fetch it.
         """
+        may = _checked_flag(allow_private)
         data = self._local()
-        return self._needs_fetcher().fetch(str(self.url), allow_private=allow_private) if data is None else data
+        return self._needs_fetcher().fetch(str(self.url), allow_private=may) if data is None else data
 
     def save(self, path: str | os.PathLike[str], *, allow_private: bool = False) -> Path:
         """Write the image to a file, whole or not at all.
@@ -214,18 +222,25 @@ class Image(Model):
             The path written.
 
         Raises:
+            RequestValidationError: The path is none, or that of a folder; nothing was fetched.
             OSError: The file cannot be written; `filename` is its path, and nothing half-written stays.
             ResponseValidationError: There is no image, or its base64 is broken.
             ConfigurationError: The image has an address and belongs to no SDK that could fetch it.
         """
-        return _written(path, self.content(allow_private=allow_private))
+        target = _checked_path(path)
+        return _written(target, self.content(allow_private=allow_private))
 
     async def save_async(self, path: str | os.PathLike[str], *, allow_private: bool = False) -> Path:
-        """Write the image to a file, whole or not at all; as `save`."""
-        data = self._local()
+        """Write the image to a file, whole or not at all; as `save`, with the work on the file in another thread."""
+        from anyio.to_thread import run_sync
+
+        may = _checked_flag(allow_private)
+        target = await run_sync(_checked_path, path)
+        data = await run_sync(self._local)
         if data is None:
-            data = await self._needs_fetcher().fetch_async(str(self.url), allow_private=allow_private)
-        return _written(path, data)
+            data = await self._needs_fetcher().fetch_async(str(self.url), allow_private=may)
+        # Never abandoned by a cancellation: what has begun is written whole, and no draft stays behind.
+        return await run_sync(_written, target, data)
 
     def _local(self) -> bytes | None:
         """Decode what the reply itself holds; None if the image is elsewhere."""
@@ -278,9 +293,45 @@ def _decoded(text: str) -> bytes:
         raise ValueError(str(exc)) from None
 
 
-def _written(path: str | os.PathLike[str], data: bytes) -> Path:
-    target = Path(path)
-    if not target.suffix and target.name:
+def _checked_flag(allow_private: object) -> bool:
+    """Refuse what is no bool: a text such as "no" would allow."""
+    from ..errors import RequestValidationError
+
+    if isinstance(allow_private, bool):
+        return allow_private
+    raise RequestValidationError(
+        f"allow_private: got {described(allow_private)}; accepted is a bool", param="allow_private"
+    )
+
+
+def _checked_path(path: Any) -> Path:
+    """Refuse what names no file, before anything is fetched or written."""
+    from ..errors import RequestValidationError
+
+    given = path.__fspath__() if hasattr(path, "__fspath__") else path
+    if not isinstance(given, str):
+        problem = f"got {described(path)}; accepted is the path of a file, as a str or a path object"
+    elif not given:
+        problem = "got an empty str; accepted is the path of a file"
+    elif "\0" in given or not _fits_the_system(given):
+        problem = "got a str with a NUL or a lone surrogate; accepted is the path of a file"
+    elif os.path.isdir(given) or given[-1] in ("/", os.sep):
+        problem = f"{given[:_MAX_PATH]!r} is a folder; accepted is the path of a file"
+    else:
+        return Path(given)
+    raise RequestValidationError(f"path: {problem}", param="path")
+
+
+def _fits_the_system(path: str) -> bool:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _written(target: Path, data: bytes) -> Path:
+    if not target.suffix:
         target = target.with_name(target.name + suffix_of(data))
     write_atomically(target, data)
     return target

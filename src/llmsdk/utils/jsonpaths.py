@@ -29,7 +29,7 @@ class _Any(Enum):
 MISSING: Final = _Missing.MISSING
 _ANY: Final = _Any.ANY
 
-_STEP = re.compile(r"\.?([A-Za-z_][A-Za-z0-9_\-]*)|\[([0-9]+)\]|\['([^'\\]+)'\]|(\[\*\])")
+_STEP = r"\.?([A-Za-z_][A-Za-z0-9_\-]*)|\[([0-9]+)\]|\['([^'\\]+)'\]|(\[\*\])"
 
 
 @lru_cache(maxsize=1024)
@@ -37,8 +37,9 @@ def _compile(path: str) -> tuple[str | int | _Any, ...] | None:
     """Split a path of members, indexes and `[*]` into steps; None if it holds anything else."""
     position = 2 if path.startswith("$.") and not path.startswith("$..") else path.startswith("$")
     steps: list[str | int | _Any] = []
+    step = re.compile(_STEP)  # compiled where it is first used: most calls map nothing
     while position < len(path):
-        found = _STEP.match(path, position)
+        found = step.match(path, position)
         if found is None:
             return None
         member, index, quoted, _ = found.groups()
