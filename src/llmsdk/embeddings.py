@@ -111,10 +111,11 @@ class Embeddings(Resource):
             options: Options of every call; `deadline_ms` bounds the whole map.
 
         Returns:
-            An async iterator, to be iterated without `await` of `(index, reply or SDKError)`, one for each request; nothing is raised for one.
+            An async iterator of `(index, reply or SDKError)`, one for each request; nothing is raised for one.
+            It is iterated without `await`.
 
         Example:
-            >>> async for index, reply in sdk.embeddings.map_async([{"model": "m", "input": ["a cat", "a dog"]}, ...]): ...
+            >>> async for index, reply in sdk.embeddings.map_async([{"model": "m", "input": ["a cat"]}, ...]): ...
         """
         from .bulk import map_rows_async
 

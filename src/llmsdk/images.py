@@ -219,7 +219,8 @@ class Images(Resource):
             options: Options of every call; `deadline_ms` bounds the whole map.
 
         Returns:
-            An async iterator, to be iterated without `await` of `(index, reply or SDKError)`, one for each request; nothing is raised for one.
+            An async iterator of `(index, reply or SDKError)`, one for each request; nothing is raised for one.
+            It is iterated without `await`.
 
         Example:
             >>> async for index, reply in sdk.images.map_async([{"model": "m", "prompt": "a cat"}, ...]): ...
