@@ -11,7 +11,7 @@ from typing import Any
 
 from clients import Client
 from harness import Failure, Server, Worker, fresh
-from questions import Question, Target
+from questions import RATES, STAYING, Question, Target
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Effort:
         client_s: After that much time with one question a client takes no more turns.
         timeout_s: A turn that takes longer is given up.
         fresh_rounds: Rounds of fresh processes.
+        rows: In one job of many rows.
         run_s: What all questions may take together: one that takes far more than its part ends early.
     """
 
@@ -32,11 +33,12 @@ class Effort:
     client_s: float = 2.5
     timeout_s: float = 12.0
     fresh_rounds: int = 4
+    rows: int = 2000
     run_s: float = 800.0
 
 
 FULL = Effort()
-QUICK = Effort(rounds=3, batch_s=0.04, client_s=0.5, timeout_s=6.0, fresh_rounds=2, run_s=95.0)
+QUICK = Effort(rounds=3, batch_s=0.04, client_s=0.5, timeout_s=6.0, fresh_rounds=2, rows=300, run_s=95.0)
 
 
 def spread(values: list[float]) -> dict[str, float]:
@@ -108,6 +110,7 @@ class Run:
             for client in self.clients
             if (not question.clients or client.name in question.clients)
             and (client.loop == "asyncio" or question.loops)
+            and (not client.is_special or client.name in question.clients)
         ]
 
     def put_all(self, questions: list[Question]) -> None:
@@ -120,19 +123,19 @@ class Run:
         """Put one question to all who are asked, in as many rounds as its share of the time allows."""
         started = time.monotonic()
         turns = self.turns[question.id] = {client.name: Turns() for client in self.asked(question)}
-        take = self._prepared(question, turns) if question.how in ("batch", "flight") else self._fresh(question)
-        rounds = self.effort.rounds if question.how in ("batch", "flight") else self.effort.fresh_rounds
+        take = self._prepared(question, turns) if question.how in STAYING else self._fresh(question)
+        rounds = self.effort.rounds if question.how in STAYING else self.effort.fresh_rounds
         if question.id == "memory":
             rounds = 1  # deterministic, and a minute for some
         for number in range(rounds):
-            least = 2 if share_s > 1 else 1
+            least = 3 if question.how == "rows" else 2 if share_s > 1 else 1  # rounds: a turn of rows is a long one
             if (
                 number >= least and time.monotonic() - started > share_s * 2
             ):  # many questions need less than their share
                 break
             for client in self._order(turns):
-                self._turn(turns[client], number, functools.partial(take, client))
-        for worker in self.workers.values() if question.how in ("batch", "flight") else ():
+                self._turn(turns[client], number, functools.partial(take, client), least)
+        for worker in self.workers.values() if question.how in STAYING else ():
             if worker.process is not None and worker.client.name in turns and not turns[worker.client.name].rounds:
                 worker.stop()
         print(f"{time.monotonic() - started:6.1f} s  {question.title}", file=sys.stderr, flush=True)
@@ -143,8 +146,9 @@ class Run:
         self.random.shuffle(names)
         return names
 
-    def _turn(self, turns: Turns, number: int, take: Callable[[], dict[str, float]]) -> None:
-        if turns.problem or (turns.rounds and turns.used_s > self.effort.client_s):
+    def _turn(self, turns: Turns, number: int, take: Callable[[], dict[str, float]], least: int) -> None:
+        is_enough = len(turns.rounds) >= (least if least > 2 else 1)
+        if turns.problem or (is_enough and turns.used_s > self.effort.client_s):
             return
         started = time.monotonic()
         try:
@@ -179,6 +183,8 @@ class Run:
         asked = {"do": "run", "op": question.op, "width": question.width}
         found = worker.ask(timeout + 8, **asked, count=least)  # imports, connections, caches
         self._check(question, found)
+        if question.how == "rows":
+            return self.effort.rows
         # With many in flight the first time is good enough, and the second would cost some clients half a minute.
         one_s: float = (found if question.width else worker.ask(timeout, **asked, count=least))["wall"] / least
         # A few hundred calls in flight need a few rounds of the whole width to be a rate.
@@ -191,14 +197,13 @@ class Run:
 
     def _batch(self, question: Question, name: str, count: int) -> dict[str, float]:
         before = self.server.cpu_s()
-        found = self.workers[name].ask(
-            self.effort.timeout_s, do="run", op=question.op, width=question.width, count=count
-        )
+        timeout = self.effort.timeout_s * (4 if question.how == "rows" else 1)
+        found = self.workers[name].ask(timeout, do="run", op=question.op, width=question.width, count=count)
         server_s = self.server.cpu_s() - before
         self._check(question, found)
         is_spinning = "paced" in question.path or "single" in question.path
         share = 0.0 if is_spinning else server_s / found["wall"]
-        if question.how == "flight":
+        if question.how in RATES:
             return {"value": count / found["wall"], "cpu_us": found["cpu"] / count * 1e6, "server_share": share}
         return {
             "value": found["cpu"] / count * question.scale,
@@ -244,6 +249,7 @@ class Run:
             "title": question.title,
             "unit": question.unit,
             "how": question.how,
+            "note": question.note.format(rows=self.effort.rows),
             "floor": question.floor,
             "extra": question.extra,
             "clients": {name: mine.as_json(floor) for name, mine in turns.items()},

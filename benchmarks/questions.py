@@ -29,8 +29,8 @@ class Question:
     Args:
         id: Its name for `--only`.
         title: What is measured.
-        how: `batch` (CPU per unit, paired rounds), `flight` (requests a second), or one of a fresh process:
-            `imports`, `construct`, `start`, `memory`.
+        how: `batch` (CPU per unit, paired rounds), `flight` (requests a second), `rows` (the same, of one job of many
+            rows), or one of a fresh process: `imports`, `construct`, `start`, `memory`.
         op: The adapter's operation.
         path: The prefix that picks the reply.
         unit: Of the figures.
@@ -43,6 +43,7 @@ class Question:
         extra: Other figures of a fresh process, and their units.
         warm: The path of a small reply that a memory question warms up with.
         shards: The number of connection pools, for clients that have such a setting.
+        note: What the results say of it beside the figures.
     """
 
     id: str
@@ -61,7 +62,11 @@ class Question:
     extra: dict[str, str] = field(default_factory=dict)
     warm: str = "small"
     shards: int = 0
+    note: str = ""
 
+
+RATES = ("flight", "rows")  # more is better
+STAYING = ("batch", *RATES)  # put to workers that stay
 
 CHUNKS = 1000  # in a stream of a chunk question
 EVENT_MB = 8.0
@@ -160,6 +165,24 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     _flight(100, Target("llmsdk", 1.3, "httpx", at_least=True)),
     _flight(512, Target("llmsdk", 0.8, "llmsdk@flight-16", at_least=True)),
+    Question(
+        "rows", "many rows, 64 in flight", "rows", "arows", unit="requests/s", expect=200, width=64,
+        clients=(
+            "llmsdk", "llmsdk-map", "openai", "httpx",
+            "llmsdk-aiohttp", "llmsdk-map-aiohttp", "openai-aiohttp", "aiohttp",
+        ),
+        targets=(
+            Target("llmsdk-map", 1.0, "httpx", at_least=True),
+            Target("llmsdk-map", 1.5, "openai", at_least=True),
+        ),
+        note=(
+            "One job of {rows:,} small chats. `llmsdk-map` is `sdk.chat.map_async(requests, limit=64)`, which paces "
+            "itself, retries, and reads its rows as it sends them. The others are `asyncio.gather` over one coroutine "
+            "per row that awaits the client's call under an `asyncio.Semaphore(64)`; `llmsdk` is so with "
+            "`create_async`. Without types, retries or pacing: `httpx` and `aiohttp`, whose replies are read by "
+            "`.json()`."
+        ),
+    ),
     _chunk("bulk", "sync", Target("llmsdk", 1 / 3, "best peer")),
     _chunk("bulk", "async", Target("llmsdk", 1 / 3, "best peer")),
     _chunk("single", "sync"),

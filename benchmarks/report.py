@@ -5,6 +5,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from questions import RATES
+
 Result = dict[str, Any]
 
 INTRODUCTION = """\
@@ -111,7 +113,7 @@ def ranged(values: dict[str, float]) -> str:
 
 def question_part(question: Result) -> str:
     """The clients' figures, the best first, then who gave none and why."""
-    is_rate = question["how"] == "flight"
+    is_rate = question["how"] in RATES
     measured = {name: values for name, values in question["clients"].items() if "value" in values}
     ordered = sorted(measured.items(), key=lambda item: item[1]["value"]["median"], reverse=is_rate)
     extra = question["extra"]
@@ -129,7 +131,8 @@ def question_part(question: Result) -> str:
             row.append(number(values["cpu_us"]["median"]))
         rows.append(row)
     title = question["title"][0].upper() + question["title"][1:]
-    return f"### {title}\n\n{table(head, rows)}\n{without_figures(question)}"
+    note = f"{question['note']}\n\n" if question.get("note") else ""
+    return f"### {title}\n\n{note}{table(head, rows)}\n{without_figures(question)}"
 
 
 def without_figures(question: Result) -> str:
@@ -173,6 +176,7 @@ PLOTTED = (
     "call-sync",
     "call-async",
     "flight-64",
+    "rows",
     "chunk-bulk-sync",
     "chunk-single-sync",
     "chunk-single-async",
@@ -189,14 +193,14 @@ def shown(question: Result) -> list[tuple[str, float]]:
         for name, values in question["clients"].items()
         if "value" in values and "+" not in name
     ]
-    return sorted(rows, key=lambda row: row[1], reverse=question["how"] == "flight")
+    return sorted(rows, key=lambda row: row[1], reverse=question["how"] in RATES)
 
 
 def panel(question: Result, kinds: dict[str, str], top: int) -> tuple[list[str], int]:
     """One question as bars; the elements, and where the next panel begins."""
     rows = shown(question)
     most = max(value for _, value in rows)
-    more = "more is better" if question["how"] == "flight" else "less is better"
+    more = "more is better" if question["how"] in RATES else "less is better"
     title = f"{question['title']} ({question['unit']}, {more})"
     out = [f'<text x="8" y="{top + 14}" class="title">{escape(title)}</text>']
     top += 24

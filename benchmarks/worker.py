@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from clients import BY_NAME, Adapter, Client, Unsupported
+from clients import BY_NAME, Adapter, Client, Unsupported, common
 
 # What a library prints must not get between our lines.
 ANSWERS = os.dup(1)
@@ -65,6 +65,9 @@ class Worker:
         gc.collect()
         adapter: Any = self.adapter
         found: dict[str, object]
+        if op == "arows":
+            found = self.runner.run(self._rows(adapter.arows, count, width))
+            return found
         if width:
             found = self.runner.run(self._flight(getattr(adapter, op), count, width))
             return found
@@ -89,7 +92,7 @@ class Worker:
         import asyncio
 
         left = iter(range(count))
-        results = []
+        results: list[int] = []
 
         async def lane() -> None:
             for _ in left:
@@ -98,7 +101,12 @@ class Worker:
 
         wall, cpu = time.perf_counter(), time.process_time()
         await asyncio.gather(*(lane() for _ in range(width)))
-        return spent(wall, cpu, results[-1] if len(results) == count and len(set(results)) == 1 else -1)
+        return spent(wall, cpu, common(results, count))
+
+    async def _rows(self, function: Any, count: int, width: int) -> dict[str, object]:
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = await function(count, width)
+        return spent(wall, cpu, result)
 
 
 def spent(wall: float, cpu: float, result: int) -> dict[str, object]:

@@ -48,7 +48,7 @@ async def _run(url: str, count: int) -> tuple[Counter[str], int, bytearray]:
     ends: Counter[str] = Counter()
     attempts = 0
     seen = bytearray(count)
-    settings = Settings(limit=Adaptive(8, 64), options={"timeout_ms": 500})
+    settings = Settings(limit=Adaptive(8, 64), options={"timeout_ms": 2_000})
     async with SDK(server_url=url) as sdk:
         async for outcome in outcomes_async(sdk.completions, CREATE_COMPLETION, _rows(count), settings):
             seen[outcome.index] += 1

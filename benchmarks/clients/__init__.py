@@ -24,6 +24,7 @@ class Client(NamedTuple):  # no dataclass: the processes that measure their star
         distribution: Whose version the results name.
         kind: `ours`, a `peer`, or a `floor`: what a hand-written client costs.
         loop: The event loop, `asyncio` or `uvloop`.
+        is_special: Asked only where a question names it.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Client(NamedTuple):  # no dataclass: the processes that measure their star
     distribution: str
     kind: str = "peer"
     loop: str = "asyncio"
+    is_special: bool = False
 
     def adapter(self) -> "Adapter":
         """Import and make the adapter."""
@@ -109,6 +111,18 @@ class Adapter:
         """`call`, async."""
         raise Unsupported("no async calls")
 
+    async def arows(self, count: int, width: int) -> int:
+        """Ask for that many chat replies as one job; the length that all their texts have, or -1."""
+        import asyncio
+
+        gate = asyncio.Semaphore(width)
+
+        async def row() -> int:
+            async with gate:
+                return await self.acall()
+
+        return common(await asyncio.gather(*(row() for _ in range(count))), count)
+
     async def astream(self) -> int:
         """`stream`, async."""
         raise Unsupported("no async streams")
@@ -132,6 +146,11 @@ class Adapter:
         if self.async_client is not None:
             await self.async_client.close()
             self.async_client = None
+
+
+def common(values: list[int], count: int) -> int:
+    """The one value that all of them have; -1 where they differ, or are not so many."""
+    return values[-1] if len(values) == count and len(set(values)) == 1 else -1
 
 
 class ChatAdapter(Adapter):
@@ -189,6 +208,8 @@ class ChatAdapter(Adapter):
 CLIENTS: tuple[Client, ...] = (
     Client("llmsdk", "ours", "core", "llmsdk:SDK", "llmsdk", "ours"),
     Client("llmsdk-aiohttp", "ours", "core", "llmsdk:SDK", "llmsdk", "ours"),
+    Client("llmsdk-map", "ours", "core", "llmsdk:SDK", "llmsdk", "ours", is_special=True),
+    Client("llmsdk-map-aiohttp", "ours", "core", "llmsdk:SDK", "llmsdk", "ours", is_special=True),
     Client("openai", "openai", "core", "openai:OpenAI", "openai"),
     Client("openai-aiohttp", "openai", "core", "openai:OpenAI", "openai"),
     Client("anthropic", "anthropic", "core", "anthropic:Anthropic", "anthropic"),

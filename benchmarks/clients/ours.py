@@ -4,7 +4,7 @@ from typing import Any
 
 from llmsdk import SDK
 
-from . import KEY, MESSAGES, MODEL, PROMPT, ChatAdapter, Unsupported
+from . import KEY, MESSAGES, MODEL, PROMPT, ChatAdapter, Unsupported, common
 
 
 class Ours(ChatAdapter):
@@ -77,4 +77,24 @@ class OursOnAiohttp(Ours):
         raise Unsupported("the backend is async")
 
 
-ADAPTERS = {"llmsdk": Ours, "llmsdk-aiohttp": OursOnAiohttp}
+class Mapped(Ours):
+    """Many rows through `map_async`, which reads them as it sends them and gives errors as results."""
+
+    async def arows(self, count: int, width: int) -> int:
+        requests = ({"model": MODEL, "messages": MESSAGES} for _ in range(count))
+        sizes = [0] * count
+        async for index, reply in self.aclient.chat.map_async(requests, limit=width):
+            sizes[index] = len(reply.choices[0].message.content)  # an error has no choices, and fails the turn
+        return common(sizes, count)
+
+
+class MappedOnAiohttp(Mapped, OursOnAiohttp):
+    """The same over aiohttp."""
+
+
+ADAPTERS = {
+    "llmsdk": Ours,
+    "llmsdk-aiohttp": OursOnAiohttp,
+    "llmsdk-map": Mapped,
+    "llmsdk-map-aiohttp": MappedOnAiohttp,
+}

@@ -287,8 +287,13 @@ def request_id(provider: Provider, headers: Mapping[str, str]) -> str | None:
     return _first_header(headers, provider.request_id)
 
 
+_NO_LIMITS = RateLimit()
+
+
 def rate_limit(names: LimitHeaders, headers: Mapping[str, str]) -> RateLimit:
     """Read the rate limits; parts that are absent or unreadable are None."""
+    if names.all.isdisjoint(headers):
+        return _NO_LIMITS
     return RateLimit(
         requests=_limit(headers, names.requests_limit, names.requests_remaining, names.requests_reset),
         tokens=_limit(headers, names.tokens_limit, names.tokens_remaining, names.tokens_reset),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..utils.records import dataclass
@@ -187,6 +188,13 @@ class LimitHeaders:
     tokens_limit: tuple[str, ...] = ("x-ratelimit-limit-tokens",)
     tokens_remaining: tuple[str, ...] = ("x-ratelimit-remaining-tokens",)
     tokens_reset: tuple[str, ...] = ("x-ratelimit-reset-tokens",)
+
+    @cached_property
+    def all(self) -> frozenset[str]:
+        """Every name, as headers spell it when they are compared."""
+        names = (*self.requests_limit, *self.requests_remaining, *self.requests_reset)
+        names += (*self.tokens_limit, *self.tokens_remaining, *self.tokens_reset)
+        return frozenset(name.lower() for name in names)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

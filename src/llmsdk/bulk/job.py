@@ -19,6 +19,7 @@ from .work import Row, Work
 if TYPE_CHECKING:
     from .._core.spec import Operation
     from .._runner import Runner
+    from ..errors.meta import RateLimit, ReplyMeta
     from ..resource import Resource
     from .gate import Gate
 
@@ -138,7 +139,7 @@ class Job:
         self.work.settle(row, reply, now)
         meta = reply.meta
         tokens = getattr(getattr(reply, "usage", None), "total_tokens", None) or 0
-        return Observation(meta.status_code, True, None, meta.rate_limit, tokens, now - began)
+        return Observation(meta.status_code, True, None, _stated(meta), tokens, now - began)
 
     def failed(self, row: Row, error: SDKError, began: float) -> Observation:
         """Take the error of an attempt."""
@@ -156,7 +157,7 @@ class Job:
             getattr(error, "status_code", None),
             True,
             getattr(error, "retry_after_s", None),
-            None if meta is None else meta.rate_limit,
+            None if meta is None else _stated(meta),
             0,
             now - began,
         )
@@ -168,6 +169,12 @@ class Job:
             return once
         left = max(0.0, once.backoff.max_elapsed_time - (now - row.began) * 1000)
         return replace(once, backoff=replace(once.backoff, max_elapsed_time=left))
+
+
+def _stated(meta: ReplyMeta) -> RateLimit | None:
+    """Read what a reply states of its limits; None where that is nothing to go by."""
+    found = meta.rate_limit
+    return None if found.requests.remaining is None and found.tokens.remaining is None else found
 
 
 def check_requests(requests: Any, methods: tuple[str, ...]) -> None:
