@@ -20,7 +20,7 @@ RUNTIME := build/runtime
 .DEFAULT_GOAL := help
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check docs reliability bench soak sbom audit clean FORCE
+.PHONY: help demo test check docs reliability bench soak batch-kill bulk ray mutants sbom audit clean FORCE
 
 help:
 	@echo "make demo    run the main job on the embedded provider"
@@ -30,6 +30,10 @@ help:
 	@echo "make reliability  run the tests and write docs/reliability.md"
 	@echo "make bench   measure against other clients; QUICK=1 for two minutes"
 	@echo "make soak    an hour of mixed load with faults, compressed; MINUTES=3"
+	@echo "make batch-kill  kill a batch at 20 random moments and go on; SEED=2"
+	@echo "make bulk    10,000 rows through a map, 5 % of them with faults; ROWS=100000"
+	@echo "make ray     the pace of one account with one process and with four workers of Ray, one of them killed; RATE=100"
+	@echo "make mutants change the core bit by bit, and see whether its tests notice; ONLY='llmsdk._core.flow.*'"
 	@echo "make sbom    write dist/llmsdk.cdx.json, a CycloneDX bill of materials"
 	@echo "make audit   ask an advisory service about the runtime dependencies"
 	@echo "make clean   remove caches and build products"
@@ -54,6 +58,23 @@ bench: $(RUN_STAMP)
 
 soak: $(DEV_STAMP)
 	@$(PY) scripts/soak.py $(if $(MINUTES),--minutes $(MINUTES))
+
+batch-kill: $(DEV_STAMP)
+	@$(PY) scripts/batch_kill.py $(if $(SEED),--seed $(SEED))
+
+bulk: $(DEV_STAMP)
+	@$(PY) scripts/bulk_soak.py $(if $(ROWS),--rows $(ROWS))
+
+# No part of the checks: Ray is several times larger than all the rest together.
+ray: $(DEV_STAMP)
+	@$(PIP) install --editable '.[ray]' 'dask[dataframe]' pandas
+	@$(PY) -m pytest -q tests/workers tests/test_usage.py
+	@$(PY) scripts/ray_pacing.py $(if $(RATE),--rate $(RATE))
+
+# No part of the checks: it takes the better part of an hour, and goes on where it was stopped.
+mutants: $(DEV_STAMP)
+	@$(PIP) install 'mutmut>=3.8'
+	@$(PY) scripts/mutants.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),'$(ONLY)')
 
 $(RUN_STAMP): $(INSTALLED) $(call stale,$(RUN_STAMP))
 	@$(make-venv)
@@ -100,5 +121,5 @@ audit: $(RUNTIME)/.stamp
 	    --path "$$($(RUNTIME)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 clean:
-	@rm -rf build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-image.png
+	@rm -rf build dist mutants htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-image.png
 	@find src tests scripts examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

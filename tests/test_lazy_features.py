@@ -10,6 +10,8 @@ import pytest
 
 SRC = Path(__file__).resolve().parent.parent / "src"
 FEATURES = (
+    "llmsdk.batch",
+    "llmsdk.bulk",
     "llmsdk.cassette",
     "llmsdk.cli",
     "typer",
@@ -22,6 +24,9 @@ FEATURES = (
     "llmsdk.tools",
     "llmsdk._schemas",
     "llmsdk._steps",
+    "llmsdk._transfers",
+    "llmsdk.batches",
+    "llmsdk.files",
 )
 PLAIN = """
 import json, sys

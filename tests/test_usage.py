@@ -1,13 +1,16 @@
 """Every Python block of the documentation runs as printed, against the embedded provider, and prints what it says.
 
 A block is a fence that begins with three backticks and `python`. One marked `python old` shows another client's call
-and is only parsed. A `text` fence right below a block is what the block prints. Blocks share nothing.
+and is only parsed; one marked with a package that the checks do not install, such as `python ray`, runs where that is
+there. A `text` fence right below a block is what the block prints. Blocks share nothing.
 """
 
 import ast
 import asyncio
 import dataclasses
+import importlib.util
 import inspect
+import itertools
 import os
 import re
 import subprocess
@@ -28,19 +31,28 @@ FILES = [
     "README.md",
     "USAGE.md",
     "docs/migration.md",
+    "docs/batch.md",
+    "docs/batches.md",
     "docs/cassette.md",
     "docs/embeddings.md",
     "docs/failover.md",
     "docs/opentelemetry.md",
+    "docs/ray.md",
     "docs/structured_output.md",
     "docs/tools.md",
     "docs/usage.md",
-    *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs" / "sdks").rglob("*.md")),
+    *sorted(
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "docs" / "sdks").rglob("*.md")
+        if "```py" in path.read_text("utf-8")
+    ),
 ]
 # Its new calls name real servers, since that is what one migrates to; every other page needs no key and no stand-in.
 NEEDS_STAND_INS = {"docs/migration.md"}
 HOSTED = ("together", "writer", "writer_v1", "r9s")
-KINDS = {"python", "python old", "text", "sh"}
+# Fences of code that needs more than the checks install -> the module.
+NEEDS = {f"python {name}": name for name in ("dask", "pandas", "ray")}
+KINDS = {"python", "python old", "text", "sh", *NEEDS}
 FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -66,7 +78,7 @@ class Block:
 def blocks_of(file: str) -> Iterator[Block]:
     text = (ROOT / file).read_text("utf-8")
     found = list(FENCE.finditer(text))
-    for match, following in zip(found, [*found[1:], None], strict=True):
+    for match, following in itertools.zip_longest(found, found[1:]):
         is_output = (
             following is not None and following[1] == "text" and not text[match.end() : following.start()].strip()
         )
@@ -144,6 +156,22 @@ def test_block_runs(
         assert printed.strip()
     else:
         assert printed == block.prints
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.kind in NEEDS], ids=str)
+def test_block_runs_where_its_package_is(block: Block, bare: Path) -> None:
+    name = NEEDS[block.kind]
+    if importlib.util.find_spec(name) is None:
+        pytest.skip(f"{name} is not installed: it is larger than all that the checks need; `make ray` installs it")
+    file = bare / "block.py"
+    file.write_text(block.code, "utf-8")
+    environment = os.environ | {"PYTHONPATH": str(SRC)}
+    done = subprocess.run(
+        [sys.executable, str(file)], env=environment, cwd=bare, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == block.prints
 
 
 @pytest.mark.parametrize("file", FILES)

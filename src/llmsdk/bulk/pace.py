@@ -184,7 +184,7 @@ class Pacer:
         elif self._ceiling < self._back_to:
             step = 1.0
         else:
-            since = 0.0 if self._grown_at is None else now - self._grown_at
+            since = 0.0 if self._grown_at is None else max(0.0, now - self._grown_at)
             step = min(1.0, self._ceiling * since)
         self._ceiling = min(self._max, self._ceiling + step)
 

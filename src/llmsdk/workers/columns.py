@@ -1,0 +1,75 @@
+"""Columns: what became of a row, in values that every table can hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic_core import PydanticSerializationError
+
+from ..errors import SDKError
+
+NAMES: Final[dict[str, type]] = {
+    "key": str,
+    "text": str,
+    "finish_reason": str,
+    "prompt_tokens": int,
+    "completion_tokens": int,
+    "total_tokens": int,
+    "reply": str,
+    "error_class": str,
+    "error_status": int,
+    "error_message": str,
+    "attempts": int,
+    "elapsed_ms": float,
+}
+"""What the output says of each row, and of which type it is where it is there."""
+
+_TOKENS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_MAX_TEXT = 4_000  # characters of a message
+
+
+def of_reply(key: str, reply: Any, attempts: int, elapsed_ms: float) -> dict[str, Any]:
+    """Tell a reply."""
+    usage = getattr(reply, "usage", None)
+    choices = getattr(reply, "choices", None)
+    reason = getattr(choices[0], "finish_reason", None) if choices else None
+    text = getattr(reply, "text", None)
+    return {
+        **dict.fromkeys(NAMES),
+        "key": key,
+        "text": text if isinstance(text, str) else None,
+        "finish_reason": None if reason is None else str(reason),
+        **{name: getattr(usage, name, None) for name in _TOKENS},
+        "reply": _as_json(reply),
+        "attempts": attempts,
+        "elapsed_ms": elapsed_ms,
+    }
+
+
+def of_error(key: str | None, error: BaseException, attempts: int = 0, elapsed_ms: float = 0.0) -> dict[str, Any]:
+    """Tell an error."""
+    message = error.message if isinstance(error, SDKError) else str(error)
+    return {
+        **dict.fromkeys(NAMES),
+        "key": key,
+        "error_class": type(error).__name__,
+        "error_status": getattr(error, "status_code", None),
+        "error_message": message[:_MAX_TEXT],
+        "attempts": attempts,
+        "elapsed_ms": elapsed_ms,
+    }
+
+
+def is_good(columns: Mapping[str, Any]) -> bool:
+    """Whether a row ended well."""
+    return columns.get("key") is not None and columns.get("error_class") is None
+
+
+def _as_json(reply: Any) -> str:
+    try:
+        text: str = reply.model_dump_json(exclude_unset=True)
+    except (PydanticSerializationError, UnicodeEncodeError):  # half a surrogate pair
+        text = json.dumps(reply.model_dump(exclude_unset=True), default=str)
+    return text
