@@ -31,6 +31,7 @@ FILES = [
     "README.md",
     "USAGE.md",
     "docs/migration.md",
+    "docs/map.md",
     "docs/batch.md",
     "docs/batches.md",
     "docs/cassette.md",

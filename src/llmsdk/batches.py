@@ -251,8 +251,8 @@ class Batches(Resource):
             OSError: A file cannot be written; nothing half-written stays.
             SDKError: As `files.content`.
         """
-        if isinstance(batch, str):
-            batch = self.retrieve(batch, **args)
+        if not isinstance(batch, Batch):
+            batch = self.retrieve(_id_of(batch), **args)
         plan, flow = _to_fetch(self._runner, batch, operation, args, to, errors, allow_private)
         results: BatchResults | Path = self._runner.transfer(plan, {}, flow)
         return results
@@ -289,8 +289,8 @@ class Batches(Resource):
         **args: Unpack[CallOptions],
     ) -> BatchResults | Path:
         """Download what came of a batch, replies and failures; as `fetch`, with results for a plain `for`."""
-        if isinstance(batch, str):
-            batch = await self.retrieve_async(batch, **args)
+        if not isinstance(batch, Batch):
+            batch = await self.retrieve_async(_id_of(batch), **args)
         plan, flow = _to_fetch(self._runner, batch, operation, args, to, errors, allow_private)
         results: BatchResults | Path = await self._runner.transfer_async(plan, {}, flow)
         return results
@@ -325,8 +325,16 @@ def _rows_to_send(
     return plan, partial(wire_file, file, operation_of(operation), rows, runner, options)
 
 
+def _id_of(batch: Any) -> str:
+    if isinstance(batch, Batch):
+        return batch.id
+    if not isinstance(batch, str):
+        raise RequestValidationError(f"batch: must be a Batch or its id, got {type(batch).__name__}", param="batch")
+    return batch
+
+
 def _look(runner: Runner, batch: Batch | str, args: Mapping[str, Any]) -> Transfer:
-    batch_id = batch if isinstance(batch, str) else batch.id
+    batch_id = _id_of(batch)
     return Transfer(RETRIEVE_BATCH, {"batch_id": batch_id, "deadline_ms": DEFAULT_WAIT_MS, **args}, runner)
 
 

@@ -26,6 +26,8 @@ def test_lines_are_there_at_once_and_a_torn_one_is_cut_off(tmp_path: Path) -> No
         ]
     path.write_bytes(b"one\ntw")
     with Journal(str(path)) as journal:
+        assert path.read_bytes() == b"one\ntw"
+        journal.mend()
         assert journal.torn_bytes == 2
         journal.append(b"three\n")
     assert path.read_bytes() == b"one\nthree\n"
@@ -35,10 +37,12 @@ def test_lines_are_there_at_once_and_a_torn_one_is_cut_off(tmp_path: Path) -> No
 def test_a_torn_line_of_any_length(tmp_path: Path, tail: int) -> None:
     path = tmp_path / "out"
     path.write_bytes(b"one\n" + b"x" * tail)
-    Journal(str(path)).close()
+    with Journal(str(path)) as journal:
+        journal.mend()
     assert path.read_bytes() == b"one\n"
     path.write_bytes(b"x" * tail)
     with Journal(str(path)) as journal:
+        journal.mend()
         assert journal.is_empty
 
 

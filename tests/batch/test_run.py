@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llmsdk import Price, errors
+from llmsdk.batch.job import Job
 from llmsdk.batch.journal import Journal
 from llmsdk.errors import BatchError
 from llmsdk.local import LocalServer
@@ -229,6 +231,39 @@ def test_an_output_that_holds_something_else(folder: Folder) -> None:
         folder.run()
 
 
+@pytest.mark.parametrize("held", ['{"custom_id": "a", "model": "m"}', "a note", "a note\n"])
+def test_a_file_of_somebody_else_is_no_output(folder: Folder, held: str) -> None:
+    folder.write(chat_row("a"))
+    folder.output.write_text(held)
+    with pytest.raises(BatchError, match=r"out\.jsonl: holds something, but .* is missing"):
+        folder.run()
+    assert folder.output.read_text() == held
+    assert folder.sent == 0
+
+
+@pytest.mark.parametrize(
+    "held", ['{"custom_id": "a", "model": "m"}', '{"custom_id": "a"}\n{"custom_id": "b"}\n', "a note", "a note\n"]
+)
+def test_a_file_of_somebody_else_takes_no_failures(folder: Folder, held: str) -> None:
+    folder.write(chat_row("a"))
+    folder.errors.write_text(held)
+    with pytest.raises(BatchError, match=r"errors\.jsonl: line 1: is no failure of a batch; name another file for err"):
+        folder.run()
+    assert folder.errors.read_text() == held
+    assert folder.sent == 0
+
+
+@pytest.mark.parametrize("length", [1, 5, 40])
+def test_a_torn_failure_is_cut_off(folder: Folder, length: int) -> None:
+    folder.write(chat_row("a"), chat_row("b"))
+    folder.server.script({"status": 404}, {"status": 404})
+    folder.run()
+    whole = folder.errors.read_bytes()
+    folder.errors.write_bytes(whole + whole[:length])
+    assert folder.run().is_complete
+    assert not folder.errors.exists()
+
+
 def test_without_resume_results_are_not_touched(folder: Folder) -> None:
     folder.write(chat_row("a"))
     assert folder.run(resume=False).is_complete
@@ -259,6 +294,9 @@ def test_two_runs_on_one_output(folder: Folder) -> None:
         ({"output": "in.jsonl"}, "is input and output at once; name another file"),
         ({"errors": "in.jsonl"}, "is input and errors at once; name another file"),
         ({"errors": "out.jsonl"}, "is output and errors at once; name another file"),
+        ({"errors": "out.jsonl.state.json"}, "is errors and the output's side file at once"),
+        ({"report": "out.jsonl.state"}, "is the output's side file and report at once"),
+        ({"output": "out.json", "report": "out"}, "is output and report at once; name another file"),
         ({"input": "gone.jsonl"}, "there is no such file"),
         ({"input": "."}, "cannot be read: Is a directory"),
         ({"output": "."}, "cannot be written: Is a directory"),
@@ -289,7 +327,7 @@ def test_a_folder_that_is_read_only(folder: Folder) -> None:
     [
         ({"operation": "chatt"}, BatchError, "operation: must be one of"),
         ({"modle": "m"}, errors.RequestValidationError, "modle: unknown parameter of chat.create; did you mean"),
-        ({"stream": True}, errors.RequestValidationError, "stream: unknown parameter"),
+        ({"stream": True}, errors.RequestValidationError, "stream: replies of a batch come whole; leave it out"),
         ({"limit": 0}, errors.ConfigurationError, "limit: must be an int from 1"),
         ({"deadline_ms": -1}, errors.ConfigurationError, "deadline_ms"),
         ({"input": 7}, errors.ConfigurationError, "input: must be a path, got int"),
@@ -315,8 +353,6 @@ def test_a_full_disk_stops_the_run_and_tells_what_is_done(folder: Folder) -> Non
     assert folder.run().is_complete
 
 
-# anyio's own, where a task is cancelled before a connection of its was begun.
-@pytest.mark.filterwarnings("ignore:coroutine 'connect_tcp:RuntimeWarning")
 def test_a_disk_that_fills_up_keeps_whole_lines(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.write(*(chat_row(f"r{number}") for number in range(8)))
     room = 1500
@@ -341,6 +377,45 @@ def test_a_disk_that_fills_up_keeps_whole_lines(folder: Folder, monkeypatch: pyt
     assert folder.run().is_complete
     assert folder.keys() == sorted(f"r{number}" for number in range(8))
     assert folder.sent - sent == 8 - len(done)
+
+
+def test_what_came_before_an_interruption_is_written(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    if folder.is_async:
+        pytest.skip("nothing comes while a task holds the loop")
+    folder.write(*(chat_row(f"r{number}") for number in range(12)))
+    folder.server.script(*[None] * 8)
+    folder.server.always({"delay_s": 30})
+    really = Job.take
+
+    def take(job: Job, outcome: Any) -> None:
+        monkeypatch.setattr(Job, "take", really)
+        really(job, outcome)
+        limit = time.monotonic() + 10
+        while folder.sent < 12 and time.monotonic() < limit:
+            time.sleep(0.02)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Job, "take", take)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        folder.run(limit=4)
+    assert caught.value.__notes__[0].startswith("8 of 12 rows done, 0 failed, 4 left")
+    assert len(folder.keys()) == 8
+    assert not folder.errors.exists()
+
+
+def test_a_run_that_stops_writes_its_report(folder: Folder) -> None:
+    folder.write(chat_row("a"))
+    folder.output.symlink_to("/dev/full")
+    with pytest.raises(BatchError, match="No space left on device"):
+        folder.run(report=folder.path / "report")
+    assert json.loads((folder.path / "report.json").read_text())["end"] == "stopped"
+
+
+def test_a_row_for_which_nothing_was_sent_counts_no_request(folder: Folder) -> None:
+    folder.write(chat_row("a"), {"custom_id": "b", "messages": SAID})
+    report = folder.run()
+    assert (report.succeeded, report.failed, report.requests, folder.sent) == (1, 1, 1, 1)
+    assert read(folder.errors)[0]["error"]["attempts"] == 0
 
 
 def test_a_deadline_leaves_rows_for_the_next_run(folder: Folder) -> None:

@@ -454,6 +454,51 @@ async def test_results_that_cannot_be_written_leave_nothing(colour: Colour, rows
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 
 
+async def test_replies_and_failures_go_to_two_files(colour: Colour, rows: Path, tmp_path: Path) -> None:
+    with LocalServer() as server:
+        async with colour.open(**at(server, "openai")) as client:
+            made = await client.call("batches.wait", await client.call("batches.create", file=rows), poll_ms=1)
+            with pytest.raises(errors.BatchError, match=r"x\.jsonl: is output and errors at once; name another file"):
+                await client.call("batches.fetch", made, tmp_path / "x.jsonl", errors=tmp_path / "y" / ".." / "x.jsonl")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["wait", "fetch"])
+async def test_what_is_no_batch_is_refused(colour: Colour, name: str) -> None:
+    async with colour.open(server_url="http://127.0.0.1:9") as client:
+        with pytest.raises(errors.RequestValidationError, match=r"^batch: must be a Batch or its id, got int"):
+            await client.call(f"batches.{name}", 7)
+
+
+async def test_a_table_runs_there_as_it_does_here(colour: Colour, tmp_path: Path) -> None:
+    table = tmp_path / "in.csv"
+    table.write_text("custom_id,model,prompt,max_tokens\na,m,Hi,9\nb,m,Ho,\n")
+    with LocalServer() as server:
+        async with colour.open(**at(server, "openai")) as client:
+            made = await client.call("batches.wait", await client.call("batches.create", file=table), poll_ms=1)
+            with await client.call("batches.fetch", made) as results:
+                assert {custom_id: reply.text for custom_id, reply in results} == {
+                    "a": "Embedded provider: you said 'Hi'.",
+                    "b": "Embedded provider: you said 'Ho'.",
+                }
+
+
+async def test_rows_without_a_name_are_written_as_a_local_run_writes_them(colour: Colour, tmp_path: Path) -> None:
+    source, there, here = (tmp_path / f"{name}.jsonl" for name in ("in", "there", "here"))
+    row = {"model": "m", "messages": SAID}
+    source.write_text("\n".join(json.dumps(one) for one in (row, row, {**row, "custom_id": "c"})), encoding="utf-8")
+    with LocalServer() as server:
+        async with colour.open(**at(server, "openai")) as client:
+            made = await client.call("batches.wait", await client.call("batches.create", file=source), poll_ms=1)
+            await client.call("batches.fetch", made, there)
+            await client.call("batch.run", source, here)
+    named = [
+        sorted((line["key"], line["custom_id"]) for line in map(json.loads, path.read_text("utf-8").splitlines()))
+        for path in (there, here)
+    ]
+    assert named[0] == named[1]
+
+
 def test_an_async_hook_is_refused_by_a_sync_call() -> None:
     class Hook:
         async def before_request(self, ctx: Any, request: Any) -> Any:

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import anyio
@@ -33,6 +34,13 @@ def rows(count: int) -> Iterator[Any]:
 
 def mapped(client: Any, requests: Any, **options: Any) -> Any:
     return (client.sdk.chat.map_async if client.is_async else client.sdk.chat.map)(requests, **options)
+
+
+async def until(colour: Colour, is_so: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 10
+    while not is_so() and time.monotonic() < limit:
+        await anyio.sleep(0.02) if colour.is_async else time.sleep(0.02)
+    assert is_so()
 
 
 def map_threads() -> list[str]:
@@ -116,18 +124,65 @@ async def test_break_ends_what_is_in_flight(colour: Colour) -> None:
                     async for _ in results:
                         count += 1
                         if count == 5:
+                            await until(colour, lambda: len(server.requests) == 9)
                             break
             else:
                 for _ in results:
                     count += 1
                     if count == 5:
+                        await until(colour, lambda: len(server.requests) == 9)
                         break
             assert time.monotonic() - began < 15
             assert map_threads() == []
-            limit = time.monotonic() + 5
-            while server.connection_count and time.monotonic() < limit:
-                await anyio.sleep(0.02) if colour.is_async else time.sleep(0.02)
-            assert server.connection_count == 0
+            await until(colour, lambda: server.connection_count == 0)
+
+
+@pytest.mark.also_trio
+@pytest.mark.parametrize("fails", [False, True])
+async def test_leaving_the_with_waits_for_the_end(colour: Colour, fails: bool) -> None:
+    if not colour.is_async:
+        pytest.skip("a sync map ends with its loop")
+    ended: list[bool] = []
+
+    async def endless() -> AsyncIterator[Any]:
+        try:
+            while True:
+                yield row(0)
+        finally:
+            ended.append(True)
+
+    async def leave(results: Any) -> None:
+        async with results:
+            async for _ in results:
+                if fails:
+                    raise OSError("no more paper")
+                break
+
+    with LocalServer(faults=[None] * 5) as server:
+        server.always({"delay_s": 30})
+        async with colour.open(server_url=server.url) as client:
+            with pytest.raises(OSError, match="no more paper") if fails else nullcontext():
+                await leave(client.sdk.chat.map_async(endless(), limit=4))
+            assert ended == [True]
+
+
+@pytest.mark.also_trio
+async def test_what_is_done_when_a_map_is_left_can_be_had(colour: Colour) -> None:
+    with LocalServer(faults=[None] * 6) as server:
+        server.always({"delay_s": 30})
+        async with colour.open(server_url=server.url) as client:
+            results = mapped(client, rows(20), limit=4)
+            first, _ = await anext(results) if colour.is_async else next(results)
+            await until(colour, lambda: len(server.requests) == 10)
+            if colour.is_async:
+                await results.aclose()
+            else:
+                results.close()
+            left = results.drain()
+            assert results.drain() == []
+    assert len(left) == 5
+    assert first not in dict(left)
+    assert not [result for _, result in left if isinstance(result, SDKError)]
 
 
 async def test_the_deadline_bounds_the_whole(colour: Colour) -> None:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from .._core.spec import Operation
 from .._core.validate import check_names, known_names
 from ..bulk.job import Item
-from ..errors import APIStatusError, BatchError, ConfigurationError
+from ..errors import APIStatusError, BatchError, ConfigurationError, RequestValidationError
 from ..options import CALL_OPTIONS
 from ..utils.files import write_atomically
 from .journal import Journal
 from .ledger import Ledger
 from .progress import showing
-from .results import failed, failure_of, key_of, succeeded, unfit
+from .results import failed, failure_of, is_failure, key_of, succeeded, unfit
 from .rows import BadRow, Row, operation_of
 from .state import settle, state_of
 from .tables import check_extra, is_table, read_input, write_results
@@ -65,8 +65,12 @@ class Job:
         self.output = _path(wish.output, "output")
         self._journal_path = f"{self.output}.jsonl" if is_table(self.output) else self.output
         self._errors_path = f"{self.output}.errors.jsonl" if wish.errors is None else _path(wish.errors, "errors")
-        self._report_path = None if wish.report is None else _path(wish.report, "report")
+        self._state_path = f"{self._journal_path}.state.json"
+        report = "" if wish.report is None else _path(wish.report, "report")
+        self._report_base = report.removesuffix(".json").removesuffix(".html")
         where = f"{self.operation.resource}.{self.operation.name}"
+        if "stream" in wish.options:
+            raise RequestValidationError("stream: replies of a batch come whole; leave it out", param="stream")
         check_names(wish.options, known_names(self.operation.request) - {"stream"} | CALL_OPTIONS, where=where)
         check_extra(self._input, self.output)
         self._state = state_of(runner, self.operation, wish.options)
@@ -86,8 +90,7 @@ class Job:
         self._check_paths()
         if not os.path.exists(self._input):
             raise BatchError(f"{self._input}: there is no such file", path=self._input)
-        state_path = f"{self._journal_path}.state.json"
-        made = [path for path in (self._journal_path, self._errors_path, state_path) if not os.path.lexists(path)]
+        made = [path for path in (self._journal_path, self._errors_path, self._state_path) if not os.path.lexists(path)]
         with ExitStack() as stack:
             self._journal = stack.enter_context(Journal(self._journal_path))
             # A run that cannot begin leaves no empty files; they go while they are held.
@@ -99,7 +102,8 @@ class Job:
                     f"{self._journal_path}: holds results already; resume=True goes on with it, or name another output",
                     path=self._journal_path,
                 )
-            self._state = settle(state_path, self._journal_path, self._state, is_new=is_new)
+            self._state = settle(self._state_path, self._journal_path, self._state, is_new=is_new)
+            self._journal.mend()
             self._errors = stack.enter_context(Journal(self._errors_path))
             self._load()
             self._look_over()
@@ -159,15 +163,17 @@ class Job:
         return report
 
     def _end(self, report: BatchReport) -> None:
-        with self._stack:
-            if self._errors_start:
-                self._errors.replace(self._current_failures())
-            if os.path.isfile(self._errors_path) and not os.path.getsize(self._errors_path):
-                _remove([self._errors_path])
-        if report.end == "complete" and self.output != self._journal_path:
-            write_results(self._journal_path, self.output)
-        if self._report_path is not None:
-            self._write_report(report, self._report_path)
+        try:
+            with self._stack:
+                if self._errors_start:
+                    self._errors.replace(self._current_failures())
+                if os.path.isfile(self._errors_path) and not os.path.getsize(self._errors_path):
+                    _remove([self._errors_path])
+            if report.end == "complete" and self.output != self._journal_path:
+                write_results(self._journal_path, self.output)
+        finally:
+            if self._report_base:
+                self._write_report(report, self._report_base)
 
     def give_up(self, end: End) -> BatchReport:
         """As `finish`, on the way out with an error: what else goes wrong is not told."""
@@ -190,9 +196,13 @@ class Job:
         named = {"input": self._input, "output": self.output, "errors": self._errors_path}
         if self._journal_path != self.output:
             named["the output's lines"] = self._journal_path
-        folder = os.path.dirname(self._report_path or "") or "."
+        named["the output's side file"] = self._state_path
+        base = self._report_base
+        if base:
+            named |= {"report": f"{base}.json", "the report's page": f"{base}.html"}
+        folder = os.path.dirname(base) or "."
         if not os.path.isdir(folder):
-            raise BatchError(f"{self._report_path}: there is no folder {folder}; make it first", path=self._report_path)
+            raise BatchError(f"{base}: there is no folder {folder}; make it first", path=base)
         seen: dict[str, str] = {}
         for name, path in named.items():
             real = os.path.realpath(path)
@@ -212,11 +222,20 @@ class Job:
                     line=number,
                 )
             self._done[key] = 1
-        for _, offset, raw in self._errors.read():
+        for number, offset, raw in self._errors.read():
+            if not is_failure(raw):
+                raise BatchError(
+                    f"{self._errors_path}: line {number}: is no failure of a batch; name another file for errors",
+                    path=self._errors_path,
+                    line=number,
+                )
+            if not raw.endswith(b"\n"):
+                break
             self._errors_start = offset + len(raw)
             found = failure_of(raw)
             if found is not None:
                 self._failures[found[0]] = found[1] + 1
+        self._errors.mend()
 
     def _look_over(self) -> None:
         """Count the rows, and refuse what cannot be meant, before anything is sent."""
@@ -263,13 +282,12 @@ class Job:
             if is_current:
                 yield raw
 
-    def _write_report(self, report: BatchReport, path: str) -> None:
-        base = path.removesuffix(".json").removesuffix(".html")
+    def _write_report(self, report: BatchReport, base: str) -> None:
         try:
             write_atomically(f"{base}.json", report.as_json().encode())
             write_atomically(f"{base}.html", report.as_html().encode())
         except OSError as exc:
-            raise BatchError(f"{path}: cannot be written: {exc.strerror or exc}", path=path) from exc
+            raise BatchError(f"{base}: cannot be written: {exc.strerror or exc}", path=base) from exc
 
 
 def _remove(paths: list[str]) -> None:

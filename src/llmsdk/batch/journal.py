@@ -26,7 +26,7 @@ class Journal:
     power, a thread calls fsync as often as the disk allows; lines that come meanwhile share the next one.
 
     Args:
-        path: The file; it is made where it is missing, and a torn last line is cut off.
+        path: The file; it is made where it is missing, and otherwise left as it is until `mend`.
 
     Raises:
         BatchError: It cannot be written, or another run holds it.
@@ -43,6 +43,23 @@ class Journal:
             self._open()
         except OSError as exc:
             raise _failed(path, exc) from exc
+
+    def mend(self) -> None:
+        """Cut off a last line without its end: the kill came while it was written, and its row is not done."""
+        size = os.fstat(self._file).st_size
+        end, step = size, 1 << 16
+        with open(self.path, "rb") as file:
+            while end > 0:
+                start = max(0, end - step)
+                file.seek(start)
+                newline = file.read(end - start).rfind(b"\n")
+                if newline >= 0:
+                    end = start + newline + 1
+                    break
+                end = start
+        self.torn_bytes = size - end
+        if self.torn_bytes:
+            self._cut(end)
 
     def append(self, line: bytes) -> None:
         """Write a line, which ends in a newline, whole or not at all.
@@ -132,7 +149,6 @@ class Journal:
             try:
                 self._hold()
                 if self._is_in_place():
-                    self._mend()
                     return
             except BaseException:
                 os.close(self._file)
@@ -156,23 +172,6 @@ class Journal:
                     f"{self.path}: another run is writing it; wait for its end, or name another output", path=self.path
                 ) from None
             # A file system without locks: it cannot be told.
-
-    def _mend(self) -> None:
-        """Cut off a last line without its end: the kill came while it was written, and its row is not done."""
-        size = os.fstat(self._file).st_size
-        end, step = size, 1 << 16
-        with open(self.path, "rb") as file:
-            while end > 0:
-                start = max(0, end - step)
-                file.seek(start)
-                newline = file.read(end - start).rfind(b"\n")
-                if newline >= 0:
-                    end = start + newline + 1
-                    break
-                end = start
-        self.torn_bytes = size - end
-        if self.torn_bytes:
-            self._cut(end)
 
     def _cut(self, size: int) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -29,7 +30,8 @@ from ..utils.files import Draft
 from ..utils.shapes import is_object
 from .ledger import Ledger
 from .results import failed, succeeded
-from .rows import BadRow, Row, read_rows, url_of
+from .rows import BadRow, Row, url_of
+from .tables import check_extra, read_input
 
 if TYPE_CHECKING:
     from .._runner import Runner
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     BatchReply = ChatCompletionResponse | CompletionResponse | EmbeddingsResponse | ImageResponse
 
 _HASHED = "sha256:"
+_OWN_NAME = re.compile(r"sha256:[0-9a-f]{64}(#[0-9]+)?")  # of a row that had none in its file
 
 
 # ---------------------------------------------------------------------- up
@@ -57,8 +60,9 @@ def wire_file(
     shown = os.fspath(path)
     target = runner.target(options.get("server"), options.get("server_url"))
     unsupported = checked_unsupported(options.get("unsupported", runner.config.unsupported))
+    check_extra(shown)
     seen, lines = Ledger(), bytearray()
-    for row in read_rows(path, operation):
+    for row in read_input(shown, operation):
         try:
             if isinstance(row, BadRow):
                 raise ValueError(row.problem)
@@ -145,10 +149,13 @@ class BatchResults:
     def write(self, output: str | os.PathLike[str], errors: str | os.PathLike[str] | None) -> Path:
         """Write the lines of a local run: replies to one file, failures, where there are any, to the other."""
         to_errors = f"{os.fspath(output)}.errors.jsonl" if errors is None else errors
+        if os.path.realpath(output) == os.path.realpath(to_errors):
+            shown = os.fspath(output)
+            raise BatchError(f"{shown}: is output and errors at once; name another file", path=shown)
         replies, failures, has_failed = Draft(output), Draft(to_errors), False
         try:
             for custom_id, result in self:
-                row = Row(custom_id, custom_id, {}, 0)
+                row = Row(custom_id, None if _OWN_NAME.fullmatch(custom_id) else custom_id, {}, 0)
                 if isinstance(result, SDKError):
                     has_failed = True
                     failures.write(_without_request(failed(row, result, attempts=1, failures=1)))

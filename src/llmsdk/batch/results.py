@@ -13,6 +13,7 @@ from ..utils.shapes import is_object
 from .rows import BadRow, Row
 
 _MAX_TEXT = 4_000  # characters of a message
+_HEAD = b'{"custom_id":'  # of every line
 
 
 def succeeded(row: Row, reply: Any) -> bytes:
@@ -66,6 +67,16 @@ def failure_of(raw: bytes) -> tuple[str, int] | None:
     error = value.get("error")
     failures = error.get("failures") if is_object(error) else None
     return value["key"], failures if isinstance(failures, int) and failures >= 0 else 0
+
+
+def is_failure(raw: bytes) -> bool:
+    """Whether a line is of a file of failures, or the beginning of such a line, which a kill has torn."""
+    try:
+        value: Any = from_json(raw)
+    except ValueError:
+        is_torn = not raw.endswith(b"\n")
+        return is_torn and raw[: len(_HEAD)] == _HEAD[: len(raw)]
+    return is_object(value) and isinstance(value.get("key"), str) and is_object(value.get("error"))
 
 
 def _told(error: BaseException) -> dict[str, Any]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..bulk import Adaptive, Settings, outcomes, outcomes_async
+from ..bulk import Adaptive, Outcome, Settings, outcomes, outcomes_async
 from ..errors import BatchError, DeadlineExceededError
 from ..resource import Resource
 from .job import AnyPath, Job, Wish
 from .tally import BatchReport, End
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 OperationName = Literal["chat", "completions", "images", "embeddings"] | str
 __all__ = ["Batch", "BatchReport"]
@@ -70,7 +71,8 @@ class Batch(Resource):
             except DeadlineExceededError:
                 end = "deadline"
             except BaseException as exc:
-                _give_up(job, exc)
+                done.close()
+                _give_up(job, exc, done.drain())
                 raise
         return job.finish(end)
 
@@ -124,7 +126,8 @@ class Batch(Resource):
             except DeadlineExceededError:
                 end = "deadline"
             except BaseException as exc:
-                _give_up(job, exc)
+                await done.aclose()
+                _give_up(job, exc, done.drain())
                 raise
         return job.finish(end)
 
@@ -137,8 +140,15 @@ def _settings(job: Job, limit: Adaptive | int | None, deadline_ms: float | None)
     return Settings(limit=Adaptive() if limit is None else limit, deadline_ms=deadline_ms, options=job.options)
 
 
-def _give_up(job: Job, exc: BaseException) -> None:
-    """End a job on the way out with an error; one of files tells what had been done."""
+def _give_up(job: Job, exc: BaseException, left: Iterable[Outcome[Any]]) -> None:
+    """End a job on the way out with an error; one of files tells what had been done.
+
+    Args:
+        left: What was done and not written yet.
+    """
+    with suppress(BatchError):  # the disk is still full
+        for outcome in left:
+            job.take(outcome)
     report = job.give_up("stopped" if isinstance(exc, Exception) else "interrupted")
     if isinstance(exc, BatchError) and exc.report is None:
         exc.report = report

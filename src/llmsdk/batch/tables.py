@@ -126,7 +126,8 @@ def _csv_rows(path: str, operation: Operation) -> Iterator[tuple[int, dict[str, 
             _check_columns(list(reader.fieldnames or ()), path, operation)
             for cells in reader:
                 if None in cells:
-                    raise BatchError(f"{path}: line {reader.line_num}: more cells than columns", path=path)
+                    line = reader.line_num
+                    raise BatchError(f"{path}: line {line}: more cells than columns", path=path, line=line)
                 yield reader.line_num, {name: _cell(name, text, operation, takes_text) for name, text in cells.items()}
     except UnicodeDecodeError as exc:
         raise BatchError(f"{path}: not UTF-8 at byte {exc.start + 1}; save it as UTF-8", path=path) from None

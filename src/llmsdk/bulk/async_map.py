@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import math
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -20,6 +21,7 @@ from .work import PULL, Outcome, Row
 
 T = TypeVar("T")
 
+_AT_ONCE = 16  # outcomes that are handed out before others may run
 _CLOSE_S = 2.0  # closing is never waited for longer, not even by a cancelled task
 
 
@@ -32,6 +34,8 @@ class MappedAsync(Generic[T]):
     def __init__(self, job: Job, requests: Any, shape: Callable[[Outcome[Any]], T]) -> None:
         check_requests(requests, ("__aiter__", "__iter__"))
         self._run: _Run | None = _Run(job, requests)
+        self._abandoned: _Run | None = None
+        self._work = job.work
         self._shape = shape
 
     def __aiter__(self) -> AsyncIterator[T]:
@@ -55,9 +59,14 @@ class MappedAsync(Generic[T]):
 
     async def aclose(self) -> None:
         """End what is in flight; may be called again."""
-        run, self._run = self._run, None
+        run = self._run or self._abandoned
+        self._run = self._abandoned = None
         if run is not None:
             await run.aclose()
+
+    def drain(self) -> list[T]:
+        """Give what was done and not handed out when the map was closed."""
+        return [self._shape(outcome) for outcome in iter(self._work.take, None)]
 
     async def __aenter__(self) -> Self:
         return self
@@ -71,6 +80,7 @@ class MappedAsync(Generic[T]):
         """Have the event loop end what nobody iterates any more."""
         run, self._run = self._run, None
         if run is not None and run.token is not None:
+            self._abandoned = run  # for `async with`, which waits for the end: `break` comes here first
             close_soon(run.token, run.aclose)
 
     def __del__(self) -> None:
@@ -110,7 +120,9 @@ class _Run:
         self._gate: Gate = job.settings.gate or LocalGate(Pacer(job.limit), job.clock)
         self._requests = requests
         self._source: Iterator[Any] | AsyncIterator[Any] | None = None
-        self._head: Any = None
+        self._is_led = False
+        self._heirs: deque[anyio.Event] = deque()  # of the head
+        self._unpaused = 0
         self._scope: Any = None
         self._tasks: Any = None
         self._idle = 0
@@ -131,7 +143,9 @@ class _Run:
             if outcome is not None:
                 if was_full:
                     self._tell_head()
-                if not waited:
+                self._unpaused = 0 if waited else self._unpaused + 1
+                if self._unpaused >= _AT_ONCE:
+                    self._unpaused = 0
                     await checkpoint()  # or a reader of many ready outcomes would let nobody else run
                 return outcome
             if self._over.is_set():
@@ -147,12 +161,13 @@ class _Run:
         self._scope.cancel()
         with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE_S):
             await self._over.wait()
-            if self._source is not None and not self.job.work.is_at_end and hasattr(self._source, "aclose"):
-                await self._source.aclose()
+            source: Any = self._source
+            self._source = None
+            if not self.job.work.is_at_end and hasattr(source, "aclose"):
+                await source.aclose()
 
     def _start(self) -> None:
         self.token = current_token()
-        self._head = anyio.Lock(fast_acquire=True)
         self._scope = anyio.CancelScope()
         self._over = anyio.Event()
         native: Any = self.token.native_token
@@ -185,13 +200,22 @@ class _Run:
     async def _work(self) -> None:
         while True:
             self._idle += 1
-            async with self._head:
-                self._idle -= 1
+            while self._is_led:
+                heir = anyio.Event()
+                self._heirs.append(heir)
+                await heir.wait()
+            self._idle -= 1
+            self._is_led = True
+            try:
                 row = await self._admitted()
-                if row is None:
-                    return
-                if not self._idle and self._started < self.job.limit.max:
-                    self._add_task()
+            finally:
+                self._is_led = False
+                if self._heirs:
+                    self._heirs.popleft().set()
+            if row is None:
+                return
+            if not self._idle and self._started < self.job.limit.max:
+                self._add_task()
             await self._attempt(row)
 
     async def _admitted(self) -> Row | None:

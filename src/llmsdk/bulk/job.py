@@ -147,6 +147,8 @@ class Job:
         call = row.shared.call if row.shared is not None else None
         failed = call.failed if call is not None else None
         if failed is None or failed.error is not error:
+            if call is None or not call.attempts:
+                row.attempts -= 1  # nothing was sent
             self.work.settle(row, error, now)
         else:
             self.work.failed(row, error, retryable=failed.retryable, retry_after_s=failed.retry_after_s, now=now)

@@ -7,10 +7,10 @@ from collections import deque
 
 _IN_A_ROW = 3  # refused: the server refuses everything
 _TOGETHER = 4.0  # refused, each one fading with what is accepted after it
-_FADES = 0.03  # per accepted attempt: a smaller share of refusals than this is no sign of a limit
+_FADES = 0.02  # per accepted attempt: a smaller share of refusals than this is no sign of a limit
 _LESS = 0.97  # of what the server is thought to accept
 _GROWTH = 0.003  # per second, of a rate that was found right
-_UNSURE = 0.015  # per second, of one that was found wrong
+_UNSURE = 0.01  # per second, of one that was found wrong
 _GUESSED = 0.05  # per second, of a first guess
 _SEARCHING = 1.5  # per second, of one that was made after an instant
 _MARK_S = 0.02
@@ -126,7 +126,8 @@ class LearnedRate:
         if self.rate == math.inf:
             return self._accepted_rate(now, 0.0)
         level = self.rate * max(_MOST_LESS, 1 - share)
-        return max(level, self._accepted_rate(now, 0.0)) if now - self._since[0] >= 1 else level
+        is_steady = now - self._since[0] >= 1 and self._growth < _SEARCHING
+        return max(level, self._accepted_rate(now, 0.0)) if is_steady else level
 
     def _was_in_vain(self) -> bool:
         """Whether the rate was lowered again and again, and as many were refused as before."""

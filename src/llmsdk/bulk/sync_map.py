@@ -36,6 +36,7 @@ class Mapped(Generic[T]):
                 "hooks: one of them is async, and a sync call cannot wait for it; call the _async method instead"
             )
         self._run: _Run | None = _Run(job, requests)
+        self._work = job.work
         self._shape = shape
 
     def __iter__(self) -> Iterator[T]:
@@ -62,6 +63,10 @@ class Mapped(Generic[T]):
         run, self._run = self._run, None
         if run is not None:
             run.close()
+
+    def drain(self) -> list[T]:
+        """Give what was done and not handed out when the map was closed."""
+        return [self._shape(outcome) for outcome in iter(self._work.take, None)]
 
     def __enter__(self) -> Self:
         return self
@@ -279,6 +284,8 @@ class _Run:
             foreign = exc
         with self._lock:
             self._sent.discard(row)
+            if self._is_hung_up(result):
+                return
             if foreign is not None:
                 job.work.drop(foreign)
             elif isinstance(result, SDKError):
@@ -288,6 +295,10 @@ class _Run:
             self._pacer.report(seen, job.clock())
             self._ready.notify()
             self._news.notify()
+
+    def _is_hung_up(self, result: Any) -> bool:
+        """Whether an attempt ended because the map was closed, or as good as."""
+        return self._closing and (result is None or isinstance(result, SDKError))
 
     @staticmethod
     def _wait(condition: threading.Condition, seconds: float) -> None:
