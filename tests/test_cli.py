@@ -495,7 +495,7 @@ def test_the_page_shows_what_the_commands_print(commands: str, output: str, tmp_
 
 def test_the_page_has_every_command_and_code() -> None:
     text = PAGE.read_text("utf-8")
-    assert len(SHOWN) == 5
+    assert len(SHOWN) == 6
     for command in app.registered_commands:
         assert command.callback is not None
         assert f"llmsdk {command.callback.__name__}" in text

@@ -121,6 +121,24 @@ def test_what_still_fails_is_there_once(folder: Folder) -> None:
     assert folder.keys() == ["b"]
 
 
+def test_a_key_that_the_server_refuses_stops_the_run(folder: Folder) -> None:
+    folder.write(*(chat_row(f"r{number}") for number in range(200)))
+    folder.server.always({"status": 401})
+    with pytest.raises(BatchError, match="the first 10 rows were refused for their key") as caught:
+        folder.run(limit=4)
+    assert caught.value.report is not None
+    assert folder.sent < 30
+    folder.server.always(None)
+    assert folder.run().is_complete
+
+
+def test_a_row_that_is_forbidden_stops_nothing(folder: Folder) -> None:
+    folder.write(*(chat_row(f"r{number}") for number in range(30)))
+    folder.server.script(None, *[{"status": 403}] * 20)
+    report = folder.run(limit=1)
+    assert (report.succeeded, report.failed, report.end) == (10, 20, "complete")
+
+
 def test_a_passing_fault_is_repeated_within_the_run(folder: Folder) -> None:
     folder.write(*(chat_row(f"r{number}") for number in range(6)))
     folder.server.script({"status": 503}, {"cut_before_headers": True}, {"status": 429, "retry_after": "0"})

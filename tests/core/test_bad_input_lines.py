@@ -10,7 +10,7 @@ from core.test_encode import BASE, CHAT, COMPLETION, CUSTOM, EDIT, HELLO, IMAGE,
 from llmsdk import errors
 from llmsdk._core.encode import find_route
 from llmsdk._core.spec import Operation, Provider, Route
-from llmsdk._core.validate import check_names, check_required
+from llmsdk._core.validate import check_names, check_required, known_names
 from llmsdk.operations import all_operations
 from llmsdk.providers import OPENAI, PROVIDERS, R9S, TOGETHER, WRITER, WRITER_V1
 
@@ -247,3 +247,22 @@ def test_every_server_that_lacks_something_says_so_with_a_name() -> None:
     assert len(lacking) > 50
     assert all(name in operation.request.__annotations__ for operation, _, name in lacking)
     assert (CHAT, WRITER_V1, "audio") in lacking
+
+
+def test_a_request_without_anything_to_say_has_no_body() -> None:
+    encoded = made(all_operations()["cancelBatch"], OPENAI, {"batch_id": "b"})
+    assert (encoded.method, encoded.content, encoded.form, encoded.files) == ("POST", None, None, None)
+
+
+def test_the_names_of_a_request_are_read_once() -> None:
+    assert known_names(CHAT.request) is known_names(CHAT.request)
+    assert known_names(CHAT.request) == frozenset(CHAT.request.__annotations__)
+    assert known_names(IMAGE.request) is not known_names(CHAT.request)
+
+
+def test_what_is_dropped_need_not_be_json() -> None:
+    params = {**CHATTING, "metadata": {"a": object()}}
+    assert made(CHAT, TOGETHER, params, unsupported="drop").dropped == ("metadata",)
+    place, _ = refused(CHAT, TOGETHER, params, unsupported="pass")
+    assert place is not None
+    assert place.startswith("metadata")

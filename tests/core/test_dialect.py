@@ -168,7 +168,7 @@ def test_what_is_right() -> None:
     )
     fine(auth=None)
     fine_route(
-        path="/models/{model}/{_x1}",
+        path="/models/{model}/{_x1}/{OWN_Id}",
         stream_path="/s",
         rename={"a": "b"},
         unsupported={"seed"},

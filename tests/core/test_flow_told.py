@@ -232,8 +232,9 @@ def test_a_redirect_that_is_not_followed(status: int, location: str | None, text
     assert player.names() == ["send", "read", "close"]
 
 
-def test_redirects_in_a_circle() -> None:
-    turns = [reply(307, headers={"location": "/again?k=1"}) for _ in range(6)]
+@pytest.mark.parametrize("status", [307, 308])
+def test_redirects_in_a_circle(status: int) -> None:
+    turns = [reply(status, headers={"location": "/again?k=1"}) for _ in range(6)]
     _, result = play(*turns)
     address = "https://api.together.xyz/again"
     told(result, errors.SDKDefaultError, f"the server redirects more than 5 times, the last time to {address}")

@@ -11,6 +11,7 @@ from core.flowkit import Clock, Player, Turn, failure, make_call, reply
 from core.test_failover_flow import hosts, play_legs
 from core.test_small_parts import fetched, pages
 from llmsdk import errors
+from llmsdk._core.body import BodyReader
 from llmsdk._core.effects import TransportFailure
 from llmsdk._core.failover import Bench, Leg, covers
 from llmsdk._core.paging import paged
@@ -264,3 +265,30 @@ def test_no_other_server_is_asked_at_the_deadline() -> None:
     for takes_s, asked in ((4.999, ["together", "r9s"]), (5, ["together"])):
         player, _ = play_legs(reply(503, takes_s=takes_s), reply(200), deadline_in=5)
         assert hosts(player) == asked
+
+
+def test_the_failure_at_the_deadline_is_that_of_the_server() -> None:
+    for takes_s in (4.999, 5):
+        turns = [reply(503, takes_s=takes_s), reply(500, takes_s=1)]
+        _, error = play_legs(*turns, deadline_in=5)
+        assert type(error) is (errors.ServiceUnavailableError if takes_s == 5 else errors.InternalServerError)
+
+
+# -------------------------------------------------------------------- bodies
+
+
+def test_how_much_is_kept_of_a_body_beyond_its_bound() -> None:
+    bound, shown = 3 << 20, 1 << 20
+    cut = BodyReader(None, bound, truncate=True)
+    assert cut.feed(b"a" * bound)
+    assert not cut.feed(b"b")
+    assert cut.received() == b"a" * bound
+    whole = BodyReader(None, bound)
+    whole.feed(b"a" * bound)
+    with pytest.raises(TransportFailure) as caught:
+        whole.feed(b"b")
+    assert caught.value.body == b"a" * shown
+    small = BodyReader(None, 2)
+    with pytest.raises(TransportFailure) as caught:
+        small.feed(b"abc")
+    assert caught.value.body == b"ab"

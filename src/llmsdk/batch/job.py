@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 from .._core.spec import Operation
 from .._core.validate import check_names, known_names
 from ..bulk.job import Item
-from ..errors import APIStatusError, BatchError, ConfigurationError, RequestValidationError
+from ..errors import (
+    APIStatusError,
+    AuthenticationError,
+    BatchError,
+    ConfigurationError,
+    PermissionDeniedError,
+    RequestValidationError,
+)
 from ..options import CALL_OPTIONS
 from ..utils.files import write_atomically
 from .journal import Journal
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
     from ..bulk.work import Outcome
 
 AnyPath = str | os.PathLike[str]
+_REFUSED_AT_FIRST = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +85,8 @@ class Job:
         self._done, self._failures = Ledger(), Ledger()
         self._errors_start = 0
         self._ended = False
+        self._is_let_in = False
+        self._refused = 0
         self._lock = threading.Lock()
         self._stack = ExitStack()
         self.tally = Tally(runner.config.prices)
@@ -138,12 +148,25 @@ class Job:
             failures = max(0, self._failures.get(row.key) - 1) + isinstance(result, APIStatusError)
             self._errors.append(failed(row, result, attempts=attempts, failures=failures))
             self.tally.failure(result, attempts)
+            self._check_key(result)
             return
+        self._is_let_in = True
         self._journal.append(succeeded(row, result))
         if self._failures.get(row.key):
             self._done[row.key] = 1  # its line among the failures is out of date
         model = str(row.params.get("model", self._defaults.get("model", "")))
         self.tally.success(result, model, outcome.elapsed_ms, attempts)
+
+    def _check_key(self, error: BaseException) -> None:
+        """Stop where the server refuses the key from the first row on: it would refuse all others as well."""
+        self._is_let_in |= not isinstance(error, AuthenticationError | PermissionDeniedError)
+        self._refused += 1
+        if not self._is_let_in and self._refused == _REFUSED_AT_FIRST:
+            raise BatchError(
+                f"{self._input}: the first {self._refused} rows were refused for their key ({error}); "
+                "mend the key and run again",
+                path=self._input,
+            ) from error
 
     def finish(self, end: End) -> BatchReport:
         """Bring all to the disk, clean up the failures, write table and report; may be called again.
