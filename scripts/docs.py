@@ -74,7 +74,7 @@ _TEXT_STREAM = 'for text in stream.text_deltas():\n    print(text, end="")\nprin
 _IMAGE_STREAM = 'for event in stream:\n    print(event.data[0].progress)\nprint(stream.final.data[0].save("cat"))'
 
 _ROWS = """b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}]}\\n'"""
-_KEPT = "file = sdk.files.upload(b'rows')"
+_KEPT = 'file = sdk.files.upload(b"rows")'
 _WRITTEN = f'Path("rows.jsonl").write_bytes({_ROWS})'
 _BEGUN = f'{_WRITTEN}\nbatch = sdk.batches.create(file="rows.jsonl")'
 
