@@ -141,3 +141,10 @@ def test_a_window_may_end_between_the_two_halves_of_a_line_end(monkeypatch: pyte
         parts = SSEDecoder(100)
         assert [one for at in range(len(wire)) for one in parts.feed(wire[at : at + 1])] == whole
         assert whole
+
+
+@pytest.mark.parametrize("field", ["data", "event", "id"])
+def test_the_first_colon_ends_the_name(field: str) -> None:
+    wire = f"{field}::x\ndata: a\n\n".encode() if field != "data" else b": c\ndata::x\n\n"
+    (found,) = SSEDecoder(100).feed(wire)
+    assert {"data": found.data, "event": found.event, "id": found.id}[field] in (b":x", ":x")

@@ -72,7 +72,7 @@ class Job:
     """
 
     def __init__(self, resource: Resource, operation: Operation, requests: Any, settings: Settings) -> None:
-        self.runner: Runner = resource._runner
+        self.runner: Runner = resource._runner  # pyright: ignore[reportPrivateUsage]  # the engine below all resources
         self.operation = operation
         self.finish: Any = getattr(resource, "_attach", None)
         self.settings = settings

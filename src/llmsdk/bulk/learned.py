@@ -78,15 +78,14 @@ class LearnedRate:
             self.rate *= 1 + self._growth * (1 + since / 20) * max(0.0, min(now - self._grown_at, 1.0))
             self._grown_at = now
 
-    def refused(self) -> bool:
-        """Count an attempt that was refused; the answer is whether no other was, shortly before."""
+    def refused(self) -> None:
+        """Count an attempt that was refused."""
         if self._together == 0:
             self._burst_at, self._burst_lost = self._count, 0
         self._burst_lost += 1
         self._probed += 1
         self._in_a_row += 1
         self._together += 1
-        return self._together < 2
 
     def learn(self, now: float, asked_s: float) -> None:
         """Set the rate to a little less than what was accepted.

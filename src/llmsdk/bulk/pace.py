@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
+from ..utils.shapes import described
 from .accounts import Account
 from .learned import LearnedRate
 
@@ -41,13 +42,13 @@ class Adaptive:
     def __post_init__(self) -> None:
         for name in ("start", "max"):
             check_count(getattr(self, name), name)
-        rate: object = self.requests_per_second
-        if rate is None:
-            return
-        if isinstance(rate, bool) or not isinstance(rate, int | float):
-            raise ConfigurationError(f"requests_per_second: must be a number > 0 or None, got {type(rate).__name__}")
-        if not 0 < rate < math.inf:
-            raise ConfigurationError(f"requests_per_second: must be a finite number > 0, got {rate}")
+        if self.requests_per_second is not None:
+            _check_rate(self.requests_per_second)
+
+
+def _check_rate(rate: object) -> None:
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < math.inf:
+        raise ConfigurationError(f"requests_per_second: must be a finite number > 0 or None, got {described(rate)}")
 
 
 def check_count(value: object, name: str) -> None:
@@ -56,10 +57,8 @@ def check_count(value: object, name: str) -> None:
     Raises:
         ConfigurationError: It is none.
     """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigurationError(f"{name}: must be an int from 1 to {MAX_CONCURRENCY}, got {type(value).__name__}")
-    if not 1 <= value <= MAX_CONCURRENCY:
-        raise ConfigurationError(f"{name}: must be an int from 1 to {MAX_CONCURRENCY}, got {value}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_CONCURRENCY:
+        raise ConfigurationError(f"{name}: must be an int from 1 to {MAX_CONCURRENCY}, got {described(value)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,10 @@ REFUSALS = frozenset({429, 503})
 """Statuses by which a server says that it is asked too much."""
 
 _SLACK_S = 0.02  # a timer that fires late is made up for, up to this
-_NEAR = 0.9  # of the number in flight at which the server refused: above it, one more in ten rounds is tried
+_TOGETHER = 3.0  # answers of 503 that are no chance
+_FADES = 0.03  # of one of them, per accepted attempt
+_LONG = 4000  # accepted, after which one more is tried in each round
+_NEAR = 0.9  # of the number in flight at which the server was busy: above it, more are tried slowly
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 8.0
 _LONGEST_WAIT_S = 600.0
@@ -108,7 +110,9 @@ class Pacer:
         self._ceiling = float(min(limit.start, limit.max))
         self._grown_at: float | None = None
         self._back_to = 0.0  # what was in flight before a refusal
-        self._refused_at = math.inf  # what was in flight when refusals came close together
+        self._busy = 0.0  # answers of 503, each one fading with what is accepted after it
+        self._busy_at = math.inf  # what was in flight when several came close together
+        self._fine = 0  # accepted since
         self._round_at = -math.inf  # attempts that began before belong to a round that was cut
         self._told_at = -math.inf  # attempts that began before say nothing of the rate learned then
         self._requests, self._tokens = Account(), Account()
@@ -167,6 +171,8 @@ class Pacer:
                 self._learn(seen.retry_after_s or 0.0, now, is_probe=is_probe)
         elif seen.status is not None and seen.status < 500:
             self._learned.accepted(now)
+            self._busy = max(0.0, self._busy - _FADES)
+            self._fine += 1
             if is_probe:
                 self._probing, self._pause_s = False, _FIRST_PAUSE_S
                 self._learned.resume(now)
@@ -177,10 +183,10 @@ class Pacer:
     def _grow(self, now: float) -> None:
         """Let more be in flight: at once what was there before a lone refusal, else twice as much per second at most.
 
-        Near the number at which refusals came close together it is one more in ten rounds.
+        Near the number at which the server was busy it is a little per round, and the more the longer it accepts.
         """
-        if self._ceiling >= self._refused_at * _NEAR:
-            step = 0.1 / self._ceiling
+        if self._ceiling >= self._busy_at * _NEAR:
+            step = min(1.0, (0.05 + self._fine / _LONG) / self._ceiling)
         elif self._ceiling < self._back_to:
             step = 1.0
         else:
@@ -189,11 +195,13 @@ class Pacer:
         self._ceiling = min(self._max, self._ceiling + step)
 
     def _cut(self, began: float, now: float, *, is_busy: bool) -> None:
-        is_lone = began < self._told_at or self._learned.refused()
+        self._busy += is_busy
+        if began >= self._told_at and not is_busy:
+            self._learned.refused()
         if began < self._round_at or self._probing:
             return
-        if is_busy and not is_lone:
-            self._refused_at = self._ceiling
+        if self._busy >= _TOGETHER:
+            self._busy_at, self._fine = self._ceiling, 0
         self._back_to = self._ceiling
         self._ceiling = max(1.0, self._ceiling / 2)
         self._round_at = now

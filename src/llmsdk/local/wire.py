@@ -108,7 +108,7 @@ class WireStyle:
 def _together_batch(reply: Json, params: Mapping[str, Any]) -> Json:
     names = ("id", "input_file_id", "endpoint", "output_file_id", "error_file_id", "model_id")
     job = {name: reply[name] for name in names if reply.get(name)}
-    problems = (reply["errors"] or {"data": []})["data"]
+    problems: list[Json] = reply["errors"]["data"] if reply["errors"] else []
     return {
         **job,
         "status": reply["status"].upper(),
