@@ -242,8 +242,12 @@ async def test_a_whole_reply_in_place_of_a_stream(colour: Colour, park: Park) ->
 
 async def test_the_connection_of_a_stream_is_used_again(colour: Colour, park: Park) -> None:
     async with open_client(colour, park) as client:
-        for _ in range(3):
-            await client.events("chat.create", **CHAT, failover=park.failover())
+        for _ in range(5):
+            for _ in range(3):
+                await client.events("chat.create", **CHAT, failover=park.failover())
+            # The end of a body is not waited for long: where a busy machine brings it late, the connection is given up.
+            if park["together"].connection_count:
+                break
         assert park["together"].connection_count == 1
 
 

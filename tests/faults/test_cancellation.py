@@ -271,7 +271,8 @@ from llmsdk.utils import BackoffStrategy, RetryConfig
 patient = RetryConfig("backoff", BackoffStrategy(8000, 8000, 1, 60_000, jitter="none"), True, max_attempts=3)
 url, streamed = sys.argv[1], sys.argv[2] == "True"
 with SDK(server_url=url, api_key="sk-placeholder", retry_config=patient) as sdk:
-    threading.Timer(0.3, lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)).start()
+    # Long enough for the request to be sent from a process that imports as it goes, on a busy machine.
+    threading.Timer(1.0, lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)).start()
     began = time.monotonic()
     try:
         got = sdk.completions.create(model="m", prompt="x", stream=streamed)
