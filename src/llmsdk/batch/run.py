@@ -137,7 +137,11 @@ def _wish(given: Mapping[str, Any]) -> Wish:
 
 
 def _settings(job: Job, limit: Adaptive | int | None, deadline_ms: float | None) -> Settings:
-    return Settings(limit=Adaptive() if limit is None else limit, deadline_ms=deadline_ms, options=job.options)
+    limit = Adaptive() if limit is None else limit
+    # No more rows are under way than may be in flight, those included whose reply is not written yet: a kill then
+    # costs no more than these.
+    window = limit.max if isinstance(limit, Adaptive) else limit
+    return Settings(limit=limit, window=window, deadline_ms=deadline_ms, options=job.options)
 
 
 def _give_up(job: Job, exc: BaseException, left: Iterable[Outcome[Any]]) -> None:
