@@ -13,12 +13,12 @@ _GROWTH = 0.003  # per second, of a rate that was found right
 _UNSURE = 0.01  # per second, of one that was found wrong
 _GUESSED = 0.05  # per second, of a first guess
 _SEARCHING = 1.5  # per second, of one that was made after an instant
-_MARK_S = 0.02
+_MARK_S = 0.02  # between two moments whose count is kept
 _TOO_FEW = 10  # accepted, to learn from
-_MOST_LESS = 0.6
+_MOST_LESS = 0.6  # of a rate, kept whatever the share of refusals: a few that come together say little
+_SHORT_S = 0.3  # until the server refused: a burst, not a rate; or until it accepted again: no window of time
 _IN_VAIN = 6  # times that the rate was lowered
-_SHORT_S = 0.3
-_LOWER = 0.75
+_LOWER = 0.75  # of the first of these rates
 _STILL = 0.3  # of the share of refusals, left after the rate was lowered: it had not come from the rate
 
 

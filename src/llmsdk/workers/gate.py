@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from ..bulk.pace import Observation
+from ..bulk.pace import REFUSALS, Observation
 from ..errors import SDKError
 from .leases import LEASE_S, Ask, Grant
 
@@ -17,7 +17,6 @@ _GAP_S = 0.02  # between two asks, unless a refusal is to be told
 _BLIND_S = 0.5  # longest time until it is asked again whether anything may start
 _IDLE_S = 0.05  # leave that nobody takes is given back after this
 _MOST = 32
-_REFUSALS = frozenset({429, 503})
 
 
 class LimiterError(SDKError):
@@ -83,7 +82,7 @@ class LeasedGate:
         """Take what an attempt showed; it is over."""
         self._in_flight -= 1
         self._seen.append((seen, self._clock()))
-        if seen.status in _REFUSALS:
+        if seen.status in REFUSALS:
             self._urgent = True
             self._give_back()
         self._tell()
