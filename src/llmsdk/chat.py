@@ -14,14 +14,12 @@ from .models.tools import ResponseFormatParam
 from .operations.chat import CREATE_CHAT_COMPLETION
 from .options import CallOptions
 from .preview import Preview
-from .resource import Resource, described_by
+from .resource import MappedResource, described_by
 from .streaming import EventStream, EventStreamAsync
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-    from .bulk import Adaptive, Mapped, MappedAsync, Rows, RowsAsync
-    from .errors import SDKError
     from .structured import ParsedChatCompletion, ParsedEventStream, ParsedEventStreamAsync
     from .tools import Round, ToolEventStream, ToolEventStreamAsync, ToolLike, ToolRun
 
@@ -57,8 +55,10 @@ class RunToolsArgs(ChatCommonParams, CallOptions, total=False):
     response_format: ResponseFormatParam | None
 
 
-class Chat(Resource):
+class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
     """Chat completion."""
+
+    _create = CREATE_CHAT_COMPLETION
 
     @overload
     def create(self, *, stream: Literal[False] = ..., **args: Unpack[CreateChatArgs]) -> ChatCompletionResponse: ...
@@ -385,67 +385,6 @@ class Chat(Resource):
         from .tools.running import run_tools_async
 
         return await run_tools_async(self._runner, tools, args, max_rounds, on_error, on_round)
-
-    def map(
-        self,
-        requests: "Rows[ChatCompletionRequest]",
-        *,
-        limit: "Adaptive | int | None" = None,
-        ordered: bool = False,
-        window: int = 1000,
-        **options: Unpack[CallOptions],
-    ) -> "Mapped[tuple[int, ChatCompletionResponse | SDKError]]":
-        """Answer many conversations.
-
-        Args:
-            requests: Parameters of `create` each, read as fast as they are sent.
-            limit: Requests in flight, at most so many, or an `Adaptive`, which is the default.
-            ordered: Whether results come in the order of the requests instead of as they are done.
-            window: Most requests that are read and not yet handed out: bounds memory and, with `ordered`, reordering.
-            options: Options of every call; `deadline_ms` bounds the whole map.
-
-        Returns:
-            An iterator of `(index, reply or SDKError)`, one for each request; nothing is raised for one.
-
-        Example:
-            >>> for index, reply in sdk.chat.map([{"model": "m", "messages": [...]}, ...]): ...
-        """
-        from .bulk import map_rows
-
-        return map_rows(
-            self, CREATE_CHAT_COMPLETION, requests, limit=limit, ordered=ordered, window=window, options=options
-        )
-
-    def map_async(
-        self,
-        requests: "RowsAsync[ChatCompletionRequest]",
-        *,
-        limit: "Adaptive | int | None" = None,
-        ordered: bool = False,
-        window: int = 1000,
-        **options: Unpack[CallOptions],
-    ) -> "MappedAsync[tuple[int, ChatCompletionResponse | SDKError]]":
-        """Answer many conversations.
-
-        Args:
-            requests: Parameters of `create` each, read as fast as they are sent; an async iterable too.
-            limit: Requests in flight, at most so many, or an `Adaptive`, which is the default.
-            ordered: Whether results come in the order of the requests instead of as they are done.
-            window: Most requests that are read and not yet handed out: bounds memory and, with `ordered`, reordering.
-            options: Options of every call; `deadline_ms` bounds the whole map.
-
-        Returns:
-            An async iterator of `(index, reply or SDKError)`, one for each request; nothing is raised for one.
-            It is iterated without `await`.
-
-        Example:
-            >>> async for index, reply in sdk.chat.map_async([{"model": "m", "messages": [...]}, ...]): ...
-        """
-        from .bulk import map_rows_async
-
-        return map_rows_async(
-            self, CREATE_CHAT_COMPLETION, requests, limit=limit, ordered=ordered, window=window, options=options
-        )
 
     def preview(self, **args: Any) -> Preview:
         """Make the request of `create` and send nothing."""

@@ -1,6 +1,6 @@
 """`sdk.completions`: text completion."""
 
-from typing import TYPE_CHECKING, Any, Literal, Required, Unpack, overload
+from typing import Any, Literal, Required, Unpack, overload
 
 from .models.completions import (
     CompletionChunk,
@@ -11,12 +11,8 @@ from .models.completions import (
 from .operations.completions import CREATE_COMPLETION, CREATE_MODEL_CUSTOMIZATION_COMPLETION
 from .options import CallOptions
 from .preview import Preview
-from .resource import Resource, described_by
+from .resource import MappedResource, described_by
 from .streaming import EventStream, EventStreamAsync
-
-if TYPE_CHECKING:
-    from .bulk import Adaptive, Mapped, MappedAsync, Rows, RowsAsync
-    from .errors import SDKError
 
 Stream = EventStream[CompletionChunk, CompletionResponse]
 StreamAsync = EventStreamAsync[CompletionChunk, CompletionResponse]
@@ -53,8 +49,10 @@ class CustomizationCompletionObjectArgs(CallOptions, total=False):
     customization_id: Required[str]
 
 
-class Completions(Resource):
+class Completions(MappedResource[CompletionRequest, CompletionResponse]):
     """Text completion."""
+
+    _create = CREATE_COMPLETION
 
     @overload
     def create(self, *, stream: Literal[False] = ..., **args: Unpack[CreateCompletionArgs]) -> CompletionResponse: ...
@@ -187,65 +185,6 @@ class Completions(Resource):
             SDKError: As `create_async`.
         """
         return await self._runner.call_async(CREATE_MODEL_CUSTOMIZATION_COMPLETION, args)
-
-    def map(
-        self,
-        requests: "Rows[CompletionRequest]",
-        *,
-        limit: "Adaptive | int | None" = None,
-        ordered: bool = False,
-        window: int = 1000,
-        **options: Unpack[CallOptions],
-    ) -> "Mapped[tuple[int, CompletionResponse | SDKError]]":
-        """Continue many prompts.
-
-        Args:
-            requests: Parameters of `create` each, read as fast as they are sent.
-            limit: Requests in flight, at most so many, or an `Adaptive`, which is the default.
-            ordered: Whether results come in the order of the requests instead of as they are done.
-            window: Most requests that are read and not yet handed out: bounds memory and, with `ordered`, reordering.
-            options: Options of every call; `deadline_ms` bounds the whole map.
-
-        Returns:
-            An iterator of `(index, reply or SDKError)`, one for each request; nothing is raised for one.
-
-        Example:
-            >>> for index, reply in sdk.completions.map([{"model": "m", "prompt": "Once"}, ...]): ...
-        """
-        from .bulk import map_rows
-
-        return map_rows(self, CREATE_COMPLETION, requests, limit=limit, ordered=ordered, window=window, options=options)
-
-    def map_async(
-        self,
-        requests: "RowsAsync[CompletionRequest]",
-        *,
-        limit: "Adaptive | int | None" = None,
-        ordered: bool = False,
-        window: int = 1000,
-        **options: Unpack[CallOptions],
-    ) -> "MappedAsync[tuple[int, CompletionResponse | SDKError]]":
-        """Continue many prompts.
-
-        Args:
-            requests: Parameters of `create` each, read as fast as they are sent; an async iterable too.
-            limit: Requests in flight, at most so many, or an `Adaptive`, which is the default.
-            ordered: Whether results come in the order of the requests instead of as they are done.
-            window: Most requests that are read and not yet handed out: bounds memory and, with `ordered`, reordering.
-            options: Options of every call; `deadline_ms` bounds the whole map.
-
-        Returns:
-            An async iterator of `(index, reply or SDKError)`, one for each request; nothing is raised for one.
-            It is iterated without `await`.
-
-        Example:
-            >>> async for index, reply in sdk.completions.map_async([{"model": "m", "prompt": "Once"}, ...]): ...
-        """
-        from .bulk import map_rows_async
-
-        return map_rows_async(
-            self, CREATE_COMPLETION, requests, limit=limit, ordered=ordered, window=window, options=options
-        )
 
     def preview(self, **args: Any) -> Preview:
         """Make the request of `create`, or with `customization_id` of the other method, and send nothing."""

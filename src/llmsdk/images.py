@@ -1,19 +1,15 @@
 """`sdk.images`: image generation and image edit."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Required, Unpack, overload
+from typing import Any, Literal, Required, Unpack, overload
 
 from ._runner import Runner
 from .models.images import ImageChunk, ImageEditParams, ImageEditRequest, ImageParams, ImageRequest, ImageResponse
 from .operations.images import CREATE_IMAGE, EDIT_IMAGE
 from .options import CallOptions
 from .preview import Preview
-from .resource import Resource, described_by
+from .resource import MappedResource, described_by
 from .streaming import EventStream, EventStreamAsync
-
-if TYPE_CHECKING:
-    from .bulk import Adaptive, Mapped, MappedAsync, Rows, RowsAsync
-    from .errors import SDKError
 
 Stream = EventStream[ImageChunk, ImageResponse]
 StreamAsync = EventStreamAsync[ImageChunk, ImageResponse]
@@ -59,8 +55,10 @@ class _Fetcher:
         return await self.runner.fetch_async(url, self.home, allow_private=allow_private)
 
 
-class Images(Resource):
+class Images(MappedResource[ImageRequest, ImageResponse]):
     """Image generation and image edit."""
+
+    _create = CREATE_IMAGE
 
     @overload
     def create(self, *, stream: Literal[False] = ..., **args: Unpack[CreateImageArgs]) -> ImageResponse: ...
@@ -171,65 +169,6 @@ class Images(Resource):
             SDKError: As `chat.create_async`.
         """
         return await self._runner.call_async(EDIT_IMAGE, args, self._attach)
-
-    def map(
-        self,
-        requests: "Rows[ImageRequest]",
-        *,
-        limit: "Adaptive | int | None" = None,
-        ordered: bool = False,
-        window: int = 1000,
-        **options: Unpack[CallOptions],
-    ) -> "Mapped[tuple[int, ImageResponse | SDKError]]":
-        """Make images from many prompts.
-
-        Args:
-            requests: Parameters of `create` each, read as fast as they are sent.
-            limit: Requests in flight, at most so many, or an `Adaptive`, which is the default.
-            ordered: Whether results come in the order of the requests instead of as they are done.
-            window: Most requests that are read and not yet handed out: bounds memory and, with `ordered`, reordering.
-            options: Options of every call; `deadline_ms` bounds the whole map.
-
-        Returns:
-            An iterator of `(index, reply or SDKError)`, one for each request; nothing is raised for one.
-
-        Example:
-            >>> for index, reply in sdk.images.map([{"model": "m", "prompt": "a cat"}, ...]): ...
-        """
-        from .bulk import map_rows
-
-        return map_rows(self, CREATE_IMAGE, requests, limit=limit, ordered=ordered, window=window, options=options)
-
-    def map_async(
-        self,
-        requests: "RowsAsync[ImageRequest]",
-        *,
-        limit: "Adaptive | int | None" = None,
-        ordered: bool = False,
-        window: int = 1000,
-        **options: Unpack[CallOptions],
-    ) -> "MappedAsync[tuple[int, ImageResponse | SDKError]]":
-        """Make images from many prompts.
-
-        Args:
-            requests: Parameters of `create` each, read as fast as they are sent; an async iterable too.
-            limit: Requests in flight, at most so many, or an `Adaptive`, which is the default.
-            ordered: Whether results come in the order of the requests instead of as they are done.
-            window: Most requests that are read and not yet handed out: bounds memory and, with `ordered`, reordering.
-            options: Options of every call; `deadline_ms` bounds the whole map.
-
-        Returns:
-            An async iterator of `(index, reply or SDKError)`, one for each request; nothing is raised for one.
-            It is iterated without `await`.
-
-        Example:
-            >>> async for index, reply in sdk.images.map_async([{"model": "m", "prompt": "a cat"}, ...]): ...
-        """
-        from .bulk import map_rows_async
-
-        return map_rows_async(
-            self, CREATE_IMAGE, requests, limit=limit, ordered=ordered, window=window, options=options
-        )
 
     def preview(self, **args: Any) -> Preview:
         """Make the request of `create`, or with `image` or `image_edit_request` of `edit`, and send nothing."""
