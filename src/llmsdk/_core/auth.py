@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..utils.records import dataclass
 from .effects import Flow, invoke
-
-_UNFIT = re.compile(r"[^\x20-\x7e\xa0-\xff]")
 
 KeyFunction = Callable[[], str] | Callable[[], Awaitable[str]]
 
@@ -93,7 +90,7 @@ def check_key(key: Secret, name: str) -> Secret:
         raise ConfigurationError(f"{name}: must be a string, got {type(key.reveal()).__name__}")
     if not key.reveal().strip():
         raise ConfigurationError(f"{name}: must not be empty or blank")
-    if _UNFIT.search(key.reveal()):
+    if not all(" " <= character <= "~" or "\xa0" <= character <= "\xff" for character in key.reveal()):
         raise ConfigurationError(
             f"{name}: has a newline, a control character or a character outside Latin-1; accepted is one line of "
             "Latin-1 text"

@@ -172,6 +172,8 @@ def _path(
 ) -> tuple[str, tuple[str, ...]]:
     template = (streaming and route.stream_path) or route.path or operation.path
     names = placeholders(template)
+    if not names:
+        return template, ()
     texts: dict[str, str] = {}
     for name in names:
         value = values.get(name)

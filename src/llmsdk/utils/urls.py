@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -12,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from ipaddress import IPv4Address, IPv6Address
 
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-# Compiled by `re` where they are first used: the URLs of the known servers need no check.
-_BAD_CHARACTER = r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\u3000\ud800-\udfff]"
-_HOST = r"[^\s/?#@:\[\]<>\"`{}|^%\\]+"
+# Compiled by `re` where they are first used: most URLs need no more than a look at ASCII.
+_PLACEHOLDER = r"\{([A-Za-z_][A-Za-z0-9_]*)\}"
+_BAD_CHARACTER = r"[\x80-\xa0\u2028\u2029\u3000\ud800-\udfff]"
+_NOT_IN_HOST = frozenset('/?#@:[]<>"`{}|^%\\')
 _LABEL_ENDS = "[.\u3002\uff0e\uff61]"  # RFC 3490, 3.1
 _LONGEST_NUMBER = 1024  # bits of a number in a path
 _LONGEST_LABEL, _LONGEST_HOST = 63, 253  # RFC 1035, 2.3.4, without the length bytes at both ends
@@ -32,9 +33,10 @@ def quote_segment(value: str) -> str:
     return quote(value, safe="~")
 
 
+@lru_cache(maxsize=256)
 def placeholders(template: str) -> tuple[str, ...]:
     """Name the `{placeholders}` of a template, each once, in order."""
-    return tuple(dict.fromkeys(_PLACEHOLDER.findall(template)))
+    return tuple(dict.fromkeys(re.findall(_PLACEHOLDER, template)))
 
 
 def path_text(value: object) -> str:
@@ -71,7 +73,7 @@ def fill_path(template: str, values: Mapping[str, str]) -> str:
             raise ValueError(f"{found[1]}: got an empty str; accepted is a non-empty one for the path {template}")
         return quote_segment(value)
 
-    return _PLACEHOLDER.sub(segment, template)
+    return re.sub(_PLACEHOLDER, segment, template)
 
 
 def join(base: str, path: str, query: Mapping[str, object] | None = None) -> str:
@@ -128,7 +130,7 @@ def _fault_of(url: object) -> str | None:
         return f"{described(url)}; accepted is a str"
     if not url:
         return "an empty str; accepted is a URL such as 'https://host/v1'"
-    if re.search(_BAD_CHARACTER, url):
+    if _has_bad_character(url):
         return "a str with a blank, backslash, control character or lone surrogate; accepted is a URL without"
     bad_host = "a str with a bad host or port; accepted is a host, and a port of 1 to 65535"
     try:
@@ -152,11 +154,17 @@ def _fault_of(url: object) -> str | None:
     return None
 
 
+def _has_bad_character(url: str) -> bool:
+    if url.isascii():
+        return not url.isprintable() or " " in url or "\\" in url
+    return re.search(_BAD_CHARACTER, url) is not None or _has_bad_character(url.encode("ascii", "ignore").decode())
+
+
 def _is_host(host: str, *, bracketed: bool) -> bool:
     if bracketed:
         address = _address(host)
         return address is not None and address.version == 6
-    return re.fullmatch(_HOST, host) is not None
+    return not _NOT_IN_HOST.intersection(host) and not any(map(str.isspace, host))
 
 
 def _is_name(host: str) -> bool:
