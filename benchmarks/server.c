@@ -30,6 +30,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_FD = 4096, MAX_REPLIES = 256, REQUEST_ROOM = 1 << 16, BULK_WRITE = 1 << 16, BIG_EVENT_PART = 1 << 14 };
+enum { MAX_FD = 1 << 14, MAX_REPLIES = 256, REQUEST_ROOM = 1 << 16, BULK_WRITE = 1 << 16, BIG_EVENT_PART = 1 << 14 };
 
 static void fail(const char *what) {
     perror(what);
@@ -308,12 +309,12 @@ static int unread(const struct sockaddr_in *client, const struct sockaddr_in *se
 
 typedef struct {
     int is_open, is_closing, is_waiting_for_room;
-    char request[REQUEST_ROOM];
     size_t got, body_left;
     Reply *reply;
     size_t sent, write;
     double next_s;
     struct sockaddr_in client, server;
+    char request[REQUEST_ROOM]; /* last: of most connections only its first page is ever touched */
 } Connection;
 
 static Connection *connections[MAX_FD];
@@ -488,7 +489,7 @@ static void welcome(int listener) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (!connections[fd]) connections[fd] = claim(malloc(sizeof **connections));
     Connection *c = connections[fd];
-    memset(c, 0, sizeof *c);
+    memset(c, 0, offsetof(Connection, request));
     c->is_open = 1;
     c->client = from;
     size = sizeof c->server;
@@ -510,10 +511,19 @@ static void serve_event(const struct epoll_event *event, int listener) {
     if (c->is_open && (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))) receive(fd);
 }
 
+/* Every client keeps the connections of its last question, which are some thousands together. */
+static void allow_many_files(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit)) fail("getrlimit");
+    limit.rlim_cur = limit.rlim_max < MAX_FD ? limit.rlim_max : MAX_FD;
+    if (setrlimit(RLIMIT_NOFILE, &limit)) fail("setrlimit");
+}
+
 static _Noreturn void serve(int port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
+    allow_many_files();
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* the run that started us is gone: so are we */
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 1024)) fail("listen");
