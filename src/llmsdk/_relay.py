@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,6 +14,7 @@ from ._core.flow import BuildRequest, Call
 from ._runner import Plan
 from .errors import Attempt, ConfigurationError
 from .failover import Failover
+from .utils.headers import new_idempotency_key
 
 if TYPE_CHECKING:
     from ._core.spec import Operation, Provider
@@ -37,7 +37,7 @@ class Shared:
     """
 
     started: float
-    idempotency_key: str = field(default_factory=lambda: str(uuid.uuid4()))
+    idempotency_key: str = field(default_factory=new_idempotency_key)
     attempts: list[Attempt] = field(default_factory=list[Attempt])
     state: dict[str, Any] = field(default_factory=dict[str, Any])
     earlier: int = 0

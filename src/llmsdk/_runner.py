@@ -6,7 +6,6 @@ import random
 import socket
 import sys
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -35,6 +34,7 @@ from .hooks import HookContext
 from .options import CALL_OPTIONS, STREAM_OPTIONS
 from .providers import PROVIDERS
 from .utils.codings import accepted_codings
+from .utils.headers import new_idempotency_key
 from .utils.urls import path_text
 
 if TYPE_CHECKING:
@@ -453,7 +453,7 @@ class Plan:
         elif content is not None:
             own["content-type"] = "application/json"
         if encoded.method == "POST":
-            own["idempotency-key"] = str(uuid.uuid4()) if self.shared is None else self.shared.idempotency_key
+            own["idempotency-key"] = new_idempotency_key() if self.shared is None else self.shared.idempotency_key
         key = self.target.key
         if "authorization" in given:
             # What the caller wrote goes where the key would, and is kept as secret.

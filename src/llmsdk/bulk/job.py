@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from .._relay import Shared
 from ..config import checked_ms, checked_retries
 from ..errors import ConfigurationError, DeadlineExceededError, RemoteError, RequestValidationError, SDKError
 from ..options import CALL_OPTIONS
+from ..utils.headers import new_idempotency_key
 from ..utils.retries import DEFAULT_RETRY, BackoffStrategy, RetryBudget, RetryConfig
 from ..utils.shapes import is_mapping
 from .pace import Adaptive, Observation, check_count
@@ -119,7 +119,7 @@ class Job:
         now = self.clock()
         if row.shared is None:
             key = row.item.idempotency_key if isinstance(row.item, Item) else None
-            row.shared = Shared(now, key or str(uuid.uuid4()))
+            row.shared = Shared(now, key or new_idempotency_key())
         row.shared.earlier = row.attempts
         row.shared.call = None
         self.work.begin(row, now)

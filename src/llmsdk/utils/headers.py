@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast, overload
 
+T = TypeVar("T")
 Pair: TypeAlias = "tuple[str, str] | tuple[bytes, bytes]"
 
 _MASK = "***"
@@ -36,14 +38,22 @@ class Headers(Mapping[str, str]):
     def _joined(self) -> dict[str, str]:
         if self._index is None:
             index: dict[str, str] = {}
-            for name, value in self.multi_items():
-                key = name.lower()
-                index[key] = f"{index[key]}, {value}" if key in index else value
+            for name, value in self._pairs:
+                key, text = _text(name).lower(), _text(value)
+                index[key] = f"{index[key]}, {text}" if key in index else text
             self._index = index
         return self._index
 
     def __getitem__(self, name: str) -> str:
         return self._joined()[name.lower()]
+
+    @overload
+    def get(self, name: str, default: None = None, /) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str | T, /) -> str | T: ...
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """Answer with a header, or with `default`: most that are asked for are absent, which is no exception."""
+        return self._joined().get(name.lower(), default)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._joined()
@@ -79,6 +89,11 @@ class Headers(Mapping[str, str]):
 
 def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode("latin-1")
+
+
+def new_idempotency_key() -> str:
+    """Make what tells one request from all others, 128 random bits of it."""
+    return os.urandom(16).hex()
 
 
 def check_header(name: object, value: object) -> None:
