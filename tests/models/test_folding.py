@@ -1,6 +1,8 @@
 """How chunks fold where servers differ."""
 
+import gc
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -246,3 +248,26 @@ def test_several_images_of_vendor_events_stay_apart() -> None:
     assert [image.b64_json for image in accumulator.build().data] == ["Qg==", "Qw=="]
     assert accumulator.finished
     assert accumulator.failed_choice() is None
+
+
+def test_a_long_text_takes_little_more_memory_than_its_bytes() -> None:
+    def chunk_of(text: str) -> ChatCompletionChunk:
+        choices = [{"index": 0, "delta": {"content": text}}]
+        return ChatCompletionChunk.model_validate({**HEAD, "choices": choices})
+
+    texts = [f"{number:05} and more of it" for number in range(5000)]
+    accumulator = ChatAccumulator()
+    accumulator.add(chunk_of(texts[0]))
+    tracemalloc.start()
+    try:
+        for number, text in enumerate(texts[1:], 1):
+            accumulator.add(chunk_of(text))
+            if number in (511, 512, 513, 1200):
+                assert accumulator.build().text == "".join(texts[: number + 1])
+        gc.collect()
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    whole = "".join(texts)
+    assert accumulator.build().text == whole
+    assert kept < len(whole) * 1.7  # the pieces themselves would be four times as much

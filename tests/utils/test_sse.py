@@ -449,3 +449,17 @@ def test_the_error_travels():
     error = EventTooLarge(5)
     for twin in (copy.deepcopy(error), pickle.loads(pickle.dumps(error))):
         assert (twin.limit, str(twin)) == (5, str(error))
+
+
+def test_split_makes_no_frame_of_an_event_that_is_nothing_but_data() -> None:
+    raw = b"data: one\n\ndata: two\n\n"
+    named = Frame("a", b"three", None, None)
+    whole, framed, cut = SSEDecoder(1000), SSEDecoder(1000), SSEDecoder(1000)
+    for decoder in (whole, framed, cut):
+        assert decoder.feed(b": begun\n\n") == []
+    assert whole.split(raw) == [b"one", b"two"]
+    assert whole.split(b"data: one\n\n") == [b"one"]
+    assert whole.split(b"event: a\ndata: three\n\n") == [named]
+    assert framed.feed(raw) == [Frame("message", data, None, None) for data in (b"one", b"two")]
+    assert cut.split(raw + b"event: a\nda") == [b"one", b"two"]
+    assert cut.split(b"ta: three\n\n") == [named]

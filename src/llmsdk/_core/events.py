@@ -12,7 +12,7 @@ from ..errors import RemoteError, ReplyMeta, ResponseValidationError, SDKError, 
 from ..utils.headers import masked
 from ..utils.jsonpaths import MISSING
 from ..utils.shapes import is_object
-from ..utils.sse import EventTooLarge, Frame, SSEDecoder
+from ..utils.sse import EventTooLarge, Frame, SSEDecoder, framed
 from .adapters import reader
 from .auth import Secrets
 from .body import BodyReader
@@ -112,20 +112,22 @@ class EventDecoder:
                 self._whole.feed(piece)
                 continue
             try:
-                frames = self._frames.feed(piece)
+                found: list[Any] = self._frames.split(piece)
             except EventTooLarge as exc:
                 raise self._too_large(exc) from None
             if self._dumb is not None:
-                self._dumb = None if frames or len(self._dumb) > _MAX_SNIFFED else self._dumb + piece
-            for frame in frames:
-                name, data, _, _ = frame
-                # An unnamed event too long for an end mark is nearly every one there is: the shortest way for it.
-                if name == "message" and len(data) > _LONGEST_MARK:
+                self._dumb = None if found or len(self._dumb) > _MAX_SNIFFED else self._dumb + piece
+            for data in found:
+                # Bare data too long for an end mark is nearly every event there is: the shortest way for it. The length
+                # of a frame is that of a tuple.
+                if len(data) > _LONGEST_MARK:
                     try:
                         event = parse(data)
                     except _UNREADABLE:
                         event = self._second_look(data)
                 else:
+                    frame = framed(data)
+                    data = frame.data
                     event = self._rare(frame)
                     if self.done:
                         self._check_choices()

@@ -13,12 +13,13 @@ from .common import is_list, text_of
 from .folding import Accumulator, HeadFold, LogprobsFold, extend, keep_last
 from .messages import ChatMessage, FunctionCall
 
-# What a plain piece of text does not have. Read from the instance's dict, as attributes of pydantic cost several times
-# as much and this is looked at for every chunk.
+# What a plain piece of text does not have. Read from the instance's dict, here and in `add`, as attributes of pydantic
+# cost several times as much and this is looked at for every chunk.
 _rare_of_delta = itemgetter("tool_calls", "reasoning", "reasoning_content", "refusal", "function_call", "graph_data")
 _NO_RARE_OF_DELTA = (None,) * 6
 _rare_of_choice = itemgetter("finish_reason", "logprobs", "error", "message", "top_logprobs", "seed")
 _NO_RARE_OF_CHOICE = (None,) * 6
+_LOOSE_PARTS = 512  # pieces of text that are kept apart: a small string takes twice the memory of its text
 
 
 class _Call:
@@ -125,7 +126,8 @@ class _Choice:
     def __init__(self, index: int) -> None:
         self.index = index
         self.parts: list[str] = []
-        self.has_content = False
+        self.most_parts = _LOOSE_PARTS  # and those that are packed
+        self.has_list = False  # some content came as a list, be it an empty one
         self.other_parts: list[Any] = []  # of a content that comes as a list: what is no text
         self.texts: dict[str, list[str]] = {}  # reasoning, reasoning_content, refusal
         self.role: Any = None
@@ -154,13 +156,19 @@ class _Choice:
         self.last_extra = choice.model_extra
         keep_last(self.extra, {key: value for key, value in (choice.model_extra or {}).items() if value is not None})
 
+    def pack(self) -> None:
+        """Put the loose pieces of text into one; in one step, as another thread may ask for what has come."""
+        first = self.most_parts - _LOOSE_PARTS
+        self.parts[first:] = ["".join(self.parts[first:])]
+        self.most_parts += 1
+
     def _add_delta(self, delta: ChatDelta, beside: Any) -> None:
         self.role = self.role or delta.role
         content: Any = beside if delta.content is None else delta.content
         if isinstance(content, str):
             # Text beside an empty delta is no content of its own: it stands there on tool calls too.
-            self.has_content = self.has_content or delta.content is not None or bool(content)
-            self.parts.append(content)
+            if delta.content is not None or content:
+                self.parts.append(content)
         elif content is not None:
             self._add_parts(content)
         for name in ("reasoning", "reasoning_content", "refusal"):
@@ -180,7 +188,7 @@ class _Choice:
         keep_last(self.message_extra, delta.model_extra)
 
     def _add_parts(self, content: Any) -> None:
-        self.has_content = True
+        self.has_list = True
         for part in content if is_list(content) else [content]:
             if text := text_of(part):
                 self.parts.append(text)
@@ -192,7 +200,7 @@ class _Choice:
         has_calls = self.calls is not None or self.function_call is not None
         if isinstance(self.message, ChatMessage) and not (text or self.other_parts or self.texts or has_calls):
             return self.message
-        content: Any = text if self.has_content else None
+        content: Any = text if self.parts or self.has_list else None
         if self.other_parts:
             content = [*self.other_parts, *([{"type": "text", "text": text}] if text else [])]
         built = {**self.message_extra, "role": self.role or "assistant", "content": content}
@@ -222,27 +230,30 @@ class ChatAccumulator(Accumulator[ChatCompletionChunk, ChatCompletionResponse]):
 
     def add(self, chunk: ChatCompletionChunk) -> None:
         """Take the next chunk."""
-        choices = chunk.choices
+        head = chunk.__dict__
+        choices = head["choices"]
         # The plain case, a piece of text and nothing new beside it, is nearly every chunk there is.
-        if self._complete and len(choices) == 1 and chunk.usage is None:
+        if self._complete and len(choices) == 1 and head["usage"] is None:
             choice = choices[0]
-            known = self._choices.get(choice.index)
-            delta = choice.delta
+            beside = choice.__dict__
+            known = self._choices.get(beside["index"])
+            delta = beside["delta"]
             fields = delta.__dict__
             text = fields["content"]
             if (
                 known is not None
                 and type(text) is str
                 and _rare_of_delta(fields) == _NO_RARE_OF_DELTA
-                and _rare_of_choice(choice.__dict__) == _NO_RARE_OF_CHOICE
-                and chunk.warnings is None
-                and (chunk.system_fingerprint is None or "system_fingerprint" in self._head.first)
+                and _rare_of_choice(beside) == _NO_RARE_OF_CHOICE
+                and head["warnings"] is None
+                and (head["system_fingerprint"] is None or "system_fingerprint" in self._head.first)
                 and (not (extra := delta.__pydantic_extra__) or extra == known.last_delta_extra)
                 and (not (extra := choice.__pydantic_extra__) or extra == known.last_extra)
                 and (not (extra := chunk.__pydantic_extra__) or extra == self._head.last_extra)
             ):
                 known.parts.append(text)
-                known.has_content = True
+                if len(known.parts) >= known.most_parts:
+                    known.pack()
                 return
         self._add_rare(chunk)
 
