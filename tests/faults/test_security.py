@@ -22,7 +22,7 @@ import pytest
 from llmsdk import SDK, errors
 from llmsdk.utils import BackoffStrategy, RetryConfig
 from support.colours import Colour, collect
-from support.fault_client import ASK, CREATE, client_of
+from support.fault_client import ASK, CREATE, client_of, skip_supplied
 from support.fault_server import (
     COMPLETION,
     DONE,
@@ -110,6 +110,7 @@ _KINDS = [(path, "text") for path in _ERROR_PATHS]
 _KINDS += [(path, kind) for path in ("fin", "echo-json", "echo-in-event") for kind in ("function", "mapping")]
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
 @pytest.mark.parametrize("path, kind", _KINDS)
 async def test_no_error_shows_the_key(
@@ -325,6 +326,7 @@ _BAD_MODELS = [
 ]
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("model", _BAD_MODELS)
 async def test_paths_cannot_be_injected(colour: Colour, faults: FaultServer, model: str) -> None:
     """Writer has the model in the path: whatever it holds stays one segment of it."""
@@ -439,6 +441,8 @@ async def test_streams_over_tls(
     "greeting", [(Stall(),), (b"HTTP/1.1 400 Bad\r\n\r\n", Fin()), (Fin(),)], ids=["silent", "plain", "fin"]
 )
 async def test_a_handshake_that_fails(colour: Colour, faults: FaultServer, greeting: Play) -> None:
+    if colour.is_async and greeting == (Stall(),):
+        skip_supplied(colour, "it leaves the socket of a handshake that is cut short to the garbage collector")
     faults.greet(*greeting)
     async with colour.open(server_url=f"https://127.0.0.1:{faults.port}", api_key=SECRET, retry_config=None) as client:
         with pytest.raises(errors.APIConnectionError) as caught:
@@ -549,6 +553,7 @@ async def test_an_endless_image_is_bounded(colour: Colour, faults: FaultServer, 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("play", [(Fin(),), (head(200, "Content-Length: 100") + PNG[:20], Fin()), reply(b"no", 404)])
 async def test_a_fetch_that_fails_leaves_nothing(
     colour: Colour, faults: FaultServer, tmp_path: Path, play: Play

@@ -295,7 +295,8 @@ async def test_closing_a_finished_stream_changes_nothing(colour: Colour, faults:
         await settled(got.close())
         assert got.final.text == "Hello there"
         await _usable(client)
-    assert faults.connections == 1
+    # A supplied client cannot be asked for what has arrived behind the end mark, so its connection is closed instead.
+    assert faults.connections == (2 if colour.over == "httpx2" else 1)
 
 
 async def test_two_streams_at_once(colour: Colour, faults: FaultServer, supplied: bool) -> None:

@@ -11,7 +11,7 @@ import pytest
 from llmsdk import errors
 from llmsdk.utils import BackoffStrategy, RetryConfig
 from support.colours import Colour, collect
-from support.fault_client import ASK, CREATE, client_of, pause
+from support.fault_client import ASK, CREATE, client_of, pause, skip_supplied
 from support.fault_server import (
     DONE,
     EVENTS,
@@ -250,6 +250,7 @@ async def test_a_thousand_idle_connections_closed_between_calls(
 
 async def test_closed_as_the_next_request_arrives(colour: Colour, faults: FaultServer) -> None:
     """The server reads the second request of each connection and hangs up without a word."""
+    skip_supplied(colour, "it does not say that a connection was used before, so that each such end costs a retry")
     served: set[int] = set()
 
     def script(seen):
@@ -284,6 +285,7 @@ async def test_connections_are_reused(colour: Colour, faults: FaultServer, suppl
 
 
 async def test_streams_give_their_connection_back(colour: Colour, faults: FaultServer) -> None:
+    skip_supplied(colour, "it cannot be asked for what has arrived, so a stream closes its connection")
     faults.always(GOOD_STREAM)
     async with client_of(colour, faults) as client:
         for _ in range(20):
@@ -354,6 +356,7 @@ _BAD_HEADS: dict[str, Play] = {
 }
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
 @pytest.mark.parametrize("play", _BAD_HEADS.values(), ids=_BAD_HEADS)
 async def test_malformed(colour: Colour, faults: FaultServer, play: Play, streamed: bool, supplied: bool) -> None:
@@ -368,6 +371,8 @@ async def test_malformed(colour: Colour, faults: FaultServer, play: Play, stream
 
 
 async def test_endless_1xx_are_bounded_by_time(colour: Colour, faults: FaultServer) -> None:
+    if not colour.is_async:
+        skip_supplied(colour, "each read of a head is bounded, the whole only in an async one")
     faults.play((Flood(head("HTTP/1.1 102 Processing") * 100, 1 << 28), Fin()))
     async with client_of(colour, faults) as client:
         with pytest.raises(errors.APITimeoutError):
@@ -386,6 +391,7 @@ async def test_no_body_at_all(colour: Colour, faults: FaultServer, status: int) 
 
 
 async def test_bytes_after_a_reply_do_not_reach_the_next_call(colour: Colour, faults: FaultServer) -> None:
+    skip_supplied(colour, "it takes what a server sends too much for the next reply")
     whole = reply()[0]
     assert isinstance(whole, bytes)
     stray = reply(WHOLE.replace(b"Hello there", b"NOT YOURS"))[0]
@@ -401,11 +407,13 @@ async def test_bytes_after_a_reply_do_not_reach_the_next_call(colour: Colour, fa
 async def test_a_length_that_is_too_small_does_not_harm_the_next_call(
     colour: Colour, faults: FaultServer, extra: bytes
 ) -> None:
+    skip_supplied(colour, "it takes what a server sends too much for the next reply")
     faults.play((b"".join(map(bytes, reply())) + extra,))
     async with client_of(colour, faults) as client:
         for _ in range(2):
             assert (await client.call(CREATE, **ASK)).text == "Hello there"
-    assert faults.connections == 2
+    is_blank = colour.over == "aiohttp" and extra == b"\n"  # a line that its parser rightly leaves out
+    assert faults.connections == (1 if is_blank else 2)
 
 
 async def test_a_body_without_length_ends_with_the_connection(colour: Colour, faults: FaultServer) -> None:

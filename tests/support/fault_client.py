@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import httpx
+import pytest
 
 from .colours import KEY, Client, Colour
 from .fault_server import FaultServer
@@ -41,3 +42,9 @@ async def pause(colour: Colour, seconds: float) -> None:
         await anyio.sleep(seconds)
     else:
         time.sleep(seconds)
+
+
+def skip_supplied(colour: Colour, limit: str) -> None:
+    """Skip what a client of the caller's does not hold; README.md names these limits."""
+    if colour.over == "httpx2":
+        pytest.skip(f"a limit of supplied httpx2 clients: {limit}")

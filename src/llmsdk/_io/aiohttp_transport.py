@@ -6,8 +6,8 @@ import asyncio
 import io
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
-from functools import lru_cache, partial
-from typing import Any, Self, cast
+from functools import partial
+from typing import Any, NamedTuple, Self, cast
 
 import aiohttp
 import httpx
@@ -25,6 +25,7 @@ from .transport import OwnRequest
 _IDLE_S = 30.0
 _MAX_FIELD = 1 << 16  # of a status line or header; httpcore's bound is of the same size
 _LARGE_BODY = 1 << 20
+_MAX_WAYS = 256
 _END_OF_HEAD = b"\r\n\r\n"
 _OWN_HEADERS = (b"host", b"content-length")  # aiohttp writes them itself
 
@@ -56,7 +57,7 @@ class _Handler(ResponseHandler):
         error: Any = self.exception()
         payload: Any = getattr(self, "_payload", None)
         if error is not None and payload is not None and not payload.is_eof() and payload.exception() is None:
-            payload.set_exception(aiohttp.ClientPayloadError(f"broken framing of the body: {error}"), error)
+            payload.set_exception(aiohttp.ClientPayloadError(f"broken framing of the body: {_gist(error)}"))
 
 
 class _Response(aiohttp.ClientResponse):
@@ -69,6 +70,18 @@ class _Response(aiohttp.ClientResponse):
             attempt.received = protocol.attempt is None and protocol.is_early
             protocol.attempt = attempt
         return await super().start(connection)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Keeps the connections; it tells an attempt when its one is old, for the server may have closed it meanwhile."""
+
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+        connection = await super().connect(req, traces, timeout)
+        protocol: Any = connection.protocol
+        attempt = _under_way.get()
+        if attempt is not None and isinstance(protocol, _Handler):
+            attempt.reused = protocol.attempt is not None
+        return connection
 
 
 class _Pieces:
@@ -113,6 +126,8 @@ class _Pieces:
         left = self._countdown.left()
         if left <= 0:
             raise TimeoutError("the time for this attempt is over")
+        if self._content.is_eof():
+            return  # all of it has arrived
         at = self._loop.time() + left
         if self._timer is None or at < self._timer.when():
             self.stop()
@@ -164,7 +179,16 @@ class AiohttpReply:
         """Give the connection back where the body has come whole, else close it; may be called again."""
         if not self.release_now():
             self._response.close()
-            await asyncio.sleep(0)  # the event loop closes the socket in its next turn
+            await _turn()
+
+
+class _Way(NamedTuple):
+    """Where the requests for one URL go; holds what it is found by, so that nothing else can have its id."""
+
+    target: Any
+    url: yarl.URL
+    proxy: str | None
+    is_tls: bool
 
 
 class AiohttpTransport:
@@ -180,7 +204,7 @@ class AiohttpTransport:
                 "backend: aiohttp runs under asyncio only; leave it out, which runs under trio too"
             ) from None
         self._session: aiohttp.ClientSession | None = None
-        self._proxies: dict[tuple[str, str], str | None] = {}
+        self._ways: dict[int, _Way] = {}
 
     async def send(self, request: OwnRequest, shown: Any) -> AiohttpReply:
         """Send a request.
@@ -189,26 +213,45 @@ class AiohttpTransport:
             shown: The request as hooks know it, for `AiohttpReply.request`.
         """
         session = self._session or self._open()
+        way = self._way(request)
         _under_way.set(request.countdown)
-        async with asyncio.timeout(request.countdown.left()):
-            response = await session.request(
-                request.method,
-                _url_of(request.url),
-                headers=_headers_of(request),
-                data=_body_of(request.content),
-                allow_redirects=False,
-                ssl=shared_context() if request.url.scheme == "https" else True,
-                # Its own reading of the environment goes through a thread at every request.
-                proxy=self._proxy(request.url.scheme, request.url.host),
-                trace_request_ctx=request.countdown,
-            )
+        try:
+            async with asyncio.timeout(request.countdown.left()):
+                response = await session.request(
+                    request.method,
+                    way.url,
+                    headers=_headers_of(request),
+                    data=_body_of(request.content),
+                    allow_redirects=False,
+                    ssl=shared_context() if way.is_tls else True,
+                    proxy=way.proxy,
+                )
+        except aiohttp.ClientResponseError as exc:
+            await _turn()
+            # It holds the headers of the request, and with them the key.
+            kind = httpx.ProxyError if isinstance(exc, aiohttp.ClientHttpProxyError) else httpx.RemoteProtocolError
+            raise kind(_gist(exc)) from None
+        except Exception:
+            await _turn()
+            raise
+        if fault := _fault_of(response):
+            response.close()
+            await _turn()
+            raise httpx.RemoteProtocolError(fault)
         return AiohttpReply(response, shown, request.countdown)
 
-    def _proxy(self, scheme: str, host: str) -> str | None:
-        key = (scheme, host)
-        if key not in self._proxies:
-            self._proxies[key] = proxy_of(*key)
-        return self._proxies[key]
+    def _way(self, request: OwnRequest) -> _Way:
+        """Look up where a request goes by what the requests for one URL share: to compare URLs costs more."""
+        way = self._ways.get(id(request.target))
+        if way is None:
+            if len(self._ways) >= _MAX_WAYS:
+                self._ways.clear()
+            # Its own reading of the environment goes through a thread at every request.
+            proxy = proxy_of(request.url.scheme, request.url.host)
+            # Left to yarl, an encoded ".." would be a step upwards.
+            url = yarl.URL(str(request.url), encoded=True)
+            way = self._ways[id(request.target)] = _Way(request.target, url, proxy, request.url.scheme == "https")
+        return way
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -217,9 +260,7 @@ class AiohttpTransport:
             await session.close()
 
     def _open(self) -> aiohttp.ClientSession:
-        traces = aiohttp.TraceConfig()
-        traces.on_connection_reuseconn.append(_note_reuse)
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_S)
+        connector = _Connector(limit=0, keepalive_timeout=_IDLE_S)
         if hasattr(connector, "_factory"):
             # No public way leads here; were this one gone, a reply that breaks in its first line would be tried again.
             cast(Any, connector)._factory = partial(_Handler, loop=asyncio.get_running_loop())
@@ -231,15 +272,10 @@ class AiohttpTransport:
             auto_decompress=False,
             max_line_size=_MAX_FIELD,
             max_field_size=_MAX_FIELD,
-            trace_configs=[traces],
         )
+        # Attempts are counted by the flow. No public option leads here; were this one gone, some would go uncounted.
+        cast(Any, self._session)._retry_connection = False
         return self._session
-
-
-@lru_cache(maxsize=256)
-def _url_of(url: httpx.URL) -> yarl.URL:
-    """Parse a URL as aiohttp takes it; an application calls few of them, many times."""
-    return yarl.URL(str(url))
 
 
 def _body_of(content: bytes | None) -> bytes | io.BytesIO | None:
@@ -255,8 +291,19 @@ def _headers_of(request: OwnRequest) -> list[tuple[str, str]]:
     ]
 
 
-async def _note_reuse(session: Any, context: Any, params: Any) -> None:
-    """Tell the attempt that its connection is an old one, which the server may have closed."""
-    countdown = context.trace_request_ctx
-    if isinstance(countdown, Countdown):
-        countdown.reused = True
+def _gist(error: Any) -> str:
+    """Say what aiohttp says of a reply, without the lines in which it quotes it."""
+    return str(getattr(error, "message", "") or error).partition("\n")[0].rstrip(": ")
+
+
+def _fault_of(response: aiohttp.ClientResponse) -> str:
+    """Name what forbids to read a reply though aiohttp would."""
+    if response.status < 200:
+        return f"the server switched protocols (status {response.status}), which nobody asked for"
+    coding = response.headers.get("Transfer-Encoding", "chunked")
+    return "" if coding.lower() == "chunked" else "the body has a transfer encoding that is not known"
+
+
+async def _turn() -> None:
+    """Let the event loop close the sockets that were given up: it does so in its next turn."""
+    await asyncio.sleep(0)

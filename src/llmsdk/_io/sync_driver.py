@@ -58,6 +58,7 @@ class SyncDriver:
                 except BaseException as exc:
                     effect = flow.throw(exc)
                 else:
+                    del effect  # a traceback from here shows no reply, which may hold an echo of the key
                     effect = flow.send(outcome)
         except StopIteration as stop:
             return cast(T, stop.value)
