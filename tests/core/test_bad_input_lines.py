@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from typing_extensions import TypedDict
 
 from core.test_encode import BASE, CHAT, COMPLETION, CUSTOM, EDIT, HELLO, IMAGE, MODEL, body_of, made
 from llmsdk import errors
 from llmsdk._core.encode import find_route
 from llmsdk._core.spec import Operation, Provider, Route
-from llmsdk._core.validate import check_names, check_required, known_names
+from llmsdk._core.validate import check_names, check_required, check_values, known_names
 from llmsdk.operations import all_operations
 from llmsdk.providers import OPENAI, PROVIDERS, R9S, TOGETHER, WRITER, WRITER_V1
 
@@ -266,3 +267,19 @@ def test_what_is_dropped_need_not_be_json() -> None:
     place, _ = refused(CHAT, TOGETHER, params, unsupported="pass")
     assert place is not None
     assert place.startswith("metadata")
+
+
+class _Pair(TypedDict):
+    left: int
+    right: int
+
+
+class _Asked(TypedDict):
+    pair: _Pair
+
+
+def test_what_is_missing_one_level_down_is_named_and_at_the_top_is_no_matter_of_types() -> None:
+    with pytest.raises(errors.RequestValidationError) as caught:
+        check_values(_Asked, {"pair": {"left": 1}})
+    assert str(caught.value) == "pair.right: must be given, but is missing"
+    check_values(_Asked, {})

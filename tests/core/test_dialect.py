@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec, module_from_spec
 from types import MappingProxyType
 from typing import Any
 
@@ -200,3 +201,15 @@ def test_kinds_by_their_annotation() -> None:
     )
     check, _ = kind_of("Mapping[str, Any]")
     assert (check({}), check({"a": None}), check({"": 1}), check({1: 1})) == (True, True, False, False)
+
+
+def test_mappings_are_looked_through_whichever_copy_of_the_table_does_it() -> None:
+    spec = find_spec("llmsdk._core.dialect")
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(copy := module_from_spec(spec))
+    check = copy.kind_of("Mapping[str, int]")[0]
+    assert check({})
+    assert check(MappingProxyType({"a": 400, "b": 599}))
+    for bad in (5, None, [("a", 400)], {"a": 5}, {"a": 400, "b": 5}, {5: 400}, {"": 400}, {"a": 400, 5: 400}):
+        assert not check(bad), bad

@@ -13,7 +13,8 @@ from llmsdk._core.decode import MAX_ERROR_BODY
 from llmsdk._core.effects import Close, Read, TransportFailure
 from llmsdk._core.flow import Call, Received, exchange
 from llmsdk.errors import Attempt, Limit
-from llmsdk.hooks import Hooks
+from llmsdk.errors.status import SDKDefaultError
+from llmsdk.hooks import HookContext, Hooks
 from llmsdk.utils.retries import BackoffStrategy, RetryBudget, RetryConfig
 
 OWN = RetryConfig("backoff", BackoffStrategy(100, 1_000, 2, 10_000), True)
@@ -82,7 +83,12 @@ def test_a_deadline_that_has_passed_before_an_attempt() -> None:
 
 
 def test_a_timeout_two_milliseconds_before_the_deadline_is_the_deadlines() -> None:
-    for takes_s, kind in ((4.99, errors.APITimeoutError), (4.999, errors.DeadlineExceededError)):
+    exactly = 105 - 0.002 - Clock().now
+    for takes_s, kind in (
+        (4.99, errors.APITimeoutError),
+        (exactly, errors.DeadlineExceededError),
+        (4.999, errors.DeadlineExceededError),
+    ):
         _, result = play(failure("timeout", takes_s=takes_s), clock=Clock(), deadline_in=5, retries=None)
         assert type(result) is kind
 
@@ -534,3 +540,61 @@ def test_the_time_of_day_decides_what_a_date_means() -> None:
     player, _ = play(reply(429, headers={"retry-after": "Mon, 04 May 2026 12:00:05 GMT"}), reply(200))
     assert player.waits == [5.0]
     assert NOW.hour == 12
+
+
+# -------------------------------------------------------------------- edges
+
+
+def test_every_hook_is_told_which_call_it_is_about() -> None:
+    seen: list[Any] = []
+
+    class Sees:
+        def before_request(self, context: Any, request: Any) -> None:
+            seen.append(context)
+
+        def after_success(self, context: Any, response: Any) -> None:
+            seen.append(context)
+
+        def after_error(self, context: Any, response: Any, error: Any) -> None:
+            seen.append(context)
+
+    for status, stream in ((200, False), (200, True), (404, False)):
+        context = HookContext("createChatCompletion", "together", URL)
+        seen.clear()
+        play(reply(status), stream=stream, hooks=[Sees()], context=context)
+        assert len(seen) == 2
+        assert all(one is context for one in seen)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_headers_that_come_twice_are_told_twice(stream: bool) -> None:
+    pairs = [("x-own", "1"), ("x-other", "2"), ("x-own", "3")]
+    player, result = play(Turn(httpx.Response(200, headers=pairs), b"{}"), stream=stream)
+    assert result.headers.multi_items() == result.meta.headers.multi_items() == pairs
+    assert result.countdown is player.sends[0].countdown
+
+
+def test_a_redirect_that_does_not_say_where_to_is_not_followed() -> None:
+    player, result = play(reply(307), reply(200))
+    told(result, SDKDefaultError, "the server answers with a status of redirects, and does not say where to")
+    assert len(player.requests) == 1
+
+
+def test_tokens_come_back_while_a_call_waits() -> None:
+    steady = BackoffStrategy(2_000, 2_000, 1, 60_000, jitter="none")
+    for per_second, sends in ((1, 4), (0, 2)):
+        budget = RetryBudget(initial=1, per_second=per_second, per_success=0, capacity=1)
+        retries = RetryConfig("backoff", steady, True, max_attempts=4, budget=budget)
+        player, _ = play(*[reply(503)] * 4, clock=Clock(), retries=retries)
+        assert len(player.requests) == sends
+
+
+@pytest.mark.parametrize("early_s, kind", [(0.0021, errors.APITimeoutError), (0.0019, errors.DeadlineExceededError)])
+def test_no_attempt_is_made_in_the_last_moment_before_the_deadline(early_s: float, kind: type[Exception]) -> None:
+    player, result = play(
+        failure("timeout", takes_s=5 - early_s), reply(200), clock=Clock(), deadline_in=5, retries=None
+    )
+    assert type(result) is kind
+    player, result = play(failure("timeout", takes_s=4.9999), reply(200), clock=Clock(), deadline_in=5, jitter=0.0)
+    assert type(result) is errors.DeadlineExceededError
+    assert len(player.requests) == 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import SchemaValidator
 
 from core.flowkit import KEY, play, reply
 from core.test_bad_input_lines import CHATTING, refused
@@ -12,12 +15,17 @@ from core.test_encode import BASE, CHAT, EDIT, made
 from core.test_events import chunk, decoder_of
 from core.test_events import play as stream
 from llmsdk import errors
-from llmsdk._core.auth import KeySource, Secret, Secrets
-from llmsdk._core.decode import safe_cause, shown_text
+from llmsdk._core.adapters import reader
+from llmsdk._core.auth import KeySource, Secret, Secrets, check_key
+from llmsdk._core.body import BodyReader
+from llmsdk._core.decode import safe_cause, shown_text, without_secrets
+from llmsdk._core.effects import Invoke, TransportFailure
 from llmsdk._core.encode import Extras
+from llmsdk._core.error_bodies import fields_of
 from llmsdk._core.flow import Received
 from llmsdk.operations import all_operations
 from llmsdk.providers import OPENAI, TOGETHER
+from llmsdk.utils.headers import Headers
 from llmsdk.utils.retries import parse_retry_after
 
 MODELS = all_operations()["listModels"]
@@ -81,8 +89,8 @@ def test_half_a_key_at_the_end_is_masked_where_it_is_no_chance(length: int, show
 
 
 def test_a_year_of_the_past_century_is_a_hundred_years_back() -> None:
-    now = datetime(2060, 3, 4, tzinfo=UTC)
-    assert parse_retry_after("Wednesday, 29-Feb-12 00:00:00 GMT", now=now) == 0
+    now = datetime(2026, 3, 4, tzinfo=UTC)
+    assert parse_retry_after("Friday, 29-Feb-80 00:00:00 GMT", now=now) == 0  # there was none in 1979
 
 
 def test_html_behind_blanks_is_html() -> None:
@@ -94,3 +102,54 @@ def test_html_behind_blanks_is_html() -> None:
 def test_letters_before_a_brace_are_a_stream() -> None:
     came, error = stream(decoder_of(content_type=""), [b"X{\n\n" + chunk("a", "stop")])
     assert (len(came), error) == (1, None)
+
+
+@pytest.mark.parametrize("key", ["a~b", "a\xa0b", "a\xffb", "a b", "~", "\xff"])
+def test_the_first_and_last_characters_of_a_key(key: str) -> None:
+    assert check_key(Secret(key), "api_key").reveal() == key
+
+
+def test_a_function_that_gives_no_key_is_named() -> None:
+    flow = KeySource(lambda: "").resolve()
+    effect = next(flow)
+    assert isinstance(effect, Invoke)
+    with pytest.raises(errors.ConfigurationError) as caught:
+        flow.send(Secret(""))
+    assert str(caught.value) == "api_key (from the function): must not be empty or blank"
+
+
+def test_a_body_whose_coding_breaks_in_a_later_piece_keeps_the_pieces_before() -> None:
+    raw = gzip.compress(b"abc" * 1_000)
+    broken = BodyReader("gzip", 10**6)
+    broken.feed(raw[:-8])
+    with pytest.raises(TransportFailure) as caught:
+        broken.feed(bytes(8))
+    assert caught.value.body == b"abc" * 1_000
+
+
+def test_a_model_that_puts_off_its_validator_gets_one() -> None:
+    class Late(BaseModel):
+        model_config = ConfigDict(defer_build=True)
+        number: int
+
+    assert not Late.__pydantic_complete__
+    validator = reader(Late)
+    assert isinstance(validator, SchemaValidator)
+    assert validator.validate_json(b'{"number": 5}').number == 5
+    assert reader(Late) is validator
+
+
+def test_the_id_of_a_request_stays_what_it_was_but_for_a_secret() -> None:
+    for given, left in ((None, None), ("r-1", "r-1"), (f"r {KEY}", "r ***")):
+        meta = errors.ReplyMeta("together", 200, Headers({"x-echo": KEY}), request_id=given)
+        assert without_secrets(meta, [KEY]).request_id == left
+        assert meta.headers["x-echo"] == "***"
+
+
+def test_the_fields_of_an_error_are_not_told_to_any_depth() -> None:
+    told: list[object] = ["x"]
+    for _ in range(20):
+        told = ["x", {"field": told}]
+    message, *_ = fields_of(OPENAI, {"errors": {"field": told}}, ())
+    assert message is not None
+    assert 5 <= message.count("x") < 10

@@ -149,6 +149,22 @@ def test_two_digits_of_a_year_are_at_most_fifty_years_ahead() -> None:
     in_50, in_51 = (parse_retry_after(f"Wednesday, 04-Mar-{year} 05:06:07 GMT", now=now) for year in ("76", "77"))
     assert in_50 == (datetime(2076, 3, 4, 5, 6, 7, tzinfo=UTC) - now).total_seconds()
     assert in_51 == 0
+    later = datetime(2110, 3, 4, 5, 6, 7, tzinfo=UTC)
+    assert parse_retry_after("Tuesday, 04-Mar-10 05:06:17 GMT", now=later) == 10
+
+
+@pytest.mark.parametrize("blank", ["\xa0", "\x0b", "\n", "\u3000"])
+def test_no_other_blanks_stand_around_a_wait(blank: str) -> None:
+    now = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+    for value in ("Wed, 04 Mar 2026 05:06:17 GMT", "7"):
+        assert parse_retry_after(value, now=now) is not None
+        assert parse_retry_after(f"{blank}{value}", now=now) is None
+        assert parse_retry_after(f"{value}{blank}", now=now) is None
+
+
+def test_a_token_that_lacks_a_billionth_is_a_token() -> None:
+    assert RetryBudget(initial=1 - 1e-9).take(0)
+    assert not RetryBudget(initial=1 - 2e-9).take(0)
 
 
 def test_a_wait_grows_from_the_first_attempt_on() -> None:

@@ -55,14 +55,14 @@ def decode_reply(
     """
     route = provider.routes[operation.id]
     try:
-        reply = _validated(operation, route.reply, operation.reply, body)
+        reply = _validated(route.reply, operation.reply, body)
     except (ValidationError, ValueError, RecursionError):
         document = parse_json(body)
         if is_error(provider, document) or is_error_instead(operation, document):
             raise stated_error(provider, document, meta=meta, secrets=secrets) from None
         text = body if document is MISSING else json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
         try:
-            reply = _validated(operation, route.reply, operation.reply, text)
+            reply = _validated(route.reply, operation.reply, text)
         except (ValidationError, ValueError, RecursionError) as failure:
             problem = _problem(failure, document, body, content_type)
             raise _unexpected(f"not a {operation.resource} reply: {problem}", body, meta, secrets) from None
@@ -73,7 +73,7 @@ def decode_reply(
     return reply
 
 
-def _validated(operation: Operation, mapping: Mapping[str, str], model: type[Any], body: bytes) -> Any:
+def _validated(mapping: Mapping[str, str], model: type[Any], body: bytes) -> Any:
     if not mapping:
         return reader(model).validate_json(body)
     return map_document(mapping, model, from_json(body))
@@ -211,7 +211,7 @@ def stated_error(
     fields = fields_of(provider, document, secrets)
     status = status_of(provider, document, fields)
     kind = class_for(status) if status else SDKDefaultError
-    text = masked(document if is_text else json.dumps(document, ensure_ascii=False, default=str), secrets)
+    text = masked(document if is_text else json.dumps(document, ensure_ascii=False), secrets)
     return kind(
         fields.message or text[:MAX_ERROR_BODY],
         status_code=status or meta.status_code or 200,
@@ -229,7 +229,7 @@ def _masked_document(document: Any, secrets: Iterable[str]) -> Any:
     secrets = [secret for secret in secrets if secret]
     if not secrets:
         return document
-    text = json.dumps(document, default=str)
+    text = json.dumps(document)
     hidden = masked(text, secrets)
     return document if hidden == text else json.loads(hidden)
 
