@@ -17,6 +17,7 @@ from .providers import LOCAL
 from .utils.shapes import is_mapping
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from .batch.run import Batch
@@ -164,12 +165,11 @@ class SDK:
         if self._drivers.closed:
             raise ConfigurationError("the SDK is closed; make a new one, and enter it before it is closed")
 
-    def __del__(self) -> None:
+    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
+        # The function is bound here: at the end of the interpreter the module's names may be gone.
         drivers = getattr(self, "_drivers", None)
         if drivers is not None and drivers.is_open:
-            warnings.warn(
-                f"unclosed {self!r}; use it in `with`, or call close()", ResourceWarning, stacklevel=2, source=self
-            )
+            _warn(f"unclosed {self!r}; use it in `with`, or call close()", ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self) -> str:
         config = getattr(self, "_config", None)  # a traceback with locals may show one that was never finished

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -79,7 +80,8 @@ class Connection:
             self._sock.shutdown(socket.SHUT_RDWR) if not reset else None
         except OSError:
             pass  # the client was first
-        self._file.close()
+        with contextlib.suppress(ValueError):  # another thread closes it at this very moment
+            self._file.close()
         self._sock.close()
 
 

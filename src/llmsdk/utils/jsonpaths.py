@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from copy import copy as shallow_copy
 from enum import Enum
 from functools import lru_cache
@@ -51,7 +52,10 @@ def _compile(path: str) -> tuple[str | int | _Any, ...] | None:
 @lru_cache(maxsize=256)
 def _compile_rich(path: str) -> Any:
     # Imported here: plain steps cover nearly every path, and the package is slow to import. By name: it has no types.
-    return import_module("jsonpath").JSONPath(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it asks for names that Python 3.12 calls deprecated
+        package = import_module("jsonpath")
+    return package.JSONPath(path)
 
 
 def find(path: str, document: object) -> list[Any]:
