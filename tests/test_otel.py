@@ -245,6 +245,92 @@ async def test_contents_only_when_asked_for(colour: Colour, canned: CannedServer
         assert json.loads(attributes["gen_ai.output.messages"]) == [{**answer, "finish_reason": "stop"}]
 
 
+async def test_contents_of_a_talk_with_tools(colour: Colour, canned: CannedServer, watch: Watch) -> None:
+    call = {"id": "t-1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Bern"}'}}
+    picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+    messages: list[Any] = [
+        {"role": "user", "content": [{"type": "text", "text": "Like this?"}, picture]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "t-1", "content": "rain"},
+    ]
+    answer = {"role": "assistant", "content": "Again.", "tool_calls": [call]}
+    canned.reply(200, {**REPLY, "choices": [{"index": 0, "finish_reason": "tool_calls", "message": answer}]})
+    observer = watch.observer(capture_content=True)
+    async with colour.open(server_url=canned.url, api_key=KEY, observers=[observer]) as client:
+        await client.call("chat.create", model="m", messages=messages, tools=[tool])
+    attributes: Any = watch.span.attributes
+    asked = {"type": "tool_call", "id": "t-1", "name": "weather", "arguments": '{"city": "Bern"}'}
+    assert json.loads(attributes["gen_ai.input.messages"]) == [
+        {"role": "user", "parts": [{"type": "text", "content": "Like this?"}, picture]},
+        {"role": "assistant", "parts": [asked]},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "t-1", "response": "rain"}]},
+    ]
+    said = [{"type": "text", "content": "Again."}, asked]
+    assert json.loads(attributes["gen_ai.output.messages"]) == [
+        {"role": "assistant", "parts": said, "finish_reason": "tool_calls"}
+    ]
+    assert json.loads(attributes["gen_ai.tool.definitions"]) == [tool]
+
+
+async def test_contents_of_a_completion(colour: Colour, canned: CannedServer, watch: Watch) -> None:
+    canned.reply(200, {"id": "c-2", "choices": [{"index": 0, "text": " upon a time", "finish_reason": "length"}]})
+    observer = watch.observer(capture_content=True)
+    async with colour.open(server_url=canned.url, api_key=KEY, observers=[observer]) as client:
+        await client.call("completions.create", model="m", prompt="Once")
+    attributes: Any = watch.span.attributes
+    assert watch.span.name == "text_completion m"
+    once, rest = ({"type": "text", "content": text} for text in ("Once", " upon a time"))
+    assert json.loads(attributes["gen_ai.input.messages"]) == [{"role": "user", "parts": [once]}]
+    assert json.loads(attributes["gen_ai.output.messages"]) == [
+        {"role": "assistant", "parts": [rest], "finish_reason": "length"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "method, given, expected",
+    [
+        (
+            "embeddings.create",
+            {"input": "a secret", "encoding_format": "float", "dimensions": 3},
+            {
+                "gen_ai.operation.name": "embeddings",
+                "gen_ai.request.encoding_formats": ("float",),
+                "gen_ai.embeddings.dimension.count": 3,
+            },
+        ),
+        ("images.create", {"prompt": "a cat", "size": "8x8"}, {"gen_ai.output.type": "image"}),
+        (
+            "chat.create",
+            {"messages": ASK["messages"], "response_format": {"type": "json_object"}, "stop": ["x", "y"]},
+            {"gen_ai.output.type": "json", "gen_ai.request.stop_sequences": ("x", "y")},
+        ),
+        (
+            "chat.create",
+            {"messages": ASK["messages"], "response_format": {"type": "text"}},
+            {"gen_ai.output.type": "text"},
+        ),
+    ],
+)
+async def test_what_a_request_asks_for(
+    colour: Colour, watch: Watch, method: str, given: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    observer = watch.observer(capture_content=True)
+    async with colour.open(server="local", observers=[observer]) as client:
+        await client.call(method, model="m", **given)
+    attributes = dict(watch.span.attributes or {})
+    assert {name: attributes.get(name) for name in expected} == expected
+    # Vectors and pictures are no words: of them only the prompt of a picture is one.
+    assert ("gen_ai.input.messages" in attributes) is (method != "embeddings.create")
+    assert ("gen_ai.output.messages" in attributes) is (method == "chat.create")
+
+
+async def test_lists_of_models_are_no_work_of_a_model(colour: Colour, watch: Watch) -> None:
+    async with colour.open(server="local", observers=[watch.observer()]) as client:
+        await client.call("models.list")
+    assert watch.spans == []
+
+
 async def test_spans_are_below_that_of_the_caller(colour: Colour, canned: CannedServer, watch: Watch) -> None:
     canned.reply(200, REPLY)
     async with open_client(colour, canned, watch) as client:

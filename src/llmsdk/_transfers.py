@@ -87,7 +87,7 @@ class Transfer(Plan):
         # Without a file name, parts of a form are plain fields.
         parts = {name: (None, str(value).encode()) for name, value in fields.items()}
         self.encoded = replace(self.encoded, form={}, files=parts)
-        call = self._call(tools.build)
+        self.call = call = self._call(tools.build)
         call.expects = (handover.status,)
         received = yield from exchange(call, self.config.hooks, self._env)
         if received.status != handover.status:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from llmsdk.batch.page import page
+from llmsdk.batch.page import _seconds, _short, page
 from llmsdk.batch.progress import line, showing
 from llmsdk.batch.tally import Latencies, Tally, Timeline
 from llmsdk.errors import APITimeoutError, RateLimitError
@@ -110,3 +110,24 @@ def test_a_page_shows_names_as_text() -> None:
     )
     assert "<script" not in page(report)
     assert "&lt;script&gt;" in page(report)
+
+
+@pytest.mark.parametrize(
+    "seconds, told",
+    [
+        (0, "0&nbsp;s"),
+        (0.25, "250&nbsp;ms"),
+        (61.26, "61.3&nbsp;s"),
+        (125, "2&nbsp;min&nbsp;05&nbsp;s"),
+        (7_325, "2&nbsp;h&nbsp;02&nbsp;min"),
+    ],
+)
+def test_a_page_tells_times_as_people_do(seconds: float, told: str) -> None:
+    assert _seconds(seconds) == told
+
+
+@pytest.mark.parametrize(
+    "value, told", [(0, "0"), (2.25, "2.2"), (250, "250"), (9_999, "9,999"), (12_345, "12.3k"), (2_500_000, "2.5M")]
+)
+def test_a_page_tells_large_numbers_briefly(value: float, told: str) -> None:
+    assert _short(value) == told

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from llmsdk import Price, errors
+from llmsdk import SDK, Price, errors
+from llmsdk.batch import state
 from llmsdk.batch.job import Job
 from llmsdk.batch.journal import Journal
 from llmsdk.errors import BatchError
+from llmsdk.failover import Failover
 from llmsdk.local import LocalServer
+from llmsdk.providers import R9S, TOGETHER
 
 from .conftest import Folder, chat_row, read
 
@@ -235,16 +240,78 @@ def test_an_output_without_its_side_file(folder: Folder) -> None:
     folder.state.unlink()
     with pytest.raises(BatchError, match=r"holds something, but .*state\.json, which says what made it, is"):
         folder.run()
-    folder.state.write_text("{}")
-    with pytest.raises(BatchError, match="is not the side file of a batch"):
+    for other in ("{}", "{", "[" * 100_000):
+        folder.state.write_text(other)
+        with pytest.raises(BatchError, match="is not the side file of a batch"):
+            folder.run()
+    folder.state.unlink()
+    folder.state.mkdir()
+    with pytest.raises(BatchError, match=r"state\.json: cannot be read: Is a directory"):
         folder.run()
+    assert folder.sent == 1
 
 
-def test_an_output_that_holds_something_else(folder: Folder) -> None:
+def test_a_side_file_without_its_output_binds_nobody(folder: Folder) -> None:
+    folder.write(chat_row("a"))
+    folder.run(temperature=0.5)
+    before = json.loads(folder.state.read_text())
+    folder.output.unlink()
+    assert folder.run(temperature=0.7).succeeded == 1
+    after = json.loads(folder.state.read_text())
+    assert after["params"] == {"temperature": 0.7}
+    assert after["run_id"] != before["run_id"]
+
+
+def test_a_side_file_that_cannot_be_written_stops_the_run(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: str, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    folder.write(chat_row("a"))
+    monkeypatch.setattr(state, "write_atomically", fail)
+    with pytest.raises(BatchError, match=r"state\.json: cannot be written: No space left on device$"):
+        folder.run()
+    assert folder.sent == 0
+
+
+def test_all_servers_of_a_failover_are_in_the_side_file(folder: Folder) -> None:
+    folder.write(chat_row("a"))
+    first, second = (replace(one, servers=(folder.server.url,)) for one in (TOGETHER, R9S))
+    keys = {"together": "sk-placeholder", "r9s": "sk-placeholder"}
+    with SDK(api_key=keys, failover=Failover([first, second])) as sdk:
+        assert sdk.batch.run(folder.input, folder.output).is_complete
+        assert json.loads(folder.state.read_text())["server"] == "together,r9s"
+        with pytest.raises(BatchError, match='server was "together,r9s" and is "r9s,together"'):
+            sdk.batch.run(folder.input, folder.output, failover=Failover([second, first]))
+
+
+def test_half_a_surrogate_pair_in_an_answer_loses_no_row(folder: Folder) -> None:
+    folder.write(chat_row("a"), chat_row("b"))
+    answer = {"index": 0, "message": {"role": "assistant", "content": "half \ud83d"}, "finish_reason": "stop"}
+    refusal = {"status": 400, "body": {"error": {"message": "also \ud83d"}}}
+    folder.server.script(refusal, {"body": {"id": "c", "object": "chat.completion", "choices": [answer]}})
+    report = folder.run(limit=1)
+    assert (report.succeeded, report.failed) == (1, 1)
+    assert read(folder.errors)[0]["response"]["body"]["error"]["message"] == "also ?"
+    assert read(folder.output)[0]["response"]["body"]["choices"][0]["message"]["content"] == "half ?"
+    assert folder.run().is_complete
+
+
+def test_a_report_that_cannot_be_written_leaves_the_results(folder: Folder) -> None:
+    folder.write(chat_row("a"))
+    (folder.path / "report.html").mkdir()
+    with pytest.raises(BatchError, match=r"report: cannot be written: Is a directory"):
+        folder.run(report=folder.path / "report")
+    assert folder.keys() == ["a"]
+    assert folder.run().is_complete
+    assert folder.sent == 1
+
+
+@pytest.mark.parametrize("other", ["a note", '{"key": "a"}', '{"key": 1, "response": {}}', "[]"])
+def test_an_output_that_holds_something_else(folder: Folder, other: str) -> None:
     folder.write(chat_row("a"), chat_row("b"))
     folder.run()
     with folder.output.open("a") as file:
-        file.write("a note\n")
+        file.write(f"{other}\n")
     with pytest.raises(BatchError, match=r"out\.jsonl: line 3: is no result of a batch"):
         folder.run()
 

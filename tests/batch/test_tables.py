@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from llmsdk.batch import tables
 from llmsdk.errors import BatchError, ConfigurationError
 from llmsdk.local import LocalServer
 
-from .conftest import Folder, read
+from .conftest import Folder, chat_row, read
 
 pyarrow = pytest.importorskip("pyarrow")
 parquet: Any = pytest.importorskip("pyarrow.parquet")
@@ -95,3 +96,56 @@ def test_a_value_of_the_wrong_type_fails_alone(files: Folder) -> None:
     report = files.run(input=source)
     assert (report.succeeded, report.failed) == (1, 1)
     assert "temperature: must be" in read(files.errors)[0]["error"]["message"]
+
+
+def test_a_cell_has_the_bound_of_a_line(files: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, before = files.path / "in.csv", csv.field_size_limit()
+    source.write_text(f"model,prompt\nm,{'x' * 200_000}\n")
+    assert files.run(input=source).is_complete
+    assert files.server.requests[0].json["messages"][0]["content"] == "x" * 200_000
+    monkeypatch.setattr(tables, "MAX_LINE_BYTES", 100_000)
+    try:
+        with pytest.raises(BatchError, match=r"in\.csv: not CSV: field larger than field limit"):
+            files.run(input=source, output=files.path / "other.jsonl")
+    finally:
+        csv.field_size_limit(before)
+    assert files.sent == 1
+
+
+def test_a_folder_is_no_table(files: Folder) -> None:
+    (files.path / "in.csv").mkdir()
+    with pytest.raises(BatchError, match=r"in\.csv: cannot be read: Is a directory"):
+        files.run(input=files.path / "in.csv")
+
+
+def test_a_table_that_cannot_be_written_leaves_the_results(files: Folder) -> None:
+    files.write(chat_row("a"))
+    output = files.path / "out.csv"
+    output.mkdir()
+    with pytest.raises(BatchError, match=r"out\.csv: cannot be written: Is a directory; the results are in .*\.jsonl$"):
+        files.run(output=output)
+    assert [line["custom_id"] for line in read(files.path / "out.csv.jsonl")] == ["a"]
+    assert list(files.path.glob("*.tmp")) == []
+    output.rmdir()
+    assert files.run(output=output).done_before == 1
+    assert files.sent == 1
+    with output.open(encoding="utf-8", newline="") as file:
+        assert [row["custom_id"] for row in csv.DictReader(file)] == ["a"]
+
+
+def test_replies_without_text_have_an_empty_cell(files: Folder) -> None:
+    files.write({"custom_id": "a", "model": "m", "input": "words"})
+    output = files.path / "out.csv"
+    assert files.run(output=output, operation="embeddings").is_complete
+    with output.open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["text"], row["completion_tokens"]) == ("", "")
+    assert len(json.loads(row["body"])["data"]) == 1
+
+
+def test_a_custom_id_of_a_table_that_is_no_text_fails_alone(files: Folder) -> None:
+    source = files.path / "in.parquet"
+    parquet.write_table(pyarrow.table({"custom_id": [1, None], "prompt": ["a", "b"], "model": ["m", "m"]}), source)
+    report = files.run(input=source)
+    assert (report.succeeded, report.failed) == (1, 1)
+    assert "custom_id: must be" in read(files.errors)[0]["error"]["message"]

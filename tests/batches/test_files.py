@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from llmsdk import errors
+from llmsdk import _transfers, errors
 from llmsdk.local import LocalServer
 from support import batch_samples as samples
 from support.canned import CannedServer, Connection, Request
@@ -163,6 +163,29 @@ async def test_private_storages_are_refused(
             await client.call("files.content", "f", tmp_path / "f.bin")
     assert storage.requests == []
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_name_that_turns_private_at_the_connection_is_refused(
+    colour: Colour, canned: CannedServer, storage: CannedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looked_public(url: str, resolve: Any) -> Iterator[Any]:
+        yield from ()
+
+    monkeypatch.setattr(_transfers, "refuse_private", looked_public)
+    together(canned, storage)
+    async with colour.open(**at(canned, "together")) as client:
+        for target in ((), (tmp_path / "f.bin",)):
+            with pytest.raises(errors.ResponseValidationError, match="private network"):
+                await client.call("files.content", "f", *target)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_server_may_take_the_file_itself(colour: Colour, canned: CannedServer, storage: CannedServer) -> None:
+    script(canned, {"POST /files": samples.TOGETHER_FILE})
+    async with colour.open(**at(canned, "together")) as client:
+        kept = await client.call("files.upload", b"x")
+    assert kept.id == samples.TOGETHER_FILE["id"]
+    assert len(canned.requests) == 1
 
 
 async def test_hooks_do_not_see_the_storage(colour: Colour, canned: CannedServer, storage: CannedServer) -> None:

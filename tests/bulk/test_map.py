@@ -10,6 +10,8 @@ import anyio
 import pytest
 
 from llmsdk import SDK, Adaptive
+from llmsdk.batch.rows import operation_of
+from llmsdk.bulk import LocalGate, Pacer, Settings, outcomes
 from llmsdk.errors import (
     ConfigurationError,
     DeadlineExceededError,
@@ -18,7 +20,7 @@ from llmsdk.errors import (
     SDKError,
 )
 from llmsdk.local import LocalServer
-from support.colours import Colour, collect, each
+from support.colours import Colour, collect, each, settled
 
 NO_RETRIES: dict[str, Any] = {"retries": None}
 
@@ -243,3 +245,117 @@ def test_async_rows_and_cancellation(backend: str) -> None:
     with LocalServer() as server:
         assert anyio.run(main, server.url, backend=backend) > 0
     assert closed == [True]
+
+
+class Fails:
+    """A hook that raises what is none of our errors, for one row."""
+
+    def before_request(self, ctx: Any, request: Any) -> Any:
+        if b"row 2" in request.content:
+            raise OSError("of a hook")
+        return request
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+async def test_what_a_hook_raises_comes_last(colour: Colour, ordered: bool) -> None:
+    got = []
+    with LocalServer() as server:
+        async with colour.open(server_url=server.url, hooks=[Fails()]) as client:
+            with pytest.raises(OSError, match="of a hook"):
+                async for index, reply in each(mapped(client, rows(50), ordered=ordered, limit=1)):
+                    assert reply.meta.status_code == 200
+                    got.append(index)
+    assert got == [0, 1]
+
+
+async def test_a_map_that_is_over_gives_no_more(colour: Colour) -> None:
+    with LocalServer() as server:
+        async with colour.open(server_url=server.url) as client:
+            results = mapped(client, rows(3))
+            assert len(await collect(results)) == 3
+            assert await collect(results) == []
+            closed = mapped(client, rows(3))
+            await (closed.aclose() if colour.is_async else settled(closed.close()))
+            assert await collect(closed) == []
+        assert len(server.requests) == 3
+
+
+async def test_an_iterable_that_cannot_be_begun_ends_the_map(colour: Colour) -> None:
+    class Broken:
+        def __iter__(self) -> Iterator[Any]:
+            raise OSError("no paper at all")
+
+    async with colour.open(server_url="http://127.0.0.1:9") as client:
+        results = mapped(client, Broken())
+        with pytest.raises(OSError, match="no paper at all"):
+            await collect(results)
+        assert await collect(results) == []
+    assert map_threads() == []
+
+
+def test_the_loop_of_a_map_is_its_own_iterator() -> None:
+    with LocalServer() as server, SDK(server_url=server.url) as sdk:
+        found = iter(sdk.chat.map(rows(5)))
+        assert iter(found) is found
+        assert sorted(index for index, _ in found) == [0, 1, 2, 3, 4]
+
+
+def test_an_interruption_inside_the_iterable_reaches_the_caller() -> None:
+    def interrupted() -> Iterator[Any]:
+        yield from rows(2)
+        raise KeyboardInterrupt
+
+    with LocalServer() as server, SDK(server_url=server.url) as sdk:
+        with pytest.raises(KeyboardInterrupt):
+            list(sdk.chat.map(interrupted(), limit=1))
+        assert len(server.requests) <= 2
+    assert map_threads() == []
+
+
+def test_an_iterable_may_end_its_own_map() -> None:
+    def leaving() -> Iterator[Any]:
+        yield from rows(2)
+        results.close()
+        yield row(2)
+
+    with LocalServer() as server, SDK(server_url=server.url) as sdk:
+        results = sdk.chat.map(leaving(), limit=1)
+        assert len(list(results)) <= 2
+        assert len(server.requests) == 2
+    for thread in threading.enumerate():
+        if thread.name == "llmsdk-map":
+            thread.join(10)
+    assert map_threads() == []
+
+
+class AsyncHook:
+    async def before_request(self, ctx: Any, request: Any) -> Any:
+        return request
+
+
+def test_a_sync_map_refuses_what_only_the_async_one_has() -> None:
+    with (
+        SDK(server_url="http://127.0.0.1:9", hooks=[AsyncHook()]) as sdk,
+        pytest.raises(ConfigurationError, match=r"hooks: one of them is async.*call the _async method"),
+    ):
+        sdk.chat.map([])
+    settings = Settings(gate=LocalGate(Pacer(Adaptive())))
+    with (
+        SDK(server_url="http://127.0.0.1:9") as sdk,
+        pytest.raises(ConfigurationError, match="gate: a sync map has none; call the async one instead"),
+    ):
+        outcomes(sdk.chat, operation_of("chat"), [], settings)
+
+
+@pytest.mark.parametrize(
+    "given, told",
+    [
+        ({"window": 0}, "window: must be an int >= 1, got 0"),
+        ({"window": True}, "window: must be an int >= 1, got bool"),
+        ({"ordered": 1}, "ordered: must be a bool, got int"),
+        ({"model": "m"}, "model: unknown option of map; parameters go into the requests"),
+    ],
+)
+def test_options_that_cannot_be(given: Any, told: str) -> None:
+    with SDK(server_url="http://127.0.0.1:9") as sdk, pytest.raises(ConfigurationError, match=f"^{told}$"):
+        sdk.chat.map([], **given)

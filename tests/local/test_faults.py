@@ -101,6 +101,20 @@ def test_split_pieces_and_compression_change_no_byte(call, server):
         assert gzip.decompress(packed.body) == whole
 
 
+def test_bodies_of_all_forms_and_statuses_without_a_name(call, server):
+    server.script(
+        {"status": 599, "body": b"\xff\x00"},
+        {"body": "h\u00e9"},
+        {"body": {"a": [1]}},
+        {"status": 204, "body": "unsent"},
+    )
+    odd, text, value, empty = (call(server, PATH, CHAT) for _ in range(4))
+    assert (odd.status, odd.body) == (599, b"\xff\x00")
+    assert (text.status, text.body, value.json) == (200, "h\u00e9".encode(), {"a": [1]})
+    assert (empty.status, empty.body) == (204, b"")
+    assert all(request.completed for request in server.requests)
+
+
 def test_raw_bytes_are_sent_as_they_are(raw, server):
     server.script(Fault(raw=b"HTTP/1.1 200 OK\r\nbroken"), {"raw": "\u00ff"})
     request = b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n"

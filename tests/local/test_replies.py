@@ -158,6 +158,32 @@ NODE = {"type": "object", "properties": {"next": {"anyOf": [{"$ref": "#/$defs/N"
         ),
         ({"$ref": "#/$defs/A", "$defs": {"A": {"type": "object", "required": ["z"]}}}, {"z": "embedded"}),
         ({"type": "object", "minProperties": 1, "additionalProperties": {"type": "integer"}}, {"key0": 1}),
+        ({"type": ["null"]}, None),
+        ({"type": "number", "minimum": 5}, 5.5),
+        ({"type": "number", "maximum": -3}, -3.5),
+        ({"type": "number", "multipleOf": 0.25, "minimum": 0.3}, 1.0),
+        ({"type": "array", "items": {"type": "integer", "maximum": -3}, "minItems": 3}, [-3, -4, -5]),
+        ({"type": "array", "items": {"type": "string", "maxLength": 5}, "minItems": 3}, ["embed", "1embe", "2embe"]),
+        ({"type": "string", "pattern": "^0{30}$"}, "0" * 30),
+        ({"type": "string", "pattern": "("}, "embedded"),
+        # No type, which what else is said tells.
+        ({"pattern": "^[A-Z]{3}$"}, "ABC"),
+        ({"minimum": 3}, 3.5),
+        ({"minItems": 2}, ["embedded"] * 2),
+        ({"required": ["x"]}, {"x": "embedded"}),
+        ({"type": "of another draft"}, "embedded"),
+        ({"allOf": [True, {"type": "integer"}]}, 1),
+        ({"allOf": [False, {"type": "integer"}]}, None),
+        (
+            {
+                "properties": {"a": {"type": "null"}},
+                "required": ["a"],
+                "allOf": [{"properties": {"b": {"type": "boolean"}}, "required": ["b"]}],
+            },
+            {"a": None, "b": True},
+        ),
+        ({"$ref": "#/$defs/a~1b/c~0d", "$defs": {"a/b": {"c~d": {"const": 3}}}}, 3),
+        ({"$ref": "#/$defs/nowhere"}, "embedded"),
         (True, "embedded"),
         (False, None),
         ({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}}, "embedded"),
@@ -180,6 +206,28 @@ def test_recursive_schemas_end():
     while node:
         depth, node = depth + 1, node.get("next")
     assert depth < 12
+
+
+def test_recursion_ends_where_an_option_ends_it():
+    options = [{"type": "object", "properties": {"x": {"$ref": "#/$defs/N"}}, "required": ["x"]}, {"type": "integer"}]
+    depth, node = 0, example({"$ref": "#/$defs/N", "$defs": {"N": {"anyOf": options}}})
+    while isinstance(node, dict):
+        depth, node = depth + 1, node["x"]
+    assert node == 1
+    assert depth < 12
+
+
+def test_trees_end_in_leaves_without_children():
+    tree = {
+        "type": "object",
+        "properties": {"value": {"type": "integer"}, "children": {"type": "array", "items": {"$ref": "#/$defs/N"}}},
+        "required": ["value", "children"],
+    }
+    depth, nodes = 0, [example({**tree, "$defs": {"N": tree}})]
+    while nodes:
+        assert nodes[0].keys() == {"value", "children"}
+        depth, nodes = depth + 1, nodes[0]["children"]
+    assert 1 < depth < 12
 
 
 @pytest.mark.parametrize("width, height", [(1, 1), (9, 17), (1024, 1024), (100_000, 1)])

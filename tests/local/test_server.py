@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -146,6 +149,80 @@ def test_requests_are_recorded_without_showing_keys(call, server):
     assert request.headers["authorization"] == "Bearer sk-placeholder"
     assert "sk-placeholder" not in repr(request)
     assert request.completed
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"GET /v1/mod", b"GET /v1/models HTTP/1.1\r\nHost: x\r\n", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"],
+    ids=["line", "headers", "body"],
+)
+def test_a_client_that_stops_in_the_middle_gets_no_answer(server, content):
+    host, port = server.origin.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(content)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100) == b""
+    assert server.requests == []
+    assert server.counts == {}
+
+
+def test_a_body_that_is_no_json_is_recorded_all_the_same(call, server):
+    assert call(server, PATH, b"{").status == 400
+    assert call(server, PATH, b"[" * 200_000).status == 400
+    assert [(request.json, len(request.body)) for request in server.requests] == [(None, 1), (None, 200_000)]
+
+
+def test_waits_before_replies_and_events_change_nothing_else(call, server):
+    with LocalServer("openai", latency_s=0.002, event_delay_s=0.002) as slow:
+        for body in (CHAT, CHAT | {"stream": True}):
+            began = time.monotonic()
+            answer = call(slow, PATH, body)
+            assert time.monotonic() - began >= 0.002 * (1 + len(answer.data))
+            assert answer.body == call(server, PATH, body).body
+
+
+def test_a_connection_that_no_thread_can_be_had_for_is_closed(call, server, monkeypatch):
+    start, refused = threading.Thread.start, []
+
+    def refuse_once(thread):
+        if thread.name == "llmsdk-local-connection" and not refused:
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_once)
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
+        call(server, PATH, CHAT)
+    assert call(server, PATH, CHAT).status == 200
+    server.close()
+    assert server.counts == {200: 1}
+
+
+def test_a_lack_of_file_descriptors_is_waited_out(call, server, monkeypatch):
+    accept, failed = socket.socket.accept, []
+
+    def fail_once(listener):
+        if not failed:
+            failed.append(listener)
+            raise OSError(errno.EMFILE, "too many open files")
+        return accept(listener)
+
+    monkeypatch.setattr(socket.socket, "accept", fail_once)
+    assert call(server, PATH, CHAT).status == 200
+    assert len(failed) == 1
+
+
+def test_a_failure_of_its_own_is_told_to_the_client(call, server, capfd, monkeypatch):
+    def fail(*_):
+        raise KeyError("choices")
+
+    monkeypatch.setattr(server.app, "handle", fail)
+    answer = call(server, PATH, CHAT)
+    assert answer.status == 500
+    assert answer.json["error"]["message"] == "The embedded provider failed: KeyError('choices')."
+    monkeypatch.undo()
+    assert call(server, PATH, CHAT).status == 200
+    assert capfd.readouterr() == ("", "")
 
 
 def test_starting_is_light():

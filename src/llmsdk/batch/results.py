@@ -100,10 +100,8 @@ def _line(
 
 
 def _dumped(value: Any) -> bytes:
-    try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).encode()
-    except UnicodeEncodeError:  # half a surrogate pair
-        return json.dumps(value, separators=(",", ":"), default=str).encode()
+    # Half a surrogate pair becomes a question mark, as in replies: its escape would be refused when it is read again.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8", "replace")
 
 
 def _body(reply: Any) -> bytes:

@@ -100,9 +100,11 @@ def _pointed(root: Any, reference: str) -> Any:
     return found
 
 
-def _merged(first: Json, second: Any) -> Any:
+def _merged(first: Any, second: Any) -> Any:
+    if first is False or second is False:
+        return False  # nothing fits
     if not is_object(second):
-        return first or second
+        return first
     both = {**second, **first}
     for key in ("properties", "$defs"):
         if key in first and key in second:
