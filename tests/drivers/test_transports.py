@@ -36,6 +36,7 @@ class Content:
     def __init__(self, *pieces: bytes | Exception, silent: bool = False) -> None:
         self.pieces = list(pieces)
         self.silent = silent
+        self.is_whole = False
         self.woken = asyncio.Event()
         self.problem: BaseException | None = None
         self._buffer: list[bytes] = []
@@ -49,6 +50,9 @@ class Content:
         if isinstance(piece, Exception):
             raise piece
         return piece
+
+    def is_eof(self) -> bool:
+        return self.is_whole
 
     def set_exception(self, problem: BaseException) -> None:
         self.problem = problem
@@ -66,6 +70,17 @@ def test_pieces_come_as_they_arrive_and_the_timer_is_taken_back() -> None:
         assert [piece async for piece in pieces] == [b"a", b"b"]
         assert pieces._timer is None
         pieces.stop()
+
+    asyncio.run(body())
+
+
+def test_no_timer_is_set_for_a_body_that_has_come_whole() -> None:
+    async def body() -> None:
+        content = Content(b"a")
+        content.is_whole = True
+        pieces = pieces_of(content, countdown())
+        assert await anext(pieces) == b"a"
+        assert pieces._timer is None
 
     asyncio.run(body())
 
@@ -178,12 +193,32 @@ def test_a_transport_that_was_never_used_has_nothing_to_close() -> None:
     asyncio.run(body())
 
 
-def test_what_is_no_countdown_is_not_told_of_an_old_connection() -> None:
+@pytest.mark.parametrize("make", ["ours", "another"])
+def test_an_attempt_is_told_whether_its_connection_had_carried_another(
+    make: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def body() -> None:
-        limit = countdown()
-        for context in (limit, 5.0, None):
-            await aiohttp_transport._note_reuse(None, SimpleNamespace(trace_request_ctx=context), None)
-        assert limit.reused
+        protocol: Any = aiohttp_transport._Handler(loop=asyncio.get_running_loop()) if make == "ours" else object()
+        held = SimpleNamespace(protocol=protocol)
+
+        async def connect(*_: Any) -> Any:
+            return held
+
+        monkeypatch.setattr(aiohttp.TCPConnector, "connect", connect)
+        connector = aiohttp_transport._Connector()
+        request: Any = None
+        told: list[bool] = []
+        for _ in range(2):
+            limit = countdown()
+            aiohttp_transport._under_way.set(limit)
+            assert await connector.connect(request, [], request) is held
+            told.append(limit.reused)
+            if make == "ours":
+                protocol.attempt = limit
+        assert told == ([False, True] if make == "ours" else [False, False])
+        aiohttp_transport._under_way.set(None)
+        assert await connector.connect(request, [], request) is held
+        await connector.close()
 
     asyncio.run(body())
 
@@ -285,7 +320,7 @@ def test_a_response_over_a_connection_of_another_make_is_a_response(
 
 
 def test_a_connector_without_a_factory_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = aiohttp.TCPConnector
+    made = aiohttp_transport._Connector
 
     def bare(**options: Any) -> aiohttp.TCPConnector:
         connector = made(**options)
@@ -293,7 +328,7 @@ def test_a_connector_without_a_factory_is_used_as_it_is(monkeypatch: pytest.Monk
         return connector
 
     async def body() -> None:
-        monkeypatch.setattr(aiohttp, "TCPConnector", bare)
+        monkeypatch.setattr(aiohttp_transport, "_Connector", bare)
         transport = aiohttp_transport.AiohttpTransport()
         session = transport._open()
         assert not hasattr(session.connector, "_factory")
