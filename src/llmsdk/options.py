@@ -58,7 +58,7 @@ class SDKOptions(TypedDict, total=False):
     ]
     backend: Annotated[
         Literal["httpx", "aiohttp"],
-        Doc("What carries async calls; `aiohttp` (extra `aiohttp`, asyncio only) costs a third."),
+        Doc("What carries async calls; `aiohttp` (extra `aiohttp`, asyncio only) takes a third less CPU."),
     ]
     retry_config: Annotated[
         RetryConfig | None,
