@@ -267,6 +267,7 @@ class Run:
             "at_least": target.at_least,
             "reached": reached,
             "met": met,
+            "profile": target.profile,
         }
 
     def _reached(self, question: Question, target: Target) -> tuple[float | None, str]:

@@ -94,7 +94,8 @@ def server_part(found: Result) -> str:
 
 def targets_part(found: Result) -> str:
     """Every target, and what was reached."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    reasons: dict[str, list[str]] = {}
     for question in found["questions"].values():
         for target in question["targets"]:
             unit = "x" if target["to"] else f" {question['extra'].get(target['field'], question['unit'])}"
@@ -103,7 +104,13 @@ def targets_part(found: Result) -> str:
             reached = "not measured" if target["reached"] is None else f"{number(target['reached'])}{unit}"
             verdict = {True: "met", False: "**missed**", None: "-"}[target["met"]]
             rows.append((question["title"], target["client"], bound, reached, verdict))
-    return "## Targets\n\n" + table(("question", "client", "target", "reached", ""), rows)
+            if target["met"] is False:
+                why = target.get("profile") or "not looked into yet."
+                told = f"**{question['title']}**, {target['client']}, {bound}"
+                reasons.setdefault(why, []).append(told)
+    shown = "## Targets\n\n" + table(("question", "client", "target", "reached", ""), rows)
+    missed = [f"- {'; '.join(targets)}: {why}\n" for why, targets in reasons.items()]
+    return shown + ("\n### Where a target is missed\n\n" + "".join(missed) if missed else "")
 
 
 def ranged(values: dict[str, float]) -> str:
