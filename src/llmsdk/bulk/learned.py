@@ -12,6 +12,9 @@ _LESS = 0.97  # of what the server is thought to accept
 _GROWTH = 0.003  # per second, of a rate that was found right
 _UNSURE = 0.01  # per second, of one that was found wrong
 _GUESSED = 0.05  # per second, of a first guess
+_DOUBLES_S = 20  # without a refusal, until the growth is twice what it was
+_CORRECTED_S = 20  # in which the growth would make up for how far the last two levels lie apart
+_SAMPLE = 20  # attempts whose time tells what the server accepts
 _SEARCHING = 1.5  # per second, of one that was made after an instant
 _MARK_S = 0.02  # between two moments whose count is kept
 _TOO_FEW = 10  # accepted, to learn from
@@ -75,7 +78,7 @@ class LearnedRate:
         if self.is_binding:
             self.is_binding = False
             since = max(0.0, now - self._since[0])
-            self.rate *= 1 + self._growth * (1 + since / 20) * max(0.0, min(now - self._grown_at, 1.0))
+            self.rate *= 1 + self._growth * (1 + since / _DOUBLES_S) * max(0.0, min(now - self._grown_at, 1.0))
             self._grown_at = now
 
     def refused(self) -> None:
@@ -99,7 +102,7 @@ class LearnedRate:
             is_blind = self.rate < math.inf or took_s < _SHORT_S
             self._growth = _SEARCHING if is_blind else _GUESSED
         else:
-            self._growth = min(_UNSURE, max(_GROWTH, abs(level / self._level - 1) / 20))
+            self._growth = min(_UNSURE, max(_GROWTH, abs(level / self._level - 1) / _CORRECTED_S))
         self._level = level
         self.rate = level * _LESS
         self._is_whole = asked_s % 1 == 0
@@ -153,6 +156,6 @@ class LearnedRate:
         if asked_s >= 1 and span < 2 * asked_s:  # this is what a window of time had room for
             rounded_up = 0.5 if asked_s % 1 == 0 else 0.0
             return max(1, self._count - count) / max(1.0, span + asked_s - rounded_up)
-        span = max(1.0, min(span, 20 / self.rate)) if self.rate < math.inf else 1.0
+        span = max(1.0, min(span, _SAMPLE / self.rate)) if self.rate < math.inf else 1.0
         at, count = next((mark for mark in self._marks if mark[0] >= now - span), (now, self._count))
         return max(1, self._count - count) / max(span, now - at)
