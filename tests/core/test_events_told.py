@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from typing import Any
 
 import pytest
@@ -292,6 +293,8 @@ def test_json_that_calls_itself_a_stream() -> None:
     # Once an event has come, nothing else is taken for a reply.
     error = refused(decoder_of(), chunk("a"), TEXT.encode(), events=1)
     assert type(error) is errors.StreamInterruptedError
+    error = refused(decoder_of(), b'[{"error": {"message": "m", "code": 429}}]')
+    assert (type(error), error.message) == (errors.RateLimitError, "m")
     for words in (b"[1]", b"words", b"{x"):
         assert type(refused(decoder_of(), words)) is errors.StreamInterruptedError
 
@@ -303,6 +306,9 @@ def test_json_that_calls_itself_a_stream_is_kept_up_to_a_bound() -> None:
     decoder = decoder_of()
     came, error = play(decoder, [padded, b" ", b" "])
     assert type(error) is errors.StreamInterruptedError
+    full = TEXT.encode().ljust(1 << 16)
+    assert play(decoder_of(), [full, b" "])[1] is None
+    assert type(play(decoder_of(), [full + b" ", b" "])[1]) is errors.StreamInterruptedError
 
 
 def test_a_whole_reply_behind_a_coding() -> None:
@@ -310,6 +316,9 @@ def test_a_whole_reply_behind_a_coding() -> None:
     came, error = play(decoder, [gzip.compress(TEXT.encode())])
     assert ([one.text for one in came], error) == (["h\u00fc"], None)
     assert list(decoder.secrets) == [KEY]
+    long = json.dumps({"id": "a", "choices": [{"index": 0, "message": {"content": "x" * 500_000}}]}).encode()
+    came, error = play(decoder_of(content_type="application/json", coding="gzip"), [gzip.compress(long)])
+    assert ([len(one.text) for one in came], error) == ([500_000], None)
 
 
 def test_a_mapped_dialect_reads_what_is_short_and_what_is_long() -> None:
@@ -322,3 +331,27 @@ def test_a_mapped_dialect_reads_what_is_short_and_what_is_long() -> None:
     assert came[0].text == "\ufffd" + "a" * 100
     came, _ = play(decoder_of(OPENAI), [event(b'{"choices": [{"index": 0, "delta": {"content": "\xff"}}]}')])
     assert came[0].text == "\ufffd"
+
+
+def test_a_mapped_dialect_whose_events_read_like_ours() -> None:
+    own = Provider(name="own", routes={"createChatCompletion": Route(event={"$.model": "$.engine"})})
+    for text in ("a", "a" * 100):
+        raw = event(b'{"engine": "e1", "choices": [{"index": 0, "delta": {"content": "%b"}}]}' % text.encode())
+        came, _ = play(decoder_of(own), [raw])
+        assert [(one.model, one.text) for one in came] == [("e1", text)]
+
+
+@pytest.mark.parametrize("path", ["counts", "meter.counts", "meter.chat.counts"])
+def test_what_few_events_hold_is_found_at_any_depth(path: str) -> None:
+    document: Any = {"total_tokens": 7}
+    for step in reversed(path.split(".")):
+        document = {step: document}
+    own = Provider(name="own", routes={"createChatCompletion": Route(rare_event={"$.usage": f"$.{path}"})})
+    came, _ = play(decoder_of(own), [event(json.dumps({"choices": [], **document}).encode()), chunk("a", "stop")])
+    assert [one.usage and one.usage.total_tokens for one in came] == [7, None]
+
+
+@pytest.mark.parametrize("data", [b'{"id": "a", "colour": "red"}', b'{"choices": [], "message": "queued"}'])
+def test_an_event_without_result_is_not_taken_for_a_complaint(data: bytes) -> None:
+    came, error = play(decoder_of(), [event(data), DONE])
+    assert (len(came), error) == (1, None)

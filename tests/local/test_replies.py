@@ -165,6 +165,8 @@ NODE = {"type": "object", "properties": {"next": {"anyOf": [{"$ref": "#/$defs/N"
         ({"type": "array", "items": {"type": "integer", "maximum": -3}, "minItems": 3}, [-3, -4, -5]),
         ({"type": "array", "items": {"type": "string", "maxLength": 5}, "minItems": 3}, ["embed", "1embe", "2embe"]),
         ({"type": "string", "pattern": "^0{30}$"}, "0" * 30),
+        ({"type": "string", "pattern": "^a+$", "minLength": 50}, "a" * 50),
+        ({"type": "string", "pattern": "^[0-9]+$", "minLength": 2, "maxLength": 3}, "12"),
         ({"type": "string", "pattern": "("}, "embedded"),
         # No type, which what else is said tells.
         ({"pattern": "^[A-Z]{3}$"}, "ABC"),
@@ -215,6 +217,19 @@ def test_recursion_ends_where_an_option_ends_it():
         depth, node = depth + 1, node["x"]
     assert node == 1
     assert depth < 12
+
+
+def test_recursion_ends_in_an_array_where_the_other_option_is_an_object():
+    node = {
+        "anyOf": [
+            {"type": "object", "properties": {"next": {"$ref": "#/$defs/N"}}, "required": ["next"]},
+            {"type": "array", "items": {"$ref": "#/$defs/N"}},
+        ]
+    }
+    made = example({"$ref": "#/$defs/N", "$defs": {"N": node}})
+    while isinstance(made, dict):
+        made = made["next"]
+    assert made == []
 
 
 def test_trees_end_in_leaves_without_children():

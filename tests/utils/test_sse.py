@@ -41,6 +41,7 @@ RULES = {
     "crlf counts that add up": (b"data: a\n\r\n\r\n\r\ndata: b\n\n", [message(b"a"), message(b"b")]),
     "more blank lines": (b"\n\n\ndata: a\n\n\n\ndata: b\n\n\n", [message(b"a"), message(b"b")]),
     "multi-line": (b"data: a\ndata: b\ndata: c\n\n", [message(b"a\nb\nc")]),
+    "multi-line, crlf": (b"data: a\r\ndata: b\r\n\r\n", [message(b"a\nb")]),
     "multi-line in a run": (
         b"data: 0\n\ndata: a\ndata: b\n\ndata: c\n\n",
         [message(b"0"), message(b"a\nb"), message(b"c")],
@@ -62,6 +63,7 @@ RULES = {
     "id alone": (b"id: 7\n\n", []),
     "retry": (b"retry: 0150\ndata: a\n\n", [message(b"a", retry=150)]),
     "retry zero": (b"retry: 000\ndata: a\n\n", [message(b"a", retry=0)]),
+    "retry behind many zeros": (b"retry: " + b"0" * 30 + b"150\ndata: a\n\n", [message(b"a", retry=150)]),
     "retry with a sign": (b"retry: -1\nretry: +1\nretry: 1.5\nretry:\nretry\nretry: 1 \ndata: a\n\n", [message(b"a")]),
     "retry, other digits": ("retry: ٣\ndata: a\n\n".encode(), [message(b"a")]),
     "retry of 5000 digits": (b"retry: " + b"9" * 5000 + b"\ndata: a\n\n", [message(b"a", retry=10**18)]),
@@ -229,10 +231,16 @@ def test_events_before_the_bound_are_not_lost():
 
 
 def test_the_error_is_raised_also_where_the_chunk_goes_on():
-    decoder = SSEDecoder(10)
-    decoder.feed(b"data: 1")
+    for more in (b"data: a\n\n", b"data: a\n\ndata: b\n\n"):
+        decoder = SSEDecoder(10)
+        decoder.feed(b"data: 1")
+        with pytest.raises(EventTooLarge):
+            decoder.feed(b"2345678\n\n" + more + b"data: ")
+
+
+def test_the_bound_holds_from_the_first_byte_on():
     with pytest.raises(EventTooLarge):
-        decoder.feed(b"2345678\n\ndata: a\n\ndata: b\n\ndata: ")
+        SSEDecoder(1).feed(b"xy")
 
 
 def held_bytes(decoder):

@@ -58,11 +58,18 @@ LONG = (
 
 @pytest.mark.parametrize("wire", SHORT)
 def test_plain_events_are_never_looked_at_line_by_line(wire: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    decoder = opened()
+    decoder = opened(len(wire))  # as long as the bound, all of it
     seen = scanned(monkeypatch)
     assert all(type(one) is Frame for one in decoder.feed(wire))
     assert seen == []
     assert decoder.feed(b"data: z\n\n") == [frame(b"z")]
+
+
+@pytest.mark.parametrize("limit", [7, 1000])
+def test_an_event_of_a_read_of_its_own_goes_the_shortest_way(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = opened(limit)
+    monkeypatch.setattr(SSEDecoder, "_split_plain", None)
+    assert decoder.split(b"data: a\n\n") == [b"a"]
 
 
 @pytest.mark.parametrize("wire", SHORT + LONG)
@@ -72,19 +79,20 @@ def test_both_ways_end_alike(wire: bytes, monkeypatch: pytest.MonkeyPatch) -> No
     assert [one for at in range(len(wire)) for one in decoder.feed(wire[at : at + 1])] == whole
 
 
+@pytest.mark.parametrize("rest", [b"", b"y" * 20], ids=["blank line", "more data"])
 @pytest.mark.parametrize("wire", SHORT)
 def test_the_plain_middle_of_a_read_is_split_without_a_look_at_its_lines(
-    wire: bytes, monkeypatch: pytest.MonkeyPatch
+    wire: bytes, rest: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blank = b"\r\n\r\n" if b"\r" in wire else b"\n\n"
     decoder = opened()
     assert decoder.feed(b"data: x") == []
     seen = scanned(monkeypatch)
     middle = wire * 3
-    frames = decoder.feed(b"y" + blank + middle + b"data: z")
-    assert frames[0] == frame(b"xy")
+    frames = decoder.feed(rest + blank + middle + b"data: z")
+    assert frames[0] == frame(b"x" + rest)
     assert len(frames) == 1 + middle.count(blank)
-    assert b"".join(seen) == b"y" + blank + b"data: z"
+    assert b"".join(seen) == rest + blank + b"data: z"
     assert decoder.feed(blank)[0] == frame(b"z")
 
 

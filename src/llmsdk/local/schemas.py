@@ -118,8 +118,8 @@ def _pick(options: list[Any], depth: int) -> Any:
     """Take the first option that says something; deep down, the first that surely ends."""
     leaves: list[Json] = [option for option in options if is_object(option) and "$ref" not in option]
     if depth > _MAX_DEPTH and leaves:
-        flat = [option for option in leaves if _type_of(option) not in {"object", "array"}]
-        return (flat or leaves)[0]
+        # An object may require what begins it anew, an array can be empty.
+        return min(leaves, key=lambda option: {"object": 2, "array": 1}.get(_type_of(option) or "", 0))
     if depth > _MAX_BRANCHING and {"type": "null"} in options and len(leaves) < len(options):
         return {"type": "null"}
     return next((option for option in options if option != {"type": "null"}), options[0])
@@ -179,7 +179,8 @@ def _string(schema: Json, hint: str, turn: int) -> str:
         text = f"{turn}{hint}"
     text = text.ljust(least, ".")[:most]
     if isinstance(pattern := schema.get("pattern"), str):
-        text = next((guess for guess in (text, *_GUESSES, *_repeated(least)) if _fits(pattern, guess)), text)
+        guesses = (guess for guess in (text, *_GUESSES, *_repeated(least)) if least <= len(guess) <= most)
+        text = next((guess for guess in guesses if _fits(pattern, guess)), text)
     return text
 
 

@@ -123,7 +123,7 @@ class SSEDecoder:
             end = len(chunk) - 2
             # One `data: ...` event that came on its own: what live streams are made of.
             if (
-                chunk.find(b"\n") == end < self._limit - 1
+                chunk.find(b"\n") == end <= self._limit
                 and chunk.startswith(b"data: ")
                 and chunk.endswith(b"\n\n")
                 and b"\r" not in chunk
