@@ -125,7 +125,9 @@ def test_a_decoder_begins_with_nothing() -> None:
     assert decoder.feed(b"") == []
     assert decoder.feed(b"\xef\xbb") == []
     assert decoder.pending == b"\xef\xbb"
-    assert decoder.feed(b"\xbfdata: a\n\n") == [frame(b"a")]
+    assert decoder.feed(b"\xbf") == []
+    assert decoder.pending == b""
+    assert decoder.feed(b"data: a\n\n") == [frame(b"a")]
 
 
 def test_what_follows_an_end_begins_anew() -> None:

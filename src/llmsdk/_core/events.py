@@ -281,7 +281,7 @@ class EventDecoder:
 
 def _place(exc: ValidationError) -> str:
     """Say where an event is wrong; a pydantic error's own text would quote it."""
-    parts = exc.errors(include_input=False, include_url=False)[0]["loc"]
+    parts = exc.errors(include_input=False)[0]["loc"]
     return f", at {'.'.join(map(str, parts))}" if parts else ""
 
 

@@ -245,14 +245,12 @@ class SSEDecoder:
             self._tail += rest
 
     def _take_line(self, line: bytes | bytearray) -> None:
-        colon = line.find(b":", 0, 6)  # no known field name is longer
-        if colon == 0:
+        name, colon, _ = bytes(line[:6]).partition(b":")  # no known field name is longer
+        if not name:  # a comment
             return
-        if colon < 0:
-            name, value = bytes(line[:6]), b""
-        else:
-            name = bytes(line[:colon])
-            start = colon + 2 if line.startswith(b" ", colon + 1) else colon + 1
+        value = b""
+        if colon:
+            start = len(name) + (2 if line.startswith(b" ", len(name) + 1) else 1)
             if isinstance(line, bytes):
                 value = line[start:]
             else:  # one copy of a large value, not two
