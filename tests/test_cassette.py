@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import pickle
+import socket
 import subprocess
 import sys
 import threading
@@ -79,6 +80,39 @@ async def test_what_is_recorded_is_replayed_without_a_server(colour: Colour, tmp
             assert same.data[0].b64_json == image.data[0].b64_json
         assert tape.unused == 0
     assert count == len(server.requests) == 3
+
+
+@pytest.mark.parametrize("offline", [True, False])
+async def test_an_image_behind_an_address_is_replayed_without_its_host(
+    colour: Colour, tmp_path: Path, offline: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*args: Any, **more: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, content=b"\x89PNG picture")
+        return httpx.Response(200, json={"created": 1, "data": [{"url": "http://images.invalid/cat.png"}]})
+
+    monkeypatch.delenv("LLMSDK_OFFLINE")
+    over = httpx.MockTransport(serve)
+    path = tmp_path / "tape.jsonl"
+    for mode in ("record", "replay"):
+        if mode == "replay":
+            monkeypatch.setattr(socket, "getaddrinfo", unknown)
+            if offline:
+                monkeypatch.setenv("LLMSDK_OFFLINE", "1")
+        with Cassette(path, mode) as tape:
+            given: dict[str, Any] = {
+                "client": tape.client(httpx.Client(transport=over)),
+                "async_client": tape.async_client(httpx.AsyncClient(transport=over)),
+            }
+            async with colour.open(server_url="http://127.0.0.1:9", api_key=KEY, **given) as client:
+                image = (await client.call("images.create", model="m", prompt="a cat")).data[0]
+                save = image.save_async if colour.is_async else image.save
+                allowed = {"allow_private": True} if mode == "record" else {}  # there is no such host
+                saved = await settled(save(tmp_path / mode, **allowed))
+                assert saved.read_bytes() == b"\x89PNG picture"
 
 
 @pytest.mark.parametrize("recorder", ["sync", "asyncio"])

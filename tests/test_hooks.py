@@ -159,12 +159,13 @@ def test_a_replaced_error_is_retried_like_the_one_it_stands_for() -> None:
     assert result is ours
 
 
+@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("name", ["after_success", "after_error"])
-def test_the_status_of_a_response_that_a_hook_gives_decides(name: str) -> None:
+def test_the_status_of_a_response_that_a_hook_gives_decides(name: str, stream: bool) -> None:
     refused = httpx.Response(403, content=b'{"error": {"message": "not for you"}}')
     answer: Any = refused if name == "after_success" else (refused, None)
     turn = reply(200) if name == "after_success" else reply(400)
-    player, result = play(turn, hooks=[only(name, lambda *args: answer)])
+    player, result = play(turn, hooks=[only(name, lambda *args: answer)], stream=stream)
     assert type(result) is errors.PermissionDeniedError
     assert result.message == "not for you"
     player.check_closed()
@@ -192,6 +193,18 @@ def test_an_answer_that_is_no_pair_is_a_mistake(answer: Any) -> None:
     player, result = play(reply(400), hooks=[only("after_error", lambda *args: answer)])
     assert type(result) is errors.ConfigurationError
     assert "after_error" in result.message
+    player.check_closed()
+
+
+@pytest.mark.parametrize("answer", ["text", {"url": "/"}, 5, object()], ids=["str", "dict", "int", "object"])
+@pytest.mark.parametrize("name", ["before_request", "after_success", "after_error"])
+def test_an_answer_that_is_no_request_or_response_is_a_mistake(name: str, answer: Any) -> None:
+    given = (answer, None) if name == "after_error" else answer
+    turn = reply(400) if name == "after_error" else reply(200)
+    player, result = play(turn, hooks=[only(name, lambda *args: given)])
+    assert type(result) is errors.ConfigurationError
+    assert result.message.startswith(f"{name}: must answer with")
+    assert type(answer).__name__ in result.message
     player.check_closed()
 
 
@@ -239,6 +252,13 @@ def test_sdk_init_may_change_the_configuration() -> None:
     hooks.init("config")
     assert seen == [("a", "config"), "b"]
     assert not hooks.wants_responses
+
+
+def test_an_async_sdk_init_is_refused() -> None:
+    async def init(config: Any) -> None: ...
+
+    with pytest.raises(errors.ConfigurationError, match=r"sdk_init: .*async"):
+        SDK(api_key=KEY, hooks=[only("sdk_init", init)])
 
 
 def test_sdk_init_runs_once_per_sdk() -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import threading
 import time
 from pathlib import Path
@@ -415,5 +416,8 @@ def test_preview_of_an_edit_does_not_show_the_files(wire: respx.MockRouter) -> N
         created = sdk.images.preview(model="m", prompt="p", size="auto")
     assert preview.url == EDITS
     assert preview.body == {"model": "m", "prompt": "p", "image": "(file)"}
+    words = shlex.split(preview.as_curl())
+    assert words[-6:] == ["--form-string", "model=m", "--form-string", "prompt=p", "-F", "image=@FILE"]
+    assert "multipart" not in preview.as_curl()  # with a boundary of ours, curl's form could not be read
     assert (created.url, created.body) == (R9S, {"model": "m", "prompt": "p", "size": "auto"})
     assert not wire.calls

@@ -34,6 +34,7 @@ LAYERS = {
     "_runner": 5,
     "_schemas": 5,
     "_steps": 5,
+    "_fetches": 5,
     "_transfers": 5,
     "batch": 5,
     "batches": 5,

@@ -22,7 +22,7 @@ from llmsdk import SDK, Provider, Route, errors
 from llmsdk.providers import PROVIDERS
 from llmsdk.utils import BackoffStrategy, RetryBudget, RetryConfig
 from support.canned import CannedServer
-from support.colours import KEY, Client, Colour, collect
+from support.colours import KEY, Client, Colour, collect, settled
 
 USER = [{"role": "user", "content": "secret prompt"}]
 ARGS: dict[str, Any] = {"model": "m", "prompt": "secret prompt"}
@@ -456,6 +456,19 @@ def test_either_with_closes_both_colours(closing: str, canned: CannedServer) -> 
 
 
 @pytest.mark.parametrize("family", ["httpx", "httpx2"])
+async def test_a_supplied_client_of_the_other_colour_or_closed(family: str, colour: Colour) -> None:
+    library = pytest.importorskip(family)
+    ours, other = ("async_client", "client") if colour.is_async else ("client", "async_client")
+    theirs = (library.AsyncClient if colour.is_async else library.Client)(trust_env=False)
+    with pytest.raises(errors.ConfigurationError, match=f"^{other}: .*; pass it as {ours}"):
+        SDK(server_url="http://127.0.0.1:1", **{other: theirs})
+    await settled(theirs.aclose() if colour.is_async else theirs.close())
+    async with colour.open(server_url="http://127.0.0.1:1", **{ours: theirs}) as client:
+        with pytest.raises(errors.ConfigurationError, match=f"^{ours}: is closed"):
+            await client.call("completions.create", **ARGS)
+
+
+@pytest.mark.parametrize("family", ["httpx", "httpx2"])
 async def test_a_supplied_client_is_used_and_never_closed(family: str, colour: Colour, canned: CannedServer) -> None:
     library = pytest.importorskip(family)
     canned.reply(200, REPLY)
@@ -607,7 +620,7 @@ async def test_settings_that_calls_inherit(colour: Colour, canned: CannedServer)
         server_url=canned.url, api_key=KEY, timeout_ms=100, retry_config=None, http_headers={"X-A": "1"}
     ) as client:
         with pytest.raises(errors.APITimeoutError) as caught:
-            await client.call("completions.create", **ARGS)
+            await client.call("completions.create", **ARGS, timeout_ms=None)
         assert caught.value.meta is not None
         assert [attempt.error for attempt in caught.value.meta.attempts] == ["timeout"]
     assert canned.last.headers["x-a"] == "1"

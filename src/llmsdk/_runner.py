@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
 import sys
 import time
 from collections import deque
@@ -15,7 +14,6 @@ from ._core.decode import decode_reply
 from ._core.encode import Extras, encode
 from ._core.events import EventDecoder, fold_whole
 from ._core.flow import BuildRequest, Call, Env, Received, exchange
-from ._core.paging import paged
 from ._core.spec import Operation
 from ._version import __version__
 from .config import (
@@ -29,7 +27,7 @@ from .config import (
     logger,
     resolve,
 )
-from .errors import ConfigurationError, ReplyMeta, RequestValidationError, SDKError
+from .errors import ConfigurationError, RemoteError, ReplyMeta, RequestValidationError, SDKError
 from .hooks import HookContext
 from .options import CALL_OPTIONS, STREAM_OPTIONS
 from .providers import PROVIDERS
@@ -40,7 +38,6 @@ from .utils.urls import path_text
 if TYPE_CHECKING:
     from ._core.effects import Flow
     from ._core.failover import Bench
-    from ._core.fetch import Resolve
     from ._io.async_driver import AsyncDriver
     from ._io.drivers import Drivers
     from ._io.sync_driver import SyncDriver
@@ -56,6 +53,7 @@ _KEY_HEADERS = frozenset({"api-key", "x-api-key", "proxy-authorization", "cookie
 T = TypeVar("T")
 Finish = Callable[[Any, str], None]
 _ENV = Env(clock=time.monotonic, jitter=random.random)
+_EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"\xef\xbb\xbfdata:")  # as no JSON begins
 _MAX_PENDING = 1000  # usages of replies kept until somebody asks for their sum
 
 
@@ -148,6 +146,7 @@ class Runner:
 
     def transfer(self, plan: Plan, args: Mapping[str, Any], flow: Callable[[Tools], Flow[T]]) -> T:
         """Do what takes a flow of its own: a file up or down, a wait."""
+        from ._io.lookup import lookup
         from ._transfers import Tools
 
         if self.config.hooks.has_async:
@@ -156,20 +155,20 @@ class Runner:
             )
         driver = self.drivers.sync()
         with self._observe(plan.operation, plan, args) as observed:
-            result = driver.run(flow(Tools(driver.build, driver.chunks, socket.getaddrinfo, _here)))
+            result = driver.run(flow(Tools(driver.build, driver.chunks, lookup(driver), _here)))
             observed.begun(result)
             return result
 
     async def transfer_async(self, plan: Plan, args: Mapping[str, Any], flow: Callable[[Tools], Flow[T]]) -> T:
         """Do what takes a flow of its own, and await it."""
-        import anyio
         from anyio.to_thread import run_sync
 
+        from ._io.lookup import lookup_async
         from ._transfers import Tools
 
         driver = self.drivers.asynchronous()
         with self._observe(plan.operation, plan, args) as observed:
-            result = await driver.run(flow(Tools(driver.build, driver.chunks, anyio.getaddrinfo, run_sync)))
+            result = await driver.run(flow(Tools(driver.build, driver.chunks, lookup_async(driver), run_sync)))
             observed.begun(result)
             return result
 
@@ -188,32 +187,6 @@ class Runner:
         for one in plans:
             one.observed = observed
         return observed
-
-    def fetch(self, url: str, home: str, *, allow_private: bool) -> bytes:
-        """Fetch a file that a reply points to, without any key."""
-        driver = self.drivers.sync()
-        return driver.run(self._fetch(url, home, driver.build, socket.getaddrinfo, allow_private))
-
-    async def fetch_async(self, url: str, home: str, *, allow_private: bool) -> bytes:
-        """Fetch a file that a reply points to, without any key."""
-        import anyio
-
-        driver = self.drivers.asynchronous()
-        return await driver.run(self._fetch(url, home, driver.build, anyio.getaddrinfo, allow_private))
-
-    def _fetch(self, url: str, home: str, build: BuildRequest, resolve: Resolve, allow_private: bool) -> Flow[bytes]:
-        from ._core.fetch import fetch
-
-        return fetch(
-            url,
-            build=build,
-            resolve=resolve,
-            env=_ENV,
-            home=home,
-            allow_private=allow_private,
-            max_bytes=self.config.max_response_bytes,
-            timeout_s=self.config.timeout_ms / 1000,
-        )
 
     def preview(self, operation: Operation, args: Mapping[str, Any]) -> Preview:
         """Make the request of a call and send nothing; of one with failover, that to the first server."""
@@ -309,7 +282,8 @@ class Plan:
         )
         if stop is None:
             self._warn_of_dropped()
-        self.timeout_s = checked_ms(options.get("timeout_ms", self.config.timeout_ms), "timeout_ms") / 1000
+        timeout_ms = options.get("timeout_ms")
+        self.timeout_s = checked_ms(self.config.timeout_ms if timeout_ms is None else timeout_ms, "timeout_ms") / 1000
         if "idle_timeout_ms" in options and params.get("stream") is None:
             raise RequestValidationError(
                 "idle_timeout_ms: bounds the silence of a stream, and this call is none; pass stream=True with it",
@@ -329,6 +303,8 @@ class Plan:
         self.call = call = self._call(build)
         page = self.target.provider.routes[self.operation.id].page
         if page is not None:
+            from ._core.paging import paged
+
             return (yield from paged(call, self.config.hooks, _ENV, page))
         return [(yield from exchange(call, self.config.hooks, _ENV))]
 
@@ -344,6 +320,8 @@ class Plan:
             for page in received[1:]:
                 reply.data += self._one(page).data
         except SDKError as exc:
+            if isinstance(exc, RemoteError) and exc.partial is not None:
+                self.finished(exc.partial, received[0].meta)
             # The frames below hold what the server sent, which may be anything, an echo of the key too.
             raise exc.with_traceback(None) from exc.__cause__
         if self.operation.method == "POST" and not self.operation.is_stored:
@@ -384,7 +362,7 @@ class Plan:
 
     def preview(self) -> Preview:
         """Show the request."""
-        from .preview import Preview
+        from .preview import UPLOAD, Preview
 
         encoded = self.encoded
         content, headers, key = self._content_headers_key()
@@ -395,7 +373,7 @@ class Plan:
             shown["authorization"] = key.form.format(api_key="***")
         body: Any = None
         if encoded.files is not None:
-            body = {**(encoded.form or {}), **dict.fromkeys(encoded.files, "(file)")}
+            body = {**(encoded.form or {}), **dict.fromkeys(encoded.files, UPLOAD)}
         elif content is not None:
             from pydantic_core import from_json
 
@@ -465,7 +443,7 @@ class Plan:
     def _one(self, received: Received) -> Any:
         body = received.body or b""
         content_type = received.headers.get("content-type", "")
-        is_stream = "text/event-stream" in content_type or body[:64].lstrip().startswith(b"data:")
+        is_stream = "text/event-stream" in content_type or body[:64].lstrip().startswith(_EVENT_STARTS)
         if self.operation.chunk is not None and is_stream:
             reply = fold_whole(self._decoder(received, decoded=True), body)
         else:

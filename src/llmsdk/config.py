@@ -146,6 +146,10 @@ def configure(options: SDKOptions) -> SDKConfig:
     _check_used(url_params, server_url, servers.values())
     for name, kind, methods in _OBJECTS:
         _check_object(options.get(name), name, kind, methods)
+    if options.get("client") is not None or options.get("async_client") is not None:
+        from ._io.supplied import check_colours
+
+        check_colours(options.get("client"), options.get("async_client"))
     timeout_ms = options.get("timeout_ms")
     return SDKConfig(
         provider=provider,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import field
-from typing import Any, cast
+from typing import Any
 
+from ._core.countdown import Countdown
 from ._core.effects import Flow, invoke
 from .errors import ConfigurationError
 from .utils.records import dataclass
@@ -47,6 +48,8 @@ class Hooks:
                     f"hooks: {type(hook).__name__} has no hook method; accepted are objects with any of "
                     + ", ".join(_METHODS)
                 )
+        if any(map(inspect.iscoroutinefunction, self._methods("sdk_init"))):
+            raise ConfigurationError("sdk_init: that of a hook is async, which SDK(...) cannot wait for; make it plain")
         self._before = self._methods("before_request")
         self._success = self._methods("after_success")[::-1]
         self._error = self._methods("after_error")[::-1]
@@ -67,18 +70,20 @@ class Hooks:
         for method in self._methods("sdk_init"):
             method(config)
 
-    def before_request(self, context: HookContext, request: Any) -> Flow[Any]:
-        """Pass a request through the hooks; one that answers None leaves it as it is."""
+    def before_request(self, context: HookContext, request: Any, countdown: Countdown | None = None) -> Flow[Any]:
+        """Pass a request through the hooks; one that answers None leaves it as it is. Async ones have the countdown."""
         for method in self._before:
-            changed = yield from invoke(method, context, request)
-            request = request if changed is None else changed
+            changed = yield from invoke(method, context, request, countdown=countdown)
+            if changed is not None:
+                request = _checks().checked(changed, "before_request", "a request")
         return request
 
     def after_success(self, context: HookContext, response: Any) -> Flow[Any]:
         """Pass a response through the hooks; one that answers None leaves it as it is."""
         for method in self._success:
             changed = yield from invoke(method, context, response)
-            response = response if changed is None else changed
+            if changed is not None:
+                response = _checks().checked(changed, "after_success", "a response")
         return response
 
     def after_error(
@@ -88,7 +93,7 @@ class Hooks:
         for method in self._error:
             changed = yield from invoke(method, context, response, error)
             if changed is not None:
-                response, error = _pair(changed)
+                response, error = _checks().checked_pair(changed)
         return response, error
 
     def _methods(self, name: str) -> tuple[Callable[..., Any], ...]:
@@ -96,11 +101,7 @@ class Hooks:
         return tuple(method for method in found if callable(method))
 
 
-def _pair(answer: object) -> tuple[Any | None, Exception | None]:
-    kind = type(answer).__name__
-    pair: tuple[Any, ...] = cast("Any", answer) if isinstance(answer, tuple) else ()
-    if len(pair) != 2 or not isinstance(pair[1], Exception | None):
-        raise ConfigurationError(
-            f"after_error: must answer with (response or None, error or None) or with None, got {kind}"
-        )
-    return pair[0], pair[1]
+def _checks() -> Any:
+    from ._core import hook_answers
+
+    return hook_answers

@@ -49,10 +49,14 @@ class _Fetcher:
     home: str
 
     def fetch(self, url: str, *, allow_private: bool) -> bytes:
-        return self.runner.fetch(url, self.home, allow_private=allow_private)
+        from ._fetches import fetch_file
+
+        return fetch_file(self.runner, url, self.home, allow_private=allow_private)
 
     async def fetch_async(self, url: str, *, allow_private: bool) -> bytes:
-        return await self.runner.fetch_async(url, self.home, allow_private=allow_private)
+        from ._fetches import fetch_file_async
+
+        return await fetch_file_async(self.runner, url, self.home, allow_private=allow_private)
 
 
 class Images(MappedResource[ImageRequest, ImageResponse]):

@@ -6,8 +6,9 @@ import anyio
 import httpcore
 import pytest
 
+from llmsdk import errors
 from llmsdk._core.countdown import Countdown
-from llmsdk._io import connections, transport
+from llmsdk._io import connections, proxies, transport
 from llmsdk._io.connections import Host
 
 
@@ -158,3 +159,34 @@ def test_the_proxy_of_the_environment_carries_the_connections(monkeypatch: pytes
     assert type(connection).__name__ == "ForwardHTTPConnection"
     plain: Any = hosts.of(httpcore.URL("http://127.0.0.1:1/v1"))
     assert plain is hosts.of(httpcore.URL("http://127.0.0.1:1/v2"))
+
+
+@pytest.mark.parametrize(
+    "proxy, host, used",
+    [
+        ("http://proxy.example:3128", "api.example", True),
+        ("http://proxy.example:3128", "127.0.0.1", False),
+        ("proxy.example:3128", "localhost", False),
+        ("http://10.0.0.1:3128", "::1", False),
+        ("http://127.0.0.1:3128", "127.0.0.1", True),
+        ("localhost:3128", "127.0.0.1", True),
+    ],
+)
+def test_this_machine_is_not_reached_through_another(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, host: str, used: bool
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, proxy)
+    assert (connections.proxy_of("http", host) is not None) == used
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_socks_proxy_needs_its_package(monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
+    for name in ("ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "socks5://proxy.example:1080")
+    monkeypatch.setattr(proxies, "find_spec", lambda name: object() if installed else None)
+    if installed:
+        assert connections.proxy_of("https", "api.example") == "socks5://proxy.example:1080"
+    else:
+        with pytest.raises(errors.ConfigurationError, match=r"httpx\[socks\]"):
+            connections.proxy_of("https", "api.example")

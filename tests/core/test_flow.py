@@ -677,6 +677,7 @@ def test_the_log_says_what_happens_and_shows_neither_key_nor_prompt() -> None:
     play(
         reply(503, KEY.encode()),
         reply(200, b'{"answer": 1}'),
+        url=f"{URL}?api-key=sk-placeholder-of-a-gateway",
         log=lambda text, *args: lines.append(text % args),
         content=b'{"prompt":"a secret plan"}',
     )

@@ -16,9 +16,11 @@ import pytest
 from llmsdk._core.auth import Secret
 from llmsdk._core.countdown import Countdown
 from llmsdk._io import aiohttp_transport
-from llmsdk._io.client import build_own, build_shown, build_with, own_of
+from llmsdk._io.client import build_own, own_of
 from llmsdk._io.connections import Host
+from llmsdk._io.hooked import build_shown
 from llmsdk._io.network import CONNECT_S, AsyncStream, Stream
+from llmsdk._io.supplied import build_with
 from llmsdk._io.transport import AsyncTransport, _wait
 from llmsdk.utils.headers import Headers
 
@@ -276,7 +278,7 @@ def test_requests_of_every_kind_carry_the_same(key: Secret | None, content: byte
     shown = build_shown("POST", URL, HEADERS, key, content, countdown())
     with httpx.Client() as client:
         other = build_with(client, "POST", URL, HEADERS, key, content, countdown(3))
-    for request in (own, own_of(shown), own_of(own)):
+    for request in (own, own_of(shown, countdown()), own_of(own, countdown())):
         raw = {name.lower(): value for name, value in request.headers}
         assert (raw[b"x-b"], raw.get(b"authorization")) == (b"\xfc", key and b"Bearer sk-placeholder-\xfc")
         headers = Headers(request.headers)
@@ -315,6 +317,19 @@ def test_a_response_over_a_connection_of_another_make_is_a_response(
         assert await response.start(connection) is response
         assert started == [connection]
         assert limit.received is is_ours
+
+    asyncio.run(body())
+
+
+def test_the_ways_of_many_urls_are_not_kept_without_end() -> None:
+    async def body() -> None:
+        transport = aiohttp_transport.AiohttpTransport()
+        for number in range(2 * aiohttp_transport._MAX_WAYS):
+            url = f"http://127.0.0.1:9/{number}"
+            request = build_own("GET", url, [], None, None, countdown())
+            assert str(transport._way(request).url) == url
+            assert transport._way(request) is transport._way(request)
+            assert len(transport._ways) <= aiohttp_transport._MAX_WAYS
 
     asyncio.run(body())
 

@@ -247,6 +247,40 @@ async def test_limits_at_every_phase(
         assert (await client.call(CREATE, **ASK)).text == "Hello there"
 
 
+@pytest.mark.parametrize("limit", ["timeout_ms", "deadline_ms"])
+@pytest.mark.parametrize("what", ["key", "hook"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_what_the_caller_has_awaited_is_part_of_the_attempt(
+    faults: FaultServer, backend: str, what: str, limit: str
+) -> None:
+    finished: list[str] = []
+
+    async def hang(*_: Any) -> str:
+        try:
+            await anyio.sleep(20 if not finished else 0)
+        finally:
+            finished.append("hang")
+        return KEY
+
+    hook = type("Waits", (), {"before_request": hang if what == "hook" else lambda *_: None})
+    key: Any = hang if what == "key" else KEY
+
+    async def main() -> None:
+        async with SDK(server_url=faults.url, api_key=key, hooks=[hook()], retry_config=None) as sdk:
+            began = time.monotonic()
+            with pytest.raises(errors.APITimeoutError) as caught:
+                await sdk.completions.create_async(**ASK, **{limit: 150})
+            assert time.monotonic() - began < _PROMPT_S
+            assert isinstance(caught.value, errors.DeadlineExceededError) == (limit == "deadline_ms")
+            assert [attempt.error for attempt in caught.value.meta.attempts] == ["timeout"]
+            assert finished == ["hang"]
+            if what == "key":
+                assert (await sdk.completions.create_async(**ASK)).text == "Hello there"
+
+    anyio.run(main, backend=backend)
+    assert len(faults.requests) == (what == "key")
+
+
 async def test_a_request_that_nobody_reads_is_bounded(colour: Colour) -> None:
     """The listener accepts nothing and reads nothing: a large body fills the buffers, and writing stalls."""
     import socket

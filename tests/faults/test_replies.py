@@ -171,11 +171,12 @@ async def test_json_where_a_stream_was_asked(colour: Colour, faults: FaultServer
 
 @pytest.mark.parametrize("content_type", ["text/event-stream", "application/json", "text/plain"])
 async def test_a_stream_where_json_was_asked(colour: Colour, faults: FaultServer, content_type: str) -> None:
-    faults.play(reply(b"".join(EVENTS) + DONE, content_type=content_type))
-    async with client_of(colour, faults) as client:
-        res = await client.call(CREATE, **ASK)
-    assert res.text == "Hello there"
-    assert res.choices[0].finish_reason == "stop"
+    for start in (b"", b": hello\n\n", b"event: ping\n\n", b"\nid: 1\n", b"\xef\xbb\xbf"):
+        faults.play(reply(start + b"".join(EVENTS) + DONE, content_type=content_type))
+        async with client_of(colour, faults) as client:
+            res = await client.call(CREATE, **ASK)
+        assert res.text == "Hello there"
+        assert res.choices[0].finish_reason == "stop"
 
 
 async def test_a_cut_stream_where_json_was_asked(colour: Colour, faults: FaultServer) -> None:
@@ -184,6 +185,8 @@ async def test_a_cut_stream_where_json_was_asked(colour: Colour, faults: FaultSe
         with pytest.raises(errors.StreamInterruptedError) as caught:
             await client.call(CREATE, **ASK)
     assert caught.value.reason == "truncated"
+    assert caught.value.partial.text == "Hello "
+    assert caught.value.partial.meta.status_code == 200
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/octet-stream", "junk"])
@@ -391,10 +394,13 @@ async def test_harmed_codings(colour: Colour, faults: FaultServer, coding: str, 
         half = len(body) // 2
         body = body[:half] if harm == "cut" else body[:half] + bytes(byte ^ 0x5A for byte in body[half:])
     faults.play(reply(body, 200, _said(coding), content_type="text/event-stream" if streamed else "application/json"))
+    is_truncated = streamed and harm == "cut"  # as every stream that ends too early, coded or not
+    kind = errors.StreamInterruptedError if is_truncated else errors.ResponseValidationError
     async with client_of(colour, faults) as client:
-        with pytest.raises(errors.ResponseValidationError) as caught:
+        with pytest.raises(kind) as caught:
             got = await client.call(CREATE, **ASK, stream=streamed)
             await collect(got)
+        assert getattr(caught.value, "reason", None) == ("truncated" if is_truncated else None)
         assert "\n" not in str(caught.value)
         assert (await client.call(CREATE, **ASK)).text == "Hello there"
 
@@ -425,6 +431,19 @@ async def test_a_coded_error_body(colour: Colour, faults: FaultServer) -> None:
             await client.call(CREATE, **ASK)
         with pytest.raises(errors.RateLimitError):
             await client.call(CREATE, **ASK)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "sdch", "gzip, deflate"])
+async def test_an_error_body_that_only_says_it_is_coded(colour: Colour, faults: FaultServer, coding: str) -> None:
+    body = b'{"error": {"message": "the reason"}}'
+    faults.play(reply(body, 429, f"Content-Encoding: {coding}"), reply(b"\xff\0" * 9, 429, "Content-Encoding: sdch"))
+    async with client_of(colour, faults) as client:
+        with pytest.raises(errors.RateLimitError, match="the reason") as caught:
+            await client.call(CREATE, **ASK)
+        assert caught.value.body == body.decode()
+        with pytest.raises(errors.RateLimitError) as caught:
+            await client.call(CREATE, **ASK)
+        assert (caught.value.message, caught.value.body) == ("Made", "")
 
 
 async def test_chat_speaks_the_same_language(colour: Colour, faults: FaultServer) -> None:

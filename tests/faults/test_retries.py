@@ -326,6 +326,27 @@ async def test_hooks_run_once_per_attempt(colour: Colour, faults: FaultServer) -
     assert seen == [("before", 1), ("error", 1), ("before", 2), ("error", 2), ("before", 3), ("success", 3)]
 
 
+async def test_a_request_that_a_hook_makes_anew_is_sent(colour: Colour, faults: FaultServer, supplied: bool) -> None:
+    class Anew:
+        def before_request(self, context: Any, request: Any) -> Any:
+            # As a caller would: with another timeout, or with none at all.
+            more = {"extensions": {"timeout": {"read": 5.0}}} if context.attempt == 1 else {}
+            return type(request)("POST", f"{faults.url}/other", json={"attempt": context.attempt}, **more)
+
+    faults.play(BUSY)
+    async with client_of(colour, faults, supplied=supplied, retry_config=_quick(), hooks=[Anew()]) as client:
+        assert (await client.call(CREATE, **ASK)).text == "Hello there"
+    assert [(seen.target, seen.json) for seen in faults.requests] == [("/other", {"attempt": n}) for n in (1, 2)]
+
+
+async def test_a_request_that_a_hook_makes_anew_is_bounded(colour: Colour, faults: FaultServer, supplied: bool) -> None:
+    hook = type("Anew", (), {"before_request": lambda self, _, request: type(request)("POST", request.url)})()
+    faults.play((Stall(3),))
+    async with client_of(colour, faults, supplied=supplied, hooks=[hook]) as client:
+        with pytest.raises(errors.APITimeoutError):
+            await client.call(CREATE, **ASK, timeout_ms=100)
+
+
 # ---------------------------------------------------------------------------------- storms
 
 

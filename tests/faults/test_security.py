@@ -9,6 +9,7 @@ import json
 import logging
 import pickle
 import shutil
+import socket
 import ssl
 import subprocess
 import traceback
@@ -582,3 +583,14 @@ async def test_offline_is_offline(colour: Colour, monkeypatch: pytest.MonkeyPatc
         with pytest.raises(errors.ConfigurationError) as caught:
             await client.call(CREATE, **ASK)
     _assert_error_is_clean(caught.value)
+
+
+async def test_offline_no_host_of_an_image_is_looked_up(
+    colour: Colour, faults: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults.play(_image("http://images.invalid/cat.png"))
+    async with client_of(colour, faults) as client:
+        res = await client.call(DRAW, **PAINT)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **more: pytest.fail(f"looked up: {args}"))
+        with pytest.raises(errors.ConfigurationError, match=r"LLMSDK_OFFLINE=1 .* images\.invalid"):
+            await _fetched(colour, res.data[0], tmp_path / "cat.png")

@@ -16,7 +16,7 @@ import trio
 from llmsdk import SDK, errors
 from support.colours import KEY
 from support.fault_client import ASK
-from support.fault_server import DONE, EVENTS, GOOD_STREAM, FaultServer, Stall, reply, stream
+from support.fault_server import DONE, EVENTS, GOOD_STREAM, FaultServer, Fin, Stall, Wait, reply, stream
 
 _SRC = Path(__file__).parents[2] / "src"
 
@@ -176,6 +176,31 @@ def test_closing_while_others_call(faults: FaultServer) -> None:
         thread.join(20)
         assert not thread.is_alive()
     assert not foreign
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_call_is_not_tried_again_once_the_sdk_is_closed(faults: FaultServer, is_async: bool) -> None:
+    """A new connection would be one that nobody closes."""
+    faults.play((Wait(0.2), Fin()))
+    sdk = SDK(server_url=faults.url, api_key=KEY)
+
+    async def main() -> None:
+        task = asyncio.create_task(sdk.completions.create_async(**ASK))
+        await asyncio.to_thread(faults.wait_for, lambda: bool(faults.requests))
+        await sdk.aclose()
+        with pytest.raises(errors.ConfigurationError, match="closed"):
+            await task
+
+    if is_async:
+        asyncio.run(main())
+    else:
+        closer = threading.Thread(target=lambda: faults.wait_for(lambda: bool(faults.requests)) and sdk.close())
+        closer.start()
+        with pytest.raises(errors.ConfigurationError, match="closed"):
+            sdk.completions.create(**ASK)
+        closer.join(5)
+    assert len(faults.requests) == faults.connections == 1
+    assert faults.drained()
 
 
 # ---------------------------------------------------------------------------------- processes

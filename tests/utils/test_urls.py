@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmsdk.utils.addresses import is_private
 from llmsdk.utils.urls import (
     check_base_url,
     fill_path,
     is_loopback,
-    is_private,
     join,
     origin,
     placeholders,

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..utils.records import dataclass
+from .countdown import Countdown
 from .effects import Flow, invoke
 
 KeyFunction = Callable[[], str] | Callable[[], Awaitable[str]]
@@ -66,11 +67,11 @@ class KeySource:
     value: Secret | KeyFunction
     form: str = "{api_key}"
 
-    def resolve(self) -> Flow[Secret]:
-        """Take the key, anew where it is a function."""
+    def resolve(self, countdown: Countdown | None = None) -> Flow[Secret]:
+        """Take the key, anew where it is a function; an async one may take as long as `countdown` says."""
         if isinstance(self.value, Secret):
             return self.value
-        key: Secret = yield from invoke(self.value, wrap=Secret)
+        key: Secret = yield from invoke(self.value, wrap=Secret, countdown=countdown)
         return check_key(key, "api_key (from the function)")
 
     def header(self, key: Secret, secrets: Secrets) -> Secret:

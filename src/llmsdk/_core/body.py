@@ -45,6 +45,9 @@ class BodyReader:
                 if self._size > self._max_bytes:
                     return self._overflow()
         except CodingError as exc:
+            if self._truncate and not self._size and _is_text(raw):
+                self._made = make_decoder(None)  # never coded, whatever the header says: an error's text is kept
+                return self.feed(raw)
             raise TransportFailure("coding", str(exc), began=True, body=self.received()) from exc.with_traceback(None)
         return True
 
@@ -86,3 +89,10 @@ class BodyReader:
         for piece in self._pieces:
             kept += piece[: size - len(kept)]
         return bytes(kept)
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        return "\0" not in raw.decode()
+    except UnicodeDecodeError:
+        return False

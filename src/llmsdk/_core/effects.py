@@ -75,17 +75,23 @@ class Sleep(_Asked):
 class Invoke(_Asked):
     """Call a user's function, which may be a coroutine function where the driver is async.
 
-    `wrap` is applied to the answer by the driver, so that a secret is never a bare local of any frame.
+    `wrap` is applied to the answer by the driver, so that a secret is never a bare local of any frame. A `countdown`
+    bounds the wait for a coroutine.
     """
 
-    __slots__ = ("args", "function", "wrap")
+    __slots__ = ("args", "countdown", "function", "wrap")
 
     def __init__(
-        self, function: Callable[..., Any], args: tuple[Any, ...], wrap: Callable[[Any], Any] | None = None
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        wrap: Callable[[Any], Any] | None = None,
+        countdown: Countdown | None = None,
     ) -> None:
         self.function = function
         self.args = args
         self.wrap = wrap
+        self.countdown = countdown
 
 
 Effect = Send | Read | Pull | Close | Sleep | Invoke
@@ -141,6 +147,11 @@ def sleep(seconds: float) -> Flow[None]:
     yield Sleep(seconds)
 
 
-def invoke(function: Callable[..., Any], *args: Any, wrap: Callable[[Any], Any] | None = None) -> Flow[Any]:
+def invoke(
+    function: Callable[..., Any],
+    *args: Any,
+    wrap: Callable[[Any], Any] | None = None,
+    countdown: Countdown | None = None,
+) -> Flow[Any]:
     """Call what a user gave us."""
-    return (yield Invoke(function, args, wrap))
+    return (yield Invoke(function, args, wrap, countdown))

@@ -8,7 +8,8 @@ from urllib.parse import urljoin, urlsplit
 
 from ..errors import APIConnectionError, APITimeoutError, ResponseValidationError, SDKError
 from ..errors.status import SDKDefaultError, class_for
-from ..utils.urls import check_base_url, is_private, origin
+from ..utils.addresses import is_private
+from ..utils.urls import check_base_url, origin
 from .countdown import Countdown
 from .effects import Flow, TransportFailure, close, invoke, read, send
 from .flow import BuildRequest, Env

@@ -183,14 +183,14 @@ def _attempt(call: Call, hooks: Hooks, env: Env, started: float, number: int) ->
     call.context.attempt = number
     began = env.clock()
     countdown = call.countdown = _countdown(call, env, started, began)
-    key = (yield from call.key.resolve()) if call.key is not None else None
-    authorization = call.key.header(key, call.secrets) if call.key is not None and key is not None else None
-    headers = [*call.headers, ("x-llmsdk-retry-count", str(number - 1))] if number > 1 else call.headers
-    request = call.build(call.encoded.method, call.encoded.url, headers, authorization, call.content, countdown)
-    request = yield from hooks.before_request(call.context, request)
-    if call.log is not None:
-        call.log("attempt %d: %s %s", number, call.encoded.method, call.encoded.url)
     try:
+        key = (yield from call.key.resolve(countdown)) if call.key is not None else None
+        authorization = call.key.header(key, call.secrets) if call.key is not None and key is not None else None
+        headers = [*call.headers, ("x-llmsdk-retry-count", str(number - 1))] if number > 1 else call.headers
+        request = call.build(call.encoded.method, call.encoded.url, headers, authorization, call.content, countdown)
+        request = yield from hooks.before_request(call.context, request, countdown)
+        if call.log is not None:
+            call.log("attempt %d: %s %s", number, call.encoded.method, _address(call.encoded.url))
         response = yield from _send(call, hooks, request, headers, authorization, countdown)
     except TransportFailure as failure:
         _note(call, env, began, error=failure.kind)
@@ -227,6 +227,8 @@ def _received(
     if call.encoded.stream:
         changed = yield from hooks.after_success(call.context, response)
         if changed is not response:
+            if changed.status_code >= 300:
+                return _replaced(call, env, started, changed, countdown)
             yield from close(response)
         return Received(changed, changed.status_code, headers, None, meta, countdown)
     try:
@@ -290,7 +292,7 @@ def _send(
             return response
         yield from close(response)
         request = call.build(call.encoded.method, target, headers, authorization, call.content, countdown)
-        request = yield from hooks.before_request(call.context, request)
+        request = yield from hooks.before_request(call.context, request, countdown)
 
 
 def _same_origin_target(url: str, location: str) -> str | None:
@@ -364,7 +366,8 @@ def _transport_failed(call: Call, failure: TransportFailure, env: Env, started: 
     meta = _meta(call, env, started)
     cause = safe_cause(failure.__cause__, call.secrets)
     if failure.kind == "request":
-        return Failed(_caused(ConfigurationError(f"the request could not be sent: {failure}"), cause), False)
+        text = masked(f"the request could not be sent: {failure}", call.secrets)
+        return Failed(_caused(ConfigurationError(text), cause), False)
     if failure.kind == "timeout" and _deadline_passed(call, env):
         return Failed(_caused(DeadlineExceededError("deadline_ms passed during an attempt", meta=meta), cause), False)
     error: RemoteError

@@ -12,9 +12,9 @@ from anyio.lowlevel import EventLoopToken, current_token
 from .._core.auth import Secret
 from .._core.body import BodyReader
 from .._core.countdown import Countdown
-from .._core.effects import Close, Effect, Flow, Invoke, Pull, Read, Send, Sleep
+from .._core.effects import Close, Effect, Flow, Invoke, Pull, Read, Send, Sleep, TransportFailure
 from ..utils.records import dataclass
-from .client import build_own, build_shown, build_with, own_of, refuse_offline, shown
+from .client import build_own, own_of, refuse_closed, refuse_offline
 from .failures import translate
 from .loops import close_soon, is_over
 from .protocols import AsyncHttpClient
@@ -73,10 +73,11 @@ class AsyncDriver:
         self._client = client
         self._is_hooked = is_hooked
         # A player of recordings refuses by itself, once it really has to send.
-        self._may_not_send = getattr(client, "refuses_offline", None) is True
+        self.is_player = getattr(client, "refuses_offline", None) is True
         self._make_transport = make_transport
         self._can_poll = client is None and getattr(make_transport, "can_poll", True)
         self._loops: dict[object, _OfLoop] = {}
+        self._is_closed = False
 
     def build(
         self,
@@ -89,8 +90,13 @@ class AsyncDriver:
     ) -> Any:
         """Make the client's request."""
         if self._client is None:
-            build = build_shown if self._is_hooked else build_own
-            return build(method, url, headers, authorization, content, countdown)
+            if self._is_hooked:
+                from .hooked import build_shown
+
+                return build_shown(method, url, headers, authorization, content, countdown)
+            return build_own(method, url, headers, authorization, content, countdown)
+        from .supplied import build_with
+
         return build_with(self._client, method, url, headers, authorization, content, countdown)
 
     async def run(self, flow: Flow[T]) -> T:
@@ -123,7 +129,7 @@ class AsyncDriver:
                 await anyio.sleep(effect.seconds)
             case Invoke():
                 # No local holds the answer, which may be a key.
-                return (effect.wrap or _same)(await _settled(effect.function(*effect.args)))
+                return (effect.wrap or _same)(await _settled(effect.function(*effect.args), effect.countdown))
             case _:
                 assert_never(effect)
         return None
@@ -165,6 +171,7 @@ class AsyncDriver:
 
     def close(self) -> None:
         """Ask every event loop to close what this driver opened in it."""
+        self._is_closed = True
         while self._loops:
             of_loop = self._loops.popitem()[1]
             close_soon(of_loop.token, of_loop.keeper.aclose)
@@ -187,23 +194,32 @@ class AsyncDriver:
 
     async def _send(self, effect: Send) -> Any:
         request = effect.request
-        if not self._may_not_send:
-            refuse_offline(request.url)
+        refuse_closed(self._is_closed)
+        if not self.is_player:
+            refuse_offline(request.url.host)
         try:
             if self._client is None:
-                return await self._handle(request)
+                return await self._handle(request, effect.countdown)
+            if self._is_hooked:
+                from .supplied import bound
+
+                bound(request, effect.countdown)
             with anyio.fail_after(max(0.0, effect.countdown.left())):
-                return await self._handle(request)
+                return await self._handle(request, effect.countdown)
         except Exception as exc:
             if (failure := translate(exc, effect.countdown)) is None:
                 raise
             raise failure from exc
 
-    async def _handle(self, request: Any) -> Any:
+    async def _handle(self, request: Any, countdown: Countdown) -> Any:
         if self._client is not None:
             return await self._client.send(request, stream=True, follow_redirects=False)
-        reply = await (await self._transport()).send(own_of(request), request)
-        return shown(reply) if self._is_hooked else reply
+        reply = await (await self._transport()).send(own_of(request, countdown), request)
+        if self._is_hooked:
+            from .hooked import shown
+
+            return shown(reply)
+        return reply
 
     async def _read(self, effect: Read) -> bytes:
         response = effect.response
@@ -277,5 +293,11 @@ def _same(answer: Any) -> Any:
     return answer
 
 
-async def _settled(answer: Any) -> Any:
-    return await answer if inspect.isawaitable(answer) else answer
+async def _settled(answer: Any, countdown: Countdown | None) -> Any:
+    if not inspect.isawaitable(answer):
+        return answer
+    if countdown is None:
+        return await answer
+    with anyio.move_on_after(max(0.0, countdown.left())):
+        return await answer
+    raise TransportFailure("timeout", "a hook or the function that gives the key is still at work")

@@ -13,7 +13,6 @@ from typing import Any, Generic, Protocol, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
-import httpx
 
 from .tls import shared_context
 
@@ -156,7 +155,9 @@ def proxy_of(scheme: str, host: str) -> str | None:
     url = proxies.get(scheme) or proxies.get("all")
     if not url or proxy_bypass(host):
         return None
-    return url if "://" in url else f"http://{url}"
+    from .proxies import usable
+
+    return usable(url if "://" in url else f"http://{url}", host)
 
 
 def _options(scheme: str, proxy: str | None) -> dict[str, Any]:
@@ -165,8 +166,7 @@ def _options(scheme: str, proxy: str | None) -> dict[str, Any]:
         "keepalive_expiry": _IDLE_S,
     }
     if proxy is not None:
-        url = httpx.URL(proxy)
-        auth = (url.username, url.password) if url.username else None
-        bare = str(url.copy_with(username=None, password=None))
-        options["proxy"] = httpcore.Proxy(bare, auth=auth)
+        from .proxies import as_option
+
+        options["proxy"] = as_option(proxy)
     return options

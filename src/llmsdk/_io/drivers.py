@@ -69,8 +69,12 @@ class Drivers:
         """Answer with the sync driver.
 
         Raises:
-            ConfigurationError: The SDK is closed.
+            ConfigurationError: The SDK is closed, or the client that it was given.
         """
+        if self._client is not None:
+            from .supplied import check_open
+
+            check_open(self._client, "client")
         if self._pid == os.getpid() and self._sync is not None and not self.closed:
             return self._sync
         with self._lock:
@@ -85,8 +89,12 @@ class Drivers:
         """Answer with the async driver.
 
         Raises:
-            ConfigurationError: The SDK is closed.
+            ConfigurationError: The SDK is closed, or the client that it was given.
         """
+        if self._async_client is not None:
+            from .supplied import check_open
+
+            check_open(self._async_client, "async_client")
         if self._pid == os.getpid() and self._async is not None and not self.closed:
             return self._async
         with self._lock:

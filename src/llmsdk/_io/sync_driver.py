@@ -14,7 +14,7 @@ from .._core.body import BodyReader
 from .._core.countdown import Countdown
 from .._core.effects import Close, Effect, Flow, Invoke, Pull, Read, Send, Sleep
 from ..errors import ConfigurationError
-from .client import build_own, build_shown, build_with, own_of, refuse_offline, shown
+from .client import build_own, own_of, refuse_closed, refuse_offline
 from .failures import translate
 from .protocols import HttpClient
 from .transport import SyncTransport
@@ -29,9 +29,10 @@ class SyncDriver:
         self._client = client
         self._is_hooked = is_hooked
         # A player of recordings refuses by itself, once it really has to send.
-        self._may_not_send = getattr(client, "refuses_offline", None) is True
+        self.is_player = getattr(client, "refuses_offline", None) is True
         self._transport = SyncTransport() if client is None else None
         self._abandoned: deque[Any] = deque()
+        self._is_closed = False
 
     def build(
         self,
@@ -44,8 +45,13 @@ class SyncDriver:
     ) -> Any:
         """Make the client's request."""
         if self._client is None:
-            build = build_shown if self._is_hooked else build_own
-            return build(method, url, headers, authorization, content, countdown)
+            if self._is_hooked:
+                from .hooked import build_shown
+
+                return build_shown(method, url, headers, authorization, content, countdown)
+            return build_own(method, url, headers, authorization, content, countdown)
+        from .supplied import build_with
+
         return build_with(self._client, method, url, headers, authorization, content, countdown)
 
     def run(self, flow: Flow[T]) -> T:
@@ -93,7 +99,9 @@ class SyncDriver:
                 yield response.content
             else:
                 if self._client is not None:
-                    _allow(response, countdown)
+                    from .supplied import allow
+
+                    allow(response, countdown)
                 yield from response.iter_raw()
         except Exception as exc:
             if (failure := translate(exc, countdown)) is None:
@@ -126,21 +134,31 @@ class SyncDriver:
 
     def close(self) -> None:
         """Close what this driver opened."""
+        self._is_closed = True
         self._bury()
         if self._transport is not None:
             self._transport.close()
 
     def _send(self, effect: Send) -> Any:
         request = effect.request
-        if not self._may_not_send:
-            refuse_offline(request.url)
+        refuse_closed(self._is_closed)
+        if not self.is_player:
+            refuse_offline(request.url.host)
         if self._abandoned:
             self._bury()
         try:
             if self._client is not None:
+                if self._is_hooked:
+                    from .supplied import bound
+
+                    bound(request, effect.countdown)
                 return self._client.send(request, stream=True, follow_redirects=False)
-            reply = cast(SyncTransport, self._transport).send(own_of(request), request)
-            return shown(reply) if self._is_hooked else reply
+            reply = cast(SyncTransport, self._transport).send(own_of(request, effect.countdown), request)
+            if self._is_hooked:
+                from .hooked import shown
+
+                return shown(reply)
+            return reply
         except Exception as exc:
             if (failure := translate(exc, effect.countdown)) is None:
                 raise
@@ -171,13 +189,6 @@ class SyncDriver:
             raise _needs_async(effect.function)
         # No local holds the answer, which may be a key.
         return (effect.wrap or _same)(_settled(effect.function, effect.function(*effect.args)))
-
-
-def _allow(response: Any, countdown: Countdown) -> None:
-    """Have a supplied client bound each read of a stream by what a silence may take, which is less than an attempt."""
-    timeouts: Any = getattr(getattr(response, "request", None), "extensions", {}).get("timeout")
-    if isinstance(timeouts, dict):
-        timeouts["read"] = max(0.001, countdown.left())
 
 
 def _same(answer: Any) -> Any:

@@ -219,7 +219,7 @@ class _Player:
         asked = asked_of(request, secrets)
         found = self._tape.find(asked)
         if found is None:
-            refuse_offline(request.url)
+            refuse_offline(request.url.host)
         return found, Recorder(self._tape, request, asked, secrets)
 
     def _replayed(self, found: Exchange, request: Any) -> httpx.Response:
