@@ -531,3 +531,23 @@ def test_another_thread_can_close_a_stream_that_waits(canned: CannedServer) -> N
         assert collected == []
         assert closed.wait(PROMPT_S)
         assert stream.partial.text == "Hel"
+
+
+async def test_another_task_can_close_a_stream_that_waits(colour: Colour, canned: CannedServer) -> None:
+    if not colour.is_async:
+        return
+    closed = threading.Event()
+    serve(canned, endless(closed, event("Hel")))
+    async with open_client(colour, canned) as client:
+        stream = await client.call("chat.create", **ARGS)
+
+        async def close_soon() -> None:
+            await anyio.sleep(0.1)
+            await stream.close()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(close_soon)
+            with pytest.raises(errors.ConfigurationError, match="the stream is closed"):
+                await collect(stream)
+        assert await waited(closed, colour)
+        assert stream.partial.text == "Hel"

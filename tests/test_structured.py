@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 from llmsdk import SDK, Failover, Provider, Route, errors
 from llmsdk._schemas import fitted
 from llmsdk.local import LocalServer
-from llmsdk.models import ChatCompletionResponse
+from llmsdk.models import ChatCompletionChunk, ChatCompletionResponse
 from llmsdk.providers import Structured
 from llmsdk.structured import ParsedChatCompletion
 from llmsdk.structured.asking import common
@@ -222,6 +222,12 @@ async def test_text_deltas_are_those_of_the_json(colour: Colour) -> None:
         assert Item.model_validate_json(text) == stream.final.parsed
 
 
+@pytest.mark.parametrize("odd", [[None], ["x"], [{"index": "q"}], [{"index": 0, "function": 5}], {"a": 1}])
+def test_tool_calls_that_are_none_are_no_json(odd: Any) -> None:
+    chunk = ChatCompletionChunk.model_validate({"choices": [{"index": 0, "delta": {"tool_calls": odd}}]})
+    assert Ask(form_of(Item), Structured(way="tool")).delta(chunk) == ""
+
+
 # ---------------------------------------------------------------- schemas
 
 
@@ -401,6 +407,7 @@ BAD: list[tuple[Any, type[errors.AnswerError], str]] = [
     (answer('{"name": "SECR', "content_filter"), errors.RefusalError, "content filter"),
     (answer('{"name": "SECR', "length"), errors.IncompleteOutputError, "max_tokens"),
     (answer('{"name": "SECR'), errors.IncompleteOutputError, "ends before"),
+    (answer(' {"name": "SECRET", "age": 3} Anything else?'), errors.ParseError, "json_invalid"),
     (answer("", "length"), errors.IncompleteOutputError, "max_tokens"),
     (answer("SECRET, of course!"), errors.ParseError, "json_invalid"),
     (answer(""), errors.ParseError, "json_invalid"),

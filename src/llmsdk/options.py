@@ -108,7 +108,7 @@ class CallOptions(TypedDict, total=False):
     ]
     retries: Annotated[RetryConfig | None, Doc("Retry policy; None turns retries off.")]
     timeout_ms: Annotated[
-        float, Doc("Bound of one attempt; of a stream, of the wait for the headers and of each silence.")
+        float | None, Doc("Bound of one attempt; of a stream, of the wait for the headers and of each silence.")
     ]
     deadline_ms: Annotated[float | None, Doc("Bound of everything: attempts, waits, body and stream.")]
     http_headers: Annotated[Mapping[str, str], Doc("Headers to add.")]

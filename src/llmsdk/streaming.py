@@ -330,6 +330,8 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
                     break
                 await self._read()
         except Exception as exc:
+            if progress.closed:
+                progress.check_usable()
             error = progress.failed(exc)
             await self.close()
             if not isinstance(error, SDKError):

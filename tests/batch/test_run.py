@@ -291,8 +291,8 @@ def test_half_a_surrogate_pair_in_an_answer_loses_no_row(folder: Folder) -> None
     folder.server.script(refusal, {"body": {"id": "c", "object": "chat.completion", "choices": [answer]}})
     report = folder.run(limit=1)
     assert (report.succeeded, report.failed) == (1, 1)
-    assert read(folder.errors)[0]["response"]["body"]["error"]["message"] == "also ?"
-    assert read(folder.output)[0]["response"]["body"]["choices"][0]["message"]["content"] == "half ?"
+    assert read(folder.errors)[0]["response"]["body"]["error"]["message"] == "also \ufffd"
+    assert read(folder.output)[0]["response"]["body"]["choices"][0]["message"]["content"] == "half \ufffd"
     assert folder.run().is_complete
 
 

@@ -39,7 +39,7 @@ def refused(operation: Operation, provider: Provider, params: dict[Any, Any], **
         ({"stop": ["a", 5]}, "stop[1]", "must be a valid string, got int"),
         ({"tools": [{"type": "function"}]}, "tools[0].function", "must be given, but is missing"),
         ({"tools": [{"type": "function", "function": {"name": 5}}]}, NAME, f"must be {TEXT}, got int"),
-        ({"tool_choice": 5}, "tool_choice", "must be a valid dictionary, got int"),
+        ({"tool_choice": 5}, "tool_choice", "must be a valid string or a valid dictionary, got int"),
         ({"tool_choice": {"type": "function"}}, "tool_choice.function", "must be given, but is missing"),
         ({"logit_bias": {"5": "x"}}, "logit_bias['5']", "must be a valid number, got str"),
         ({"messages": "Hi"}, "messages", "must be a valid list or a valid tuple, got str"),

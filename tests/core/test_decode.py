@@ -363,7 +363,7 @@ def test_the_text_of_an_error_where_the_result_should_be(operation: Any, body: A
     ],
 )
 def test_what_is_beside_a_result_or_says_nothing_is_no_error(body: Any) -> None:
-    reply = reply_of(COMPLETION, json.dumps(body).encode(), OPENAI)
+    reply = reply_of(COMPLETION, json.dumps(body).encode(), WRITER)  # whose replies need no result
     assert reply.model_dump(mode="json", exclude_unset=True) == body
 
 
@@ -444,9 +444,9 @@ def test_invalid_utf8_becomes_replacement_characters() -> None:
 
 def test_lone_surrogates_are_no_reason_to_lose_a_reply() -> None:
     reply = reply_of(CHAT, json.dumps({"choices": [{"index": 0, "message": {"content": "a\ud83d"}}]}).encode())
-    assert reply.text.startswith("a")
-    reply = reply_of(COMPLETION, json.dumps({"choices": [{"text": "a\ud83d"}]}).encode(), WRITER)
-    assert reply.choices[0].text.startswith("a")
+    assert reply.text == "a\ufffd"
+    reply = reply_of(COMPLETION, json.dumps({"choices": [{"text": "a\ud83d", "\udc00": {}}]}).encode(), WRITER)
+    assert (reply.choices[0].text, reply.choices[0].model_extra) == ("a\ufffd", {"\ufffd": {}})
 
 
 @pytest.mark.parametrize("digits", [19, 40, 4_000])
@@ -533,6 +533,15 @@ def test_what_is_no_reply_says_why_in_our_words(body: bytes, words: str) -> None
     assert "\n" not in error.message
     assert (error.status_code, error.body) == (200, body[: 1 << 20].decode("utf-8", "replace"))
     assert error.__cause__ is None
+
+
+@pytest.mark.parametrize("operation, name", [(COMPLETION, "choices"), (IMAGES, "data"), (MODELS, "data")])
+@pytest.mark.parametrize("body", [b"{}", b'{"hello": "world"}'])
+def test_a_reply_without_its_result_is_none(operation: Any, name: str, body: bytes) -> None:
+    with pytest.raises(errors.ResponseValidationError, match=f"{name}: it is missing"):
+        reply_of(operation, body, OPENAI)
+    assert reply_of(operation, f'{{"{name}": null}}'.encode(), OPENAI).model_dump()[name] == []
+    assert reply_of(COMPLETION, body, WRITER).choices == []  # its published schema has them as optional
 
 
 def test_the_words_quote_nothing_of_the_reply() -> None:

@@ -91,6 +91,24 @@ def test_a_form_that_cannot_be_reshaped_names_the_parameter() -> None:
     assert info.value.param == "size"
 
 
+def test_two_parameters_that_mean_the_same_may_not_differ() -> None:
+    for more, told in (
+        ({"width": 5, "size": "9x8"}, "size: contradicts width; give one of them"),
+        ({"size": "9x8", "height": None}, "height: contradicts size; give one of them"),
+    ):
+        with pytest.raises(errors.RequestValidationError) as info:
+            made(IMAGE, TOGETHER, {"model": "m", "prompt": "p", **more})
+        assert str(info.value) == told
+    same = {"model": "m", "prompt": "p", "width": 9, "height": 8}
+    assert body_of(made(IMAGE, TOGETHER, {**same, "size": "9x8"})) == same
+
+
+def test_a_choice_of_tools_that_is_none_is_told_both_forms() -> None:
+    with pytest.raises(errors.RequestValidationError) as info:
+        made(CHAT, TOGETHER, {"model": "m", "messages": HELLO, "tool_choice": 5})
+    assert str(info.value) == "tool_choice: must be a valid string or a valid dictionary, got int"
+
+
 def test_extra_body_and_query_go_through_untouched_and_win() -> None:
     extras = Extras(body={"model": "other", "odd": {"a": [None]}}, query={"q": "a b&c", "n": [1, 2]})
     encoded = made(COMPLETION, R9S, {"model": "m", "prompt": "p"}, extras=extras, base_url=f"{BASE}?key=1")

@@ -396,8 +396,10 @@ def test_a_stream_that_came_where_one_reply_was_asked_is_folded() -> None:
     assert reply.text == "ab"
     assert fold_whole(decoder_of(), chunk("a") + chunk("b", "stop")).text == "ab"
     assert fold_whole(decoder_of(content_type=""), TEXT.encode()).text == "h\u00fc"
-    with pytest.raises(errors.StreamInterruptedError):
-        fold_whole(decoder_of(), chunk("a"))
+    for bad in (b"", b"data: {bad\n\n", b'data: {"error": {"code": 429}}\n\n'):
+        with pytest.raises(errors.RemoteError) as info:
+            fold_whole(decoder_of(), chunk("a") + bad)
+        assert info.value.partial.text == "a"
 
 
 def test_a_coded_stream_is_decoded_piece_by_piece() -> None:
@@ -409,8 +411,21 @@ def test_a_coded_stream_is_decoded_piece_by_piece() -> None:
     _, error = play(decoder_of(coding="gzip"), [b"no gzip at all"])
     assert isinstance(error, TransportFailure)
     assert error.kind == "coding"
-    _, error = play(decoder_of(coding="gzip"), [gzip.compress(chunk("a"))[:-9]])
+    _, error = play(decoder_of(content_type="application/json", coding="gzip"), [gzip.compress(TEXT.encode())[:-9]])
     assert isinstance(error, TransportFailure)
+
+
+def test_half_a_character_becomes_a_replacement_character() -> None:
+    (event,), error = play(decoder_of(), [chunk("a\ud83d", "stop"), DONE])
+    assert (event.text, error) == ("a\ufffd", None)
+    assert event.model_dump_json()
+
+
+def test_a_coded_stream_that_is_cut_is_truncated() -> None:
+    for size in (-1, -9, 12):
+        _, error = play(decoder_of(coding="gzip"), [gzip.compress(chunk("a", "stop"))[:size]])
+        assert isinstance(error, errors.StreamInterruptedError)
+        assert (error.reason, error.message) == ("truncated", "the stream was cut: the gzip body is cut off")
 
 
 # ------------------------------------------------------------------- bounds

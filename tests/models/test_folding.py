@@ -64,6 +64,25 @@ def test_a_name_on_every_piece_begins_no_new_call() -> None:
     assert calls([piece("f", "[")], [piece("f", "1")], [piece("f", "]")]) == [(None, "f", "[1]")]
 
 
+def test_whole_calls_of_one_index_stay_apart_by_their_ids() -> None:
+    whole = [piece("f", "[1]", index=0, id="a"), piece("g", "[2]", index=0, id="b"), piece("g", "[3]", index=0, id="c")]
+    apart = [("a", "f", "[1]"), ("b", "g", "[2]"), ("c", "g", "[3]")]
+    assert calls(whole) == calls(*([one] for one in whole)) == apart
+    assert calls(*([one] for one in whole), [piece(None, " ", index=0)])[2] == ("c", "g", "[3] ")
+
+
+@pytest.mark.parametrize("name", [None, "", "f"])
+def test_an_id_of_its_own_on_every_piece_begins_no_new_call(name: str | None) -> None:
+    pieces = [piece("f", "", index=0, id="a"), piece(name, "[1", index=0, id="b"), piece(name, "]", index=0, id="c")]
+    assert calls(*([one] for one in pieces)) == [("a", "f", "[1]")]
+
+
+@pytest.mark.parametrize("odd", [[None], [5, "x"], [[]], [{"index": "q"}], {"id": "a"}, "x"])
+def test_tool_calls_that_are_none_are_kept_as_they_came(odd: Any) -> None:
+    built = fold({"delta": {"tool_calls": odd}}, {"delta": {"content": "t"}})
+    assert (built.text, built.choices[0].message.tool_calls) == ("t", odd)
+
+
 def test_arguments_that_are_an_object_are_kept() -> None:
     delta = {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": {"x": 1}}}]}
     assert fold({"delta": delta}).model_dump()["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] == {

@@ -59,6 +59,12 @@ def test_null_where_a_list_or_an_object_belongs_reads_as_empty() -> None:
     assert ChatCompletionResponse(choices=[]).tool_calls == []
 
 
+@pytest.mark.parametrize("calls", [[None], [{"index": "q"}], ["x"], {"a": 1}, "x"])
+def test_tool_calls_that_are_none_stay_in_the_message_alone(calls: Any) -> None:
+    reply = ChatCompletionResponse.model_validate({"choices": [{"message": {"tool_calls": calls}}]})
+    assert (reply.tool_calls, reply.choices[0].message.tool_calls) == ([], calls)
+
+
 def test_a_chunk_tells_the_text_of_the_first_choice_only() -> None:
     chunk = ChatCompletionChunk.model_validate({"choices": [{"index": 1, "delta": {"content": "b"}}]})
     assert chunk.text == ""

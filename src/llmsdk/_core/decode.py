@@ -21,7 +21,7 @@ from ..errors.status import SDKDefaultError, class_for
 from ..utils.headers import Headers, masked, spellings
 from ..utils.jsonpaths import MISSING, copy
 from ..utils.retries import retry_after_from
-from ..utils.shapes import is_list, is_object
+from ..utils.shapes import is_list, is_object, is_unicode
 from .adapters import reader
 from .error_bodies import fields_of, is_error, is_error_instead, states_error, status_of
 from .spec import LimitHeaders, Operation, Provider
@@ -60,16 +60,21 @@ def decode_reply(
         document = parse_json(body)
         if is_error(provider, document) or is_error_instead(operation, document):
             raise stated_error(provider, document, meta=meta, secrets=secrets) from None
-        text = body if document is MISSING else json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+        text = body if document is MISSING else json.dumps(document, ensure_ascii=False).encode()
         try:
             reply = _validated(route.reply, operation.reply, text)
         except (ValidationError, ValueError, RecursionError) as failure:
             problem = _problem(failure, document, body, content_type)
             raise _unexpected(f"not a {operation.resource} reply: {problem}", body, meta, secrets) from None
-    if not getattr(reply, operation.content, None) and (
+    content = operation.content
+    result = getattr(reply, content, None)
+    if not result and (
         states_error(provider, reply) or is_error_instead(operation, reply.model_extra, reply.model_fields_set)
     ):
         raise stated_error(provider, parse_json(body), meta=meta, secrets=secrets)
+    is_absent = result == [] and content not in reply.model_fields_set and f"$.{content}" not in route.reply
+    if is_absent and not route.optional_result:
+        raise _unexpected(f"not a {operation.resource} reply: {content}: it is missing", body, meta, secrets)
     return reply
 
 
@@ -122,7 +127,15 @@ def parse_json(body: bytes) -> Any:
         document = json.loads(body.decode(encoding, "replace").lstrip("\ufeff"), parse_int=_integer)
     except (ValueError, RecursionError):
         return MISSING
-    return MISSING if _is_deep(document) else document
+    return MISSING if _is_deep(document) else _whole_characters(document)
+
+
+def _whole_characters(document: Any) -> Any:
+    """Put U+FFFD in place of every half of a character, which Python could neither print nor write."""
+    text = json.dumps(document, ensure_ascii=False)
+    if is_unicode(text):
+        return document
+    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), parse_int=_integer)
 
 
 def _integer(digits: str) -> int | str:

@@ -193,14 +193,19 @@ def _path(
 
 def _on_the_wire(route: Route, params: Mapping[str, Any]) -> dict[str, Any]:
     wire: dict[str, Any] = {}
+    said: dict[str, str] = {}  # by which of our parameters: two may mean the same
     for name, value in params.items():
+        made: Mapping[str, Any] = {route.rename.get(name, name): value}
         if name in route.reshape and value is not None:
             try:
-                wire |= route.reshape[name](value)
+                made = route.reshape[name](value)
             except ValueError as exc:
                 raise RequestValidationError(f"{name}: {exc}, got {type(value).__name__}", param=name) from None
-        else:
-            wire[route.rename.get(name, name)] = value
+        for place in made:
+            other = said.setdefault(place, name)
+            if other != name and wire[place] != made[place]:
+                raise RequestValidationError(f"{name}: contradicts {other}; give one of them", param=name)
+        wire |= made
     return wire
 
 

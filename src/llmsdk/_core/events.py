@@ -26,6 +26,7 @@ from .decode import (
     stated_error,
     without_secrets,
 )
+from .effects import TransportFailure
 from .error_bodies import is_error, is_error_instead, states_error
 from .spec import Operation, Provider
 
@@ -149,7 +150,12 @@ class EventDecoder:
             APIStatusError: The reply, or a choice that never finished, is an error.
             ResponseValidationError: The reply is neither a stream nor what the operation answers with.
         """
-        self._body.finish()
+        try:
+            self._body.finish()
+        except TransportFailure as exc:
+            if self._whole is not None:
+                raise
+            raise self._truncated(f"the stream was cut: {exc}", self.unread) from exc.__cause__
         if self._whole is not None:
             yield self._synthesized(self._whole.finish())
             return
@@ -168,12 +174,11 @@ class EventDecoder:
         self._check_choices()
         may_end = self._route.ends_with_connection and self._dumb is None and not unread
         if not (self.done or self.accumulator.finished or may_end):
-            raise StreamInterruptedError(
-                "the stream ended without finish reason and without end mark",
-                reason="truncated",
-                body=shown_text(unread, self._secrets),
-                meta=without_secrets(self._meta, self._secrets),
-            )
+            raise self._truncated("the stream ended without finish reason and without end mark", unread)
+
+    def _truncated(self, message: str, unread: bytes) -> StreamInterruptedError:
+        text, meta = shown_text(unread, self._secrets), without_secrets(self._meta, self._secrets)
+        return StreamInterruptedError(message, reason="truncated", body=text, meta=meta)
 
     def _is_reply(self, body: bytes) -> bool:
         document = parse_json(body)
@@ -281,15 +286,24 @@ class EventDecoder:
 
 def _place(exc: ValidationError) -> str:
     """Say where an event is wrong; a pydantic error's own text would quote it."""
-    parts = exc.errors(include_input=False)[0]["loc"]
-    return f", at {'.'.join(map(str, parts))}" if parts else ""
+    found = exc.errors(include_input=False)[0]["loc"]
+    parts = [str(part) for part in found if part != "value"]  # the name of a choice, see `OrEmpty`
+    return f", at {'.'.join(parts)}" if parts else ""
 
 
 def fold_whole(decoder: EventDecoder, body: bytes) -> Any:
-    """Fold an event stream that came where one reply was asked for."""
-    for _ in decoder.feed(body):
-        pass
-    if not decoder.done:
-        for _ in decoder.end():
+    """Fold an event stream that came where one reply was asked for.
+
+    Raises:
+        RemoteError: As a stream, with what had come as `.partial`.
+    """
+    try:
+        for _ in decoder.feed(body):
             pass
+        if not decoder.done:
+            for _ in decoder.end():
+                pass
+    except RemoteError as exc:
+        exc.partial = decoder.accumulator.build()
+        raise
     return decoder.accumulator.build()

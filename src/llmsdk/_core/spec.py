@@ -135,6 +135,7 @@ class Route:
         ends_with_connection: Whether a stream may end without finish reason and sentinel.
         usage_wish: Parameters that make a stream report its token counts; empty where it does so unasked, or cannot.
         page: How lists are paged; None for a list in one piece.
+        optional_result: Whether a reply may come without what was asked for.
         statuses: Error statuses that the provider documents.
         structured: How an answer in the form of a JSON schema is asked for.
         handover: How files are uploaded past the API; None where they go with the request.
@@ -155,6 +156,7 @@ class Route:
     ends_with_connection: bool = False
     usage_wish: Mapping[str, Any] = field(default_factory=dict[str, Any])
     page: Page | None = None
+    optional_result: bool = False
     statuses: tuple[int, ...] = ()
     structured: Structured = Structured()
     handover: Handover | None = None

@@ -53,7 +53,7 @@ class _Call:
         keep_last(self.function_extra, function.model_extra)
 
     def goes_on_with(self, name: Any) -> bool:
-        """Whether a piece that repeats the name, without id and index, is more of this call and not another call."""
+        """Whether a piece that repeats the name, without an id or with another, is more of this call, not a new one."""
         if name != self.name or self.object is not None:
             return False
         try:
@@ -101,14 +101,17 @@ class _Calls:
             call.add(piece)
 
     def _find(self, piece: ToolCallDelta, position: int, count: int, begun: set[int]) -> _Call | None:
+        name = piece.function.name if isinstance(piece.function, FunctionCall) else None
         if piece.index is not None:
-            return self._by_index.get(piece.index)
+            known = self._by_index.get(piece.index)
+            # Some servers give all calls the index 0, others every piece an id of its own.
+            is_other = known is not None and name and piece.id and known.id not in (None, "", piece.id)
+            return None if known is not None and is_other and not known.goes_on_with(name) else known
         if piece.id:
             return self._by_id.get(str(piece.id))
         if not self._calls:
             return None
         last = self._calls[-1]
-        name = piece.function.name if isinstance(piece.function, FunctionCall) else None
         if name:
             return last if id(last) not in begun and last.goes_on_with(name) else None
         return self._calls[position] if count > 1 and position < len(self._calls) else last
@@ -176,9 +179,12 @@ class _Choice:
                 self.texts.setdefault(name, []).append(text)
             elif text is not None:
                 self.message_extra[name] = text
-        if isinstance(delta.tool_calls, list):
+        pieces: Any = delta.tool_calls
+        if is_list(pieces) and all(isinstance(piece, ToolCallDelta) for piece in pieces):
             self.calls = self.calls or _Calls()
-            self.calls.add(delta.tool_calls)
+            self.calls.add(pieces)
+        elif pieces is not None:
+            self.message_extra["tool_calls"] = pieces  # no calls, and kept as they came
         if isinstance(delta.function_call, FunctionCall):
             self.function_call = self.function_call or _Call()
             self.function_call.add_function(delta.function_call)

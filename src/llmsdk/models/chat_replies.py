@@ -6,7 +6,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from .common import Logprobs, Loose, Model, Number, Object, Objects, OrEmpty, Reply, Text, Usage, Whole, text_of
+from .common import (
+    Logprobs,
+    Loose,
+    Model,
+    Number,
+    Object,
+    Objects,
+    OrEmpty,
+    Reply,
+    Text,
+    Usage,
+    Whole,
+    is_list,
+    text_of,
+)
 from .completions import PromptPart
 from .messages import ChatMessage, FunctionCall, GraphData, ToolCall
 
@@ -52,9 +66,9 @@ class ChatCompletionResponse(Reply):
 
     @property
     def tool_calls(self) -> list[ToolCall]:
-        """Tool calls of the first choice."""
-        calls = self.choices[0].message.tool_calls if self.choices else None
-        return calls if isinstance(calls, list) else []
+        """Tool calls of the first choice; what came in their place and is none stays in its message."""
+        calls: Any = self.choices[0].message.tool_calls if self.choices else None
+        return [call for call in calls if isinstance(call, ToolCall)] if is_list(calls) else []
 
 
 class ToolCallDelta(Model):

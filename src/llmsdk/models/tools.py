@@ -169,15 +169,14 @@ class WrappedToolChoice(TypedDict, total=False):
     value: Required[Literal["none", "auto", "required"] | str | Mapping[str, Any]]
 
 
-def _choice_tag(value: Any) -> str:
+def _choice_tag(value: Any) -> str | None:
     if isinstance(value, str):
         return "text"
-    if isinstance(value, dict):
-        if "value" in value:
-            return "wrapped"
-        if cast("dict[str, Any]", value).get("type") == "function":
-            return "named"
-    return "other"
+    if not isinstance(value, dict):
+        return None
+    if "value" in value:
+        return "wrapped"
+    return "named" if cast("dict[str, Any]", value).get("type") == "function" else "other"
 
 
 ToolChoiceParam: TypeAlias = Annotated[
@@ -185,7 +184,11 @@ ToolChoiceParam: TypeAlias = Annotated[
     | Annotated[NamedToolChoice, Tag("named")]
     | Annotated[WrappedToolChoice, Tag("wrapped")]
     | Annotated[dict[str, Any], Tag("other")],
-    Discriminator(_choice_tag),
+    Discriminator(
+        _choice_tag,
+        custom_error_type="tool_choice",
+        custom_error_message="a valid string or a valid dictionary",
+    ),
 ]
 """Which tool to call: `none`, `auto`, `required`, a tool's name, or an object that names one."""
 

@@ -67,6 +67,7 @@ WRITER = Provider(
             event=_TEXT_OF_EVENT,
             says_stream=False,
             ends_with_connection=True,
+            optional_result=True,
             statuses=_STATUSES,
         ),
         "createModelCustomizationCompletion": Route(
@@ -77,6 +78,7 @@ WRITER = Provider(
             reply=_COMPLETION_REPLY,
             streams=False,
             says_stream=False,
+            optional_result=True,
             statuses=_STATUSES,
         ),
         "listModels": Route(path=_MODEL, unsupported=frozenset({"dedicated"}), statuses=_STATUSES),

@@ -16,8 +16,9 @@ from .._core.spec import Structured
 from .._schemas import Schema, adapter_of, fitted, names_in, place_of, resolved_root, schema_of
 from .._steps import arguments_of, said
 from ..errors import IncompleteOutputError, ParseError, Problem, RefusalError, RequestValidationError
-from ..models.chat import ChatCompletionChunk, ChatCompletionResponse
+from ..models.chat import ChatCompletionChunk, ChatCompletionResponse, ToolCallDelta
 from ..models.common import text_of
+from ..models.messages import FunctionCall
 from ..utils.shapes import is_list, is_object
 
 T = TypeVar("T")
@@ -131,11 +132,16 @@ def unfenced(text: str) -> str:
 
 
 def _is_cut(text: str) -> bool:
+    """Tell JSON that lacks its end only; with more behind its end it is whole, and wrong."""
     try:
         from_json(text, allow_partial=True)
     except ValueError:
         return False
-    return True
+    try:
+        json.JSONDecoder().raw_decode(text.lstrip())
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def _without_nulls(exc: ValidationError, data: Any) -> Any:
@@ -223,7 +229,9 @@ class Ask(Generic[T]):
             return chunk.text
         for choice in chunk.choices:
             for call in choice.delta.tool_calls if is_list(choice.delta.tool_calls) else ():
-                if not choice.index and not call.index and call.function and isinstance(call.function.arguments, str):
+                if not isinstance(call, ToolCallDelta) or not isinstance(call.function, FunctionCall):
+                    continue
+                if not choice.index and not call.index and isinstance(call.function.arguments, str):
                     return call.function.arguments
         return ""
 
