@@ -20,7 +20,7 @@ from llmsdk._io.client import build_own, own_of
 from llmsdk._io.connections import Host
 from llmsdk._io.hooked import build_shown
 from llmsdk._io.network import CONNECT_S, AsyncStream, Stream
-from llmsdk._io.supplied import build_with
+from llmsdk._io.supplied import bound, build_with
 from llmsdk._io.transport import AsyncTransport, _wait
 from llmsdk.utils.headers import Headers
 
@@ -319,6 +319,18 @@ def test_a_response_over_a_connection_of_another_make_is_a_response(
         assert limit.received is is_ours
 
     asyncio.run(body())
+
+
+def test_a_request_of_a_hooks_own_is_given_limits_where_it_can_hold_them() -> None:
+    fresh = httpx.Request("GET", URL)
+    bound(fresh, countdown(3))
+    assert fresh.extensions["timeout"]["read"] == 3
+    bounded = httpx.Request("GET", URL, extensions={"timeout": {"read": 1}})
+    bound(bounded, countdown(3))
+    assert bounded.extensions["timeout"] == {"read": 1}
+    foreign = SimpleNamespace(url=URL)  # of a client that knows no extensions
+    bound(foreign, countdown(3))
+    assert vars(foreign) == {"url": URL}
 
 
 def test_the_ways_of_many_urls_are_not_kept_without_end() -> None:
