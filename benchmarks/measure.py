@@ -267,7 +267,6 @@ class Run:
             "at_least": target.at_least,
             "reached": reached,
             "met": met,
-            "profile": target.profile,
         }
 
     def _reached(self, question: Question, target: Target) -> tuple[float | None, str]:

@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from questions import RATES
+from questions import QUESTIONS, RATES
 
 Result = dict[str, Any]
 
@@ -21,6 +21,8 @@ The figures are medians over the rounds, with the quartiles in brackets. Costs a
 rates are requests per second of wall time. Every result is checked, and its text is read as the client types it.
 Absolute figures drift with the machine: the ratios are what counts.
 """
+
+PROFILES = {question.id: [target.profile for target in question.targets] for question in QUESTIONS}
 
 
 def number(value: float) -> str:
@@ -96,8 +98,8 @@ def targets_part(found: Result) -> str:
     """Every target, and what was reached."""
     rows: list[tuple[str, ...]] = []
     reasons: dict[str, list[str]] = {}
-    for question in found["questions"].values():
-        for target in question["targets"]:
+    for key, question in found["questions"].items():
+        for target, profile in zip(question["targets"], PROFILES[key], strict=True):
             unit = "x" if target["to"] else f" {question['extra'].get(target['field'], question['unit'])}"
             bound = f"{'>=' if target['at_least'] else '<='} {number(target['limit'])}{unit}"
             bound += f" of {target['to']}" if target["to"] else ""
@@ -105,7 +107,7 @@ def targets_part(found: Result) -> str:
             verdict = {True: "met", False: "**missed**", None: "-"}[target["met"]]
             rows.append((question["title"], target["client"], bound, reached, verdict))
             if target["met"] is False:
-                why = target.get("profile") or "not looked into yet."
+                why = profile or "not looked into yet."
                 told = f"**{question['title']}**, {target['client']}, {bound}"
                 reasons.setdefault(why, []).append(told)
     shown = "## Targets\n\n" + table(("question", "client", "target", "reached", ""), rows)
