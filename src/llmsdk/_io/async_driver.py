@@ -9,12 +9,11 @@ from typing import Any, Protocol, Self, TypeVar, assert_never, cast
 import anyio
 from anyio.lowlevel import EventLoopToken, current_token
 
-from .._core.auth import Secret
 from .._core.body import BodyReader
 from .._core.countdown import Countdown
 from .._core.effects import Close, Effect, Flow, Invoke, Pull, Read, Send, Sleep, TransportFailure
 from ..utils.records import dataclass
-from .client import build_own, own_of, refuse_closed, refuse_offline
+from .client import builder, own_of, refuse_closed, refuse_offline
 from .failures import translate
 from .loops import close_soon, is_over
 from .protocols import AsyncHttpClient
@@ -72,32 +71,13 @@ class AsyncDriver:
     ) -> None:
         self._client = client
         self._is_hooked = is_hooked
+        self.build = builder(client, is_hooked=is_hooked)
         # A player of recordings refuses by itself, once it really has to send.
         self.is_player = getattr(client, "refuses_offline", None) is True
         self._make_transport = make_transport
         self._can_poll = client is None and getattr(make_transport, "can_poll", True)
         self._loops: dict[object, _OfLoop] = {}
         self._is_closed = False
-
-    def build(
-        self,
-        method: str,
-        url: str,
-        headers: list[tuple[str, str]],
-        authorization: Secret | None,
-        content: bytes | None,
-        countdown: Countdown,
-    ) -> Any:
-        """Make the client's request."""
-        if self._client is None:
-            if self._is_hooked:
-                from .hooked import build_shown
-
-                return build_shown(method, url, headers, authorization, content, countdown)
-            return build_own(method, url, headers, authorization, content, countdown)
-        from .supplied import build_with
-
-        return build_with(self._client, method, url, headers, authorization, content, countdown)
 
     async def run(self, flow: Flow[T]) -> T:
         """Perform the effects of a flow until it returns or raises; cancellation is thrown into it like the rest."""

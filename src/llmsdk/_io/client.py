@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
-from typing import Any, cast
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 
@@ -13,6 +13,10 @@ from .._core.countdown import Countdown
 from ..errors import ConfigurationError
 from ..utils.urls import is_loopback
 from .transport import OwnRequest, Reply, target_of
+
+if TYPE_CHECKING:
+    from .._core.flow import BuildRequest
+    from .protocols import AsyncHttpClient, HttpClient
 
 
 def refuse_offline(host: str) -> None:
@@ -44,6 +48,19 @@ def parsed_url(url: str) -> httpx.URL:
 def encoded(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     """Write headers as they are sent; left to itself, httpx takes no value beyond ASCII."""
     return [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
+
+
+def builder(client: HttpClient | AsyncHttpClient | None, *, is_hooked: bool) -> BuildRequest:
+    """Choose what makes requests: those of a supplied client are its own, and hooks get those of httpx."""
+    if client is not None:
+        from .supplied import build_with
+
+        return partial(build_with, client)
+    if is_hooked:
+        from .hooked import build_shown
+
+        return build_shown
+    return build_own
 
 
 def build_own(

@@ -9,12 +9,11 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, TypeVar, assert_never, cast
 
-from .._core.auth import Secret
 from .._core.body import BodyReader
 from .._core.countdown import Countdown
 from .._core.effects import Close, Effect, Flow, Invoke, Pull, Read, Send, Sleep
 from ..errors import ConfigurationError
-from .client import build_own, own_of, refuse_closed, refuse_offline
+from .client import builder, own_of, refuse_closed, refuse_offline
 from .failures import translate
 from .protocols import HttpClient
 from .transport import SyncTransport
@@ -28,31 +27,12 @@ class SyncDriver:
     def __init__(self, client: HttpClient | None, *, is_hooked: bool) -> None:
         self._client = client
         self._is_hooked = is_hooked
+        self.build = builder(client, is_hooked=is_hooked)
         # A player of recordings refuses by itself, once it really has to send.
         self.is_player = getattr(client, "refuses_offline", None) is True
         self._transport = SyncTransport() if client is None else None
         self._abandoned: deque[Any] = deque()
         self._is_closed = False
-
-    def build(
-        self,
-        method: str,
-        url: str,
-        headers: list[tuple[str, str]],
-        authorization: Secret | None,
-        content: bytes | None,
-        countdown: Countdown,
-    ) -> Any:
-        """Make the client's request."""
-        if self._client is None:
-            if self._is_hooked:
-                from .hooked import build_shown
-
-                return build_shown(method, url, headers, authorization, content, countdown)
-            return build_own(method, url, headers, authorization, content, countdown)
-        from .supplied import build_with
-
-        return build_with(self._client, method, url, headers, authorization, content, countdown)
 
     def run(self, flow: Flow[T]) -> T:
         """Perform the effects of a flow until it returns or raises."""
