@@ -197,8 +197,10 @@ class Run:
 
     def _batch(self, question: Question, name: str, count: int) -> dict[str, float]:
         before = self.server.cpu_s()
-        timeout = self.effort.timeout_s * (4 if question.how == "rows" else 1)
-        found = self.workers[name].ask(timeout, do="run", op=question.op, width=question.width, count=count)
+        timeout = self.effort.timeout_s * {"rows": 4, "flight": 2}.get(question.how, 1)
+        found = self.workers[name].ask(
+            timeout, do="run", op=question.op, width=question.width, count=count, is_warm=True
+        )
         server_s = self.server.cpu_s() - before
         self._check(question, found)
         is_spinning = "paced" in question.path or "single" in question.path

@@ -58,8 +58,13 @@ class Worker:
             self.runner.run(self.adapter.aclose())
             self.adapter = None
 
-    def run(self, op: str, count: int, width: int = 0) -> dict[str, object]:
-        """Do an operation that often; `width` at a time where that is given."""
+    def run(self, op: str, count: int, width: int = 0, is_warm: bool = False) -> dict[str, object]:
+        """Do an operation that often; `width` at a time where that is given.
+
+        Args:
+            is_warm: Have `width` calls untimed before: a rate is about connections that are open, and those that idled
+                since the last turn are closed.
+        """
         import gc
 
         gc.collect()
@@ -69,7 +74,7 @@ class Worker:
             found = self.runner.run(self._rows(adapter.arows, count, width))
             return found
         if width:
-            found = self.runner.run(self._flight(getattr(adapter, op), count, width))
+            found = self.runner.run(self._flight(getattr(adapter, op), count, width, is_warm=is_warm))
             return found
         if op in ("acall", "astream", "atext"):
             found = self.runner.run(self._repeat(getattr(adapter, op), count))
@@ -88,7 +93,7 @@ class Worker:
             result = await function()
         return spent(wall, cpu, result)
 
-    async def _flight(self, function: Any, count: int, width: int) -> dict[str, object]:
+    async def _flight(self, function: Any, count: int, width: int, *, is_warm: bool) -> dict[str, object]:
         import asyncio
 
         left = iter(range(count))
@@ -99,6 +104,8 @@ class Worker:
                 result = await function()
                 results.append(result)
 
+        if is_warm:
+            await asyncio.gather(*(function() for _ in range(width)))
         wall, cpu = time.perf_counter(), time.process_time()
         await asyncio.gather(*(lane() for _ in range(width)))
         return spent(wall, cpu, common(results, count))
