@@ -29,9 +29,9 @@ _ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(_ROOT / "src"))
 
 from llmsdk import SDK, Adaptive  # noqa: E402 - the path is set above
-from llmsdk.local import LocalServer  # noqa: E402
-from llmsdk.local.limits import RateLimit  # noqa: E402
-from llmsdk.ray import Limiter, Plan, map_rows  # noqa: E402
+from llmsdk.local import LocalServer  # noqa: E402 - the path is set above
+from llmsdk.local.limits import RateLimit  # noqa: E402 - the path is set above
+from llmsdk.ray import Limiter, Plan, map_rows  # noqa: E402 - the path is set above
 
 _LEAST_USED = 0.9
 _MOST_REFUSED = 0.02

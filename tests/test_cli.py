@@ -333,7 +333,7 @@ class Terminal:
 
     def until(self, text: str) -> str:
         """Read until a text is shown; give what was shown before it since the last time."""
-        timer = threading.Timer(20, self._process.kill)
+        timer = threading.Timer(60, self._process.kill)
         timer.start()
         try:
             while text not in self.shown:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from llmsdk.providers import PROVIDERS
+
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "llmsdk"
 
 # First part of the module's name below llmsdk -> layer. A module imports from its own layer or lower ones.
@@ -63,7 +65,7 @@ IO_MODULES = {"anyio", "asyncio", "httpcore", "httpcore2", "httpx", "httpx2", "r
 ASYNC_EXCEPTIONS = {("models.images", "save_async")}
 IO_EXCEPTIONS = {("models.images", "anyio")}
 PROVIDERS_MAY_IMPORT = ("providers", "_core.spec", "_core.reshape")
-SERVER_IDS = {"together", "writer", "writer_v1", "r9s", "openai", "local"}
+SERVER_IDS = frozenset(PROVIDERS)
 # The homes of the dialects' data, where names of servers are what the data is about.
 NAMES_SERVERS = {"providers", "local"}
 

@@ -286,7 +286,7 @@ async def test_nothing_shows_the_key(colour: Colour, canned: CannedServer, caplo
 BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"server": "togther"}, "server: unknown server 'togther'.*accepted.*did you mean 'together'"),
     ({"server": 3}, "server: unknown server int"),
-    ({"server_idx": 6}, "server_idx: .*0 to 5.*6"),
+    ({"server_idx": len(PROVIDERS)}, f"server_idx: .*0 to {len(PROVIDERS) - 1}.*{len(PROVIDERS)}"),
     ({"server_idx": -1}, "server_idx"),
     ({"server_idx": True}, "server_idx: .*bool"),
     ({"server_idx": "0"}, "server_idx: .*str"),

@@ -66,6 +66,13 @@ def open_client(colour: Colour, provider: str, server: CannedServer) -> Client:
     return colour.open(server=provider, server_url=server.url, api_key=KEY, organization_id=1, retry_config=None)
 
 
+async def ask(client: Client, provider: str) -> Any:
+    """Call what the provider has."""
+    if "createCompletion" in PROVIDERS[provider].routes:
+        return await client.call("completions.create", model="m", prompt="p")
+    return await client.call("chat.create", model="m", messages=[{"role": "user", "content": "p"}])
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_every_status_with_every_body(provider: str, colour: Colour, refusing: CannedServer) -> None:
     documented = json.dumps(DOCUMENTED.get(provider, _OPENAI_LIKE)).encode()
@@ -76,7 +83,7 @@ async def test_every_status_with_every_body(provider: str, colour: Colour, refus
                 content = documented if body is None else body
                 refusing.reply(status, content, {"content-type": content_type, "x-trace": "t-1"})
                 with pytest.raises(errors.APIStatusError) as caught:
-                    await client.call("completions.create", model="m", prompt="p")
+                    await ask(client, provider)
                 check(caught.value, kind, status, message, content, provider)
     assert len(refusing.requests) - sent == len(STATUSES) * len(BODIES)
 
@@ -101,7 +108,7 @@ async def test_every_status_with_five_megabytes(provider: str, colour: Colour, r
         for status, kind in STATUSES.items():
             refusing.reply(status, FIVE_MB)
             with pytest.raises(errors.APIStatusError) as caught:
-                await client.call("completions.create", model="m", prompt="p")
+                await ask(client, provider)
             error = caught.value
             assert type(error) is kind
             assert len(error.body) == MIB

@@ -108,7 +108,6 @@ class Traced:
         self._tracing = tracing
         self._began = time.perf_counter()
         self._first_s: float | None = None
-        self._is_stream = call.stream
         self._attributes: Attributes = {"gen_ai.operation.name": operation}
         model = call.params.get("model")
         self._attributes |= _place(call.server, call.base_url, model if isinstance(model, str) else None)

@@ -7,8 +7,27 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.colours import OTHERS
-from support.fault_server import FaultServer
+from support.colours import OTHERS, USUAL, Colour
+from support.fault_client import ASK, CREATE, client_of
+from support.fault_server import GOOD_STREAM, FaultServer, reply
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm() -> None:
+    """Import what the first call of each kind imports: it would count against the short limits of some test."""
+
+    async def call(colour: Colour) -> None:
+        with FaultServer() as server:
+            server.always(lambda seen: GOOD_STREAM if seen.json.get("stream") else reply())
+            async with client_of(colour, server) as client:
+                await client.call(CREATE, **ASK, timeout_ms=60_000)
+                await client.events(CREATE, **ASK, timeout_ms=60_000)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NO_PROXY", "*")  # those of the environment are forgotten for tests, not for this
+        for name in (*USUAL, "trio", *OTHERS):
+            colour = Colour(name)
+            colour.run(call, colour=colour)
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ def test_nothing_without_end_is_taken_in(faults: FaultServer, variant: str) -> N
         [sys.executable, "-W", "error", "-c", _CHILD, faults.url, variant, str(_BOUND), json.dumps(names)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         env={**os.environ, "PYTHONPATH": str(_SRC)},
         check=False,
     )

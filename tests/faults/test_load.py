@@ -34,7 +34,7 @@ from support.fault_server import (
 )
 
 _CALLS = 500
-_TIMEOUT_MS = 8000  # for the calls that are to succeed, however busy the machine is
+_TIMEOUT_MS = 60_000  # for the calls that are to succeed, however busy the machine is
 _FAULTS = ("fin", "reset", "stall", "429", "500", "html", "cut", "in-band", "redirect", "coding")
 
 
@@ -137,7 +137,7 @@ def test_threads(faults: FaultServer, streamed: bool) -> None:
     with SDK(server_url=faults.url, api_key=KEY, retry_config=None) as sdk, ThreadPoolExecutor(100) as threads:
         jobs = {threads.submit(_sync_one, sdk, number, streamed): number for number in range(_CALLS)}
         for job, number in jobs.items():
-            outcomes[number] = job.result(60)
+            outcomes[number] = job.result(100)
         assert sdk.completions.create(model="m", prompt="0").text == "<0>" * 5
     _tally(outcomes)
     _settle(faults, before)
@@ -197,7 +197,7 @@ def test_both_colours_on_one_sdk(faults: FaultServer) -> None:
         thread = threading.Thread(target=in_threads)
         thread.start()
         asyncio.run(in_tasks())
-        thread.join(30)
+        thread.join(100)
     assert sorted(outcomes) == list(range(100))
     for number, outcome in outcomes.items():
         _check(number, outcome)

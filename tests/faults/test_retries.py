@@ -29,7 +29,7 @@ from support.fault_server import (
 )
 
 BUSY = reply(b'{"error": {"message": "busy"}}', 503)
-SLACK_S = 0.6  # a busy machine may add this much
+SLACK_S = 4.0  # a busy machine may add this much; what is ruled out would take longer
 
 
 def _quick(**more: Any) -> RetryConfig:
@@ -174,33 +174,33 @@ def _date(seconds: float) -> str:
 
 
 _WAITS = {
-    "seconds": ("Retry-After: 1", 0.95, 1.9),
-    "float": ("Retry-After: 0.4", 0.38, 1.3),
-    "zero": ("Retry-After: 0", 0, 0.5),
-    "ms": ("retry-after-ms: 300", 0.28, 1.1),
-    "past": ("Retry-After: Mon, 01 Jan 2001 00:00:00 GMT", 0, 0.5),
-    "negative": ("Retry-After: -5", 0, 0.5),
-    "garbage": ("Retry-After: soon", 0, 0.5),
-    "infinite": ("Retry-After: inf", 0, 0.5),
-    "nan": ("Retry-After: nan", 0, 0.5),
-    "bad-ms": ("retry-after-ms: -3", 0, 0.5),
+    "seconds": ("Retry-After: 1", 0.95),
+    "float": ("Retry-After: 0.4", 0.38),
+    "zero": ("Retry-After: 0", 0),
+    "ms": ("retry-after-ms: 300", 0.28),
+    "past": ("Retry-After: Mon, 01 Jan 2001 00:00:00 GMT", 0),
+    "negative": ("Retry-After: -30", 0),
+    "garbage": ("Retry-After: soon", 0),
+    "infinite": ("Retry-After: inf", 0),
+    "nan": ("Retry-After: nan", 0),
+    "bad-ms": ("retry-after-ms: -30000", 0),
 }
 
 
 @pytest.mark.parametrize("name", _WAITS)
 async def test_retry_after(colour: Colour, faults: FaultServer, name: str) -> None:
-    header, least, most = _WAITS[name]
+    header, least = _WAITS[name]
     faults.play(reply(b"{}", 429, header))
     async with client_of(colour, faults, retry_config=_quick()) as client:
         assert (await client.call(CREATE, **ASK)).text == "Hello there"
-    assert least <= _gaps(faults)[0] < most
+    assert least <= _gaps(faults)[0] < least + SLACK_S
 
 
 async def test_retry_after_a_date(colour: Colour, faults: FaultServer) -> None:
     faults.play(reply(b"{}", 429, f"Retry-After: {_date(2)}"))
     async with client_of(colour, faults, retry_config=_quick()) as client:
         await client.call(CREATE, **ASK)
-    assert 0.5 < _gaps(faults)[0] < 3
+    assert 0.5 < _gaps(faults)[0] < 2 + SLACK_S
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ async def test_max_elapsed_time_bounds_the_attempt_under_way(colour: Colour, fau
 async def test_max_elapsed_time_bounds_the_attempts(colour: Colour, faults: FaultServer) -> None:
     faults.always(BUSY)
     config = RetryConfig(
-        "backoff", BackoffStrategy(100, 100, 1, 450, jitter="none"), True, budget=RetryBudget(100, capacity=100)
+        "backoff", BackoffStrategy(200, 200, 1, 900, jitter="none"), True, budget=RetryBudget(100, capacity=100)
     )
     async with client_of(colour, faults, retry_config=config) as client:
         with pytest.raises(errors.ServiceUnavailableError):
@@ -249,11 +249,11 @@ async def test_max_elapsed_time_bounds_the_attempts(colour: Colour, faults: Faul
 
 
 async def test_no_wait_that_would_pass_the_deadline(colour: Colour, faults: FaultServer) -> None:
-    faults.always(reply(b"{}", 503, "Retry-After: 5"))
+    faults.always(reply(b"{}", 503, "Retry-After: 20"))
     async with client_of(colour, faults, retry_config=_quick()) as client:
         began = time.monotonic()
         with pytest.raises(errors.ServiceUnavailableError):
-            await client.call(CREATE, **ASK, deadline_ms=1000)
+            await client.call(CREATE, **ASK, deadline_ms=10_000)
         assert time.monotonic() - began < SLACK_S
     assert len(faults.requests) == 1
 
@@ -264,8 +264,8 @@ async def test_the_deadline_bounds_all_attempts(colour: Colour, faults: FaultSer
     async with client_of(colour, faults, supplied=supplied, retry_config=_quick(max_attempts=10)) as client:
         began = time.monotonic()
         with pytest.raises(errors.DeadlineExceededError) as caught:
-            await client.call(CREATE, **ASK, deadline_ms=400)
-        assert 0.35 < time.monotonic() - began < 0.4 + SLACK_S
+            await client.call(CREATE, **ASK, deadline_ms=600)
+        assert 0.55 < time.monotonic() - began < 0.6 + SLACK_S
     assert len(caught.value.meta.attempts) == 3
 
 
@@ -341,7 +341,7 @@ async def test_a_request_that_a_hook_makes_anew_is_sent(colour: Colour, faults: 
 
 async def test_a_request_that_a_hook_makes_anew_is_bounded(colour: Colour, faults: FaultServer, supplied: bool) -> None:
     hook = type("Anew", (), {"before_request": lambda self, _, request: type(request)("POST", request.url)})()
-    faults.play((Stall(3),))
+    faults.play((Stall(),))
     async with client_of(colour, faults, supplied=supplied, hooks=[hook]) as client:
         with pytest.raises(errors.APITimeoutError):
             await client.call(CREATE, **ASK, timeout_ms=100)

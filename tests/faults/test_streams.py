@@ -32,6 +32,7 @@ from support.fault_server import (
 )
 
 _ONE_THEN_SILENCE = (STREAM_HEAD + chunk(EVENTS[0]), Stall())
+_PROMPT_S = 5.0  # far from what would end the wait otherwise, so that a busy machine is no failure
 
 
 @pytest.fixture(params=["own", "supplied"])
@@ -102,12 +103,17 @@ async def test_an_event_that_is_none(colour: Colour, faults: FaultServer, bad: b
 
 @pytest.mark.also_trio
 async def test_events_come_as_they_arrive(colour: Colour, faults: FaultServer) -> None:
-    faults.play((STREAM_HEAD + chunk(EVENTS[0]), Wait(0.4), chunk(EVENTS[1] + EVENTS[2] + DONE) + chunk(b"")))
+    has_first = threading.Event()
+    in_time: list[bool] = []
+    rest = chunk(EVENTS[1] + EVENTS[2] + DONE) + chunk(b"")
+    faults.play((STREAM_HEAD + chunk(EVENTS[0]), lambda: in_time.append(has_first.wait(10)), rest))
     async with client_of(colour, faults) as client:
-        began = time.monotonic()
-        moments = [time.monotonic() - began async for _ in each(await client.call(CREATE, **ASK, stream=True))]
-    assert moments[0] < 0.35
-    assert moments[1] > 0.3
+        texts = []
+        async for one in each(await client.call(CREATE, **ASK, stream=True)):
+            texts.append(one.text)
+            has_first.set()
+    assert texts == ["Hel", "lo ", "there"]
+    assert in_time == [True], "the first event was kept back until more came"
 
 
 async def test_the_end_is_not_waited_for_after_done(colour: Colour, faults: FaultServer, supplied: bool) -> None:
@@ -115,7 +121,7 @@ async def test_the_end_is_not_waited_for_after_done(colour: Colour, faults: Faul
     async with client_of(colour, faults, supplied=supplied) as client:
         began = time.monotonic()
         assert len(await client.events(CREATE, **ASK)) == 3
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < _PROMPT_S
         assert faults.saw_close(1)
         await _usable(client)
 
@@ -126,12 +132,12 @@ async def test_the_end_is_not_waited_for_after_done(colour: Colour, faults: Faul
 @pytest.mark.also_trio
 @pytest.mark.parametrize("noise", [b": ping\n\n", b"event: ping\ndata: {}\n\n", b"data:\n\n", b"\n"])
 async def test_pings_are_no_events(colour: Colour, faults: FaultServer, noise: bytes) -> None:
-    faults.play((STREAM_HEAD + chunk(EVENTS[0]), *((chunk(noise), Wait(0.05)) * 60)))
+    faults.play((STREAM_HEAD + chunk(EVENTS[0]), *((chunk(noise), Wait(0.05)) * 200)))
     async with client_of(colour, faults) as client:
         began = time.monotonic()
         with pytest.raises(errors.StreamTimeoutError) as caught:
-            await client.events(CREATE, **ASK, idle_timeout_ms=300, timeout_ms=5000)
-        assert 0.25 < time.monotonic() - began < 2
+            await client.events(CREATE, **ASK, idle_timeout_ms=300, timeout_ms=30_000)
+        assert 0.25 < time.monotonic() - began < _PROMPT_S
         error = caught.value
         assert isinstance(error, errors.APITimeoutError)
         assert isinstance(error, errors.StreamInterruptedError)
@@ -141,10 +147,10 @@ async def test_pings_are_no_events(colour: Colour, faults: FaultServer, noise: b
 
 
 async def test_pings_keep_a_stream_alive_for_timeout_ms(colour: Colour, faults: FaultServer, supplied: bool) -> None:
-    pings = (chunk(b": ping\n\n"), Wait(0.1)) * 8
+    pings = (chunk(b": ping\n\n"), Wait(0.1)) * 12
     faults.play((STREAM_HEAD + chunk(EVENTS[0]), *pings, chunk(EVENTS[1] + EVENTS[2] + DONE) + chunk(b"")))
     async with client_of(colour, faults, supplied=supplied) as client:
-        assert len(await client.events(CREATE, **ASK, timeout_ms=500)) == 3
+        assert len(await client.events(CREATE, **ASK, timeout_ms=1000)) == 3
 
 
 async def test_silence_is_bounded_by_idle_timeout_too(colour: Colour, faults: FaultServer, supplied: bool) -> None:
@@ -152,18 +158,18 @@ async def test_silence_is_bounded_by_idle_timeout_too(colour: Colour, faults: Fa
     async with client_of(colour, faults, supplied=supplied) as client:
         began = time.monotonic()
         with pytest.raises(errors.StreamTimeoutError):
-            await client.events(CREATE, **ASK, idle_timeout_ms=300, timeout_ms=10_000)
-        assert time.monotonic() - began < 2
+            await client.events(CREATE, **ASK, idle_timeout_ms=300, timeout_ms=30_000)
+        assert time.monotonic() - began < _PROMPT_S
 
 
 async def test_the_callers_own_time_does_not_count(colour: Colour, faults: FaultServer, supplied: bool) -> None:
     faults.play((STREAM_HEAD + chunk(EVENTS[0]), Wait(0.1), chunk(b"".join(EVENTS[1:]) + DONE) + chunk(b"")))
     async with client_of(colour, faults, supplied=supplied) as client:
-        got = await client.call(CREATE, **ASK, stream=True, timeout_ms=250, idle_timeout_ms=250)
+        got = await client.call(CREATE, **ASK, stream=True, timeout_ms=500, idle_timeout_ms=500)
         count = 0
         async for _ in each(got):
             count += 1
-            await pause(colour, 0.35)
+            await pause(colour, 0.6)
         assert count == 3
 
 
@@ -172,16 +178,16 @@ async def test_the_callers_own_time_does_not_count(colour: Colour, faults: Fault
 async def test_a_deadline_bounds_the_stream(colour: Colour, faults: FaultServer, how: str) -> None:
     steps: dict[str, tuple[Any, ...]] = {
         "silence": (Stall(),),
-        "pings": (chunk(b": ping\n\n"), Wait(0.05)) * 60,
+        "pings": (chunk(b": ping\n\n"), Wait(0.05)) * 200,
         "drip": (Drip(b"".join(chunk(one) for one in EVENTS * 3), 0.03),),
-        "events": (chunk(EVENTS[0]), Wait(0.05)) * 60,
+        "events": (chunk(EVENTS[0]), Wait(0.05)) * 200,
     }
     faults.play((STREAM_HEAD + chunk(EVENTS[0]), *steps[how]))
     async with client_of(colour, faults) as client:
         began = time.monotonic()
         with pytest.raises(errors.DeadlineExceededError) as caught:
             await client.events(CREATE, **ASK, deadline_ms=400)
-        assert 0.3 < time.monotonic() - began < 2
+        assert 0.3 < time.monotonic() - began < _PROMPT_S
         assert caught.value.partial.text.startswith("Hel")
         assert faults.saw_close(1)
         await _usable(client)
@@ -357,24 +363,24 @@ def test_another_thread_closes_a_waiting_stream(faults: FaultServer) -> None:
 
     faults.play(_ONE_THEN_SILENCE)
     caught: list[BaseException] = []
+    begun = threading.Event()
     with SDK(server_url=faults.url, api_key="sk-placeholder", retry_config=None) as sdk:
-        got = sdk.completions.create(**ASK, stream=True, timeout_ms=8000)
+        got = sdk.completions.create(**ASK, stream=True, timeout_ms=30_000)
 
         def read() -> None:
             try:
                 for _ in got:
-                    pass
+                    begun.set()
             except BaseException as exc:
                 caught.append(exc)
 
         thread = threading.Thread(target=read)
         thread.start()
-        time.sleep(0.15)
-        began = time.monotonic()
+        assert begun.wait(10)
+        time.sleep(0.1)  # it most likely waits for the next event by now; the end is the same if it does not
         got.close()
-        thread.join(5)
+        thread.join(_PROMPT_S)
         assert not thread.is_alive()
-        assert time.monotonic() - began < 2
         assert faults.saw_close(1)
         assert all(isinstance(exc, errors.SDKError) for exc in caught)
 

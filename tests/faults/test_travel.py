@@ -16,7 +16,7 @@ import trio
 from llmsdk import SDK, errors
 from support.colours import KEY
 from support.fault_client import ASK
-from support.fault_server import DONE, EVENTS, GOOD_STREAM, FaultServer, Fin, Stall, Wait, reply, stream
+from support.fault_server import DONE, EVENTS, GOOD_STREAM, FaultServer, Fin, Stall, reply, stream
 
 _SRC = Path(__file__).parents[2] / "src"
 
@@ -95,8 +95,7 @@ def test_async_calls_then_a_sync_close(faults: FaultServer) -> None:
         sdk.close()
         with pytest.raises(errors.ConfigurationError):
             await sdk.completions.create_async(**ASK)
-        await asyncio.sleep(0.1)
-        assert faults.open_connections == 0
+        assert await asyncio.to_thread(faults.drained)
 
     asyncio.run(main())
 
@@ -181,20 +180,27 @@ def test_closing_while_others_call(faults: FaultServer) -> None:
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_call_is_not_tried_again_once_the_sdk_is_closed(faults: FaultServer, is_async: bool) -> None:
     """A new connection would be one that nobody closes."""
-    faults.play((Wait(0.2), Fin()))
+    is_closed = threading.Event()
+    faults.play((lambda: is_closed.wait(10), Fin()))
     sdk = SDK(server_url=faults.url, api_key=KEY)
 
     async def main() -> None:
         task = asyncio.create_task(sdk.completions.create_async(**ASK))
         await asyncio.to_thread(faults.wait_for, lambda: bool(faults.requests))
         await sdk.aclose()
+        is_closed.set()
         with pytest.raises(errors.ConfigurationError, match="closed"):
             await task
+
+    def close() -> None:
+        faults.wait_for(lambda: bool(faults.requests))
+        sdk.close()
+        is_closed.set()
 
     if is_async:
         asyncio.run(main())
     else:
-        closer = threading.Thread(target=lambda: faults.wait_for(lambda: bool(faults.requests)) and sdk.close())
+        closer = threading.Thread(target=close)
         closer.start()
         with pytest.raises(errors.ConfigurationError, match="closed"):
             sdk.completions.create(**ASK)

@@ -252,7 +252,10 @@ def test_the_command_serves_until_interrupted():
             connection.close()
         finally:
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=20)
+            try:
+                out, err = process.communicate(timeout=60)
+            finally:
+                process.kill()
     assert (process.returncode, out, err) == (0, "", "")
 
 

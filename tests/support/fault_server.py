@@ -58,7 +58,8 @@ class Wait:
     seconds: float
 
 
-Step = bytes | Fin | Rst | Stall | Drip | Flood | Wait
+Step = bytes | Fin | Rst | Stall | Drip | Flood | Wait | Callable[[], object]
+"""Bytes to send, or something to do; a function is called, to tell a test how far a play is or to wait for the test."""
 Play = Sequence[Step]
 
 
@@ -249,6 +250,8 @@ class FaultServer:
                         sock.sendall(step.data)
                         left -= len(step.data)
                         self.sent += len(step.data)
+                case _:
+                    step()
         return False
 
 

@@ -260,6 +260,7 @@ def test_overlapping_batches_share_one_bound(server: LocalServer) -> None:
     with Session(plan_for(server, limit=2)) as session:
         begun = [session.begin([{"prompt": f"{batch} {n}"} for n in range(5)]) for batch in range(3)]
         found = [row for future in begun for row in future.result(60)]
+        assert server.connection_count == 2  # each is kept, and one is made for every request that finds none at rest
     assert all(row and row["error_class"] is None for row in found)
     assert len(said(server)) == 15
 

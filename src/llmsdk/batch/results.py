@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, from_json
+from pydantic_core import from_json
 
 from ..errors import APIStatusError, RequestValidationError
 from ..utils.shapes import is_object
@@ -21,7 +21,8 @@ def succeeded(row: Row, reply: Any) -> bytes:
     meta = reply.meta
     head = _dumped({"custom_id": row.custom_id, "key": row.key})
     answer = _dumped({"status_code": meta.status_code, "request_id": meta.request_id})
-    return b'%b,"response":%b,"body":%b},"error":null}\n' % (head[:-1], answer[:-1], _body(reply))
+    body: str = reply.model_dump_json(exclude_unset=True)
+    return b'%b,"response":%b,"body":%b},"error":null}\n' % (head[:-1], answer[:-1], body.encode())
 
 
 def failed(row: Row, error: BaseException, *, attempts: int, failures: int) -> bytes:
@@ -100,13 +101,5 @@ def _line(
 
 
 def _dumped(value: Any) -> bytes:
-    # Half a surrogate pair becomes a question mark, as in replies: its escape would be refused when it is read again.
+    # A file's name that is no UTF-8 is text with halves of characters, and an error's message may quote it.
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8", "replace")
-
-
-def _body(reply: Any) -> bytes:
-    try:
-        text: str = reply.model_dump_json(exclude_unset=True)
-        return text.encode()
-    except (PydanticSerializationError, UnicodeEncodeError):
-        return _dumped(reply.model_dump(exclude_unset=True))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
-
-from pydantic_core import PydanticSerializationError
 
 from ..errors import SDKError
 
@@ -42,7 +39,7 @@ def of_reply(key: str, reply: Any, attempts: int, elapsed_ms: float) -> dict[str
         "text": text if isinstance(text, str) else None,
         "finish_reason": None if reason is None else str(reason),
         **{name: getattr(usage, name, None) for name in _TOKENS},
-        "reply": _as_json(reply),
+        "reply": reply.model_dump_json(exclude_unset=True),
         "attempts": attempts,
         "elapsed_ms": elapsed_ms,
     }
@@ -65,11 +62,3 @@ def of_error(key: str | None, error: BaseException, attempts: int = 0, elapsed_m
 def is_good(columns: Mapping[str, Any]) -> bool:
     """Whether a row ended well."""
     return columns.get("key") is not None and columns.get("error_class") is None
-
-
-def _as_json(reply: Any) -> str:
-    try:
-        text: str = reply.model_dump_json(exclude_unset=True)
-    except (PydanticSerializationError, UnicodeEncodeError):  # half a surrogate pair
-        text = json.dumps(reply.model_dump(exclude_unset=True), default=str)
-    return text
