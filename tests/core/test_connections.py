@@ -190,3 +190,30 @@ def test_a_socks_proxy_needs_its_package(monkeypatch: pytest.MonkeyPatch, instal
     else:
         with pytest.raises(errors.ConfigurationError, match=r"httpx\[socks\]"):
             connections.proxy_of("https", "api.example")
+
+
+@pytest.mark.parametrize(
+    "proxy, told",
+    [
+        ("ftp://user:word@proxy.example:21", "scheme 'ftp'"),
+        ("socks4://proxy.example:1080", "scheme 'socks4'"),
+        ("://proxy.example", "scheme ''"),
+        ("http://", "a URL without a host"),
+        ("http://user:word@proxy.example:99999", "port 99999"),
+        ("http://user:word@proxy.example:many", "a text that is no URL"),
+        ("http://user:word@[::1", "a text that is no URL"),
+        ("http://user:word@xn--a:3128", "a text that is no URL"),
+    ],
+)
+def test_what_is_no_proxy_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch, proxy: str, told: str) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, proxy)
+    with pytest.raises(errors.ConfigurationError) as caught:
+        connections.proxy_of("https", "api.example")
+    assert f"ALL_PROXY has {told}; accepted is http, https, socks5" in str(caught.value)
+    assert "word" not in str(caught.value)
+
+
+def test_the_name_of_a_proxys_user_may_hold_any_character() -> None:
+    option = proxies.as_option("http://us%C3%A4r:w%C3%B6rd@proxy.example:3128")
+    assert option.auth == ("us\xe4r".encode(), "w\xf6rd".encode())

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Iterable
 from typing import Any, cast
 
+import anyio
 import httpcore
 
 from .._core.countdown import Countdown
@@ -40,6 +41,14 @@ class _Traffic:
     _carried = False
     spoilt = False  # the server sent more than its reply: nothing more may be asked on this connection
 
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._unsent = b""
+
+    def get_extra_info(self, info: str) -> Any:
+        # The pool asks this of an idle connection, and closes it where there is something to read.
+        return True if self.spoilt and info == "is_readable" else self._stream.get_extra_info(info)
+
     def _writing(self, timeout: float | None) -> None:
         if isinstance(timeout, Countdown):
             timeout.reused = self._carried
@@ -67,10 +76,6 @@ class _Traffic:
 
 class Stream(_Traffic, httpcore.NetworkStream):
     """A sync network stream."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-        self._unsent = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._unsent:
@@ -104,17 +109,9 @@ class Stream(_Traffic, httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         return Stream(self._stream.start_tls(ssl_context, server_hostname, _connect_left(timeout)))
 
-    def get_extra_info(self, info: str) -> Any:
-        # The pool asks this of an idle connection, and closes it where there is something to read.
-        return True if self.spoilt and info == "is_readable" else self._stream.get_extra_info(info)
-
 
 class AsyncStream(_Traffic, httpcore.AsyncNetworkStream):
     """An async network stream."""
-
-    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
-        self._stream = stream
-        self._unsent = b""
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._unsent:
@@ -146,11 +143,12 @@ class AsyncStream(_Traffic, httpcore.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        return AsyncStream(await self._stream.start_tls(ssl_context, server_hostname, _connect_left(timeout)))
-
-    def get_extra_info(self, info: str) -> Any:
-        # The pool asks this of an idle connection, and closes it where there is something to read.
-        return True if self.spoilt and info == "is_readable" else self._stream.get_extra_info(info)
+        try:
+            return AsyncStream(await self._stream.start_tls(ssl_context, server_hostname, _connect_left(timeout)))
+        except BaseException:  # httpcore closes after an Exception only, which cancellation is not
+            with anyio.CancelScope(shield=True):
+                await self._stream.aclose()
+            raise
 
 
 class Backend(httpcore.NetworkBackend):

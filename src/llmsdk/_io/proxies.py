@@ -10,6 +10,8 @@ import httpx
 from ..errors import ConfigurationError
 from ..utils.urls import is_loopback
 
+_SCHEMES = ("http", "https", "socks5", "socks5h")
+
 
 def usable(url: str, host: str) -> str | None:
     """Answer with a proxy's URL where it leads to a host.
@@ -17,17 +19,32 @@ def usable(url: str, host: str) -> str | None:
     None for this machine, unless the proxy is on it as well: another one would look for the server on its own.
 
     Raises:
-        ConfigurationError: A SOCKS proxy, and the package for it is not installed.
+        ConfigurationError: It is no URL of a proxy, or a SOCKS proxy, and the package for that is not installed.
     """
-    if is_loopback(host) and not is_loopback(httpx.URL(url).host):
+    # Its text is not repeated: it may hold a password.
+    try:
+        parsed = httpx.URL(url)
+        name = parsed.host
+    except (httpx.InvalidURL, UnicodeError):
+        raise _refused("a text that is no URL") from None
+    if is_loopback(host) and not is_loopback(name):
         return None
-    if url.startswith("socks") and find_spec("socksio") is None:
+    if parsed.scheme not in _SCHEMES:
+        raise _refused(f"scheme {parsed.scheme[:20]!r}")
+    if not name or (parsed.port or 0) > 0xFFFF:
+        raise _refused(f"port {parsed.port}" if name else "a URL without a host")
+    if parsed.scheme.startswith("socks") and find_spec("socksio") is None:
         raise ConfigurationError("the environment names a SOCKS proxy, which needs a package; install httpx[socks]")
     return url
+
+
+def _refused(found: str) -> ConfigurationError:
+    accepted = f"{', '.join(_SCHEMES[:-1])} or {_SCHEMES[-1]}://host:port"
+    return ConfigurationError(f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY has {found}; accepted is {accepted}")
 
 
 def as_option(proxy: str) -> httpcore.Proxy:
     """Make what httpcore takes; the user and password of a proxy do not belong to its URL there."""
     url = httpx.URL(proxy)
-    auth = (url.username, url.password) if url.username else None
+    auth = (url.username.encode(), url.password.encode()) if url.username else None
     return httpcore.Proxy(str(url.copy_with(username=None, password=None)), auth=auth)

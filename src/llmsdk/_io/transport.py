@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import anyio
 import httpcore
@@ -51,18 +51,23 @@ def timeouts(countdown: Countdown) -> dict[str, Any]:
 
 
 class _Content:
-    """The body of a request."""
+    """The body of a request, to be sent once; no async generator, which trio warns of where a send breaks off."""
 
-    __slots__ = ("_content",)
+    __slots__ = ("_pieces",)
 
     def __init__(self, content: bytes) -> None:
-        self._content = content
+        self._pieces = iter((content,))
 
     def __iter__(self) -> Iterator[bytes]:
-        yield self._content
+        return self._pieces
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._content
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for piece in self._pieces:
+            return piece
+        raise StopAsyncIteration
 
 
 class _CoreRequest(httpcore.Request):
