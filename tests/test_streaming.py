@@ -551,3 +551,32 @@ async def test_another_task_can_close_a_stream_that_waits(colour: Colour, canned
                 await collect(stream)
         assert await waited(closed, colour)
         assert stream.partial.text == "Hel"
+
+
+@pytest.mark.parametrize(
+    "asked, text",
+    [
+        ({}, "Hello"),
+        ({"n": None}, "Hello"),
+        ({"n": 1}, "Hello"),
+        ({"n": 2}, ""),
+        ({"extra_body": {"n": 2}}, ""),
+        ({"n": 2, "extra_body": {"n": 1}}, "Hello"),
+        ({"extra_body": None}, "Hello"),
+    ],
+    ids=str,
+)
+async def test_a_choice_with_the_number_1(colour: Colour, canned: CannedServer, asked: Any, text: str) -> None:
+    """Where one choice was asked for it is the first; where several were, number 1 is the second."""
+    pieces = [event("Hel"), event("lo"), event("", "stop")]
+
+    def body(connection: Connection) -> bool:
+        for piece in (*(piece.replace(b'"index": 0', b'"index": 1') for piece in pieces), DONE):
+            connection.chunk(piece)
+        return True
+
+    serve(canned, body)
+    async with open_client(colour, canned) as client:
+        stream = await client.call("chat.create", **ARGS, **asked)
+        assert "".join([piece async for piece in each(stream.text_deltas())]) == text
+        assert stream.final.text == "Hello"

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from ._core.auth import KeySource, Secret
+from ._core.auth import KeySource, Secret, Secrets
 from ._core.decode import decode_reply
 from ._core.encode import Extras, encode
 from ._core.events import EventDecoder, fold_whole
@@ -32,7 +32,7 @@ from .hooks import HookContext
 from .options import CALL_OPTIONS, STREAM_OPTIONS
 from .providers import PROVIDERS
 from .utils.codings import accepted_codings
-from .utils.headers import new_idempotency_key
+from .utils.headers import masked, new_idempotency_key
 from .utils.urls import path_text
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from .usage import Meter, Pending, UsageTotals
 
 _USER_AGENT = f"llmsdk-python/{__version__} python/{sys.version_info.major}.{sys.version_info.minor}"
-_KEY_HEADERS = frozenset({"api-key", "x-api-key", "proxy-authorization", "cookie"})
 T = TypeVar("T")
 Finish = Callable[[Any, str], None]
 _ENV = Env(clock=time.monotonic, jitter=random.random)
@@ -155,7 +154,10 @@ class Runner:
             )
         driver = self.drivers.sync()
         with self._observe(plan.operation, plan, args) as observed:
-            result = driver.run(flow(Tools(driver.build, driver.chunks, lookup(driver), _here)))
+            try:
+                result = driver.run(flow(Tools(driver.build, driver.chunks, lookup(driver), _here)))
+            except SDKError as exc:
+                raise exc.with_traceback(None) from exc.__cause__  # as in `Plan.reply`
             observed.begun(result)
             return result
 
@@ -168,7 +170,10 @@ class Runner:
 
         driver = self.drivers.asynchronous()
         with self._observe(plan.operation, plan, args) as observed:
-            result = await driver.run(flow(Tools(driver.build, driver.chunks, lookup_async(driver), run_sync)))
+            try:
+                result = await driver.run(flow(Tools(driver.build, driver.chunks, lookup_async(driver), run_sync)))
+            except SDKError as exc:
+                raise exc.with_traceback(None) from exc.__cause__  # as in `Plan.reply`
             observed.begun(result)
             return result
 
@@ -265,6 +270,7 @@ class Plan:
             params = self._asking_for_usage(params)
         model: Any = params.get("model")
         self._model = str.__str__(model) if isinstance(model, str) else None
+        self._n = params.get("n")
         self._runner = runner
         self._tracked = () if runner.meter is None else runner.meter.active()
         url_params = dict(self.config.url_params)
@@ -276,7 +282,7 @@ class Plan:
             params,
             base_url=self.target.base_url,
             url_params=url_params,
-            unsupported=checked_unsupported(options.get("unsupported", self.config.unsupported)),
+            unsupported=checked_unsupported(options.get("unsupported"), self.config.unsupported),
             providers=PROVIDERS,
             extras=Extras(body=_mapping(options, "extra_body"), query=_mapping(options, "extra_query")),
         )
@@ -284,13 +290,13 @@ class Plan:
             self._warn_of_dropped()
         timeout_ms = options.get("timeout_ms")
         self.timeout_s = checked_ms(self.config.timeout_ms if timeout_ms is None else timeout_ms, "timeout_ms") / 1000
-        if "idle_timeout_ms" in options and params.get("stream") is None:
+        idle_ms = options.get("idle_timeout_ms")
+        if idle_ms is not None and params.get("stream") is None:
             raise RequestValidationError(
                 "idle_timeout_ms: bounds the silence of a stream, and this call is none; pass stream=True with it",
                 param="idle_timeout_ms",
             )
-        idle_ms = checked_ms(options.get("idle_timeout_ms", DEFAULT_IDLE_TIMEOUT_MS), "idle_timeout_ms")
-        self.idle_s = idle_ms / 1000
+        self.idle_s = checked_ms(DEFAULT_IDLE_TIMEOUT_MS if idle_ms is None else idle_ms, "idle_timeout_ms") / 1000
         deadline_ms = options.get("deadline_ms")
         self.deadline = None if deadline_ms is None else self.started + checked_ms(deadline_ms, "deadline_ms") / 1000
 
@@ -362,11 +368,12 @@ class Plan:
 
     def preview(self) -> Preview:
         """Show the request."""
+        from ._core.secrecy import is_secret_name
         from .preview import UPLOAD, Preview
 
         encoded = self.encoded
         content, headers, key = self._content_headers_key()
-        shown = {name: "***" if name in _KEY_HEADERS else value for name, value in headers}
+        shown = {name: "***" if is_secret_name(name) else value for name, value in headers}
         if "idempotency-key" not in self._given_headers():
             shown.pop("idempotency-key", None)  # one that is made anew for every call
         if key is not None:
@@ -378,7 +385,8 @@ class Plan:
             from pydantic_core import from_json
 
             body = from_json(content)
-        return Preview(encoded.method, encoded.url, shown, body, encoded.dropped)
+        self._learn(secrets := Secrets())
+        return Preview(encoded.method, masked(encoded.url, secrets), shown, body, encoded.dropped)
 
     def _call(self, build: BuildRequest) -> Call:
         from ._io.client import rebuild
@@ -402,15 +410,21 @@ class Plan:
             max_response_bytes=self.config.max_response_bytes,
             log=log.debug if log is not None else None,
         )
-        for name, value in headers:
-            if name in _KEY_HEADERS:
-                call.secrets.add(value)
+        self._learn(call.secrets)
         if self.shared is not None:
             call.attempts = self.shared.attempts
             call.context.state = self.shared.state
             call.earlier = self.shared.earlier
             self.shared.call = call
         return call
+
+    def _learn(self, secrets: Secrets) -> None:
+        """Learn what the caller put into headers and URL that is as secret as a key."""
+        given, url_params = self._given_headers(), self.config.url_params
+        if given or url_params or "?" in self.encoded.url:
+            from ._core.secrecy import learn
+
+            learn(secrets, given, url_params, self.encoded.url)
 
     def _given_headers(self) -> dict[str, str]:
         return {**self.config.http_headers, **checked_headers(self.options.get("http_headers"))}
@@ -466,6 +480,7 @@ class Plan:
             coding=None if decoded else received.headers.get("content-encoding"),
             max_event_bytes=self.config.max_event_bytes,
             max_response_bytes=self.config.max_response_bytes,
+            is_single=(_mapping(self.options, "extra_body") or {}).get("n", self._n) in (None, 1),
         )
 
 
@@ -480,7 +495,7 @@ def _split(operation: Operation, args: Mapping[str, Any]) -> tuple[dict[str, Any
     for name in options.keys() & STREAM_OPTIONS:
         if operation.chunk is None:
             raise RequestValidationError(f"{name}: {operation.resource}.{operation.name} does not stream", param=name)
-    model_id = params.pop("model_id", None)
+    model_id = None if "model_id" in operation.request.__annotations__ else params.pop("model_id", None)
     if operation.request_name is not None and operation.request_name in params:
         params = _from_object(operation, params)
     if model_id is not None:
@@ -531,6 +546,8 @@ def _here(function: Callable[..., Any], *args: Any) -> Any:
 
 def _mapping(options: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
     value: Any = options.get(name)
-    if value is not None and not isinstance(value, Mapping):
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
         raise RequestValidationError(f"{name}: must be a mapping, got {type(value).__name__}", param=name)
-    return cast("Mapping[str, Any] | None", value)
+    return cast("Mapping[str, Any]", value)

@@ -93,10 +93,10 @@ class SDKConfig:
 
     provider: Provider
     server_url: str | None
-    url_params: Mapping[str, Any]
+    url_params: Mapping[str, Any] = field(repr=False)  # as headers, it may hold what is as secret as a key
     keys: Keys
     hooks: Hooks
-    http_headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    http_headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     retry_config: RetryConfig | None = DEFAULT_RETRY
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
     timeout_ms: float = DEFAULT_TIMEOUT_MS
@@ -161,14 +161,14 @@ def configure(options: SDKOptions) -> SDKConfig:
         retry_config=checked_retries(options.get("retry_config", DEFAULT_RETRY), "retry_config"),
         retry_budget=options.get("retry_budget") or RetryBudget(),
         timeout_ms=DEFAULT_TIMEOUT_MS if timeout_ms is None else checked_ms(timeout_ms, "timeout_ms"),
-        unsupported=checked_unsupported(options.get("unsupported", "error")),
+        unsupported=checked_unsupported(options.get("unsupported"), "error"),
         max_response_bytes=checked_bytes(
             options.get("max_response_bytes", DEFAULT_MAX_RESPONSE_BYTES), "max_response_bytes"
         ),
         max_event_bytes=checked_bytes(options.get("max_event_bytes", DEFAULT_MAX_EVENT_BYTES), "max_event_bytes"),
         debug_logger=options.get("debug_logger"),
         failover=failover,
-        track_usage=_checked_flag(options.get("track_usage", False), "track_usage"),
+        track_usage=checked_flag(options.get("track_usage", False), "track_usage"),
         prices=_checked_prices(options.get("prices")),
         backend=_checked_backend(options.get("backend", "httpx")),
         observers=_checked_observers(options.get("observers") or ()),
@@ -238,7 +238,12 @@ def _checked_prices(value: Any) -> Prices | None:
     return checked_prices(value)
 
 
-def _checked_flag(value: Any, name: str) -> bool:
+def checked_flag(value: Any, name: str) -> bool:
+    """Check a bool; a text such as "no" would count as one that is set.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
     if not isinstance(value, bool):
         raise ConfigurationError(f"{name}: must be a bool, got {type(value).__name__}")
     return value
@@ -495,12 +500,14 @@ def checked_bytes(value: Any, name: str) -> int:
     return value
 
 
-def checked_unsupported(value: Any) -> Unsupported:
-    """Check what to do with unsupported parameters.
+def checked_unsupported(value: Any, usual: Unsupported) -> Unsupported:
+    """Check what to do with unsupported parameters; None is what is usual.
 
     Raises:
         ConfigurationError: None of the three words.
     """
+    if value is None:
+        return usual
     for word in ("error", "drop", "pass"):
         if isinstance(value, str) and value == word:
             return word

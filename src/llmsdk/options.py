@@ -77,7 +77,7 @@ class SDKOptions(TypedDict, total=False):
     http_headers: Annotated[Mapping[str, str] | None, Doc("Headers of all calls.")]
     debug_logger: Annotated[DebugLogger | None, Doc("Gets some lines per attempt, without bodies and keys.")]
     unsupported: Annotated[
-        Literal["error", "drop", "pass"],
+        Literal["error", "drop", "pass"] | None,
         Doc("What to do with parameters that a server lacks: refuse, leave out with a warning, send."),
     ]
     failover: Annotated[
@@ -115,7 +115,7 @@ class CallOptions(TypedDict, total=False):
     extra_body: Annotated[Mapping[str, Any], Doc("Put into the JSON body untouched, over what is there.")]
     extra_query: Annotated[Mapping[str, Any], Doc("Put into the URL's query.")]
     unsupported: Annotated[
-        Literal["error", "drop", "pass"],
+        Literal["error", "drop", "pass"] | None,
         Doc("What to do with parameters that the server lacks: refuse, leave out with a warning, send."),
     ]
 

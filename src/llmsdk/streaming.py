@@ -43,6 +43,7 @@ class Chunk(Protocol):
 EventT = TypeVar("EventT", bound=Chunk)
 ReplyT = TypeVar("ReplyT")
 
+_BUSY = "the stream is being read by another thread or task; read it in one place, which may hand the events on"
 _TAIL_BYTES = 1 << 16  # read after the end mark at the most, of what has arrived, to keep the connection
 
 
@@ -198,16 +199,25 @@ class EventStream(_Stream[EventT, ReplyT]):
         return self._through(self._events)
 
     def __next__(self) -> EventT:
-        for event in self._events:
-            return event
+        try:
+            for event in self._events:
+                return event
+        except ValueError as exc:
+            if _is_busy(exc):
+                raise ConfigurationError(_BUSY) from None
+            raise
         self._progress.check_usable()
         raise StopIteration
 
     def _through(self, events: Generator[EventT, None, None]) -> Generator[EventT, None, None]:
         try:
             yield from events
-        finally:
+        except BaseException as exc:
+            if _is_busy(exc):  # and stays open for the other
+                raise ConfigurationError(_BUSY) from None
             self.close()
+            raise
+        self.close()
 
     def text_deltas(self) -> Generator[str, None, None]:
         """Iterate the pieces of the first choice's text."""
@@ -242,6 +252,11 @@ class EventStream(_Stream[EventT, ReplyT]):
             self._driver.abandon(progress.response)
             if progress.observed is not None:
                 progress.observed.abandoned(progress)
+
+
+def _is_busy(exc: BaseException) -> bool:
+    """Tell what Python says of a generator that another thread is inside of from what was raised inside of it."""
+    return type(exc) is ValueError and exc.__traceback__ is not None and exc.__traceback__.tb_next is None
 
 
 def _iterate(progress: Progress, driver: SyncDriver) -> Generator[Any, None, None]:
@@ -330,6 +345,8 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
                     break
                 await self._read()
         except Exception as exc:
+            if self._chunks.is_busy:  # and stays open for the other
+                raise ConfigurationError(_BUSY) from None
             if progress.closed:
                 progress.check_usable()
             error = progress.failed(exc)
@@ -400,7 +417,7 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
     def abandon(self) -> None:
         """Have the event loop close a stream that nobody iterates any more."""
         progress = self._progress
-        if not (progress.closed or progress.finished or progress.error):
+        if not (progress.closed or progress.finished or progress.error or self._chunks.is_busy):
             progress.closed = True
             close_soon(self._token, self._chunks.aclose)
             if progress.observed is not None:

@@ -17,6 +17,7 @@ from llmsdk._core.decode import (
     parse_json,
     rate_limit,
     request_id,
+    shown_text,
     stated_error,
     without_secrets,
 )
@@ -198,9 +199,12 @@ def test_the_reason_is_the_last_resort_but_one() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
 def test_error_bodies_in_other_encodings(encoding: str) -> None:
-    body = json.dumps({"error": {"message": "schief \u00fc", "code": "c"}}, ensure_ascii=False).encode(encoding)
-    error = error_of(OPENAI, 400, body)
-    assert (error.message, error.code) == ("schief \u00fc", "c")
+    text = json.dumps({"error": {"message": "schief \u00fc", "code": "c"}}, ensure_ascii=False)
+    error = error_of(OPENAI, 400, text.encode(encoding))
+    assert (error.message, error.code, error.body) == ("schief \u00fc", "c", text)
+    assert shown_text(text.encode(encoding), ()) == text
+    if encoding in ("utf-16", "utf-32", "utf-8-sig"):  # what is no JSON needs its byte order mark
+        assert error_of(OPENAI, 502, "schief \u00fc".encode(encoding)).message == "schief \u00fc"
 
 
 @pytest.mark.parametrize(
@@ -210,7 +214,9 @@ def test_error_bodies_in_other_encodings(encoding: str) -> None:
         ('text/plain; charset="ISO-8859-1"', b"sch\xf6n", "sch\u00f6n"),
         ("text/plain; charset=utf-16", "sch\u00f6n".encode("utf-16"), "sch\u00f6n"),
         ("text/plain; charset=nonsense", b"plain", "plain"),
+        ("text/plain; charset=nonsense", b"sch\xf6n", "sch\ufffdn"),
         ("text/plain; charset=base64", b"plain", "plain"),
+        ("text/plain; charset=base64", b"sch\xf6n", "sch\ufffdn"),
         ("text/plain; charset=rot13", b"plain", "plain"),
         ("text/plain; charset=idna", b"a..b", "a..b"),
         ("text/plain; charset=undefined", b"plain", "plain"),

@@ -99,6 +99,7 @@ def test_two_parameters_that_mean_the_same_may_not_differ() -> None:
         with pytest.raises(errors.RequestValidationError) as info:
             made(IMAGE, TOGETHER, {"model": "m", "prompt": "p", **more})
         assert str(info.value) == told
+        assert info.value.param == told.partition(":")[0]
     same = {"model": "m", "prompt": "p", "width": 9, "height": 8}
     assert body_of(made(IMAGE, TOGETHER, {**same, "size": "9x8"})) == same
 

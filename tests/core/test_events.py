@@ -211,13 +211,14 @@ def test_what_says_nothing_is_skipped() -> None:
 
 
 def test_the_writers_events() -> None:
-    raw = b'data: {"value": ""}\n\ndata: {"value": "Once"}\n\ndata: {"value": " upon"}\n\n'
+    long = " a time" * 20
+    raw = b'data: {"value": ""}\n\ndata: {"value": "Once"}\n\ndata: {"value": "%s"}\n\n' % long.encode()
     for provider in (WRITER, WRITER_V1):
         decoder = decoder_of(provider, COMPLETION)
         events, error = play(decoder, [raw])
         assert error is None
-        assert [event.text for event in events] == ["", "Once", " upon"]
-        assert decoder.accumulator.build().text == "Once upon"
+        assert [event.text for event in events] == ["", "Once", long]
+        assert decoder.accumulator.build().text == f"Once{long}"
         assert events[1].model_dump(exclude_unset=True) == {"value": "Once"}
 
 
@@ -652,3 +653,11 @@ def test_an_event_that_is_nested_too_deeply_says_so() -> None:
     _, error = play(decoder_of(OPENAI), [b'data: {"choices": [], "x": ' + b"[" * 300 + b"]" * 300 + b"}\n\n"])
     assert isinstance(error, errors.ResponseValidationError)
     assert error.message == "an event is nested too deeply"
+
+
+@pytest.mark.parametrize("given", [{}, {"is_single": False}, {"is_single": True}], ids=repr)
+def test_the_one_choice_may_have_the_number_1(given: dict[str, Any]) -> None:
+    chunk = {"id": "a", "model": "m", "created": 1, "choices": [{"index": 1, "delta": {"content": "Hi"}}]}
+    event = f"data: {json.dumps(chunk)}\n\n".encode()
+    events, _ = play(decoder_of(**given), [event * 2, b"data: [DONE]\n\n"])
+    assert [event.text for event in events] == (["Hi", "Hi"] if given.get("is_single") else ["", ""])

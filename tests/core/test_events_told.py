@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from llmsdk._core.events import EventDecoder
 from llmsdk._core.spec import Operation, Provider, Route
 from llmsdk.operations import all_operations
 from llmsdk.providers import OPENAI, WRITER_V1
+from llmsdk.utils.headers import Headers
 
 
 def refused(decoder: EventDecoder, *pieces: bytes, events: int = 0) -> Any:
@@ -355,3 +358,45 @@ def test_what_few_events_hold_is_found_at_any_depth(path: str) -> None:
 def test_an_event_without_result_is_not_taken_for_a_complaint(data: bytes) -> None:
     came, error = play(decoder_of(), [event(data), DONE])
     assert (len(came), error) == (1, None)
+
+
+@pytest.mark.parametrize(
+    "headers, seconds",
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"Retry-After-Ms": "1500", "retry-after": "7"}, 1.5),
+        ({"retry-after": "soon"}, None),
+    ],
+)
+@pytest.mark.parametrize("data", [b'{"error": {"message": "busy", "code": 429}}', b'{"error": {"type": "no_kind"}}'])
+def test_an_error_inside_says_what_the_headers_know_of_the_wait(headers: Any, seconds: Any, data: bytes) -> None:
+    for raw in (chunk("Hel") + event(data), event(data), data):
+        decoder = decoder_of()
+        decoder._meta.headers = Headers(headers)
+        error = play(decoder, [raw])[1]
+        assert isinstance(error, errors.APIStatusError)
+        assert error.retry_after_s == seconds
+
+
+def test_a_date_to_wait_for_is_measured_from_now() -> None:
+    decoder = decoder_of()
+    decoder._meta.headers = Headers(
+        {"retry-after": format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)}
+    )
+    error: Any = play(decoder, [event(b'{"error": {"code": 503}}')])[1]
+    assert error.retry_after_s == pytest.approx(3600, abs=60)
+
+
+@pytest.mark.parametrize("body", [b"null", b'"hi"', b" 3", b"true", b"false", b"-1.5"])
+def test_json_that_is_no_object_is_no_stream_cut_short(body: bytes) -> None:
+    for pieces in ([body], [body[at : at + 1] for at in range(len(body))]):
+        decoder = decoder_of(content_type="application/json; charset=utf-8")
+        assert type(refused(decoder, *pieces)) is errors.ResponseValidationError
+
+
+@pytest.mark.parametrize(
+    "first", [b"", b": hi\n", b"event: message\n", b"id: 1\n", b"retry: 1\n", b"\n\n", b"\xef\xbb\xbf"]
+)
+def test_a_stream_that_calls_itself_json(first: bytes) -> None:
+    came, error = play(decoder_of(content_type="application/json"), [first + chunk("Hel"), DONE])
+    assert ([one.text for one in came], error) == (["Hel"], None)

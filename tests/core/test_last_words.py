@@ -47,8 +47,7 @@ def test_the_longest_url() -> None:
     assert len(made(MODELS, OPENAI, {}, extras=Extras(query={"a": "x" * room})).url) == 65_536
     _, line = refused(MODELS, OPENAI, {}, extras=Extras(query={"a": "x" * (room + 1)}))
     assert line == (
-        "the URL of models.list would be 65537 characters long; accepted are up to 65536: shorten what goes into the "
-        "path and extra_query"
+        "extra_query: is too long, the URL of models.list would have 65537 characters; accepted are up to 65536"
     )
 
 

@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
+from llmsdk._core.auth import Secrets
+from llmsdk._core.decode import decode_reply
+from llmsdk._core.events import EventDecoder
+from llmsdk.errors import ReplyMeta
 from llmsdk.models.catalog import ModelInfo, ModelList
 from llmsdk.models.chat import (
     ChatAccumulator,
@@ -15,17 +19,19 @@ from llmsdk.models.chat import (
     ChatCompletionRequest,
     ChatCompletionResponse,
 )
-from llmsdk.models.chat import as_chunk as chat_chunk
 from llmsdk.models.completions import (
     CompletionAccumulator,
     CompletionChunk,
     CompletionRequest,
     CompletionResponse,
 )
-from llmsdk.models.completions import as_chunk as completion_chunk
 from llmsdk.models.folding import Accumulator
 from llmsdk.models.images import ImageAccumulator, ImageChunk, ImageRequest, ImageResponse
-from llmsdk.models.images import as_chunk as image_chunk
+from llmsdk.operations.chat import CREATE_CHAT_COMPLETION
+from llmsdk.operations.completions import CREATE_COMPLETION
+from llmsdk.operations.images import CREATE_IMAGE
+from llmsdk.providers import PROVIDERS
+from llmsdk.utils.headers import Headers
 
 FIXTURES = Path(__file__).parents[1] / "data" / "fixtures"
 INDEX = json.loads((FIXTURES / "index.json").read_text(encoding="utf-8"))
@@ -42,7 +48,7 @@ FOLDS: dict[str, type[Accumulator[Any, Any]]] = {
     "chat": ChatAccumulator,
     "images": ImageAccumulator,
 }
-AS_CHUNK = {"completions": completion_chunk, "chat": chat_chunk, "images": image_chunk}
+OPERATIONS = {"completions": CREATE_COMPLETION, "chat": CREATE_CHAT_COMPLETION, "images": CREATE_IMAGE}
 # Spelt camelCase on the wire: the dialect renames ours, so that these never are a caller's words.
 CAMEL_CASE = {"minTokens", "maxTokens", "topP", "presencePenalty", "frequencyPenalty", "bestOf"}
 
@@ -186,11 +192,16 @@ def test_an_image_stream_folds_into_the_last_state_of_each_image(file: str) -> N
 
 
 @pytest.mark.parametrize("file", [file for file in files("response") if "model" not in family(file)])
-def test_a_reply_made_a_chunk_folds_back_into_itself(file: str) -> None:
-    reply = REPLIES[family(file)].model_validate_json((FIXTURES / file).read_bytes())
-    chunk = AS_CHUNK[family(file)](reply)  # type: ignore[operator]  # the families are kept apart by the file's name
-    fold = FOLDS[family(file)]()
-    fold.add(chunk)
-    assert fold.build() == reply
-    if not isinstance(reply, ImageResponse):
-        assert chunk.text == reply.text
+def test_a_reply_in_place_of_a_stream_is_one_event_and_loses_nothing(file: str) -> None:
+    operation, provider = OPERATIONS[family(file)], PROVIDERS["writer_v1" if "/v1-" in file else file.partition("/")[0]]
+    body = (FIXTURES / file).read_bytes()
+    meta = ReplyMeta(provider.name, 200, Headers({"content-type": "application/json"}))
+    reply = decode_reply(operation, provider, body, content_type="application/json", meta=meta, secrets=Secrets())
+    decoder = EventDecoder(
+        operation, provider, meta, Secrets(), coding=None, max_event_bytes=1 << 20, max_response_bytes=1 << 20
+    )
+    (event,) = [*decoder.feed(body), *decoder.end()]
+    assert decoder.done
+    assert decoder.accumulator.build() == reply
+    assert event.text == ("" if isinstance(reply, ImageResponse) else reply.text)
+    assert decoder.accumulator.usage == reply.usage

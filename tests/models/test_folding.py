@@ -2,6 +2,7 @@
 
 import gc
 import json
+import pickle
 import tracemalloc
 from typing import Any
 
@@ -290,3 +291,58 @@ def test_a_long_text_takes_little_more_memory_than_its_bytes() -> None:
     whole = "".join(texts)
     assert accumulator.build().text == whole
     assert kept < len(whole) * 1.7  # the pieces themselves would be four times as much
+
+
+def _chat_piece(index: int | None, text: str) -> ChatCompletionChunk:
+    return ChatCompletionChunk.model_validate({**HEAD, "choices": [{"index": index, "delta": {"content": text}}]})
+
+
+def _completion_piece(index: int | None, text: str) -> CompletionChunk:
+    return CompletionChunk.model_validate({**HEAD, "choices": [{"index": index, "text": text}]})
+
+
+_FAMILIES = [(ChatAccumulator, _chat_piece), (CompletionAccumulator, _completion_piece)]
+
+
+@pytest.mark.parametrize("family", _FAMILIES, ids=["chat", "completions"])
+@pytest.mark.parametrize(
+    "indexes, texts",
+    [
+        ([1, 1, 1, 1], "0123"),
+        ([1, 2, 1, 2, 1], "024"),  # two choices where one was asked for
+        ([2, 2, 1], "2"),  # nobody counts from 2
+        ([0, 1, 0, 1], "02"),
+        ([1, 0, 1, 0], "013"),
+        ([None, 1, None], "02"),
+    ],
+)
+def test_the_only_choice_is_the_first_where_a_server_counts_from_1(family: Any, indexes: Any, texts: str) -> None:
+    kind, piece_of = family
+    for is_single in (True, False):
+        accumulator = kind()
+        accumulator.is_single = is_single
+        pieces = [piece_of(index, str(position)) for position, index in enumerate(indexes)]
+        for one in pieces:
+            accumulator.add(one)
+        first = "".join(str(position) for position, index in enumerate(indexes) if not index)
+        assert "".join(one.text for one in pieces) == (texts if is_single else first)
+        whole = accumulator.build()
+        numbers = [index or 0 for index in indexes]
+        assert whole.text == "".join(str(place) for place, number in enumerate(numbers) if number == min(numbers))
+
+
+@pytest.mark.parametrize("family", _FAMILIES, ids=["chat", "completions"])
+def test_the_text_of_a_choice_that_is_number_1_leaves_no_trace(family: Any) -> None:
+    kind, piece_of = family
+    accumulator = kind()
+    accumulator.is_single = True
+    one, plain = piece_of(1, "a"), piece_of(1, "a")
+    usage = type(one).model_validate({**HEAD, "choices": [], "usage": {"total_tokens": 1}})
+    for chunk in (one, usage):
+        accumulator.add(chunk)
+    assert (one.text, plain.text, usage.text) == ("a", "", "")
+    assert one == plain
+    assert one.model_dump() == plain.model_dump()
+    assert one.model_dump_json() == plain.model_dump_json()
+    assert repr(one) == repr(plain)
+    assert pickle.loads(pickle.dumps(one)).text == "a"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -60,7 +61,7 @@ def decode_reply(
         document = parse_json(body)
         if is_error(provider, document) or is_error_instead(operation, document):
             raise stated_error(provider, document, meta=meta, secrets=secrets) from None
-        text = body if document is MISSING else json.dumps(document, ensure_ascii=False).encode()
+        text = body if document is MISSING else json.dumps(document).encode()
         try:
             reply = _validated(route.reply, operation.reply, text)
         except (ValidationError, ValueError, RecursionError) as failure:
@@ -135,7 +136,7 @@ def _whole_characters(document: Any) -> Any:
     text = json.dumps(document, ensure_ascii=False)
     if is_unicode(text):
         return document
-    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), parse_int=_integer)
+    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def _integer(digits: str) -> int | str:
@@ -233,6 +234,7 @@ def stated_error(
         param=fields.param,
         body=text[:MAX_ERROR_BODY],
         data=None if is_text else _masked_document(document, secrets),
+        retry_after_s=retry_after_from(meta.headers, now=datetime.now(UTC)),
         meta=without_secrets(meta, secrets),
     )
 
@@ -248,7 +250,10 @@ def _masked_document(document: Any, secrets: Iterable[str]) -> Any:
 
 
 def _decoded(body: bytes, headers: Mapping[str, str]) -> str:
-    """Decode a body by its declared charset; what cannot be decoded becomes U+FFFD."""
+    """Decode a body by its first bytes, else by its declared charset; what cannot be decoded becomes U+FFFD."""
+    encoding = json.detect_encoding(body)
+    if encoding != "utf-8":  # a byte order mark, or the zero bytes of UTF-16 and UTF-32
+        return body.decode(encoding, "replace")
     match = re.search(r"charset=\"?([\w.:-]+)", headers.get("content-type", ""), re.IGNORECASE)
     try:
         return body.decode(match[1] if match else "utf-8", "replace")
@@ -258,7 +263,7 @@ def _decoded(body: bytes, headers: Mapping[str, str]) -> str:
 
 def shown_text(body: bytes, secrets: Iterable[str]) -> str:
     """Keep the beginning of a body as text, with every secret masked, and the half of one at the end too."""
-    return _masked_to_end(body[:MAX_ERROR_BODY].decode("utf-8", "replace"), secrets)
+    return _masked_to_end(_decoded(body[:MAX_ERROR_BODY], {}), secrets)
 
 
 def _masked_to_end(text: str, secrets: Iterable[str]) -> str:
@@ -274,9 +279,15 @@ def _masked_to_end(text: str, secrets: Iterable[str]) -> str:
 
 
 def safe_cause(cause: BaseException | None, secrets: Iterable[str]) -> BaseException | None:
-    """Drop the cause of an error where its text, or that of its own causes, quotes a secret the server sent back."""
+    """Drop the cause of an error where its text, or that of its own causes, quotes a secret the server sent back.
+
+    The transport's frames in it lose their locals, which may hold the same, and the request with its key.
+    """
     link = cause
     while link is not None:
+        from .secrecy import forget_locals
+
+        forget_locals(link.__traceback__)
         text = str(link)
         if masked(text, secrets) != text:
             return None
@@ -322,7 +333,10 @@ def _limit(headers: Mapping[str, str], limit: Iterable[str], remaining: Iterable
 
 
 def _first_header(headers: Mapping[str, str], names: Iterable[str]) -> str | None:
-    return next((headers[name] for name in names if headers.get(name)), None)
+    for name in names:
+        if value := headers.get(name):
+            return value
+    return None
 
 
 def _number(text: str | None) -> float | None:

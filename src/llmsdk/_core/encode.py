@@ -85,6 +85,8 @@ def encode(
     path, used = _path(operation, provider, route, {**url_params, **params}, streaming=streaming)
     wire = _on_the_wire(route, {name: value for name, value in params.items() if name not in used})
     query = {name: wire.pop(name) for name in operation.query if name in wire}
+    for name, value in query.items():
+        check_scalar(value, name, accepted=_SCALARS)
     if extras.query:
         query |= _queried(extras.query)
     if extras.body:
@@ -96,9 +98,13 @@ def encode(
     content, form, files = _body(operation, wire, extras.body or {})
     url = join(base_url, path, query)
     if len(url) > _LONGEST_URL:
+        parts = {**url_params, **params, "extra_query": extras.query or "", "server_url": base_url}
+        inside = {"extra_query", "server_url", *used, *operation.query} & parts.keys()
+        longest = max(sorted(inside), key=lambda name: len(str(parts[name])))
         raise RequestValidationError(
-            f"the URL of {where} would be {len(url)} characters long; accepted are up to {_LONGEST_URL}: shorten what "
-            "goes into the path and extra_query"
+            f"{longest}: is too long, the URL of {where} would have {len(url)} characters; accepted are up to "
+            f"{_LONGEST_URL}",
+            param=longest,
         )
     return Encoded(operation.method, url, streaming, content, form, files, dropped)
 
@@ -191,7 +197,9 @@ def _path(
     return fill_path(template, texts), names
 
 
-def _on_the_wire(route: Route, params: Mapping[str, Any]) -> dict[str, Any]:
+def _on_the_wire(route: Route, params: dict[str, Any]) -> dict[str, Any]:
+    if route.rename.keys().isdisjoint(params) and route.reshape.keys().isdisjoint(params):
+        return params
     wire: dict[str, Any] = {}
     said: dict[str, str] = {}  # by which of our parameters: two may mean the same
     for name, value in params.items():
@@ -253,6 +261,8 @@ def _check_file(file: Any, *way: Any) -> None:
     if isinstance(file, tuple):
         file_name, content = cast("tuple[Any, Any]", file)
         check_name(file_name, *way)
+        if not file_name:
+            raise RequestValidationError(f"{named(*way)}: must have a name, but it is empty", param=named(*way))
     if isinstance(content, bytes) and not content:
         raise RequestValidationError(f"{named(*way)}: must be a file, but it is empty", param=named(*way))
 

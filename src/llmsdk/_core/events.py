@@ -35,6 +35,7 @@ _LONGEST_MARK = 64  # bytes of an end mark, blanks and all
 _MAX_SNIFFED = 1 << 16  # blanks in front of a reply, before it is taken for an event stream
 
 
+_STREAM = b":deir"  # how a comment and the fields begin
 _NO_STREAM = (b"{", b"[", b"<", b"\0")  # a NUL is half a character of UTF-16
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _HALF_MARKS = (b"\xff", b"\xfe")
@@ -56,6 +57,7 @@ class EventDecoder:
         coding: str | None,
         max_event_bytes: int,
         max_response_bytes: int,
+        is_single: bool = False,
     ) -> None:
         if operation.chunk is None or operation.accumulator is None:
             raise AssertionError(f"{operation.id} does not stream")
@@ -77,6 +79,7 @@ class EventDecoder:
         self._dumb: bytes | None = b""  # what came before the first event, which may turn out to be no stream at all
         self._complaint: Any = None  # an event that reads like an error, and is none where results come as well
         self.accumulator = operation.accumulator()
+        self.accumulator.is_single = is_single
         self.done = False
 
     @property
@@ -246,7 +249,8 @@ class EventDecoder:
         if self._head in _HALF_MARKS or (not start and len(self._head) < _MAX_SNIFFED):
             return b""
         self._begun = True
-        if start in _NO_STREAM or self._head[:2] in _UTF_16_MARKS:
+        is_json = "json" in self._meta.headers.get("content-type", "") and start not in _STREAM
+        if is_json or start in _NO_STREAM or self._head[:2] in _UTF_16_MARKS:
             self._whole = BodyReader(None, self._max_response_bytes)
         head, self._head = self._head, b""
         return head
@@ -264,6 +268,7 @@ class EventDecoder:
             raise AssertionError(f"{self._operation.id} has no chunk to make")
         event = self._operation.as_chunk(reply)
         self.accumulator.add(event)
+        self.accumulator.whole = reply
         self.done = True
         return event
 

@@ -30,7 +30,7 @@ def plain(value: Any) -> Any:
         NotJson: It has a part that is neither.
         RecursionError: It is nested too deeply, or holds itself.
     """
-    kind = cast("Any", type(value))
+    kind = value.__class__
     if kind is str or kind is bool or value is None:
         return value
     if kind is int:

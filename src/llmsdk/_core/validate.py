@@ -64,7 +64,7 @@ def check_values(request: type[Any], params: Mapping[str, Any]) -> None:
         RequestValidationError: Naming the first parameter whose value has the wrong type.
     """
     try:
-        adapter(request).validate_python(params, strict=True)
+        adapter(request).validator.validate_python(params, strict=True)
     except ValidationError as exc:
         # The text of a pydantic error quotes the input, which may be a prompt: take only places and kinds, and leave
         # the exception out of the chain.

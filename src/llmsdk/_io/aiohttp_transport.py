@@ -88,6 +88,9 @@ class _Pieces:
     """The bytes of a body as they arrive, each within what the countdown leaves.
 
     One timer watches all reads, since one for each would cost more than a read.
+
+    Attributes:
+        ag_running: Whether a task waits for the next piece, named as async generators name it.
     """
 
     def __init__(self, content: aiohttp.StreamReader, countdown: Countdown) -> None:
@@ -95,14 +98,16 @@ class _Pieces:
         self._countdown = countdown
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._is_reading = False
+        self.ag_running = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
+        if self.ag_running:
+            raise RuntimeError("another task waits for the next piece")
         self._watch()
-        self._is_reading = True
+        self.ag_running = True
         try:
             piece = await self._content.readany()
         except Exception as exc:
@@ -115,7 +120,7 @@ class _Pieces:
             piece = b"".join(held)
             held.clear()
         finally:
-            self._is_reading = False
+            self.ag_running = False
         if not piece:
             self.stop()
             raise StopAsyncIteration
@@ -135,7 +140,7 @@ class _Pieces:
 
     def _ring(self) -> None:
         self._timer = None
-        if not self._is_reading:
+        if not self.ag_running:
             return
         if self._countdown.left() > 0:
             self._watch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, Protocol, Self, TypeVar, assert_never, cast
@@ -143,8 +144,7 @@ class AsyncDriver:
 
     async def aclose(self) -> None:
         """Close what this driver opened in this event loop at once, and soon what it opened in others."""
-        here = current_token().native_token
-        mine = self._loops.pop(here, None)
+        mine = self._loops.pop(_here(), None)
         self.close()
         if mine is not None:
             await mine.keeper.aclose()
@@ -162,13 +162,13 @@ class AsyncDriver:
         return any(not is_over(of_loop.token) for of_loop in self._loops.values())
 
     async def _transport(self) -> Transport:
-        token = current_token()
-        of_loop = self._loops.get(token.native_token)
+        here = _here()
+        of_loop = self._loops.get(here)
         if of_loop is None:
             for native in [key for key, other in self._loops.items() if is_over(other.token)]:
                 self._loops.pop(native, None)
             transport = self._make_transport()
-            of_loop = self._loops[token.native_token] = _OfLoop(token, transport, _keep(transport))
+            of_loop = self._loops[here] = _OfLoop(current_token(), transport, _keep(transport))
             await anext(of_loop.keeper)
         return of_loop.transport
 
@@ -263,10 +263,23 @@ class Chunks:
             raise StopAsyncIteration
         return raw
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a task waits for the next piece."""
+        return getattr(self._iterator, "ag_running", False)
+
     async def aclose(self) -> None:
         """Close the response; may be called again."""
         self._ended = True
         await self._driver.release(self._response, self._iterator)
+
+
+def _here() -> object:
+    """Name the event loop that runs; asyncio says so ten times as fast as anyio, and every call asks."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return current_token().native_token
 
 
 def _same(answer: Any) -> Any:

@@ -6,6 +6,7 @@ import os
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
+import httpcore
 import httpx
 
 from .._core.auth import Secret
@@ -45,6 +46,13 @@ def parsed_url(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
+@lru_cache(maxsize=256)
+def _place(url: str) -> tuple[httpx.URL, httpcore.URL, tuple[bytes, bytes]]:
+    """Where a request of our own goes, in the two forms that are needed, and the header that says so."""
+    parsed = parsed_url(url)
+    return parsed, target_of(url), (b"host", parsed.netloc)
+
+
 def encoded(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     """Write headers as they are sent; left to itself, httpx takes no value beyond ASCII."""
     return [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
@@ -72,11 +80,11 @@ def build_own(
     countdown: Countdown,
 ) -> OwnRequest:
     """Make a request for our own transports, which ask the countdown at every step."""
-    parsed = parsed_url(url)
-    raw = [(b"host", parsed.netloc), *encoded(headers)]
+    parsed, target, host = _place(url)
+    raw = [host, *encoded(headers)]
     if content is not None:
         raw.append((b"content-length", b"%d" % len(content)))
-    request = OwnRequest(method, parsed, target_of(url), raw, content, countdown)
+    request = OwnRequest(method, parsed, target, raw, content, countdown)
     if authorization is not None:
         request.headers.append((b"authorization", authorization.reveal().encode("latin-1")))
     return request

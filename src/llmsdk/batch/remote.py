@@ -59,7 +59,7 @@ def wire_file(
     """
     shown = os.fspath(path)
     target = runner.target(options.get("server"), options.get("server_url"))
-    unsupported = checked_unsupported(options.get("unsupported", runner.config.unsupported))
+    unsupported = checked_unsupported(options.get("unsupported"), runner.config.unsupported)
     check_extra(shown)
     seen, lines = Ledger(), bytearray()
     for row in read_input(shown, operation):

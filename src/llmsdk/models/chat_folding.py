@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from operator import itemgetter
-from typing import Any, Self
+from typing import Any
 
-from pydantic import PrivateAttr
-
-from .chat_replies import ChatChunkChoice, ChatCompletionChunk, ChatCompletionResponse, ChatDelta, ToolCallDelta
+from .chat_replies import (
+    ChatChunkChoice,
+    ChatCompletionChunk,
+    ChatCompletionResponse,
+    ChatDelta,
+    ToolCallDelta,
+    new_text,
+)
 from .common import is_list, text_of
-from .folding import Accumulator, HeadFold, LogprobsFold, extend, keep_last
+from .folding import FIRST_TEXT, ChoicesAccumulator, LogprobsFold, extend, keep_last
 from .messages import ChatMessage, FunctionCall
 
 # What a plain piece of text does not have. Read from the instance's dict, here and in `add`, as attributes of pydantic
@@ -225,14 +230,8 @@ class _Choice:
         return {**built, **{name: value for name, value in once.items() if value is not None}}
 
 
-class ChatAccumulator(Accumulator[ChatCompletionChunk, ChatCompletionResponse]):
+class ChatAccumulator(ChoicesAccumulator[ChatCompletionChunk, ChatCompletionResponse, _Choice]):
     """Folds the chunks of a chat."""
-
-    def __init__(self) -> None:
-        self._head = HeadFold()
-        self._choices: dict[int | None, _Choice] = {}
-        self._complete = False
-        self._whole: ChatCompletionResponse | None = None
 
     def add(self, chunk: ChatCompletionChunk) -> None:
         """Take the next chunk."""
@@ -264,52 +263,20 @@ class ChatAccumulator(Accumulator[ChatCompletionChunk, ChatCompletionResponse]):
         self._add_rare(chunk)
 
     def _add_rare(self, chunk: ChatCompletionChunk) -> None:
-        first = not (self._head.first or self._choices)
-        self._whole = chunk.whole if isinstance(chunk, _WholeChunk) and first else None
         self._head.add(chunk)
         for position, choice in enumerate(chunk.choices):
             index = position if choice.index is None else choice.index
             self._choices.setdefault(index, _Choice(index)).add(choice)
-        self._complete = self._head.complete
+        if self._settle() and chunk.choices and chunk.choices[0].index == 1:
+            vars(chunk)[FIRST_TEXT] = new_text(chunk.choices[0])
 
     def build(self) -> ChatCompletionResponse:
         """Make the reply of what has come so far."""
-        if self._whole is not None:
-            return self._whole
+        if self.whole is not None:
+            return self.whole
         states = sorted(self._choices.values(), key=lambda state: state.index)
         whole = {**self._head.build(), "object": "chat.completion", "choices": [state.build() for state in states]}
         return ChatCompletionResponse.model_validate(whole)
-
-    @property
-    def usage(self) -> Any:
-        """The token counts, where they have come."""
-        return self._head.usage
-
-    @property
-    def finished(self) -> bool:
-        """Whether every choice has a finish reason."""
-        return bool(self._choices) and all(state.finish_reason for state in self._choices.values())
-
-    def failed_choice(self) -> Any | None:
-        """Give the error object of a choice that failed and never got a finish reason."""
-        failed = (state.error for state in self._choices.values() if not state.finish_reason)
-        return next((error for error in failed if error is not None), None)
-
-
-class _WholeChunk(ChatCompletionChunk):
-    """The one chunk made of a whole reply."""
-
-    _whole: ChatCompletionResponse | None = PrivateAttr(default=None)
-
-    @property
-    def whole(self) -> ChatCompletionResponse | None:
-        return self._whole
-
-    @classmethod
-    def of(cls, reply: ChatCompletionResponse, document: dict[str, Any]) -> Self:
-        made = cls.model_validate(document)
-        made._whole = reply
-        return made
 
 
 def as_chunk(reply: ChatCompletionResponse) -> ChatCompletionChunk:
@@ -317,4 +284,4 @@ def as_chunk(reply: ChatCompletionResponse) -> ChatCompletionChunk:
     document = reply.model_dump()
     for choice in document["choices"]:
         choice["delta"] = choice.pop("message", None)
-    return _WholeChunk.of(reply, {**document, "object": "chat.completion.chunk"})
+    return ChatCompletionChunk.model_validate({**document, "object": "chat.completion.chunk"})

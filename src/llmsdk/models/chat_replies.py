@@ -22,6 +22,7 @@ from .common import (
     text_of,
 )
 from .completions import PromptPart
+from .folding import FIRST_TEXT
 from .messages import ChatMessage, FunctionCall, GraphData, ToolCall
 
 FinishReason = Annotated[
@@ -129,7 +130,8 @@ class ChatCompletionChunk(Model):
         for position, choice in enumerate(self.choices):
             if (position if choice.index is None else choice.index) == 0:
                 return new_text(choice)
-        return ""
+        text: str = vars(self).get(FIRST_TEXT, "")
+        return text
 
 
 def new_text(choice: ChatChunkChoice) -> str:

@@ -1,9 +1,9 @@
 """Text completion: the parameters of a request, the reply, its chunks and how they fold."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Required, Self
+from typing import Annotated, Any, Literal, Required
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from .common import (
@@ -21,7 +21,7 @@ from .common import (
     Whole,
     text_of,
 )
-from .folding import Accumulator, HeadFold, LogprobsFold, keep_last
+from .folding import FIRST_TEXT, ChoicesAccumulator, LogprobsFold, keep_last
 
 
 class CompletionParams(TypedDict, total=False):
@@ -170,7 +170,8 @@ class CompletionChunk(Model):
         for position, choice in enumerate(self.choices):
             if (position if choice.index is None else choice.index) == 0:
                 return _new_text(choice)
-        return ""
+        text: str = vars(self).get(FIRST_TEXT, "")
+        return text
 
 
 def _new_text(choice: CompletionChunkChoice) -> str:
@@ -215,15 +216,11 @@ class _Choice:
         return {**built, **{name: value for name, value in once.items() if value is not None}}
 
 
-class CompletionAccumulator(Accumulator[CompletionChunk, CompletionResponse]):
+class CompletionAccumulator(ChoicesAccumulator[CompletionChunk, CompletionResponse, _Choice]):
     """Folds the chunks of a text completion."""
 
     def __init__(self) -> None:
-        # A chunk's `token` describes that chunk alone.
-        self._head = HeadFold(frozenset({"token"}))
-        self._choices: dict[int | None, _Choice] = {}
-        self._complete = False
-        self._whole: CompletionResponse | None = None
+        super().__init__(frozenset({"token"}))  # which describes its chunk alone
 
     def add(self, chunk: CompletionChunk) -> None:
         """Take the next chunk."""
@@ -250,8 +247,6 @@ class CompletionAccumulator(Accumulator[CompletionChunk, CompletionResponse]):
         self._add_rare(chunk)
 
     def _add_rare(self, chunk: CompletionChunk) -> None:
-        first = not (self._head.first or self._choices)
-        self._whole = chunk.whole if isinstance(chunk, _WholeChunk) and first else None
         self._head.add(chunk)
         text = chunk.text
         for name, value in (chunk.model_extra or {}).items():
@@ -263,50 +258,20 @@ class CompletionAccumulator(Accumulator[CompletionChunk, CompletionResponse]):
         if not chunk.choices and chunk.finish_reason:
             for state in self._choices.values():
                 state.finish_reason = state.finish_reason or chunk.finish_reason
-        self._complete = self._head.complete
+        if self._settle() and chunk.choices and chunk.choices[0].index == 1:
+            vars(chunk)[FIRST_TEXT] = _new_text(chunk.choices[0])
 
     def build(self) -> CompletionResponse:
         """Make the reply of what has come so far."""
-        if self._whole is not None:
-            return self._whole
+        if self.whole is not None:
+            return self.whole
         head = self._head.build()
         if isinstance(head.get("object"), str):
             head["object"] = head["object"].removesuffix(".chunk")
         states = sorted(self._choices.values(), key=lambda state: state.index)
         return CompletionResponse.model_validate({**head, "choices": [state.build() for state in states]})
 
-    @property
-    def usage(self) -> Any:
-        """The token counts, where they have come."""
-        return self._head.usage
-
-    @property
-    def finished(self) -> bool:
-        """Whether every choice has a finish reason."""
-        return bool(self._choices) and all(state.finish_reason for state in self._choices.values())
-
-    def failed_choice(self) -> Any | None:
-        """Give the error object of a choice that failed and never got a finish reason."""
-        failed = (state.error for state in self._choices.values() if not state.finish_reason)
-        return next((error for error in failed if error is not None), None)
-
-
-class _WholeChunk(CompletionChunk):
-    """The one chunk made of a whole reply."""
-
-    _whole: CompletionResponse | None = PrivateAttr(default=None)
-
-    @property
-    def whole(self) -> CompletionResponse | None:
-        return self._whole
-
-    @classmethod
-    def of(cls, reply: CompletionResponse, document: dict[str, Any]) -> Self:
-        made = cls.model_validate(document)
-        made._whole = reply
-        return made
-
 
 def as_chunk(reply: CompletionResponse) -> CompletionChunk:
     """Make the one chunk that a server should have streamed instead of this reply."""
-    return _WholeChunk.of(reply, reply.model_dump())
+    return CompletionChunk.model_validate(reply.model_dump())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -13,8 +13,20 @@ ChunkT = TypeVar("ChunkT")
 ReplyT = TypeVar("ReplyT")
 
 
+FIRST_TEXT = "_first_text"
+"""Where the dict of a chunk holds the text of the first choice of a server that counts from 1."""
+
+
 class Accumulator(ABC, Generic[ChunkT, ReplyT]):
-    """Takes the chunks of one stream and builds the whole reply from those that have come."""
+    """Takes the chunks of one stream and builds the whole reply from those that have come.
+
+    Attributes:
+        is_single: Whether one choice was asked for; some servers give it the number 1.
+        whole: The reply, where it came whole in place of a stream.
+    """
+
+    is_single = False
+    whole: ReplyT | None = None
 
     @abstractmethod
     def add(self, chunk: ChunkT) -> None:
@@ -144,3 +156,47 @@ class HeadFold:
         if self.warnings is not None:
             head["warnings"] = list(self.warnings)
         return head
+
+
+class ChoiceState(Protocol):
+    """What has come of one choice."""
+
+    finish_reason: Any
+    error: Any
+
+
+ChoiceT = TypeVar("ChoiceT", bound=ChoiceState)
+
+
+class ChoicesAccumulator(Accumulator[ChunkT, ReplyT], Generic[ChunkT, ReplyT, ChoiceT]):
+    """What folding a chat and folding a text completion have in common: a head, and choices that finish or fail.
+
+    Args:
+        skip: Names of the head that describe their chunk alone.
+    """
+
+    def __init__(self, skip: frozenset[str] = frozenset()) -> None:
+        self._head = HeadFold(skip)
+        self._choices: dict[int | None, ChoiceT] = {}
+        self._complete = False  # whether a chunk of nothing but text may take the short way
+
+    def _settle(self) -> bool:
+        """Note what a chunk has completed; whether the one choice has the number 1, which no short way may pass by."""
+        is_shifted = self.is_single and 1 in self._choices and 0 not in self._choices
+        self._complete = self._head.complete and not is_shifted
+        return is_shifted
+
+    @property
+    def usage(self) -> Any:
+        """The token counts, where they have come."""
+        return self._head.usage
+
+    @property
+    def finished(self) -> bool:
+        """Whether every choice has a finish reason."""
+        return bool(self._choices) and all(state.finish_reason for state in self._choices.values())
+
+    def failed_choice(self) -> Any | None:
+        """Give the error object of a choice that failed and never got a finish reason."""
+        failed = (state.error for state in self._choices.values() if not state.finish_reason)
+        return next((error for error in failed if error is not None), None)

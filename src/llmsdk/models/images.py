@@ -1,18 +1,14 @@
 """Images: the parameters of generation and edit, the reply, its chunks and how they fold."""
 
-import base64
-import binascii
 import os
 from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal, Protocol, Required, Self, TypeAlias, cast
-from urllib.parse import unquote_to_bytes
 
 from pydantic import Field, GetCoreSchemaHandler, PrivateAttr
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from typing_extensions import TypedDict
 
-from ..utils.files import suffix_of, write_atomically
 from ..utils.shapes import described
 from .common import Flag, Listed, Loose, Model, Number, OrEmpty, Reply, Text, Whole, is_list
 from .folding import Accumulator, keep_last
@@ -167,8 +163,6 @@ class ImageEditRequest(ImageEditParams, total=False):
 
 # ---------------------------------------------------------------- replies
 
-_MAX_PATH = 500  # characters of a path in a message
-
 
 class Fetcher(Protocol):
     """Gets the bytes of an image's address, without any key."""
@@ -207,7 +201,7 @@ class Image(Model):
             ResponseValidationError: There is no image, or its base64 is broken.
             ConfigurationError: The image has an address and belongs to no SDK that could fetch it.
         """
-        may = _checked_flag(allow_private)
+        may = checked_private(allow_private)
         data = self._local()
         return self._needs_fetcher().fetch(str(self.url), allow_private=may) if data is None else data
 
@@ -222,29 +216,34 @@ class Image(Model):
             The path written.
 
         Raises:
-            RequestValidationError: The path is none, or that of a folder; nothing was fetched.
+            RequestValidationError: The path is none, or that of a folder, device or pipe; nothing was fetched.
             OSError: The file cannot be written; `filename` is its path, and nothing half-written stays.
             ResponseValidationError: There is no image, or its base64 is broken.
             ConfigurationError: The image has an address and belongs to no SDK that could fetch it.
         """
-        target = _checked_path(path)
-        return _written(target, self.content(allow_private=allow_private))
+        from ..utils.files import checked_path, write_image
+
+        target = checked_path(path)
+        return write_image(target, self.content(allow_private=allow_private))
 
     async def save_async(self, path: str | os.PathLike[str], *, allow_private: bool = False) -> Path:
         """Write the image to a file, whole or not at all; as `save`, with the work on the file in another thread."""
         from anyio.to_thread import run_sync
 
-        may = _checked_flag(allow_private)
-        target = await run_sync(_checked_path, path)
+        from ..utils.files import checked_path, write_image
+
+        may = checked_private(allow_private)
+        target = await run_sync(checked_path, path)
         data = await run_sync(self._local)
         if data is None:
             data = await self._needs_fetcher().fetch_async(str(self.url), allow_private=may)
         # Never abandoned by a cancellation: what has begun is written whole, and no draft stays behind.
-        return await run_sync(_written, target, data)
+        return await run_sync(write_image, target, data)
 
     def _local(self) -> bytes | None:
         """Decode what the reply itself holds; None if the image is elsewhere."""
         from ..errors import ResponseValidationError
+        from ..utils.files import decoded_image
 
         for field, value in (("b64_json", self.b64_json), ("url", self.url)):
             if not isinstance(value, str) or not value:
@@ -252,7 +251,7 @@ class Image(Model):
             if field == "url" and value[:5].lower() != "data:":
                 return None
             try:
-                return _decoded(value)
+                return decoded_image(value)
             except ValueError:
                 raise ResponseValidationError(f"the image's {field} is not valid base64") from None
         raise ResponseValidationError("the image has neither b64_json nor url")
@@ -281,19 +280,7 @@ class Image(Model):
         return super(Image, self.__copy__()).__deepcopy__(memo)
 
 
-def _decoded(text: str) -> bytes:
-    head, comma, data = text.partition(",")
-    if comma and head[:5].lower() == "data:":
-        if not head.lower().endswith(";base64"):
-            return unquote_to_bytes(data)
-        text = data
-    try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except binascii.Error as exc:
-        raise ValueError(str(exc)) from None
-
-
-def _checked_flag(allow_private: object) -> bool:
+def checked_private(allow_private: object) -> bool:
     """Refuse what is no bool: a text such as "no" would allow."""
     from ..errors import RequestValidationError
 
@@ -302,39 +289,6 @@ def _checked_flag(allow_private: object) -> bool:
     raise RequestValidationError(
         f"allow_private: got {described(allow_private)}; accepted is a bool", param="allow_private"
     )
-
-
-def _checked_path(path: Any) -> Path:
-    """Refuse what names no file, before anything is fetched or written."""
-    from ..errors import RequestValidationError
-
-    given = path.__fspath__() if hasattr(path, "__fspath__") else path
-    if not isinstance(given, str):
-        problem = f"got {described(path)}; accepted is the path of a file, as a str or a path object"
-    elif not given:
-        problem = "got an empty str; accepted is the path of a file"
-    elif "\0" in given or not _fits_the_system(given):
-        problem = "got a str with a NUL or a lone surrogate; accepted is the path of a file"
-    elif os.path.isdir(given) or given[-1] in ("/", os.sep):
-        problem = f"{given[:_MAX_PATH]!r} is a folder; accepted is the path of a file"
-    else:
-        return Path(given)
-    raise RequestValidationError(f"path: {problem}", param="path")
-
-
-def _fits_the_system(path: str) -> bool:
-    try:
-        os.fsencode(path)
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _written(target: Path, data: bytes) -> Path:
-    if not target.suffix:
-        target = target.with_name(target.name + suffix_of(data))
-    write_atomically(target, data)
-    return target
 
 
 class ImageUsage(Model):
@@ -412,11 +366,9 @@ class ImageAccumulator(Accumulator[ImageChunk, ImageResponse]):
         self._head: dict[str, Any] = {}
         self._items: dict[int, dict[str, Any]] = {}
         self._final: set[int] = set()
-        self._whole: ImageResponse | None = None
 
     def add(self, chunk: ImageChunk) -> None:
         """Take the next event."""
-        self._whole = chunk.whole if isinstance(chunk, _WholeChunk) and not (self._head or self._items) else None
         created = chunk.created_at if chunk.created is None else chunk.created
         keep_last(self._head, chunk.model_extra)
         for name, value in (("id", chunk.id), ("model", chunk.model), ("created", created), ("usage", chunk.usage)):
@@ -425,7 +377,7 @@ class ImageAccumulator(Accumulator[ImageChunk, ImageResponse]):
         for position, item in enumerate(chunk.data):
             index = position if item.index is None else item.index
             fields = item.model_dump(exclude_none=True, exclude={"progress", "is_final"})
-            self._take(index, fields, is_final=item.is_final is True or self._whole is not None)
+            self._take(index, fields, is_final=item.is_final is True)
         if chunk.b64_json is not None:
             is_final = isinstance(chunk.type, str) and chunk.type.endswith(".completed")
             # These events carry no index: what follows a finished image is the next one.
@@ -442,8 +394,8 @@ class ImageAccumulator(Accumulator[ImageChunk, ImageResponse]):
 
     def build(self) -> ImageResponse:
         """Make the reply of what has come so far; an image that is not finished is there in its last state."""
-        if self._whole is not None:
-            return self._whole
+        if self.whole is not None:
+            return self.whole
         items = [dict(self._items[index]) for index in sorted(self._items)]
         return ImageResponse.model_validate({**self._head, "data": items})
 
@@ -458,25 +410,9 @@ class ImageAccumulator(Accumulator[ImageChunk, ImageResponse]):
         return bool(self._items) and self._final >= set(self._items)
 
 
-class _WholeChunk(ImageChunk):
-    """The one chunk made of a whole reply."""
-
-    _whole: ImageResponse | None = PrivateAttr(default=None)
-
-    @property
-    def whole(self) -> ImageResponse | None:
-        return self._whole
-
-    @classmethod
-    def of(cls, reply: ImageResponse, document: dict[str, Any]) -> Self:
-        made = cls.model_validate(document)
-        made._whole = reply
-        return made
-
-
 def as_chunk(reply: ImageResponse) -> ImageChunk:
     """Make the one chunk that a server should have streamed instead of this reply."""
     document = reply.model_dump()
     for item in document["data"]:
         item["is_final"] = True
-    return _WholeChunk.of(reply, document)
+    return ImageChunk.model_validate(document)

@@ -94,7 +94,7 @@ def _checked(args: Mapping[str, Any], max_reasks: Any) -> int:
             raise RequestValidationError(f"{name}: not with chat.parse; {reason}", param=name)
     if not isinstance(max_reasks, int) or isinstance(max_reasks, bool) or max_reasks < 0:
         raise RequestValidationError("max_reasks: must be a whole number, at least 0", param="max_reasks")
-    if max_reasks and args.get("stream"):
+    if max_reasks and args.get("stream") is True:
         raise RequestValidationError(
             "max_reasks: not with stream, whose events are handed out before the answer is judged", param="max_reasks"
         )
@@ -104,7 +104,7 @@ def _checked(args: Mapping[str, Any], max_reasks: Any) -> int:
 def parse(runner: Runner, response_format: Any, args: Mapping[str, Any], max_reasks: int) -> Any:
     """Ask, and wait for an answer that fits; or begin its stream."""
     asking = _Asking[Any](runner, response_format, args, max_reasks)
-    if args.get("stream"):
+    if args.get("stream") is True:
         return ParsedEventStream[Any](runner.call(CREATE_CHAT_COMPLETION, asking.request()), asking.ask)
     return take(asking.steps(), lambda request: runner.call(CREATE_CHAT_COMPLETION, request))
 
@@ -112,7 +112,7 @@ def parse(runner: Runner, response_format: Any, args: Mapping[str, Any], max_rea
 async def parse_async(runner: Runner, response_format: Any, args: Mapping[str, Any], max_reasks: int) -> Any:
     """Ask, and await an answer that fits; or begin its stream."""
     asking = _Asking[Any](runner, response_format, args, max_reasks)
-    if args.get("stream"):
+    if args.get("stream") is True:
         stream = await runner.call_async(CREATE_CHAT_COMPLETION, asking.request())
         return ParsedEventStreamAsync[Any](stream, asking.ask)
     return await take_async(asking.steps(), lambda request: runner.call_async(CREATE_CHAT_COMPLETION, request))

@@ -1,13 +1,22 @@
-"""Files that are written whole or not at all."""
+"""Files: the paths that callers give, checked, and what is written whole or not at all."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import errno
 import os
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, cast
+from urllib.parse import unquote_to_bytes
 
+from ..errors import RequestValidationError
+from .shapes import described
+
+_MAX_PATH = 500  # characters of a path in a message
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", ".png"),
     (b"\xff\xd8\xff", ".jpg"),
@@ -28,6 +37,46 @@ def suffix_of(data: bytes) -> str:
     return ""
 
 
+def given_path(path: Any, param: str = "path") -> Path:
+    """Take a path that a caller gave, whatever is there.
+
+    Raises:
+        RequestValidationError: It is none.
+    """
+    given: Any = path.__fspath__() if hasattr(path, "__fspath__") else path
+    if not isinstance(given, str):
+        raise _refused(param, f"got {described(path)}; accepted is the path of a file, as a str or a path object")
+    if not given:
+        raise _refused(param, "got an empty str; accepted is the path of a file")
+    try:
+        is_path = b"\0" not in os.fsencode(given)
+    except UnicodeEncodeError:
+        is_path = False
+    if not is_path:
+        raise _refused(param, "got a str with a NUL or a lone surrogate; accepted is the path of a file")
+    return Path(str.__str__(given))
+
+
+def checked_path(path: Any, param: str = "path") -> Path:
+    """Refuse what names no file that could be written, before anything is fetched for it.
+
+    Raises:
+        RequestValidationError: It is no path, or that of a folder, a device or a pipe, which a file would replace.
+    """
+    made = given_path(path, param)
+    given = str.__str__(os.fspath(cast("str", path)))
+    shown = repr(given[:_MAX_PATH])
+    if os.path.isdir(made) or given[-1] in ("/", os.sep):
+        raise _refused(param, f"{shown} is a folder; accepted is the path of a file")
+    if os.path.exists(made) and not os.path.isfile(made):
+        raise _refused(param, f"{shown} is a device or a pipe; accepted is the path of a file")
+    return made
+
+
+def _refused(param: str, problem: str) -> RequestValidationError:
+    return RequestValidationError(f"{param}: {problem}", param=param)
+
+
 class Draft:
     """A file in the making, beside the one that it replaces once it is whole; no reader ever sees half of it.
 
@@ -42,6 +91,8 @@ class Draft:
         self._draft = self._target.with_name(f".{self._target.name[:100]}.{secrets.token_hex(8)}.tmp")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with self._named():
+            if self._target.exists() and not (self._target.is_file() or self._target.is_dir()):
+                raise OSError(errno.EINVAL, "Is a device or a pipe, which a file would replace")
             # 0o666 less the umask, as of any new file; the tempfile module would make it private.
             self._file = os.fdopen(os.open(self._draft, flags, 0o666), "wb")
 
@@ -87,3 +138,28 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     except BaseException:
         draft.discard()
         raise
+
+
+def decoded_image(text: str) -> bytes:
+    """Decode an image in base64, or a data URL.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    head, comma, data = text.partition(",")
+    if comma and head[:5].lower() == "data:":
+        if not head.lower().endswith(";base64"):
+            return unquote_to_bytes(data)
+        text = data
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except binascii.Error as exc:
+        raise ValueError(str(exc)) from None
+
+
+def write_image(path: Path, data: bytes) -> Path:
+    """Write an image, with the suffix of its format where the path has none; the answer is the path written."""
+    if not path.suffix:
+        path = checked_path(path.with_name(path.name + suffix_of(data)))
+    write_atomically(path, data)
+    return path

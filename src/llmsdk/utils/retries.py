@@ -6,7 +6,6 @@ import math
 import re
 import threading
 from dataclasses import KW_ONLY
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors.base import ConfigurationError
@@ -15,6 +14,7 @@ from .shapes import described
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from datetime import datetime
 
 RETRYABLE_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, *range(520, 531)})
 
@@ -284,50 +284,6 @@ def _parse_number(value: str) -> float | None:
     return float(value)
 
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
-_ZONE = r"(?:GMT|UTC|Z|[+-]0000)"
-# IMF-fixdate, the obsolete RFC 850 form, and that of C's asctime().
-_DATES = (
-    rf"[a-z]{{3}}, *(?P<day>[0-9]{{1,2}}) (?P<month>[a-z]{{3}}) (?P<year>[0-9]{{4}}) {_TIME} {_ZONE}",
-    rf"[a-z]{{6,9}}, *(?P<day>[0-9]{{2}})-(?P<month>[a-z]{{3}})-(?P<year>[0-9]{{2}}) {_TIME} {_ZONE}",
-    rf"[a-z]{{3}} (?P<month>[a-z]{{3}}) +(?P<day>[0-9]{{1,2}}) {_TIME} (?P<year>[0-9]{{4}})",
-)
-
-
-def _parse_date(value: str, now: datetime) -> datetime | None:
-    """Read an HTTP-date.
-
-    Source: RFC 9110, 5.6.7.
-    """
-    value = value.strip(" \t")
-    if len(value) > _LONGEST_VALUE:
-        return None
-    for pattern in _DATES:
-        found = re.fullmatch(pattern, value, re.IGNORECASE | re.ASCII)
-        if found is None or found["month"].lower() not in _MONTHS:
-            continue
-        month, year = _MONTHS.index(found["month"].lower()) + 1, int(found["year"])
-        if len(found["year"]) == 2:
-            year += now.year // 100 * 100
-            if year > now.year + 50:  # "more than 50 years in the future" stands for the past century
-                year -= 100
-        second = int(found["second"])
-        try:
-            moment = datetime(
-                year, month, int(found["day"]), int(found["hour"]), int(found["minute"]), min(second, 59), tzinfo=UTC
-            )
-        except ValueError:
-            return None
-        if second > 60:
-            return None
-        try:
-            return moment + timedelta(seconds=second - min(second, 59))  # 60 is a leap second
-        except OverflowError:
-            return moment
-    return None
-
-
 def parse_retry_after(value: str, *, now: datetime) -> float | None:
     """Read a Retry-After header.
 
@@ -343,7 +299,9 @@ def parse_retry_after(value: str, *, now: datetime) -> float | None:
     seconds = _parse_number(value)
     if seconds is not None:
         return seconds
-    moment = _parse_date(value, now)
+    from .dates import parse_date  # few servers send one
+
+    moment = parse_date(value, now)
     return None if moment is None else max(0.0, (moment - now).total_seconds())
 
 
