@@ -38,6 +38,8 @@ class Hooks:
         before_request(ctx, request) -> request                # every attempt, on a fresh request
         after_success(ctx, response) -> response               # every attempt that succeeds
         after_error(ctx, response | None, error) -> (response | None, error | None)   # every attempt that fails
+
+    Each of the last three is given a countdown, which bounds the wait for those that are async.
     """
 
     def __init__(self, hooks: Iterable[object] = ()) -> None:
@@ -71,37 +73,37 @@ class Hooks:
             method(config)
 
     def before_request(self, context: HookContext, request: Any, countdown: Countdown | None = None) -> Flow[Any]:
-        """Pass a request through the hooks; one that answers None leaves it as it is. Async ones have the countdown."""
+        """Pass a request through the hooks; one that answers None leaves it as it is."""
         for method in self._before:
             changed = yield from invoke(method, context, request, countdown=countdown)
             if changed is not None:
-                request = _checks().checked(changed, "before_request", "a request")
+                from ._core.hook_answers import checked
+
+                request = checked(changed, "before_request", "a request")
         return request
 
-    def after_success(self, context: HookContext, response: Any) -> Flow[Any]:
+    def after_success(self, context: HookContext, response: Any, countdown: Countdown | None = None) -> Flow[Any]:
         """Pass a response through the hooks; one that answers None leaves it as it is."""
         for method in self._success:
-            changed = yield from invoke(method, context, response)
+            changed = yield from invoke(method, context, response, countdown=countdown)
             if changed is not None:
-                response = _checks().checked(changed, "after_success", "a response")
+                from ._core.hook_answers import checked
+
+                response = checked(changed, "after_success", "a response")
         return response
 
     def after_error(
-        self, context: HookContext, response: Any | None, error: Exception | None
+        self, context: HookContext, response: Any | None, error: Exception | None, countdown: Countdown | None = None
     ) -> Flow[tuple[Any | None, Exception | None]]:
         """Pass a failure through the hooks; the answer may be another error, or a response and no error."""
         for method in self._error:
-            changed = yield from invoke(method, context, response, error)
+            changed = yield from invoke(method, context, response, error, countdown=countdown)
             if changed is not None:
-                response, error = _checks().checked_pair(changed)
+                from ._core.hook_answers import checked_pair
+
+                response, error = checked_pair(changed)
         return response, error
 
     def _methods(self, name: str) -> tuple[Callable[..., Any], ...]:
         found = (getattr(hook, name, None) for hook in self.given)
         return tuple(method for method in found if callable(method))
-
-
-def _checks() -> Any:
-    from ._core import hook_answers
-
-    return hook_answers

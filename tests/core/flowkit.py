@@ -69,6 +69,7 @@ class Player:
     requests: list[httpx.Request] = field(default_factory=list)
     sends: list[Send] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
+    invokes: list[Invoke] = field(default_factory=list)
     opened: list[Any] = field(default_factory=list)
     closed: list[Any] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
@@ -113,6 +114,7 @@ class Player:
                 self.clock.now += effect.seconds
             case Invoke():
                 self.steps.append(("invoke", getattr(effect.function, "__name__", "?")))
+                self.invokes.append(effect)
                 answer = effect.function(*effect.args)
                 return answer if effect.wrap is None else effect.wrap(answer)
             case _:

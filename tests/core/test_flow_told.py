@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -313,6 +314,24 @@ def test_a_send_behind_a_redirect_has_the_same_countdown() -> None:
     assert seen[0] is seen[1] is player.sends[0].countdown is player.sends[1].countdown
 
 
+def test_what_a_function_is_waited_for_counts_as_time_of_its_attempt() -> None:
+    class Sees:
+        def before_request(self, context: Any, request: httpx.Request) -> None:
+            pass
+
+    player, _ = play(
+        reply(307, headers={"location": "/b"}), reply(503), reply(200), key=lambda: KEY, hooks=[Sees()], clock=Clock()
+    )
+    assert [name for name in player.names() if name in ("invoke", "send", "sleep")] == [
+        *("invoke", "invoke", "send", "invoke", "send", "sleep"),
+        *("invoke", "invoke", "send"),
+    ]
+    first, _, second = player.sends
+    assert [effect.countdown for effect in player.invokes[:3]] == [first.countdown] * 3
+    assert [effect.countdown for effect in player.invokes[3:]] == [second.countdown] * 2
+    assert first.countdown is not second.countdown
+
+
 def test_hooks_see_the_request_behind_a_redirect_too() -> None:
     class Marks:
         def before_request(self, context: Any, request: httpx.Request) -> None:
@@ -489,6 +508,44 @@ def test_a_hook_puts_another_stream_in_place() -> None:
     player, result = play(reply(200), stream=True, hooks=[type("Same", (), {"after_success": lambda *_: None})()])
     assert player.names() == ["send", "invoke"]
     assert result.response is player.opened[0]
+
+
+@pytest.mark.parametrize("status, kind", [(300, SDKDefaultError), (404, errors.NotFoundError), (302, Received)])
+def test_a_hook_answers_a_stream_with_what_is_none(status: int, kind: type[Any]) -> None:
+    own = httpx.Response(status, headers={"x-request-id": "own"}, content=b"own")
+    player, result = play(reply(200, takes_s=2), stream=True, hooks=[Answers(own)], expects=(302,), retries=None)
+    assert type(result) is kind
+    check_meta(result.meta, status=status, elapsed_ms=2000, attempts=[(200, None)])
+    assert result.meta.request_id == "own"
+    if isinstance(result, Received):
+        assert (result.response, result.body, result.countdown) == (own, b"own", player.sends[0].countdown)
+    else:
+        assert result.body == "own"
+    player.check_closed()
+
+
+@pytest.mark.parametrize(
+    "name, answer, line",
+    [
+        ("before_request", "text", "must answer with a request of the client in use, got str"),
+        ("before_request", SimpleNamespace(url=URL), "must answer with a request of the client in use, got {kind}"),
+        ("after_success", SimpleNamespace(headers=1), "must answer with a response of the client in use, got {kind}"),
+        ("after_success", (), "must answer with a response of the client in use, got tuple"),
+        ("after_error", (5, None), "must answer with a response of the client in use, got int"),
+        ("after_error", [None, None], "must answer with (response or None, error or None) or with None, got list"),
+        ("after_error", (None,), "must answer with (response or None, error or None) or with None, got tuple"),
+        ("after_error", (None, "e"), "must answer with (response or None, error or None) or with None, got tuple"),
+        (
+            "after_error",
+            (None, ValueError(), 3),
+            "must answer with (response or None, error or None) or with None, got tuple",
+        ),
+    ],
+)
+def test_what_a_hook_may_not_answer_with_is_named(name: str, answer: Any, line: str) -> None:
+    hook = type("Own", (), {name: lambda *_: answer})()
+    _, result = play(reply(404 if name == "after_error" else 200), hooks=[hook])
+    told(result, errors.ConfigurationError, f"{name}: {line.format(kind=type(answer).__name__)}")
 
 
 # ---------------------------------------------------------------------- log

@@ -126,6 +126,24 @@ def test_a_broken_coding_keeps_what_came() -> None:
     assert info.value.kind == "coding"
 
 
+def test_the_text_of_an_error_that_only_says_that_it_is_coded_is_kept() -> None:
+    reader = BodyReader("gzip", 12, truncate=True)
+    assert reader.feed("sch\u00f6n".encode())
+    assert reader.feed(b" bad")
+    assert not reader.feed(b" gateway")
+    assert reader.received() == b"sch\xc3\xb6n bad g"
+    for before, raw, body in (
+        (b"", b"half\0coded", b""),
+        (b"", b"\xff\xfe", b""),
+        (gzip.compress(b"whole")[:-8], b"otherwise", b"whole"),
+    ):
+        reader = BodyReader("gzip", 100, truncate=True)
+        reader.feed(before)
+        with pytest.raises(TransportFailure) as info:
+            reader.feed(raw)
+        assert (info.value.kind, info.value.body) == ("coding", body)
+
+
 # --------------------------------------------------------------------- keys
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +25,7 @@ from support.colours import KEY, Colour
 from support.fault_client import ASK, CREATE, client_of
 from support.fault_server import (
     EVENTS,
+    GOOD_STREAM,
     STREAM_HEAD,
     WHOLE,
     Drip,
@@ -37,7 +40,7 @@ from support.fault_server import (
 
 _SRC = Path(__file__).parents[2] / "src"
 _PATIENT = RetryConfig("backoff", BackoffStrategy(8000, 8000, 1, 60_000, jitter="none"), True, max_attempts=3)
-_PROMPT_S = 2.0
+_PROMPT_S = 4.0  # half of the shortest wait that is broken off, so that a busy machine is no failure
 
 PHASES: dict[str, tuple[Play, bool]] = {
     "before-headers": ((Stall(),), False),
@@ -67,11 +70,7 @@ async def _use(sdk: SDK, streamed: bool) -> None:
 async def _check(faults: FaultServer, sdk: SDK, phase: str) -> None:
     """The socket is closed soon, and the client works."""
     if phase != "between-attempts":
-        for _ in range(100):
-            if 1 in faults.client_closes:
-                break
-            await anyio.sleep(0.02)
-        assert 1 in faults.client_closes, "the socket is still open"
+        assert await anyio.to_thread.run_sync(faults.saw_close, 1), "the socket is still open"
     faults.always(reply())
     assert (await sdk.completions.create_async(**ASK)).text == "Hello there"
 
@@ -175,6 +174,23 @@ def test_trio_nursery(faults: FaultServer, phase: str) -> None:
     trio.run(main)
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_handshake_that_is_cancelled_leaves_no_socket(faults: FaultServer, backend: str) -> None:
+    faults.greet(Stall())
+
+    async def main() -> None:
+        async with SDK(server_url=f"https://127.0.0.1:{faults.port}", api_key=KEY, retry_config=None) as sdk:
+            async with anyio.create_task_group() as group:
+                group.start_soon(_use, sdk, False)
+                assert await anyio.to_thread.run_sync(faults.wait_for, lambda: faults.connections == 1)
+                await anyio.sleep(0.1)
+                group.cancel_scope.cancel()
+            gc.collect()  # a socket that is left to the garbage collector is warned of
+            assert await anyio.to_thread.run_sync(faults.drained)
+
+    anyio.run(main, backend=backend)
+
+
 def test_a_cancelled_call_frees_its_place(faults: FaultServer) -> None:
     """Hundreds of cancelled calls leave neither connections nor places taken."""
     faults.always((Stall(),))
@@ -208,7 +224,9 @@ def test_cancelled_while_streams_are_read(faults: FaultServer) -> None:
                         pass
 
             task = asyncio.create_task(read())
-            await asyncio.sleep(0.1)
+            async with asyncio.timeout(10):
+                while got.partial.text != "Hello ":
+                    await asyncio.sleep(0.005)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -281,6 +299,40 @@ def test_what_the_caller_has_awaited_is_part_of_the_attempt(
     assert len(faults.requests) == (what == "key")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("limit", ["timeout_ms", "deadline_ms"])
+@pytest.mark.parametrize("name", ["after_success", "after_error"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_async_hooks_behind_a_reply_are_bounded(
+    faults: FaultServer, backend: str, name: str, limit: str, stream: bool
+) -> None:
+    async def hang(*_: Any) -> None:
+        await anyio.sleep(20)
+
+    hook = type("Waits", (), {name: hang})
+
+    async def main() -> None:
+        async with SDK(server_url=faults.url, hooks=[hook()]) as sdk:
+            began = time.monotonic()
+            with pytest.raises(errors.SDKError) as caught:
+                await sdk.completions.create_async(**ASK, stream=stream, **{limit: 150})
+            assert time.monotonic() - began < _PROMPT_S
+            error = caught.value
+            if name == "after_error":
+                assert type(error) is errors.BadRequestError  # the failure stands
+            else:
+                expected = errors.DeadlineExceededError if limit == "deadline_ms" else errors.APITimeoutError
+                assert type(error) is expected
+                assert "hook" in str(error)
+                assert (error.meta.status_code, error.body) == (200, "" if stream else WHOLE.decode())
+        assert faults.saw_close(1)
+
+    faults.play(reply(b"{}", 400) if name == "after_error" else GOOD_STREAM if stream else reply(WHOLE))
+    anyio.run(main, backend=backend)
+    assert len(faults.requests) == 1
+
+
+@pytest.mark.also_trio
 async def test_a_request_that_nobody_reads_is_bounded(colour: Colour) -> None:
     """The listener accepts nothing and reads nothing: a large body fills the buffers, and writing stalls."""
     import socket
@@ -293,48 +345,59 @@ async def test_a_request_that_nobody_reads_is_bounded(colour: Colour) -> None:
             with pytest.raises(errors.APITimeoutError):
                 await client.call(CREATE, model="m", prompt="x" * 12_000_000, timeout_ms=300)
             assert time.monotonic() - began < _PROMPT_S
+            gc.collect()  # an async generator left half-way would be warned of by trio
 
 
 # ------------------------------------------------------------------------------ Ctrl-C
 
 _INTERRUPTED = """
-import signal, sys, threading, time
+import sys
 from llmsdk import SDK
 from llmsdk.utils import BackoffStrategy, RetryConfig
 
 patient = RetryConfig("backoff", BackoffStrategy(8000, 8000, 1, 60_000, jitter="none"), True, max_attempts=3)
 url, streamed = sys.argv[1], sys.argv[2] == "True"
 with SDK(server_url=url, api_key="sk-placeholder", retry_config=patient) as sdk:
-    # Long enough for the request to be sent from a process that imports as it goes, on a busy machine.
-    threading.Timer(1.0, lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)).start()
-    began = time.monotonic()
     try:
         got = sdk.completions.create(model="m", prompt="x", stream=streamed)
         if streamed:
             for event in got:
                 pass
     except KeyboardInterrupt:
-        assert time.monotonic() - began < 3, "late"
+        print("interrupted", flush=True)
     else:
         sys.exit("not interrupted")
-    del began
     assert sdk.completions.create(model="m", prompt="x").text == "Hello there"
 print("fine")
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent to a thread")
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no Ctrl-C to send to one process")
 def test_ctrl_c(faults: FaultServer, phase: str) -> None:
     play, streamed = PHASES[phase]
     faults.play(play)
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-W", "error", "-c", _INTERRUPTED, faults.url, str(streamed)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
         env={**os.environ, "PYTHONPATH": str(_SRC)},
-        check=False,
-    )
-    assert not done.stderr, done.stderr
-    assert (done.returncode, done.stdout) == (0, "fine\n")
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        bound = threading.Timer(60, process.kill)
+        bound.start()
+        try:
+            if not faults.wait_for(lambda: bool(faults.requests), 30):
+                process.kill()
+                pytest.fail(process.stderr.read())
+            time.sleep(0.1)  # the reply comes; wherever the call is by now, it is to end
+            process.send_signal(signal.SIGINT)
+            began = time.monotonic()
+            assert process.stdout.readline() == "interrupted\n"
+            assert time.monotonic() - began < _PROMPT_S
+            assert (process.stdout.read(), process.stderr.read(), process.wait()) == ("fine\n", "", 0)
+        finally:
+            bound.cancel()
+            process.kill()
     assert faults.drained()

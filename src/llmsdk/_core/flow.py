@@ -225,7 +225,7 @@ def _received(
         readable = call.rebuild(response, body) if hooks.wants_responses else None
         return (yield from _after_error(call, hooks, env, readable, failed, countdown, started))
     if call.encoded.stream:
-        changed = yield from hooks.after_success(call.context, response)
+        changed = yield from _after_success(call, hooks, env, response, countdown, meta)
         if changed is not response:
             if changed.status_code >= 300:
                 return _replaced(call, env, started, changed, countdown)
@@ -237,10 +237,23 @@ def _received(
         error = _body_error(call, failure, meta, env)
         return (yield from _after_error(call, hooks, env, None, Failed(error, False), countdown, started))
     if hooks.wants_responses:
-        changed = yield from hooks.after_success(call.context, call.rebuild(response, body))
+        readable = call.rebuild(response, body)
+        changed = yield from _after_success(call, hooks, env, readable, countdown, meta, body)
         return _replaced(call, env, started, changed, countdown)
     meta.elapsed_ms = (env.clock() - started) * 1000  # with the body
     return Received(response, response.status_code, headers, body, meta, countdown)
+
+
+def _after_success(
+    call: Call, hooks: Hooks, env: Env, response: Any, countdown: Countdown, meta: ReplyMeta, body: bytes = b""
+) -> Flow[Any]:
+    """Pass a response through the hooks; async ones have what is left of the attempt's time."""
+    try:
+        return (yield from hooks.after_success(call.context, response, countdown))
+    except TransportFailure as failure:
+        kind = DeadlineExceededError if _deadline_passed(call, env) else APITimeoutError
+        meta, text = without_secrets(meta, call.secrets), shown_text(body, call.secrets)
+        raise kind(f"the reply came, and its hooks had no answer in time: {failure}", body=text, meta=meta) from None
 
 
 def _replaced(call: Call, env: Env, started: float, response: Any, countdown: Countdown) -> Received | Failed:
@@ -404,7 +417,12 @@ def _after_error(
 ) -> Flow[Received | Failed]:
     if not hooks:
         return failed
-    response, error = yield from hooks.after_error(call.context, response, failed.error)
+    left = call.timeout_s if call.deadline is None else min(call.timeout_s, call.deadline - env.clock())
+    try:
+        # A time of its own: that of the attempt may be what has passed.
+        response, error = yield from hooks.after_error(call.context, response, failed.error, Countdown(left, env.clock))
+    except TransportFailure:
+        return failed  # no answer in time: the failure stands
     if error is not None:
         failed.error = error
         return failed
