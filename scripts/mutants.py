@@ -33,7 +33,7 @@ class Equal(NamedTuple):
 
 
 EQUAL = (
-    Equal("*", r"^\+.*\b(de|en)code\((.*, )?\"UTF-8\"", "names of codings have no case"),
+    Equal("*", r"^\+.*\b(de|en)code\((.*, )?\"UTF-(8|16)\"", "names of codings have no case"),
     Equal(
         "*.decode.x__decoded*",
         r"CHARSET|XXutf-8XX|else \"UTF-8\"|\"XXXX\"",
@@ -43,7 +43,7 @@ EQUAL = (
     Equal("*.decode.x_without_secrets*", r"\(secrets\) or True", "without a secret nothing is masked"),
     Equal("*.decode.x__masked_to_end*", r"len\(form\)( \+ 1)?, _MIN", "a whole one is masked already"),
     Equal("*.decode.x_stated_error*", r"\(status\) or True", "what is no status has no class of its own"),
-    Equal("*.decode.x_decode_reply*", r"operation\.content, \)", "every reply has the field of its result"),
+    Equal("*.decode.x_decode_reply*", r"getattr\(reply, content, \)", "every reply has the field of its result"),
     Equal("*", r"^\+.*headers\.get\(\"[A-Z-]+\"", "names of headers have no case"),
     Equal("*", r"^\+.*headers\.get\(\"location\", (None)?\)", "an absent Location and an empty one lead nowhere"),
     Equal("*.events.x__place*", r"include_input", "spares the work; only the place is read"),

@@ -1,22 +1,26 @@
 """What a caller gives wrongly is refused before anything is sent, in one line of ours that names the place."""
 
 import asyncio
+import io
 from collections import UserDict
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from enum import StrEnum
 from functools import partial
+from operator import attrgetter
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from llmsdk import SDK, Provider, Route, errors
+from llmsdk import SDK, Provider, Route, errors, tool
 from llmsdk._core import spec
 from llmsdk._core.dialect import check_provider, kind_of
+from llmsdk.cassette import Cassette
 from llmsdk.failover import Failover
-from llmsdk.local import LocalServer
+from llmsdk.local import Fault, LocalServer, RateLimit
 from llmsdk.operations import all_operations
 from llmsdk.options import CALL_OPTIONS, SDKOptions
 from llmsdk.providers import LOCAL, OPENAI, PROVIDERS, ErrorPaths, Page, Structured
@@ -549,8 +553,14 @@ def test_any_value_of_what_else_can_be_made() -> None:
 
 
 def test_a_url_that_is_too_long(sdk: SDK) -> None:
-    assert "characters long" in str(refusal(partial(sdk.chat.create, **CHAT, extra_query={"a": "x" * 70_000})))
-    assert "characters long" in str(refusal(partial(sdk.models.retrieve, "x" * 70_000)))
+    for call, field in (
+        (partial(sdk.chat.create, **CHAT, extra_query={"a": "x" * 70_000}), "extra_query"),
+        (partial(sdk.models.retrieve, "x" * 70_000), "model"),
+        (partial(sdk.files.list, purpose="x" * 70_000), "purpose"),
+    ):
+        error = refusal(call)
+        assert str(error).startswith(f"{field}: is too long, the URL of ")
+        assert error.param == field
 
 
 def test_an_organization_is_checked_where_no_path_takes_it(sdk: SDK) -> None:
@@ -565,3 +575,197 @@ def noted(text: str) -> str:
 def test_a_policy_for_failing_tools(sdk: SDK) -> None:
     error = refusal(partial(sdk.chat.run_tools, **CHAT, tools=[noted], on_error=Mute()))
     assert str(error) == "on_error: must be 'reply' or 'raise', got Mute"
+
+
+# ------------------------------------------------------------------- None, and what is no bool
+
+
+@pytest.mark.parametrize("own", ["error", "drop", "pass", None])
+def test_none_is_what_the_sdk_is_set_up_with(own: Any) -> None:
+    with SDK(server="openai", server_url="http://127.0.0.1:9", unsupported=own) as sdk:
+        call = partial(sdk.batches.preview, input_file_id="f", priority=1, unsupported=None)
+        if own in ("error", None):
+            assert str(refusal(call)).startswith("priority: server 'openai' does not take it")
+        else:
+            assert ("priority" in call().body) is (own == "pass")
+        assert "idle_timeout_ms" not in sdk.chat.preview(**CHAT, idle_timeout_ms=None).body
+        assert sdk.chat.preview(**CHAT, stream=True, idle_timeout_ms=None).body["stream"] is True
+
+
+@pytest.mark.parametrize("name", ["files.upload", "files.content", "batches.create", "batches.fetch"])
+@pytest.mark.parametrize("value", ["no", 1, None])
+def test_a_private_storage_is_allowed_by_a_bool_alone(name: str, value: Any, sdk: SDK, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"model": "m", "messages": []}')
+    given: dict[str, Any] = {"files.upload": {"file": b"x"}, "batches.create": {"file": rows}}.get(name, {})
+    given |= {"files.content": {"file_id": "f"}, "batches.fetch": {"batch": "b"}}.get(name, {})
+    error = refusal(partial(attrgetter(name)(sdk), **given, allow_private=value))
+    assert str(error).startswith("allow_private: got ")
+
+
+# ------------------------------------------------------------------- files and batches
+
+
+@pytest.mark.parametrize("value", [5, b"x", "", "a\0b", HALF, ["x"], True], ids=repr)
+@pytest.mark.parametrize("name, param", [("files.content", "to"), ("batches.fetch", "to"), ("batches.fetch", "errors")])
+def test_where_a_download_goes_is_checked_before_it_begins(name: str, param: str, value: Any, sdk: SDK) -> None:
+    error = refusal(partial(attrgetter(name)(sdk), "some-id", **{param: value}))
+    assert (str(error).partition(": ")[0], error.param) == (param, param)
+
+
+@pytest.mark.parametrize("value", ["", "a\0b", HALF, 5, True], ids=repr)
+@pytest.mark.parametrize("name", ["files.upload", "batches.create"])
+def test_what_is_no_file_to_send(name: str, value: Any, sdk: SDK) -> None:
+    assert str(refusal(partial(attrgetter(name)(sdk), file=value))).startswith("file: ")
+
+
+@pytest.mark.parametrize(
+    "given, told",
+    [
+        ({"file_name": b"x"}, "file_name: must be a string of valid Unicode or None, got bytes"),
+        ({"file_name": HALF}, "file_name: must be a string of valid Unicode or None, got str"),
+        ({"file_name": Path("x")}, "file_name: must be a string of valid Unicode or None, got PosixPath"),
+        ({"file": ("", b"x")}, "file: must have a name, but it is empty"),
+        ({"purpose": HALF}, "purpose: accepted are strings of valid Unicode"),
+    ],
+)
+def test_what_is_no_name_of_a_file(given: dict[str, Any], told: str, sdk: SDK) -> None:
+    assert str(refusal(partial(sdk.files.upload, **{"file": b"x", **given}))).startswith(told)
+
+
+def test_files_that_cannot_be_read(sdk: SDK, tmp_path: Path) -> None:
+    closed = io.BytesIO(b"x")
+    closed.close()
+    (tmp_path / "empty").touch()
+    for file, told in (
+        (closed, "cannot be read: I/O operation on closed file"),
+        (tmp_path / "empty", "must be a file, but it is empty"),
+        (io.BytesIO(), "must be a file, but it is empty"),
+    ):
+        for name, call in (
+            ("file", partial(sdk.files.upload, file)),
+            ("image", partial(sdk.images.edit, image=file, prompt=PROMPT, model="m")),
+        ):
+            with pytest.raises(errors.RequestValidationError) as caught:
+                call()
+            assert str(caught.value).startswith(f"{name}: {told}")
+
+
+def test_half_a_character_in_the_query_of_a_list(sdk: SDK) -> None:
+    assert str(refusal(partial(sdk.files.list, purpose=HALF))).startswith("purpose: accepted are strings")
+
+
+@pytest.mark.parametrize(
+    "given, field",
+    [
+        ({"completion_window": None}, "completion_window"),
+        ({"metadata": "x"}, "metadata"),
+        ({"priority": 1}, "priority"),
+        ({"nonsense": 1}, "nonsense"),
+        ({"extra_body": 5}, "extra_body"),
+        ({"extra_query": {"a": object()}}, "extra_query.a"),
+    ],
+)
+def test_a_batch_that_cannot_be_is_refused_before_its_rows_go_up(
+    given: dict[str, Any], field: str, sdk: SDK, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"model": "m", "messages": [{"role": "user", "content": "x"}]}')
+    assert str(refusal(partial(sdk.batches.create, file=rows, **given))).startswith(f"{field}: ")
+
+
+def test_the_model_of_a_batch_goes_to_the_server_that_takes_one() -> None:
+    with SDK(server="together", api_key=KEY) as sdk:
+        assert sdk.batches.preview(input_file_id="f", model_id="some/model").body["model_id"] == "some/model"
+
+
+def test_a_path_with_a_newline_stays_on_one_line() -> None:
+    error = errors.BatchError("a\nb: cannot be read", path="a\nb")
+    assert (str(error), error.path) == ("'a\\nb': cannot be read", "a\nb")
+
+
+@pytest.mark.parametrize("name", ["input", "output", "errors", "report", "resume", "strict", "progress"])
+def test_any_value_of_an_argument_of_a_run(name: str, sdk: SDK, tmp_path: Path) -> None:
+    rows = {"input": str(tmp_path / "none.jsonl"), "output": str(tmp_path / "out.jsonl")}
+    for value in (5, b"x", "a\0b", HALF, object(), Unequal(), [1]):
+        assert str(refusal(partial(sdk.batch.run, **{**rows, name: value}))).startswith(f"{name}: ")
+    assert not list(tmp_path.iterdir())
+
+
+# ------------------------------------------------------------------- the embedded provider, cassettes, tools
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        *(("status", value) for value in (99, 1000, -1, "429", True, 429.0)),
+        *(("delay_s", value) for value in (-1, float("nan"), "1", True)),
+        *(("split", value) for value in (-1, 1.5, "1")),
+        *(("headers", value) for value in ({"a": "b\nc"}, {"a": HALF}, {1: "a"}, [("a", "b")], {"a": None})),
+        *(("content_type", value) for value in ("a\r\nb: c", HALF, b"x")),
+        *(("retry_after", value) for value in ("1\n", b"1", True, [1])),
+        *(("in_band_error", value) for value in (1, (1,), ("a", None), (-1, None), (1, object()))),
+        *(("body", value) for value in (object(), {"a": b"x"}, {1, 2})),
+        *(("raw", value) for value in ("text", 5)),
+        *(("reset", value) for value in (1, "no")),
+    ],
+    ids=repr,
+)
+def test_a_fault_that_cannot_be(field: str, value: Any) -> None:
+    assert str(refusal(partial(Fault, **{field: value}))).startswith(f"fault field {field!r}")
+    if not isinstance(value, str) or field != "raw":  # raw bytes may be written as text in JSON
+        assert str(refusal(partial(Fault.parse, {field: value}))).startswith(f"fault field {field!r}")
+
+
+def test_faults_that_are_none() -> None:
+    for value in (None, 5, "{", "[1]", b"{}", [1], {"statuses": 1}, {1: 2}):
+        assert "fault" in str(refusal(partial(Fault.parse, value)))  # type: ignore[arg-type]  # what is none
+    assert Fault(status=100).status == 100
+    assert Fault.parse('{"status": 999, "in_band_error": [1]}').in_band_error == (1, None)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        *(("latency_s", value) for value in (-1, "1", None, float("nan"))),
+        *(("event_delay_s", value) for value in (-1, "1", None)),
+        *(("page_size", value) for value in (0, -1, 1.5, "1", True)),
+        *(("api_key", value) for value in (5, b"x", ["x"])),
+        *(("faults", value) for value in (5, None, "x", {"status": 5}, [5])),
+        *(("random_faults", value) for value in (5, None, "x", {"status": 5})),
+        *(("seed", value) for value in ("x", None, 1.5)),
+        *(("fault_share", value) for value in ("x", None, 2, Mute)),
+        *(("rate_limit", value) for value in ("x", -1, Mute, 10**400)),
+        ("rate_limit.kind", RateLimit(per_second=1, kind="sieve")),  # type: ignore[arg-type]  # which there is not
+        ("rate_limit.burst", RateLimit(per_second=1, burst="x")),  # type: ignore[arg-type]  # which is no number
+        ("rate_limit.window_s", RateLimit(per_second=1, window_s=0)),
+        ("rate_limit.headers", RateLimit(per_second=1, headers="no")),  # type: ignore[arg-type]  # which is no bool
+    ],
+    ids=repr,
+)
+def test_an_embedded_provider_that_cannot_be(name: str, value: Any) -> None:
+    error = refusal(partial(LocalServer, **{name.partition(".")[0]: value}))
+    assert str(error).startswith("fault: " if value == [5] else f"{name}: ")
+
+
+def test_a_cassette_that_cannot_be(tmp_path: Path) -> None:
+    for value in (None, 5, b"x", "", "a\0b", HALF):
+        assert str(refusal(partial(Cassette, value))).startswith("path: ")
+    for value in (None, Unequal(), ["auto"], "rewind"):
+        assert str(refusal(partial(Cassette, tmp_path / "c", value))).startswith("mode: must be one of")
+    assert str(refusal(partial(Cassette, tmp_path / "c", realtime=1))).startswith("realtime: must be a bool")  # type: ignore[arg-type]  # which it is not
+
+
+def test_names_of_tools_that_cannot_be() -> None:
+    for value in (5, b"x", Unequal(), ["x"]):
+        assert "name must be a str or None" in str(refusal(partial(tool, noted, name=value)))
+        assert "description must be a str or None" in str(refusal(partial(tool, noted, description=value)))
+    for text in ("a\nb", "x" * 5000, HALF):
+        assert "no name for a tool" in str(refusal(partial(tool, noted, name=text)))
+
+
+@pytest.mark.parametrize("value", ["yes", 1, [1], Unequal()], ids=["text", "number", "list", "unequal"])
+def test_a_stream_that_is_no_bool(value: Any, sdk: SDK) -> None:
+    told = "stream: must be a bool, got "
+    assert str(refusal(partial(sdk.chat.parse, **CHAT, response_format=int, stream=value))).startswith(told)
+    assert str(refusal(partial(sdk.chat.run_tools, **CHAT, tools=[noted], stream=value))).startswith(told)

@@ -18,6 +18,7 @@ import pytest
 import respx
 
 from llmsdk import errors
+from llmsdk.utils.files import write_atomically
 from support.canned import CannedServer
 from support.colours import KEY, Colour, collect, settled
 
@@ -341,6 +342,23 @@ async def test_what_is_no_path_of_a_file(
     assert caught.value.param == "path"
     assert len(wire.calls) == 1, "nothing is fetched for what cannot be saved"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder", "folder.png"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+async def test_a_device_or_a_pipe_is_not_replaced(colour: Colour, wire: respx.MockRouter, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link.png").symlink_to(tmp_path / "pipe")
+    wire.post(R9S).respond(json=B64)
+    async with colour.open(server="r9s", api_key=KEY) as client:
+        reply = await client.call("images.create", prompt="p")
+        for path in (tmp_path / "pipe", tmp_path / "link.png"):
+            with pytest.raises(errors.RequestValidationError, match=r"^path: .* is a device or a pipe; accepted is"):
+                await save(colour, reply.data[0], path)
+    with pytest.raises(OSError, match="Is a device or a pipe") as caught:
+        write_atomically(tmp_path / "pipe", b"x")
+    assert caught.value.filename == str(tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+    assert len(list(tmp_path.iterdir())) == 2, "no draft stays"
 
 
 @pytest.mark.parametrize("value", ["no", 1, None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import enum
 import functools
 import json
@@ -420,7 +421,8 @@ async def test_calls_that_go_wrong(
         assert error.tool == ("weather" if name == "weather" else None)
         assert error.reply.tool_calls[0].function.name == name
         again = pickle.loads(pickle.dumps(error))
-        assert (str(again), again.messages, again.problems) == (str(error), error.messages, error.problems)
+        assert (str(again), again.tool, again.problems) == (str(error), error.tool, error.problems)
+        _assert_conversation_stays(error)
     else:
         assert any("fails" in note for note in caught.value.__notes__)
 
@@ -450,7 +452,23 @@ async def test_a_model_that_never_ends(stream: bool, colour: Colour, canned: Can
     assert len(error.messages) == 6
     assert len(error.rounds) == 3
     assert error.reply.tool_calls
-    assert pickle.loads(pickle.dumps(error)).messages[0] == USER
+    assert pickle.loads(pickle.dumps(error)).reply == error.reply
+    _assert_conversation_stays(error)
+
+
+def _assert_conversation_stays(error: errors.ToolCallError | errors.MaxRoundsError) -> None:
+    """Pickles hold no prompt text, nor what tools gave; copies share it, whatever a tool gave back."""
+    told = USER["content"].encode()
+    assert told not in pickle.dumps(error)
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.messages, getattr(again, "rounds", ())) == ([], ())
+    error.messages.append(lock := threading.Lock())
+    for made in (copy.copy(error), copy.deepcopy(error)):
+        assert (type(made), str(made), made.args) == (type(error), str(error), error.args)
+        assert made.messages == error.messages
+        assert made.messages is not error.messages
+        assert made.messages.pop() is lock
+        assert getattr(made, "rounds", ()) == getattr(error, "rounds", ())
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ._core.body import BodyReader
 from ._core.countdown import Countdown
+from ._core.decode import safe_cause
 from ._core.effects import Flow, TransportFailure, close, invoke, pull, sleep
 from ._core.fetch import Resolve, check_file_url, failed, joined, refuse_private, refuse_private_peer
 from ._core.flow import BuildRequest, Call, Received, exchange
@@ -25,7 +27,8 @@ from .errors import (
 )
 from .hooks import Hooks
 from .models.batches import Batch
-from .utils.files import Draft
+from .models.images import checked_private
+from .utils.files import Draft, checked_path
 from .utils.records import dataclass
 from .utils.urls import fill_path, join, origin
 
@@ -62,7 +65,7 @@ class Transfer(Plan):
             )
         super().__init__(operation, {name: value for name, value in args.items() if name != "failover"}, runner)
         self._env = runner.env
-        self._allow_private = allow_private
+        self._allow_private = checked_private(allow_private)
 
     @property
     def route(self) -> Route:
@@ -119,19 +122,20 @@ class Transfer(Plan):
             content = bytearray()
             yield from self.downloading(tools, content.extend, max_bytes=self.config.max_response_bytes)
             return bytes(content)
-        draft = Draft(to)
+        target = yield from invoke(tools.thread, partial(checked_path, to, "to"))
+        draft = Draft(target)
         try:
             yield from self.downloading(tools, draft.write)
             yield from invoke(tools.thread, draft.commit)
         finally:
             draft.discard()
-        return Path(to)
+        return target
 
     def downloading(
         self, tools: Tools, write: Callable[[bytes], Any], *, max_bytes: int = _MAX_FILE_BYTES
     ) -> Flow[None]:
         """Download a file piece by piece, following redirects to wherever it is stored."""
-        call = self._call(tools.build)
+        self.call = call = self._call(tools.build)
         call.encoded = replace(self.encoded, stream=True)  # the body stays open
         call.headers = [("accept", "*/*") if name == "accept" else (name, value) for name, value in call.headers]
         call.expects = _REDIRECTS
@@ -168,7 +172,8 @@ class Transfer(Plan):
             write(body.finish())
         except TransportFailure as failure:
             self._check_deadline()
-            raise failed(failure) from failure.__cause__
+            secrets = self.call.secrets
+            raise failed(failure, secrets) from safe_cause(failure.__cause__, secrets)
         except GeneratorExit:
             dropped = True  # nobody performs effects any more
             raise

@@ -16,6 +16,7 @@ from .batch.rows import operation_of, url_of
 from .errors import BatchError, RequestValidationError
 from .models.batches import Batch, BatchList
 from .models.files import FileObject
+from .models.images import checked_private
 from .operations.batches import CANCEL_BATCH, CREATE_BATCH, LIST_BATCHES, RETRIEVE_BATCH
 from .operations.chat import CREATE_CHAT_COMPLETION
 from .operations.completions import CREATE_COMPLETION
@@ -26,6 +27,7 @@ from .options import CALL_OPTIONS, CallOptions
 from .preview import Preview
 from .providers import PROVIDERS
 from .resource import Resource, described_by
+from .utils.files import checked_path, given_path
 
 DEFAULT_WAIT_MS = 25 * 3_600_000  # a little more than the one window that servers offer
 _OF_CREATE_ONLY = frozenset({"extra_body", "extra_query"})
@@ -76,11 +78,11 @@ class Batches(Resource):
             SDKError: As `chat.create`.
         """
         endpoint = _endpoint(input_file_id, file, operation)
-        if file is not None:
-            plan, read = _rows_to_send(self._runner, file, operation, args, allow_private)
-            uploaded: FileObject = self._runner.transfer(plan, {}, partial(plan.uploading, read=read))
-            input_file_id = uploaded.id
         params = {"input_file_id": input_file_id, "endpoint": endpoint, "completion_window": completion_window, **args}
+        if file is not None:
+            plan, read = _rows_to_send(self._runner, file, operation, params, allow_private)
+            uploaded: FileObject = self._runner.transfer(plan, {}, partial(plan.uploading, read=read))
+            params["input_file_id"] = uploaded.id
         reply: Batch = self._runner.call(CREATE_BATCH, params)
         return reply
 
@@ -96,11 +98,11 @@ class Batches(Resource):
     ) -> Batch:
         """Start a batch over rows in a file; as `create`."""
         endpoint = _endpoint(input_file_id, file, operation)
-        if file is not None:
-            plan, read = _rows_to_send(self._runner, file, operation, args, allow_private)
-            uploaded: FileObject = await self._runner.transfer_async(plan, {}, partial(plan.uploading, read=read))
-            input_file_id = uploaded.id
         params = {"input_file_id": input_file_id, "endpoint": endpoint, "completion_window": completion_window, **args}
+        if file is not None:
+            plan, read = _rows_to_send(self._runner, file, operation, params, allow_private)
+            uploaded: FileObject = await self._runner.transfer_async(plan, {}, partial(plan.uploading, read=read))
+            params["input_file_id"] = uploaded.id
         reply: Batch = await self._runner.call_async(CREATE_BATCH, params)
         return reply
 
@@ -251,6 +253,7 @@ class Batches(Resource):
             OSError: A file cannot be written; nothing half-written stays.
             SDKError: As `files.content`.
         """
+        to, errors = _places(to, errors, operation, allow_private)
         if not isinstance(batch, Batch):
             batch = self.retrieve(_id_of(batch), **args)
         plan, flow = _to_fetch(self._runner, batch, operation, args, to, errors, allow_private)
@@ -289,6 +292,7 @@ class Batches(Resource):
         **args: Unpack[CallOptions],
     ) -> BatchResults | Path:
         """Download what came of a batch, replies and failures; as `fetch`, with results for a plain `for`."""
+        to, errors = _places(to, errors, operation, allow_private)
         if not isinstance(batch, Batch):
             batch = await self.retrieve_async(_id_of(batch), **args)
         plan, flow = _to_fetch(self._runner, batch, operation, args, to, errors, allow_private)
@@ -313,16 +317,16 @@ def _endpoint(input_file_id: str | None, file: str | os.PathLike[str] | None, op
 
 
 def _rows_to_send(
-    runner: Runner, file: str | os.PathLike[str], operation: str, args: Mapping[str, Any], allow_private: bool
+    runner: Runner, file: str | os.PathLike[str], operation: str, params: Mapping[str, Any], allow_private: bool
 ) -> tuple[Transfer, Callable[[], tuple[str, bytes]]]:
-    """Plan the upload of a file of rows."""
-    options = {name: value for name, value in args.items() if name in CALL_OPTIONS - _OF_CREATE_ONLY}
+    """Plan the upload of a file of rows; what is wrong with the batch itself shows before that."""
+    path = given_path(file, "file")
+    runner.preview(CREATE_BATCH, {**params, "input_file_id": "file"})
+    options = {name: value for name, value in params.items() if name in CALL_OPTIONS - _OF_CREATE_ONLY}
     target = runner.target(options.get("server"), options.get("server_url"))
     rows = find_route(CREATE_BATCH, target.provider, PROVIDERS).rows
-    plan = Transfer(
-        UPLOAD_FILE, {"file": Path(file), "purpose": "batch", **options}, runner, allow_private=allow_private
-    )
-    return plan, partial(wire_file, file, operation_of(operation), rows, runner, options)
+    plan = Transfer(UPLOAD_FILE, {"file": path, "purpose": "batch", **options}, runner, allow_private=allow_private)
+    return plan, partial(wire_file, path, operation_of(operation), rows, runner, options)
 
 
 def _id_of(batch: Any) -> str:
@@ -336,6 +340,17 @@ def _id_of(batch: Any) -> str:
 def _look(runner: Runner, batch: Batch | str, args: Mapping[str, Any]) -> Transfer:
     batch_id = _id_of(batch)
     return Transfer(RETRIEVE_BATCH, {"batch_id": batch_id, "deadline_ms": DEFAULT_WAIT_MS, **args}, runner)
+
+
+def _places(to: Any, errors: Any, operation: str | None, allow_private: bool) -> tuple[Path | None, Path | None]:
+    """Check what `fetch` is told, before anything is sent."""
+    checked_private(allow_private)
+    if operation is not None:
+        operation_of(operation)
+    return (
+        None if to is None else checked_path(to, "to"),
+        None if errors is None else checked_path(errors, "errors"),
+    )
 
 
 def _to_fetch(

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any, Unpack, overload
 
 from ._transfers import Transfer
+from .errors import RequestValidationError
 from .models.files import FileDeleted, FileList, FileObject
 from .models.images import FileInput
 from .operations.files import DELETE_FILE, FILE_CONTENT, LIST_FILES, RETRIEVE_FILE, UPLOAD_FILE
 from .options import CallOptions
 from .preview import Preview
 from .resource import Resource, described_by
+from .utils.files import given_path
+from .utils.shapes import described, is_unicode
 
 _UNNAMED = "upload.jsonl"
 
@@ -49,7 +52,7 @@ class Files(Resource):
             UnsupportedOperationError: The server keeps no files.
             SDKError: As `chat.create`.
         """
-        given = Path(file) if isinstance(file, str) else file
+        given = _given(file, file_name)
         params = {"file": given, "purpose": purpose, **args}
         plan = Transfer(UPLOAD_FILE, params, self._runner, allow_private=allow_private)
         flow = partial(plan.uploading, read=partial(_read, given, file_name))
@@ -66,7 +69,7 @@ class Files(Resource):
         **args: Unpack[CallOptions],
     ) -> FileObject:
         """Upload a file, as it is; as `upload`."""
-        given = Path(file) if isinstance(file, str) else file
+        given = _given(file, file_name)
         params = {"file": given, "purpose": purpose, **args}
         plan = Transfer(UPLOAD_FILE, params, self._runner, allow_private=allow_private)
         flow = partial(plan.uploading, read=partial(_read, given, file_name))
@@ -194,6 +197,14 @@ class Files(Resource):
         if "file" in args:
             return self._runner.preview(UPLOAD_FILE, {"purpose": "batch", **args})
         return self._runner.preview(RETRIEVE_FILE if "file_id" in args else LIST_FILES, args)
+
+
+def _given(file: Any, file_name: Any) -> Any:
+    if file_name is not None and not (isinstance(file_name, str) and is_unicode(file_name)):
+        raise RequestValidationError(
+            f"file_name: must be a string of valid Unicode or None, got {described(file_name)}", param="file_name"
+        )
+    return given_path(file, "file") if isinstance(file, str | os.PathLike) else file
 
 
 def _read(file: FileInput, file_name: str | None) -> tuple[str, bytes]:

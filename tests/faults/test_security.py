@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -594,3 +595,61 @@ async def test_offline_no_host_of_an_image_is_looked_up(
         monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **more: pytest.fail(f"looked up: {args}"))
         with pytest.raises(errors.ConfigurationError, match=r"LLMSDK_OFFLINE=1 .* images\.invalid"):
             await _fetched(colour, res.data[0], tmp_path / "cat.png")
+
+
+# ------------------------------------------------------------------- secrets beside the key
+
+_BESIDE: dict[str, dict[str, Any]] = {
+    "cookie": {"http_headers": {"Cookie": f"theme=dark; session={SECRET}"}},
+    "token": {"http_headers": {"X-My-Token": f"Token {SECRET}"}},
+    "path": {"server_url": "{url}/{access_token}", "url_params": {"access_token": SECRET}},
+    "query": {"server_url": "{url}?api_key=" + quote(SECRET, safe="")},
+}
+
+
+@pytest.mark.parametrize("path", [path for path in _ERROR_PATHS if path.startswith("echo-")])
+@pytest.mark.parametrize("kind", _BESIDE)
+async def test_what_is_as_secret_as_the_key_is_masked_too(
+    colour: Colour, faults: FaultServer, kind: str, path: str
+) -> None:
+    options = {"server_url": "{url}", "server": "openai", "retry_config": None, **_BESIDE[kind]}
+    options["server_url"] = options["server_url"].replace("{url}", faults.url)
+    async with colour.open(**options) as client:
+        _assert_clean(repr(client.preview("completions", **ASK)))
+        _assert_clean(client.preview("completions", **ASK).as_curl())
+        for streamed in (False, True):
+            faults.play(_ERROR_PATHS[path])
+            with pytest.raises(errors.SDKError) as caught:
+                await collect_if(await client.call(CREATE, **ASK, stream=streamed), streamed)
+            _assert_error_is_clean(caught.value)
+
+
+async def collect_if(got: Any, streamed: bool) -> None:
+    if streamed:
+        await collect(got)
+
+
+@pytest.mark.parametrize(
+    "play",
+    [
+        (head(200, "Transfer-Encoding: chunked") + SECRET.encode() + b"\r\n", Fin()),
+        (head(200, "Content-Length: 999") + SECRET.encode(), Fin()),
+        reply(b"", 302, f"Location: http://10.0.0.1/?signature={SECRET}"),
+    ],
+    ids=["chunk", "cut", "redirect"],
+)
+async def test_a_download_that_fails_shows_no_key(colour: Colour, faults: FaultServer, play: Play) -> None:
+    async with colour.open(server="openai", server_url=faults.url, api_key=SECRET, retry_config=None) as client:
+        faults.play(play)
+        with pytest.raises(errors.SDKError) as caught:
+            await client.call("files.content", "some-file")
+        _assert_error_is_clean(caught.value)
+
+
+async def test_a_cut_reply_shows_nothing_in_the_frames_of_its_cause(colour: Colour, faults: FaultServer) -> None:
+    async with colour.open(server="openai", server_url=faults.url, api_key=SECRET, retry_config=None) as client:
+        faults.play((head(200, "Content-Length: 999") + SECRET.encode(), Fin()))
+        with pytest.raises(errors.APIConnectionError) as caught:
+            await client.call(CREATE, **ASK)
+        assert caught.value.__cause__ is not None
+        _assert_error_is_clean(caught.value)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from ..errors import APIConnectionError, APITimeoutError, ResponseValidationError, SDKError
 from ..errors.status import SDKDefaultError, class_for
 from ..utils.addresses import is_private
+from ..utils.headers import masked
 from ..utils.urls import check_base_url, origin
 from .countdown import Countdown
 from .effects import Flow, TransportFailure, close, invoke, read, send
@@ -118,10 +119,11 @@ def refuse_private_peer(response: Any) -> None:
         raise ResponseValidationError("the file's host is in a private network; allow_private=True allows it")
 
 
-def failed(failure: TransportFailure) -> SDKError:
+def failed(failure: TransportFailure, secrets: Iterable[str] = ()) -> SDKError:
     """Make the error of a file that did not come, or not whole."""
+    text = masked(str(failure), secrets)
     if failure.kind == "timeout":
         return APITimeoutError("the file did not arrive in time")
     if failure.kind in ("coding", "too large"):
-        return ResponseValidationError(f"the file cannot be read: {failure}")
-    return APIConnectionError(f"the file could not be fetched: {failure}")
+        return ResponseValidationError(f"the file cannot be read: {text}")
+    return APIConnectionError(f"the file could not be fetched: {text}")

@@ -57,6 +57,13 @@ def _text(value: Any) -> str:
 
 
 def _file(name: str, value: Any) -> tuple[str, bytes]:
+    file_name, content = _read(name, value)
+    if not content:
+        raise RequestValidationError(f"{name}: must be a file, but it is empty", param=name)
+    return file_name, content
+
+
+def _read(name: str, value: Any) -> tuple[str, bytes]:
     try:
         if isinstance(value, bytes | bytearray):
             return _UNNAMED, bytes(value)
@@ -71,6 +78,9 @@ def _file(name: str, value: Any) -> tuple[str, bytes]:
             if not isinstance(content, bytes):
                 raise RequestValidationError(f"{name}: the file is open in text mode; {_ACCEPTED}", param=name)
             return os.path.basename(str(getattr(value, "name", _UNNAMED))), content
-    except OSError as exc:
-        raise RequestValidationError(f"{name}: cannot be read: {exc.strerror or exc}; {_ACCEPTED}", param=name) from exc
+    except (OSError, ValueError, TypeError) as exc:  # a closed file is a ValueError, and a NUL in a path
+        if isinstance(exc, RequestValidationError):
+            raise
+        why = getattr(exc, "strerror", None) or exc
+        raise RequestValidationError(f"{name}: cannot be read: {why}; {_ACCEPTED}", param=name) from exc
     raise RequestValidationError(f"{name}: {_ACCEPTED}, got {type(value).__name__}", param=name)

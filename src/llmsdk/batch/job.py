@@ -7,12 +7,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .._core.spec import Operation
 from .._core.validate import check_names, known_names
 from ..bulk.job import Item
+from ..config import checked_flag
 from ..errors import (
     APIStatusError,
     AuthenticationError,
@@ -22,7 +22,7 @@ from ..errors import (
     RequestValidationError,
 )
 from ..options import CALL_OPTIONS
-from ..utils.files import write_atomically
+from ..utils.files import given_path, write_atomically
 from .journal import Journal
 from .ledger import Ledger
 from .progress import showing
@@ -76,6 +76,10 @@ class Job:
         self._state_path = f"{self._journal_path}.state.json"
         report = "" if wish.report is None else _path(wish.report, "report")
         self._report_base = report.removesuffix(".json").removesuffix(".html")
+        checked_flag(wish.resume, "resume")
+        checked_flag(wish.strict, "strict")
+        if wish.progress is not None:
+            checked_flag(wish.progress, "progress")
         where = f"{self.operation.resource}.{self.operation.name}"
         if "stream" in wish.options:
             raise RequestValidationError("stream: replies of a batch come whole; leave it out", param="stream")
@@ -308,7 +312,7 @@ class Job:
     def _write_report(self, report: BatchReport, base: str) -> None:
         try:
             write_atomically(f"{base}.json", report.as_json().encode())
-            write_atomically(f"{base}.html", report.as_html().encode())
+            write_atomically(f"{base}.html", report.as_html().encode("utf-8", "replace"))  # it names files
         except OSError as exc:
             raise BatchError(f"{base}: cannot be written: {exc.strerror or exc}", path=base) from exc
 
@@ -320,6 +324,8 @@ def _remove(paths: list[str]) -> None:
 
 
 def _path(value: object, name: str) -> str:
-    if not isinstance(value, str | Path) or not str(value):
-        raise ConfigurationError(f"{name}: must be a path, got {type(value).__name__ if value else 'an empty one'}")
-    return str(value)
+    try:
+        given_path(value, name)
+    except RequestValidationError as exc:
+        raise ConfigurationError(exc.message) from None
+    return str.__str__(os.fspath(cast("str | os.PathLike[str]", value)))

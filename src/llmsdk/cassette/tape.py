@@ -7,10 +7,11 @@ import threading
 from collections import defaultdict, deque
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from ..errors import CassetteError
-from ..utils.files import write_atomically
+from ..errors import CassetteError, RequestValidationError
+from ..utils.files import given_path, write_atomically
+from ..utils.shapes import described, quoted
 from .asked import Asked, differences, named
 from .lines import Exchange, read_line, write_line
 
@@ -44,11 +45,16 @@ class Cassette:
     """
 
     def __init__(self, path: str | os.PathLike[str], mode: Mode = "auto", *, realtime: bool = False) -> None:
-        given: object = mode
-        if given not in MODES:
-            came = repr(given)[:40] if isinstance(given, str) else type(given).__name__
-            raise CassetteError(f"mode: must be one of {', '.join(MODES)}, got {came}")
-        self.path = Path(path)
+        given: Any = mode
+        flag: Any = realtime
+        if not isinstance(given, str) or given not in MODES:
+            raise CassetteError(f"mode: must be one of {', '.join(MODES)}, got {quoted(given)}")
+        if not isinstance(flag, bool):
+            raise CassetteError(f"realtime: must be a bool, got {described(realtime)}")
+        try:
+            self.path = given_path(path)
+        except RequestValidationError as exc:
+            raise CassetteError(exc.message) from None
         self.mode = mode
         self.realtime = realtime
         self._lock = threading.Lock()

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .._core.secrecy import is_secret_name
 from ..config import configure
 from ..errors import ConfigurationError, RemoteError, ReplyMeta, RequestValidationError, SDKError
 from ..options import SDKOptions
@@ -22,7 +23,6 @@ OK, FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
 # What a terminal obeys instead of showing: everything below the blank but tab and newline, DEL, and the C1 block.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_SECRET_HEADER = re.compile(r"auth|cookie|secret|api[-_]?key|(^|[-_])(key|token)($|[-_])", re.IGNORECASE)
 
 ServerOption = Annotated[
     str | None, typer.Option("--server", "-s", envvar="LLMSDK_SERVER", help="Server id, see `llmsdk servers`.")
@@ -150,4 +150,4 @@ def tell(meta: ReplyMeta | None, setup: Setup, usage: Any = None) -> None:
         counts = {name: value for name, value in usage if isinstance(value, int)}
         complain(f"debug: usage {', '.join(f'{name} {value}' for name, value in counts.items())}")
     for name, value in meta.headers.items():
-        complain(f"debug: header {name}: {'***' if _SECRET_HEADER.search(name) else value}")
+        complain(f"debug: header {name}: {'***' if is_secret_name(name) else value}")

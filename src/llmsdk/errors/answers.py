@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from copy import copy, deepcopy
+from typing import Any, Self
 
 from ..utils.records import dataclass
 from .base import RemoteError
 from .meta import ReplyMeta
+
+_SENT = ("messages", "rounds")  # pickles leave out what was sent, for none holds prompt text; copies share it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,22 @@ class AnswerError(RemoteError):
         super().__init__(message, meta=meta)
         self.reply = reply
         self.text = text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        restore, (kind, text, state) = super().__reduce__()
+        return restore, (kind, text, {name: type(value)() if name in _SENT else value for name, value in state.items()})
+
+    def __copy__(self) -> Self:
+        restore, known = self.__reduce__()
+        return self._shared(restore(*known))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        restore, known = self.__reduce__()
+        return self._shared(restore(*deepcopy(known, memo)))
+
+    def _shared(self, other: Self) -> Self:
+        vars(other).update((name, copy(value)) for name, value in vars(self).items() if name in _SENT)
+        return other
 
 
 class RefusalError(AnswerError):
@@ -69,7 +88,7 @@ class ToolCallError(AnswerError):
     Attributes:
         tool: Name of the tool, None where there is no such one.
         problems: What is wrong with the arguments.
-        messages: The conversation up to the reply that holds the call.
+        messages: The conversation up to the reply that holds the call; empty once it was pickled.
     """
 
     def __init__(
@@ -92,8 +111,8 @@ class MaxRoundsError(AnswerError):
     """The model still called tools after `max_rounds` rounds; the calls of the last reply were not run.
 
     Attributes:
-        messages: The whole conversation, the last reply at its end.
-        rounds: The rounds that were gone through.
+        messages: The whole conversation, the last reply at its end; empty once it was pickled.
+        rounds: The rounds that were gone through; empty once it was pickled.
     """
 
     def __init__(

@@ -53,7 +53,8 @@ class BatchError(SDKError):
     """
 
     def __init__(self, message: str, *, path: str | None = None, line: int | None = None, report: Any = None) -> None:
-        super().__init__(message)
+        is_plain = path is None or path.isprintable()
+        super().__init__(message if is_plain else message.replace(path or "", repr(path)))
         self.path = path
         self.line = line
         self.report = report

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from .kinds import is_list, is_object
+from ..errors import ConfigurationError
+from ..utils.shapes import described, is_mapping, quoted
+from .checks import check_count, check_flag, check_header_text, check_headers, check_payload, check_seconds, refused
+from .kinds import is_list
 
 MAX_STALL_S = 600.0
 """No pause is longer, whatever a script says."""
@@ -19,7 +22,8 @@ class Fault:
     """One reply that goes wrong; every default means that this part goes well.
 
     Attributes:
-        status: Status to answer with; from 400 on the body is the dialect's error object unless `body` is given.
+        status: Status to answer with, 100 to 999; from 400 on the body is the dialect's error object unless `body` is
+            given.
         retry_after: Value of Retry-After, in seconds or any text.
         headers: Headers added or replaced.
         body: Body to send: bytes, text, or anything that JSON can hold.
@@ -61,32 +65,37 @@ class Fault:
     close_after: bool = False
     raw: bytes | None = None
 
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value is not None or item.default is not None:
+                _CHECKS[str(item.type).removesuffix(" | None")](value, f"fault field {item.name!r}")
+        if self.status is not None:
+            check_count(self.status, "fault field 'status'", 100, 999)
+
     @classmethod
     def parse(cls, value: Fault | Mapping[str, Any] | str) -> Fault:
         """Read a fault from a mapping or its JSON text.
 
         Raises:
-            ValueError: It names a field that does not exist, or gives one a value of the wrong type.
+            ConfigurationError: It names a field that does not exist, or gives one a value that cannot be.
         """
         if isinstance(value, Fault):
             return value
         if isinstance(value, str):
-            value = json.loads(value)
-        if not is_object(value):
-            raise ValueError("a fault must be a JSON object")
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                raise ConfigurationError("fault: must be a JSON object, got a str that is not JSON") from None
+        if not is_mapping(value):
+            raise ConfigurationError(f"fault: must be a Fault, a mapping or a JSON object, got {described(value)}")
         given = dict(value)
-        known = {item.name: _KINDS[str(item.type).removesuffix(" | None")] for item in fields(cls)}
-        if unknown := sorted(given.keys() - known.keys()):
-            raise ValueError(f"unknown fault field {unknown[0]!r}; known: {', '.join(known)}")
+        known = [item.name for item in fields(cls)]
+        if unknown := [name for name in given if name not in known]:
+            raise ConfigurationError(f"unknown fault field {quoted(unknown[0])}; known: {', '.join(known)}")
         if isinstance(given.get("raw"), str):
             given["raw"] = given["raw"].encode("latin-1", "replace")
-        for name, content in given.items():
-            kinds = known[name]
-            if content is not None and (
-                not isinstance(content, kinds) or (isinstance(content, bool) and bool not in kinds and name != "body")
-            ):
-                raise ValueError(f"fault field {name!r} takes {kinds[0].__name__}, not {type(content).__name__}")
-        if is_list(given.get("in_band_error")):
+        if is_list(given.get("in_band_error")) and given["in_band_error"]:
             after, *payload = given["in_band_error"]
             given["in_band_error"] = (after, payload[0] if payload else None)
         return cls(**given)
@@ -100,16 +109,33 @@ class Fault:
         return events
 
 
-_KINDS: Mapping[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (float, int),
-    "float | str": (float, int, str),
-    "str": (str,),
-    "bool": (bool,),
-    "bytes": (bytes,),
-    "Any": (object,),
-    "Mapping[str, str]": (dict, Mapping),
-    "tuple[int, Any]": (list, tuple),
+def _check_retry_after(value: Any, name: str) -> None:
+    check_header_text(f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value, name)
+
+
+def _check_in_band(value: Any, name: str) -> None:
+    pair: Any = value
+    if not isinstance(value, tuple) or len(pair) != 2:
+        raise refused(name, "a number of events and a payload", pair)
+    check_count(pair[0], name)
+    check_payload(pair[1], name)
+
+
+def _check_raw(value: Any, name: str) -> None:
+    if not isinstance(value, bytes):
+        raise refused(name, "bytes", value)
+
+
+_CHECKS: Mapping[str, Callable[[Any, str], None]] = {
+    "int": check_count,
+    "float": check_seconds,
+    "float | str": _check_retry_after,
+    "str": check_header_text,
+    "bool": check_flag,
+    "bytes": _check_raw,
+    "Any": check_payload,
+    "Mapping[str, str]": check_headers,
+    "tuple[int, Any]": _check_in_band,
 }
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import random
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from .checks import check_flag, check_number, check_whole, refused
 from .faults import Fault
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ USUAL_FAULTS: Sequence[Mapping[str, Any]] = (
     {"delay_s": 60},
 )
 """A refusal with Retry-After, a failure, a reply that is cut, silence."""
+_LEAST, _MOST = 1e-9, 1e12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +60,10 @@ class Limiter:
         """Make one of a rule, or of requests per second alone.
 
         Raises:
-            ValueError: The rate is none.
+            ConfigurationError: The rate is none.
         """
         rule = given if isinstance(given, RateLimit) else RateLimit(per_second=given)
-        if isinstance(rule.per_second, bool) or not 0 < rule.per_second < math.inf:
-            raise ValueError(f"rate_limit: must be a number > 0 of requests per second, got {rule.per_second}")
+        _check(rule)
         return cls(rule)
 
     def take(self, names: LimitHeaders, now: float) -> tuple[bool, dict[str, str]]:
@@ -102,12 +102,24 @@ class Limiter:
         return at + rule.window_s - now
 
 
+def _check(rule: RateLimit) -> None:
+    check_number(rule.per_second, "rate_limit", _LEAST, _MOST, accepted="a number > 0 of requests per second")
+    kind: Any = rule.kind
+    if not isinstance(kind, str) or kind not in ("bucket", "window"):
+        raise refused("rate_limit.kind", '"bucket" or "window"', kind)
+    if rule.burst is not None:
+        check_number(rule.burst, "rate_limit.burst", 0, _MOST, accepted="a number of requests")
+    check_number(rule.window_s, "rate_limit.window_s", _LEAST, _MOST, accepted="a number of seconds, above 0")
+    check_flag(rule.headers, "rate_limit.headers")
+    check_flag(rule.retry_after, "rate_limit.retry_after")
+
+
 class RandomFaults:
     """Faults that come by chance, the same ones in the same order for a seed."""
 
     def __init__(self, share: float, faults: Sequence[Fault], seed: int) -> None:
-        if isinstance(share, bool) or not 0 <= share <= 1:
-            raise ValueError(f"fault_share: must be a number from 0 to 1, got {share}")
+        check_number(share, "fault_share", 0, 1, accepted="a number from 0 to 1")
+        check_whole(seed, "seed")
         self._share = share
         self._faults = faults
         self._chance = random.Random(seed)  # noqa: S311 - no secret hangs on it

@@ -21,6 +21,7 @@ from ..errors import ConfigurationError
 from ..providers import PROVIDERS
 from ..utils.shapes import described, quoted
 from .app import App, Reply
+from .checks import check_count, check_seconds, items, refused
 from .faults import MAX_STALL_S, Cut, Data, Fault, Pause, Step, compressed, plan
 from .httpd import BadRequest, Request, read_body, read_head, reply_head
 from .limits import USUAL_FAULTS, Limiter, RandomFaults, RateLimit
@@ -77,8 +78,7 @@ class LocalServer:
         seed: Of that chance.
 
     Raises:
-        ConfigurationError: There is no such dialect, or nothing can listen there.
-        ValueError: A rate or share that cannot be.
+        ConfigurationError: There is no such dialect, or an argument cannot be.
     """
 
     def __init__(
@@ -99,6 +99,12 @@ class LocalServer:
     ) -> None:
         self.provider = dialect = _found(dialect)
         _check_address(host, port)
+        key: Any = api_key
+        if key is not None and not isinstance(key, str):
+            raise refused("api_key", "a str or None", key)
+        check_seconds(latency_s, "latency_s")
+        check_seconds(event_delay_s, "event_delay_s")
+        check_count(page_size, "page_size", 1)
         self._app = App(dialect, api_key=api_key, page_size=page_size)
         self._address = host, port
         self._latency_s, self._event_delay_s = latency_s, event_delay_s
@@ -108,14 +114,14 @@ class LocalServer:
         self._standing: Fault | None = None
         self._numbers = itertools.count(1)
         self._limiter = None if rate_limit is None else Limiter.of(rate_limit)
-        self._random = RandomFaults(fault_share, [Fault.parse(fault) for fault in random_faults], seed)
+        self._random = RandomFaults(fault_share, [*map(Fault.parse, items(random_faults, "random_faults"))], seed)
         self._counts: Counter[int | None] = Counter()
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._closing = threading.Event()
         self._listener: socket.socket | None = None
         self._wake: tuple[socket.socket, socket.socket] | None = None
         self._acceptor: threading.Thread | None = None
-        self.script(*faults)
+        self.script(*items(faults, "faults"))
 
     def start(self) -> Self:
         """Listen and answer, until `close`.
@@ -204,7 +210,7 @@ class LocalServer:
         """Add what the next requests get, one each and in this order; None is a good reply.
 
         Raises:
-            ValueError: A mapping is no fault.
+            ConfigurationError: One is no fault.
         """
         parsed = [_GOOD if fault is None else Fault.parse(fault) for fault in faults]
         with self._lock:
@@ -214,7 +220,7 @@ class LocalServer:
         """Set what every request gets that the script has nothing for; None for good replies.
 
         Raises:
-            ValueError: The mapping is no fault.
+            ConfigurationError: It is no fault.
         """
         parsed = None if fault is None else Fault.parse(fault)
         with self._lock:

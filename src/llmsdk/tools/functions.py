@@ -16,6 +16,7 @@ from pydantic_core import PydanticUndefined, from_json, to_json, to_jsonable_pyt
 from .._schemas import Schema, adapter_of, names_in, place_of, readable, schema_of, typed_dict_of
 from ..errors import Problem, RequestValidationError
 from ..models.tools import FunctionTool
+from ..utils.shapes import quoted
 from .docstrings import described
 
 P = ParamSpec("P")
@@ -232,11 +233,15 @@ def made_tool(function: Any, name: str | None = None, description: str | None = 
     """Make a tool of what a caller gave, once per function where nothing is renamed."""
     if not callable(function):
         raise RequestValidationError(f"tools: must be functions, got {type(function).__name__}", param="tools")
+    texts: dict[str, Any] = {"name": name, "description": description}
+    for option, given in texts.items():
+        if given is not None and not isinstance(given, str):
+            raise RequestValidationError(f"tools: {option} must be a str or None, got {quoted(given)}", param="tools")
     inner: Any = function
     while isinstance(inner, functools.partial):
         inner = inner.func
-    called = str(name or getattr(inner, "__name__", None) or type(inner).__name__)
-    where = f"tools: {called}"
+    called = str.__str__(name) if name else str(getattr(inner, "__name__", None) or type(inner).__name__)
+    where = f"tools: {called if len(called) <= 64 and called.isprintable() else quoted(called)}"
     if not _NAME.fullmatch(called):
         raise RequestValidationError(
             f"{where}: no name for a tool; give tool(..., name=...) letters, digits, underscores, at most 64",

@@ -26,7 +26,7 @@ def run_tools(
             return runner.call(CREATE_CHAT_COMPLETION, step.args)
         return perform(loop, step)
 
-    return ToolEventStream(loop, do).start() if args.get("stream") else take(loop.steps(), do)
+    return ToolEventStream(loop, do).start() if args.get("stream") is True else take(loop.steps(), do)
 
 
 async def run_tools_async(
@@ -40,7 +40,11 @@ async def run_tools_async(
             return await runner.call_async(CREATE_CHAT_COMPLETION, step.args)
         return await perform_async(loop, step)
 
-    return await ToolEventStreamAsync(loop, do).start() if args.get("stream") else await take_async(loop.steps(), do)
+    return (
+        await ToolEventStreamAsync(loop, do).start()
+        if args.get("stream") is True
+        else await take_async(loop.steps(), do)
+    )
 
 
 def perform(loop: Loop, step: Jobs | Tell) -> Any:
