@@ -45,7 +45,18 @@ DOCS = ROOT / "docs"
 GENERATED = ("sdks", "models", "errors", "servers.md")
 
 # Exported for annotations and for those who fold chunks themselves; they describe nothing that goes over the wire.
-MACHINERY = {"Accumulator", "Fetcher", "HeadFold", "Listed", "Loose", "LogprobsFold", "Model", "OrEmpty", "Reply"}
+MACHINERY = {
+    "Accumulator",
+    "ChoicesAccumulator",
+    "Fetcher",
+    "HeadFold",
+    "Listed",
+    "Loose",
+    "LogprobsFold",
+    "Model",
+    "OrEmpty",
+    "Reply",
+}
 
 # Named as text in the options, since a plain call loads none of them.
 _LATE = {"Failover": Failover, "Observer": Observer, "Prices": Prices}

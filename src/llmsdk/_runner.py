@@ -372,9 +372,10 @@ class Plan:
         from .preview import UPLOAD, Preview
 
         encoded = self.encoded
-        content, headers, key = self._content_headers_key()
+        given = self._given_headers()
+        content, headers, key = self._content_headers_key(given)
         shown = {name: "***" if is_secret_name(name) else value for name, value in headers}
-        if "idempotency-key" not in self._given_headers():
+        if "idempotency-key" not in given:
             shown.pop("idempotency-key", None)  # one that is made anew for every call
         if key is not None:
             shown["authorization"] = key.form.format(api_key="***")
@@ -385,14 +386,13 @@ class Plan:
             from pydantic_core import from_json
 
             body = from_json(content)
-        self._learn(secrets := Secrets())
+        self._learn(secrets := Secrets(), given)
         return Preview(encoded.method, masked(encoded.url, secrets), shown, body, encoded.dropped)
 
     def _call(self, build: BuildRequest) -> Call:
-        from ._io.client import rebuild
-
         provider = self.target.provider
-        content, headers, key = self._content_headers_key()
+        given = self._given_headers()
+        content, headers, key = self._content_headers_key(given)
         log = self.config.debug_logger
         call = Call(
             encoded=self.encoded,
@@ -402,7 +402,7 @@ class Plan:
             headers=headers,
             context=HookContext(self.operation.id, provider.name, self.target.base_url),
             build=build,
-            rebuild=rebuild,
+            rebuild=_rebuilt,
             retries=checked_retries(self.options.get("retries", self.config.retry_config), "retries"),
             budget=self.config.retry_budget,
             timeout_s=self.timeout_s,
@@ -410,7 +410,7 @@ class Plan:
             max_response_bytes=self.config.max_response_bytes,
             log=log.debug if log is not None else None,
         )
-        self._learn(call.secrets)
+        self._learn(call.secrets, given)
         if self.shared is not None:
             call.attempts = self.shared.attempts
             call.context.state = self.shared.state
@@ -418,9 +418,9 @@ class Plan:
             self.shared.call = call
         return call
 
-    def _learn(self, secrets: Secrets) -> None:
+    def _learn(self, secrets: Secrets, given: Mapping[str, str]) -> None:
         """Learn what the caller put into headers and URL that is as secret as a key."""
-        given, url_params = self._given_headers(), self.config.url_params
+        url_params = self.config.url_params
         if given or url_params or "?" in self.encoded.url:
             from ._core.secrecy import learn
 
@@ -429,9 +429,13 @@ class Plan:
     def _given_headers(self) -> dict[str, str]:
         return {**self.config.http_headers, **checked_headers(self.options.get("http_headers"))}
 
-    def _content_headers_key(self) -> tuple[bytes | None, list[tuple[str, str]], KeySource | None]:
-        encoded = self.encoded
-        given = self._given_headers()
+    def _content_headers_key(
+        self, given: dict[str, str]
+    ) -> tuple[bytes | None, list[tuple[str, str]], KeySource | None]:
+        encoded, key = self.encoded, self.target.key
+        if "authorization" in given:
+            # What the caller wrote goes where the key would, and no local shows it.
+            key = KeySource(Secret(given.pop("authorization")))
         own = {
             "accept": "text/event-stream, application/json" if encoded.stream else "application/json",
             "accept-encoding": accepted_codings(),
@@ -446,10 +450,6 @@ class Plan:
             own["content-type"] = "application/json"
         if encoded.method == "POST":
             own["idempotency-key"] = new_idempotency_key() if self.shared is None else self.shared.idempotency_key
-        key = self.target.key
-        if "authorization" in given:
-            # What the caller wrote goes where the key would, and is kept as secret.
-            key = KeySource(Secret(given.pop("authorization")))
         if self.observed is not None:
             own |= {name: value for name, value in self.observed.headers().items() if name not in own}
         return content, list({**own, **given}.items()), key
@@ -482,6 +482,12 @@ class Plan:
             max_response_bytes=self.config.max_response_bytes,
             is_single=(_mapping(self.options, "extra_body") or {}).get("n", self._n) in (None, 1),
         )
+
+
+def _rebuilt(response: Any, body: bytes) -> Any:
+    from ._io.client import rebuild  # only hooks need it
+
+    return rebuild(response, body)
 
 
 def _split(operation: Operation, args: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -427,8 +427,8 @@ def test_a_folder_that_is_read_only(folder: Folder) -> None:
         ({"stream": True}, errors.RequestValidationError, "stream: replies of a batch come whole; leave it out"),
         ({"limit": 0}, errors.ConfigurationError, "limit: must be an int from 1"),
         ({"deadline_ms": -1}, errors.ConfigurationError, "deadline_ms"),
-        ({"input": 7}, errors.ConfigurationError, "input: must be a path, got int"),
-        ({"output": ""}, errors.ConfigurationError, "output: must be a path, got an empty one"),
+        ({"input": 7}, errors.ConfigurationError, "input: got int 7; accepted is the path of a file"),
+        ({"output": ""}, errors.ConfigurationError, "output: got an empty str; accepted is the path"),
     ],
 )
 def test_arguments_that_cannot_be(folder: Folder, given: dict[str, Any], kind: type[Exception], told: str) -> None:

@@ -485,7 +485,7 @@ def test_a_forked_child_leaves_the_connections_of_its_parent_alone(monkeypatch: 
     inherited = drivers.sync()
     kept: list[Any] = []
     monkeypatch.setattr(drivers_module, "_inherited", kept)
-    monkeypatch.setattr("llmsdk._io.drivers.os.getpid", lambda: -1)
+    monkeypatch.setattr(drivers_module, "_forks", [*drivers_module._forks, None])
     assert drivers.is_open
     own = drivers.sync()
     assert own is not inherited

@@ -62,7 +62,8 @@ class Content:
 
 
 def pieces_of(content: Content, limit: Countdown) -> Any:
-    return aiohttp_transport._Pieces(content, limit)  # type: ignore[arg-type]  # all that is asked of it
+    loop = asyncio.get_running_loop()
+    return aiohttp_transport._Pieces(content, limit, loop)  # type: ignore[arg-type]  # all that is asked of it
 
 
 def test_pieces_come_as_they_arrive_and_the_timer_is_taken_back() -> None:
@@ -127,7 +128,7 @@ def test_a_connection_is_given_back_where_the_body_has_come_whole(is_whole: bool
             release=lambda: done.append("release"),
             close=lambda: done.append("close"),
         )
-        await aiohttp_transport.AiohttpReply(response, None, countdown()).aclose()
+        await aiohttp_transport.AiohttpReply(response, None, countdown(), asyncio.get_running_loop()).aclose()
         assert done == ["release" if is_whole else "close"]
 
     asyncio.run(body())

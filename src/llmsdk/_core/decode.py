@@ -252,7 +252,8 @@ def _masked_document(document: Any, secrets: Iterable[str]) -> Any:
 def _decoded(body: bytes, headers: Mapping[str, str]) -> str:
     """Decode a body by its first bytes, else by its declared charset; what cannot be decoded becomes U+FFFD."""
     encoding = json.detect_encoding(body)
-    if encoding != "utf-8":  # a byte order mark, or the zero bytes of UTF-16 and UTF-32
+    # A byte order mark, or the zero bytes of UTF-16 and UTF-32 beside others.
+    if encoding != "utf-8" and any(body[:4]):
         return body.decode(encoding, "replace")
     match = re.search(r"charset=\"?([\w.:-]+)", headers.get("content-type", ""), re.IGNORECASE)
     try:

@@ -93,10 +93,10 @@ class _Pieces:
         ag_running: Whether a task waits for the next piece, named as async generators name it.
     """
 
-    def __init__(self, content: aiohttp.StreamReader, countdown: Countdown) -> None:
+    def __init__(self, content: aiohttp.StreamReader, countdown: Countdown, loop: asyncio.AbstractEventLoop) -> None:
         self._content = content
         self._countdown = countdown
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self.ag_running = False
 
@@ -159,9 +159,11 @@ class AiohttpReply:
 
     is_stream_consumed = False
 
-    def __init__(self, response: aiohttp.ClientResponse, request: Any, countdown: Countdown) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, request: Any, countdown: Countdown, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._response = response
-        self._pieces = _Pieces(response.content, countdown)
+        self._pieces = _Pieces(response.content, countdown, loop)
         self.status_code = response.status
         self.headers = Headers(response.raw_headers)
         self.reason_phrase = response.reason or ""
@@ -203,7 +205,7 @@ class AiohttpTransport:
 
     def __init__(self) -> None:
         try:
-            asyncio.get_running_loop()
+            self._loop = asyncio.get_running_loop()
         except RuntimeError:
             raise ConfigurationError(
                 "backend: aiohttp runs under asyncio only; leave it out, which runs under trio too"
@@ -243,7 +245,7 @@ class AiohttpTransport:
             response.close()
             await _turn()
             raise httpx.RemoteProtocolError(fault)
-        return AiohttpReply(response, shown, request.countdown)
+        return AiohttpReply(response, shown, request.countdown, self._loop)
 
     def _way(self, request: OwnRequest) -> _Way:
         """Look up where a request goes by what the requests for one URL share: to compare URLs costs more."""
@@ -268,7 +270,7 @@ class AiohttpTransport:
         connector = _Connector(limit=0, keepalive_timeout=_IDLE_S)
         if hasattr(connector, "_factory"):
             # No public way leads here; were this one gone, a reply that breaks in its first line would be tried again.
-            cast(Any, connector)._factory = partial(_Handler, loop=asyncio.get_running_loop())
+            cast(Any, connector)._factory = partial(_Handler, loop=self._loop)
         self._session = aiohttp.ClientSession(
             connector=connector,
             response_class=_Response,

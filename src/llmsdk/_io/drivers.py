@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import ConfigurationError
@@ -39,6 +40,10 @@ def _transport_of(backend: str) -> Callable[[], Transport]:
 
 
 _inherited: list[Any] = []  # connections of the parent process: a finalizer here would speak on them
+_forks: list[None] = []  # one for each fork that led here; to ask for the process at every call costs a system call
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=partial(_forks.append, None))
 
 
 class Drivers:
@@ -59,7 +64,7 @@ class Drivers:
         self._is_hooked = is_hooked
         self._backend = backend
         self._lock = threading.Lock()
-        self._pid = os.getpid()
+        self._forks = len(_forks)
         self._sync: SyncDriver | None = None
         self._async: AsyncDriver | None = None
         self._embedded: Embedded | None = None
@@ -75,7 +80,7 @@ class Drivers:
             from .supplied import check_open
 
             check_open(self._client, "client")
-        if self._pid == os.getpid() and self._sync is not None and not self.closed:
+        if self._forks == len(_forks) and self._sync is not None and not self.closed:
             return self._sync
         with self._lock:
             self._check()
@@ -95,7 +100,7 @@ class Drivers:
             from .supplied import check_open
 
             check_open(self._async_client, "async_client")
-        if self._pid == os.getpid() and self._async is not None and not self.closed:
+        if self._forks == len(_forks) and self._async is not None and not self.closed:
             return self._async
         with self._lock:
             self._check()
@@ -156,7 +161,7 @@ class Drivers:
 
     def _forget_parent(self) -> None:
         """Leave the parent's connections alone in a forked child: they are one socket in two processes."""
-        if self._pid != os.getpid():
+        if self._forks != len(_forks):
             _inherited.append((self._sync, self._async, self._embedded))
             self._sync = self._async = self._embedded = None
-            self._pid = os.getpid()
+            self._forks = len(_forks)

@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     )
     from .folding import (
         Accumulator,
+        ChoicesAccumulator,
         HeadFold,
         LogprobsFold,
     )
@@ -225,6 +226,7 @@ _NAMES = {
     ),
     "folding": (
         "Accumulator",
+        "ChoicesAccumulator",
         "HeadFold",
         "LogprobsFold",
     ),
@@ -321,6 +323,7 @@ __all__ = [
     "ChatDelta",
     "ChatMessage",
     "ChatMessageParam",
+    "ChoicesAccumulator",
     "CompletionAccumulator",
     "CompletionChoice",
     "CompletionChunk",

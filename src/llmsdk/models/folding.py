@@ -158,14 +158,14 @@ class HeadFold:
         return head
 
 
-class ChoiceState(Protocol):
+class _ChoiceState(Protocol):
     """What has come of one choice."""
 
     finish_reason: Any
     error: Any
 
 
-ChoiceT = TypeVar("ChoiceT", bound=ChoiceState)
+ChoiceT = TypeVar("ChoiceT", bound=_ChoiceState)
 
 
 class ChoicesAccumulator(Accumulator[ChunkT, ReplyT], Generic[ChunkT, ReplyT, ChoiceT]):
