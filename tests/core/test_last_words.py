@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import gzip
 from datetime import UTC, datetime
+from traceback import walk_tb
+from types import FunctionType
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict
@@ -152,3 +156,32 @@ def test_the_fields_of_an_error_are_not_told_to_any_depth() -> None:
     message, *_ = fields_of(OPENAI, {"errors": {"field": told}}, ())
     assert message is not None
     assert 5 <= message.count("x") < 10
+
+
+def _sends(request: str) -> None:
+    raise OSError("broken")
+
+
+def test_only_the_frames_that_sent_a_request_lose_their_locals() -> None:
+    def application(own: str) -> None:
+        raise LookupError(own)
+
+    transport = FunctionType(_sends.__code__, {"__name__": "httpcore._sync.http11", "__builtins__": builtins})
+    caught: BaseException | None = None
+    try:
+        application("kept")
+    except LookupError:  # what the application handles while it calls is in the chain as well
+        try:
+            transport("forgotten")
+        except OSError as exc:
+            caught = exc
+    assert safe_cause(caught, []) is caught
+    assert caught is not None
+    assert caught.__context__ is not None
+    seen = {name: value for link in (caught, caught.__context__) for name, value in _locals_below(link).items()}
+    assert seen == {"own": "kept"}
+
+
+def _locals_below(error: BaseException) -> dict[str, Any]:
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    return frames[-1].f_locals
