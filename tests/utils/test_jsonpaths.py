@@ -61,6 +61,13 @@ def test_no_document_makes_a_path_raise(document, path):
     assert value is MISSING or value == found[0]
 
 
+@pytest.mark.parametrize("document", [None, 5, "text", True])
+def test_a_document_without_parts_has_nothing_to_find(document):
+    for path in ("$..a", "$.a", "$[*]"):
+        assert find(path, document) == []
+        assert first(path, document) is MISSING
+
+
 def test_a_document_that_cannot_be_searched_has_no_such_value():
     assert find("$.a[/(@.c)]", {"a": [{"c": 1}, {"c": "x"}]}) == []
     deep = []

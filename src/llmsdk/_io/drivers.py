@@ -42,7 +42,7 @@ def _transport_of(backend: str) -> Callable[[], Transport]:
 _inherited: list[Any] = []  # connections of the parent process: a finalizer here would speak on them
 _forks: list[None] = []  # one for each fork that led here; to ask for the process at every call costs a system call
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
     os.register_at_fork(after_in_child=partial(_forks.append, None))
 
 
