@@ -224,36 +224,6 @@ def test_an_exception_in_a_hook_reaches_the_caller_unchanged(name: str, problem:
     player.check_closed()
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_hook_without_answer_in_time_does_not_hold_up_the_reply(stream: bool) -> None:
-    def hook(*args: Any) -> Any:
-        raise TransportFailure("timeout", "still at work")
-
-    player, result = play(reply(200, b"{}"), hooks=[only("after_success", hook)], stream=stream)
-    assert type(result) is errors.APITimeoutError
-    assert str(result) == "the reply came, and its hooks had no answer in time: still at work"
-    assert (result.body, result.meta.status_code) == ("" if stream else "{}", 200)
-    assert player.invokes[0].countdown is player.sends[0].countdown
-    player.check_closed()
-
-
-def test_a_hook_without_answer_in_time_leaves_the_failure_as_it_is() -> None:
-    def hook(*args: Any) -> Any:
-        raise TransportFailure("timeout", "still at work")
-
-    player, result = play(reply(503), reply(400, takes_s=2), hooks=[only("after_error", hook)], timeout_s=9)
-    assert type(result) is errors.BadRequestError
-    first, second = (effect.countdown for effect in player.invokes)
-    assert first is not None
-    assert second is not None
-    assert (float(first), float(second)) == (9, 9)
-    clock = Clock()
-    player, _ = play(
-        reply(400, takes_s=2), hooks=[only("after_error", hook)], timeout_s=9, deadline=clock() + 5, clock=clock
-    )
-    assert float(player.invokes[0].countdown or 0) == 3
-
-
 def test_an_exception_in_a_hook_of_a_stream_closes_it() -> None:
     def hook(*args: Any) -> Any:
         raise ValueError("mine")

@@ -207,6 +207,10 @@ def test_error_bodies_in_other_encodings(encoding: str) -> None:
         assert error_of(OPENAI, 502, "schief \u00fc".encode(encoding)).message == "schief \u00fc"
 
 
+def test_zeros_alone_are_no_coding() -> None:
+    assert shown_text(b"\0\0\0\0abcd", ()) == "\0\0\0\0abcd"
+
+
 @pytest.mark.parametrize(
     "content_type, body, text",
     [

@@ -655,3 +655,44 @@ def test_no_attempt_is_made_in_the_last_moment_before_the_deadline(early_s: floa
     player, result = play(failure("timeout", takes_s=4.9999), reply(200), clock=Clock(), deadline_in=5, jitter=0.0)
     assert type(result) is errors.DeadlineExceededError
     assert len(player.requests) == 1
+
+
+# ---------------------------------------------------------------- hooks without an answer in time
+
+
+def _silent(*_: Any) -> Any:
+    raise TransportFailure("timeout", "still at work")
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_hook_without_answer_in_time_does_not_hold_up_the_reply(stream: bool, is_late: bool) -> None:
+    clock = Clock()
+    hook = type("Silent", (), {"after_success": _silent})()
+    echo = reply(200, f"echo {KEY}".encode(), headers={"x-echo": KEY}, takes_s=2)
+    deadline = clock() + 2 if is_late else clock() + 3
+    player, error = play(echo, hooks=[hook], stream=stream, clock=clock, deadline=deadline)
+    assert type(error) is (errors.DeadlineExceededError if is_late else errors.APITimeoutError)
+    assert str(error) == "the reply came, and its hooks had no answer in time: still at work"
+    assert error.body == ("" if stream else "echo ***")
+    assert (error.meta.status_code, error.headers["x-echo"]) == (200, "***")
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+    assert player.invokes[0].countdown is player.sends[0].countdown
+    assert player.names().count("send") == 1
+    player.check_closed()
+
+
+@pytest.mark.parametrize("deadline, bound", [(None, 9), (5, 3), (50, 9)])
+def test_a_hook_without_answer_in_time_leaves_the_failure_as_it_is(deadline: float | None, bound: float) -> None:
+    clock = Clock()
+    hook = type("Silent", (), {"after_error": _silent})()
+    at = None if deadline is None else clock() + deadline
+    player, error = play(reply(400, takes_s=2), hooks=[hook], clock=clock, timeout_s=9, deadline=at)
+    assert type(error) is errors.BadRequestError
+    (invoke,) = player.invokes
+    assert invoke.countdown is not None
+    assert invoke.countdown is not player.sends[0].countdown
+    assert invoke.countdown.left() == float(invoke.countdown) == bound
+    player, received = play(reply(503), reply(200), hooks=[hook])
+    assert isinstance(received, Received)

@@ -32,6 +32,7 @@ from llmsdk.providers import OPENAI, TOGETHER
 from llmsdk.utils.headers import Headers
 from llmsdk.utils.retries import parse_retry_after
 
+FILES = all_operations()["listFiles"]
 MODELS = all_operations()["listModels"]
 
 
@@ -49,10 +50,38 @@ def test_a_query_has_the_callers_own_parts_too() -> None:
 def test_the_longest_url() -> None:
     room = 65_536 - len(made(MODELS, OPENAI, {}, extras=Extras(query={"a": ""})).url)
     assert len(made(MODELS, OPENAI, {}, extras=Extras(query={"a": "x" * room})).url) == 65_536
-    _, line = refused(MODELS, OPENAI, {}, extras=Extras(query={"a": "x" * (room + 1)}))
+    place, line = refused(MODELS, OPENAI, {}, extras=Extras(query={"a": "x" * (room + 1)}))
+    assert place == "extra_query"
     assert line == (
         "extra_query: is too long, the URL of models.list would have 65537 characters; accepted are up to 65536"
     )
+
+
+@pytest.mark.parametrize("length", [60_000, 70_000])
+def test_the_longest_part_of_a_url_is_named(length: int) -> None:
+    base = "https://api.together.xyz/" + "x" * 65_000
+    given: dict[str, Any] = {"base_url": base, "extras": Extras(query={"a": "y" * length})}
+    place, line = refused(MODELS, OPENAI, {}, **given)
+    assert place == ("server_url" if length == 60_000 else "extra_query")
+    assert line.startswith(f"{place}: is too long, ")
+    assert refused(MODELS, OPENAI, {}, base_url=base + "x" * 600)[0] == "server_url"
+
+
+def test_a_value_of_the_query_that_has_no_spelling_is_named() -> None:
+    place, line = refused(FILES, OPENAI, {"purpose": "\ud800"})
+    assert place == "purpose"
+    accepted = "strings of valid Unicode, finite numbers, booleans and None"
+    assert line == f"purpose: accepted are {accepted}, got str with a lone surrogate"
+
+
+def test_a_file_without_a_name_is_refused() -> None:
+    given = {"model": "m", "prompt": "p"}
+    assert refused(EDIT, OPENAI, {**given, "image": ("", b"x")}) == (
+        "image",
+        "image: must have a name, but it is empty",
+    )
+    two = {**given, "image": [b"x", ("", b"x")]}
+    assert refused(EDIT, OPENAI, two) == ("image[1]", "image[1]: must have a name, but it is empty")
 
 
 def test_an_empty_list_of_files_is_no_file() -> None:
