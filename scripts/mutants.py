@@ -81,6 +81,8 @@ EQUAL = (
     Equal("*.events.*_parsed*", r"_validate\(None\)|or dict, None\)", "the second look reads what the first could not"),
     Equal("*.events.*__init__*", r"\"content-type\", \"XXXX\"\)", "no content type is no stream's"),
     Equal("*.events.*_sniffed*", r"\"content-type\", \"XXXX\"\)", "no content type is no JSON's"),
+    Equal("*.encode.x_encode__*", r"extras\.query or \"XXXX\"", "four characters are never the longest part"),
+    Equal("*.secrecy.x_forget_locals*", r"\"__name__\", \"XXXX\"\)", "no package has such a name"),
     Equal("*.events.*_synthesized*", r"\"content-type\", (None)?\)", "an absent one reads like an empty one"),
     Equal("*.events.*__init__*", r"BodyReader\(coding, None\)", "it keeps nothing: what it decodes is counted here"),
     Equal("*.events.*__init__*", r"_complaint: Any = \"\"", "a flag that is only asked whether it is set"),

@@ -624,7 +624,7 @@ def models_of(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         inner.map(lambda kind: dict[str, kind]),  # type: ignore[valid-type] # a type at run time
         inner.map(lambda kind: typing.Optional[kind]),  # noqa: UP045 - of a type at run time
     )
-    fields = st.one_of(kinds.map(lambda kind: (kind, ...)), kinds.map(lambda kind: (typing.Optional[kind], None)))  # noqa: UP045
+    fields = st.one_of(kinds.map(lambda kind: (kind, ...)), kinds.map(lambda kind: (typing.Optional[kind], None)))  # noqa: UP045  (of a type that is made here)
     names = st.sampled_from(["name", "title", "type", "items", "value", "properties", "a_b", "ä"])
     return st.dictionaries(names, fields, min_size=1, max_size=4).map(lambda made: create_model("Made", **made))
 

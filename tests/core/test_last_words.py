@@ -211,6 +211,19 @@ def test_only_the_frames_that_sent_a_request_lose_their_locals() -> None:
     assert seen == {"own": "kept"}
 
 
+def _catches(check: Any) -> Any:
+    try:
+        raise OSError("broken")
+    except OSError as exc:
+        return check(exc)
+
+
+@pytest.mark.parametrize("name", [{"__name__": "httpcore"}, {}], ids=["at-work", "nameless"])
+def test_a_frame_that_is_still_at_work_or_has_no_name_is_left_alone(name: dict[str, str]) -> None:
+    catches = FunctionType(_catches.__code__, {**name, "__builtins__": builtins})
+    assert catches(lambda error: safe_cause(error, []) is error) is True
+
+
 def _locals_below(error: BaseException) -> dict[str, Any]:
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
     return frames[-1].f_locals
