@@ -196,7 +196,8 @@ PAGE = Page(more="$.has_more", cursor="$.last_id", param="after")
 
 
 def pages(*bodies: Any, page: Page = PAGE) -> tuple[Player, Any]:
-    turns = [reply(200, body if isinstance(body, bytes) else json.dumps(body).encode()) for body in bodies]
+    raw = [body if isinstance(body, bytes) else json.dumps(body).encode() for body in bodies]
+    turns = [reply(200, body, headers={"x-echo": KEY}) for body in raw]
     player = Player(turns)
     call = make_call(method="GET", url="https://host.example/v1/models?x=1", content=None)
     try:
@@ -219,16 +220,31 @@ def test_a_list_is_asked_for_page_by_page() -> None:
 
 
 @pytest.mark.parametrize(
-    "last", [{"data": []}, {"has_more": False, "last_id": "a"}, {"has_more": True}, {"has_more": True, "last_id": ""},
-             {"has_more": True, "last_id": 5}, {"has_more": "yes", "last_id": "a"}, b"", b"<html>", [], None]
-)  # fmt: skip
+    "last",
+    [{"data": []}, {"has_more": False, "last_id": "a"}, {"has_more": "yes", "last_id": "a"}, b"", b"<html>", [], None],
+)
 def test_a_list_ends_where_no_next_page_is_named(last: Any) -> None:
     _, received = pages(last)
     assert len(received) == 1
 
 
-def test_a_server_that_names_no_more_but_a_cursor() -> None:
-    _, received = pages({"next": "a"}, {"next": None}, page=Page(cursor="$.next", param="cursor"))
+@pytest.mark.parametrize("cursor", [{}, {"last_id": ""}, {"last_id": None}, {"last_id": True}, {"last_id": ["a"]}])
+def test_a_list_that_goes_on_nowhere_is_an_error(cursor: dict[str, Any]) -> None:
+    _, error = pages({"has_more": True, "last_id": "a"}, {"has_more": True, **cursor})
+    assert type(error) is errors.ResponseValidationError
+    assert str(error) == "the server says that its list goes on, and not from where"
+    assert (error.meta.status_code, error.headers["x-echo"]) == (200, "***")
+
+
+def test_a_cursor_may_be_a_number() -> None:
+    player, received = pages({"has_more": True, "last_id": 0}, {"has_more": False, "last_id": 7})
+    assert len(received) == 2
+    assert str(player.requests[1].url).endswith("?x=1&after=0")
+
+
+@pytest.mark.parametrize("last", [{"next": None}, {"next": ""}, {"next": False}, {}])
+def test_a_server_that_names_no_more_but_a_cursor(last: dict[str, Any]) -> None:
+    _, received = pages({"next": "a"}, last, page=Page(cursor="$.next", param="cursor"))
     assert len(received) == 2
 
 
@@ -236,12 +252,14 @@ def test_a_cursor_that_comes_again_is_an_error() -> None:
     player, error = pages(*[{"has_more": True, "last_id": "a"}] * 5)
     assert type(error) is errors.ResponseValidationError
     assert "repeats" in str(error)
+    assert error.headers["x-echo"] == "***"
     assert len(player.requests) == 2
 
 
 def test_pages_without_end_are_an_error() -> None:
     player, error = pages(*[{"has_more": True, "last_id": str(number)} for number in range(1_005)])
     assert type(error) is errors.ResponseValidationError
+    assert error.headers["x-echo"] == "***"
     assert len(player.requests) == 1_000
 
 

@@ -8,7 +8,7 @@ from ..errors import ResponseValidationError
 from ..hooks import Hooks
 from ..utils.jsonpaths import MISSING, first
 from ..utils.urls import join
-from .decode import parse_json
+from .decode import parse_json, without_secrets
 from .effects import Flow
 from .flow import Call, Env, Received, exchange
 from .spec import Page
@@ -20,7 +20,8 @@ def paged(call: Call, hooks: Hooks, env: Env, page: Page) -> Flow[list[Received]
     """Send a list call for every page.
 
     Raises:
-        ResponseValidationError: The server repeats a cursor, or has more pages than can be meant.
+        ResponseValidationError: The server repeats a cursor, has more pages than can be meant, or says that there are
+            more and not where.
     """
     received: list[Received] = []
     seen: set[str] = set()
@@ -31,16 +32,24 @@ def paged(call: Call, hooks: Hooks, env: Env, page: Page) -> Flow[list[Received]
         cursor = _next_cursor(page, reply.body or b"")
         if cursor is None:
             return received
+        if not cursor:
+            raise _broken(call, reply, "the server says that its list goes on, and not from where")
         if cursor in seen:
-            raise ResponseValidationError("the server repeats a page of its list", meta=reply.meta)
+            raise _broken(call, reply, "the server repeats a page of its list")
         seen.add(cursor)
         call.encoded = replace(call.encoded, url=join(first_url, "", {page.param: cursor}))
-    raise ResponseValidationError(f"the list has more than {_MAX_PAGES} pages", meta=received[-1].meta)
+    raise _broken(call, received[-1], f"the list has more than {_MAX_PAGES} pages")
+
+
+def _broken(call: Call, reply: Received, message: str) -> ResponseValidationError:
+    return ResponseValidationError(message, meta=without_secrets(reply.meta, call.secrets))
 
 
 def _next_cursor(page: Page, body: bytes) -> str | None:
+    """Read where the next page begins; None where there is none, and nothing where there is one and its name is not."""
     document = parse_json(body)
     if document is MISSING or (page.more is not None and first(page.more, document) is not True):
         return None
     cursor = first(page.cursor, document)
-    return cursor if isinstance(cursor, str) and cursor else None
+    is_one = isinstance(cursor, str | int) and not isinstance(cursor, bool) and cursor != ""
+    return str(cursor) if is_one else None if page.more is None else ""
