@@ -220,12 +220,16 @@ sdk = SDK(server_url=sys.argv[1], api_key="sk-placeholder")
 assert sdk.completions.create(**ASK).text == "Hello there"
 open_stream = sdk.completions.create(**ASK, stream=True)
 next(open_stream)
+drivers = sdk.completions._runner.drivers
+of_parent = drivers.sync(), drivers.asynchronous()
 children = []
 for number in range(3):
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
+            assert drivers.sync() is not of_parent[0]  # nor its connections, which would have two processes
+            assert drivers.asynchronous() is not of_parent[1]
             for _ in range(3):
                 assert sdk.completions.create(**ASK).text == "Hello there"
             async def use():

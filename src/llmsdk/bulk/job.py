@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .._relay import Shared
-from ..config import checked_ms, checked_retries
+from ..config import checked_flag, checked_ms, checked_retries
 from ..errors import ConfigurationError, DeadlineExceededError, RemoteError, RequestValidationError, SDKError
 from ..options import CALL_OPTIONS
 from ..utils.headers import new_idempotency_key
@@ -92,7 +92,7 @@ class Job:
             budget=RetryBudget(initial=100, per_second=1, per_success=0.2, capacity=1000),
             deadline=None if deadline is None else self.clock() + checked_ms(deadline, "deadline_ms") / 1000,
             window=_checked_window(settings.window),
-            ordered=_checked_flag(settings.ordered, "ordered"),
+            ordered=checked_flag(settings.ordered, "ordered"),
             jitter=self.runner.env.jitter,
             reads_on=isinstance(requests, Sized),
         )
@@ -235,9 +235,3 @@ def _checked_window(window: Any) -> int:
         came = window if type(window) is int else type(window).__name__
         raise ConfigurationError(f"window: must be an int >= 1, got {came}")
     return window
-
-
-def _checked_flag(value: Any, name: str) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"{name}: must be a bool, got {type(value).__name__}")
-    return value
