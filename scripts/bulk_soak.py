@@ -24,9 +24,9 @@ _ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(_ROOT / "src"))
 
 from llmsdk import SDK, Adaptive  # noqa: E402 - the path is set above
-from llmsdk.bulk import Settings, outcomes_async  # noqa: E402 - the path is set above
 from llmsdk.errors import SDKError  # noqa: E402 - the path is set above
-from llmsdk.operations.completions import CREATE_COMPLETION  # noqa: E402 - the path is set above
+from llmsdk.many.map import Settings, outcomes_async  # noqa: E402 - the path is set above
+from llmsdk.resources.operations.completions import CREATE_COMPLETION  # noqa: E402 - the path is set above
 
 _SERVE = """
 import json, sys

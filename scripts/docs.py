@@ -26,18 +26,18 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from llmsdk import SDK, Preview, errors, models
-from llmsdk._core.reshape import AsList, Renamed, WidthHeight
-from llmsdk._core.spec import Operation
-from llmsdk._io.protocols import AsyncHttpClient, HttpClient
+from llmsdk._call.failover.policy import Failover
+from llmsdk._call.hooks import Hooks
+from llmsdk._call.operation import Operation
+from llmsdk._call.usage import Prices
+from llmsdk._net.streams import EventStream, EventStreamAsync
 from llmsdk.errors.status import class_for
-from llmsdk.failover import Failover
-from llmsdk.hooks import HookContext, Hooks
+from llmsdk.hooks import HookContext
 from llmsdk.observers import Observer
-from llmsdk.operations import all_operations
-from llmsdk.options import CallOptions, DebugLogger, SDKOptions
+from llmsdk.options import AsyncHttpClient, CallOptions, DebugLogger, HttpClient, SDKOptions
 from llmsdk.providers import PROVIDERS, ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
-from llmsdk.streaming import EventStream, EventStreamAsync
-from llmsdk.usage import Prices
+from llmsdk.providers.reshape import AsList, Renamed, WidthHeight
+from llmsdk.resources.operations import all_operations
 from llmsdk.utils.retries import BackoffStrategy, RetryBudget, RetryConfig
 
 ROOT = Path(__file__).resolve().parent.parent

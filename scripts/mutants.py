@@ -161,7 +161,7 @@ def report(outcomes: dict[str, str]) -> int:
 def main() -> int:
     """Run, then report; exit 1 where too few were noticed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("only", nargs="*", help="names of mutants, such as 'llmsdk._core.flow.*'; all without")
+    parser.add_argument("only", nargs="*", help="names of mutants, such as 'llmsdk._call.flow.*'; all without")
     parser.add_argument("--minutes", type=float, default=90.0, help="stop after this time")
     parser.add_argument("--report", action="store_true", help="run nothing, and report what was found before")
     given = parser.parse_args()

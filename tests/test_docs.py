@@ -10,8 +10,8 @@ from types import ModuleType
 import pytest
 
 from llmsdk import errors, models
-from llmsdk.operations import all_operations
 from llmsdk.providers import PROVIDERS
+from llmsdk.resources.operations import all_operations
 
 ROOT = Path(__file__).resolve().parent.parent
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)

@@ -18,7 +18,7 @@ PUBLIC = ("llmsdk", "llmsdk.models", "llmsdk.errors", "llmsdk.utils", "llmsdk.pr
 # Whatever these define under a public name is for users; the others also hold parts of the machinery.
 WHOLE = ("llmsdk.models", "llmsdk.errors")
 # Not before the first call needs them.
-LATE = ("httpx", "httpx2", "anyio", "trio", "jsonpath", "llmsdk.local", "llmsdk._io")
+LATE = ("httpx", "httpx2", "anyio", "trio", "jsonpath", "llmsdk.local", "llmsdk._net")
 LATE_MODELS = ("llmsdk.models.chat", "llmsdk.models.completions", "llmsdk.models.images")
 
 

@@ -10,23 +10,23 @@ import pytest
 
 SRC = Path(__file__).resolve().parent.parent / "src"
 FEATURES = (
-    "llmsdk.batch",
-    "llmsdk.bulk",
+    "llmsdk.many.runs",
+    "llmsdk.many.map",
     "llmsdk.cassette",
     "llmsdk.cli",
     "typer",
     "rich",
-    "llmsdk._otel",
+    "llmsdk.otel.tracing",
     "llmsdk.observers",
     "llmsdk.otel",
     "llmsdk.structured",
     "opentelemetry",
     "llmsdk.tools",
-    "llmsdk._schemas",
-    "llmsdk._steps",
-    "llmsdk._transfers",
-    "llmsdk.batches",
-    "llmsdk.files",
+    "llmsdk.structured.schemas",
+    "llmsdk.structured.steps",
+    "llmsdk._call.transfers",
+    "llmsdk.resources.batches",
+    "llmsdk.resources.files",
 )
 PLAIN = """
 import json, sys
@@ -74,7 +74,7 @@ def of_features(loaded: list[str]) -> list[str]:
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_a_plain_chat_call_loads_none_of_them(kind: str) -> None:
     loaded = modules_after(PLAIN, kind)
-    assert "llmsdk.chat" in loaded
+    assert "llmsdk.resources.chat" in loaded
     assert of_features(loaded) == []
 
 

@@ -117,7 +117,7 @@ def modules() -> Iterator[Any]:
 
 
 def resource_classes() -> list[type[Any]]:
-    base = importlib.import_module("llmsdk.resource").Resource
+    base = importlib.import_module("llmsdk.resources.base").Resource
     found = {
         value
         for module in modules()
@@ -178,7 +178,7 @@ def stream_methods(cls: type[Any]) -> dict[str, Function]:
 
 
 def test_the_streams_offer_the_same_methods() -> None:
-    streaming = importlib.import_module("llmsdk.streaming")
+    streaming = importlib.import_module("llmsdk._net.streams")
     ours, theirs = stream_methods(streaming.EventStream), stream_methods(streaming.EventStreamAsync)
     assert ours.keys() == theirs.keys() - ASYNC_ONLY
     assert STREAMS_DIFFER.keys() <= ours.keys()

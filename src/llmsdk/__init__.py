@@ -14,33 +14,33 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import errors, hooks, models, providers, utils
-    from .bulk import Adaptive
+    from ._call.failover.policy import Failover
+    from ._call.preview import Preview
+    from ._call.usage import ModelUsage, Price, UsageTotals
+    from ._net.streams import EventStream, EventStreamAsync
     from .cassette import Cassette
-    from .failover import Failover
     from .hooks import HookContext
-    from .preview import Preview
+    from .many.map import Adaptive
     from .providers import Provider, Route
     from .sdk import SDK
-    from .streaming import EventStream, EventStreamAsync
     from .tools import tool
-    from .usage import ModelUsage, Price, UsageTotals
     from .utils.retries import BackoffStrategy, RetryBudget, RetryConfig
 
 _HOMES = {
     "SDK": "sdk",
-    "Adaptive": "bulk",
+    "Adaptive": "many.map",
     "Cassette": "cassette",
     "HookContext": "hooks",
-    "Preview": "preview",
+    "Preview": "_call.preview",
     "Provider": "providers",
     "Route": "providers",
-    "Failover": "failover",
-    "ModelUsage": "usage",
-    "Price": "usage",
-    "UsageTotals": "usage",
+    "Failover": "_call.failover.policy",
+    "ModelUsage": "_call.usage",
+    "Price": "_call.usage",
+    "UsageTotals": "_call.usage",
     "tool": "tools",
-    "EventStream": "streaming",
-    "EventStreamAsync": "streaming",
+    "EventStream": "_net.streams",
+    "EventStreamAsync": "_net.streams",
     "BackoffStrategy": "utils.retries",
     "RetryBudget": "utils.retries",
     "RetryConfig": "utils.retries",

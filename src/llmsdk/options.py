@@ -1,19 +1,57 @@
 """What sets up an SDK and what steers one call, beside the parameters that go to the server."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from typing_extensions import Doc, TypedDict  # pydantic reads typing's own TypedDict only from Python 3.12 on
 
-from ._core.auth import KeyFunction
-from ._core.spec import Provider
-from ._io.protocols import AsyncHttpClient, HttpClient
+from .providers.spec import Provider
 from .utils.retries import RetryBudget, RetryConfig
 
 if TYPE_CHECKING:  # written as text below: a plain call needs neither
-    from .failover import Failover
+    from ._call.failover.policy import Failover
+    from ._call.usage import Prices
     from .observers import Observer
-    from .usage import Prices
+
+
+KeyFunction = Callable[[], str] | Callable[[], Awaitable[str]]
+"""Returns the API key; called before every attempt, so that a rotated key is picked up."""
+
+
+class HttpClient(Protocol):
+    """What a supplied sync client has to have; `httpx.Client` and `httpx2.Client` do."""
+
+    def build_request(
+        self, method: str, url: str, *, headers: Any = ..., content: Any = ..., extensions: Any = ...
+    ) -> Any:
+        """Make a request; `extensions` holds the timeouts."""
+        ...
+
+    def send(self, request: Any, *, stream: bool = ..., follow_redirects: bool = ...) -> Any:
+        """Send a request, with `stream=True`: the body is left unread."""
+        ...
+
+    def close(self) -> None:
+        """Close connections; the SDK never calls it."""
+        ...
+
+
+class AsyncHttpClient(Protocol):
+    """What a supplied async client has to have; `httpx.AsyncClient` and `httpx2.AsyncClient` do."""
+
+    def build_request(
+        self, method: str, url: str, *, headers: Any = ..., content: Any = ..., extensions: Any = ...
+    ) -> Any:
+        """Make a request; `extensions` holds the timeouts."""
+        ...
+
+    async def send(self, request: Any, *, stream: bool = ..., follow_redirects: bool = ...) -> Any:
+        """Send a request, with `stream=True`: the body is left unread."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections; the SDK never calls it."""
+        ...
 
 
 class DebugLogger(Protocol):

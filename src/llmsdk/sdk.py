@@ -7,10 +7,11 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from ._core.auth import Secret
-from ._io.drivers import Drivers, Embedded
-from ._runner import Runner
-from .config import configure, resolve
+from ._call.auth import Secret
+from ._call.config import configure
+from ._call.target import resolve
+from ._net.drivers import Drivers, Embedded
+from ._net.runner import Runner
 from .errors import ConfigurationError
 from .options import SDKOptions
 from .providers import LOCAL
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from .batch.run import Batch
-    from .batches import Batches
-    from .catalog import Models
-    from .chat import Chat
-    from .completions import Completions
-    from .embeddings import Embeddings
-    from .files import Files
-    from .images import Images
-    from .usage import UsageTotals
+    from ._call.usage import UsageTotals
+    from .many.runs.run import Batch
+    from .resources.batches import Batches
+    from .resources.chat import Chat
+    from .resources.completions import Completions
+    from .resources.embeddings import Embeddings
+    from .resources.files import Files
+    from .resources.images import Images
+    from .resources.models import Models
 
 
 class SDK:
@@ -67,56 +68,56 @@ class SDK:
     @cached_property
     def completions(self) -> Completions:
         """Text completion."""
-        from .completions import Completions
+        from .resources.completions import Completions
 
         return Completions(self._runner)
 
     @cached_property
     def chat(self) -> Chat:
         """Chat completion."""
-        from .chat import Chat
+        from .resources.chat import Chat
 
         return Chat(self._runner)
 
     @cached_property
     def images(self) -> Images:
         """Image generation and image edit."""
-        from .images import Images
+        from .resources.images import Images
 
         return Images(self._runner)
 
     @cached_property
     def embeddings(self) -> Embeddings:
         """Texts as vectors."""
-        from .embeddings import Embeddings
+        from .resources.embeddings import Embeddings
 
         return Embeddings(self._runner)
 
     @cached_property
     def models(self) -> Models:
         """The models that a server offers."""
-        from .catalog import Models
+        from .resources.models import Models
 
         return Models(self._runner)
 
     @cached_property
     def batch(self) -> Batch:
         """Many requests from a file, their replies into a file."""
-        from .batch.run import Batch
+        from .many.runs.run import Batch
 
         return Batch(self._runner)
 
     @cached_property
     def files(self) -> Files:
         """Files that a server keeps."""
-        from .files import Files
+        from .resources.files import Files
 
         return Files(self._runner)
 
     @cached_property
     def batches(self) -> Batches:
         """Batches that a server works off by itself."""
-        from .batches import Batches
+        from .resources.batches import Batches
 
         return Batches(self._runner)
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from llmsdk import SDK, errors
-from llmsdk._core.events import EventDecoder
+from llmsdk._call.stream.events import EventDecoder
 from support.colours import KEY
 from support.fault_client import ASK
 from support.fault_server import DONE, EVENTS, STREAM_HEAD, FaultServer, chunk

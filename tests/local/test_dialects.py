@@ -10,10 +10,10 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from llmsdk._core.reshape import AsList
 from llmsdk.local import LocalServer
-from llmsdk.operations import all_operations
 from llmsdk.providers import PROVIDERS, ErrorPaths, Provider, Route
+from llmsdk.providers.reshape import AsList
+from llmsdk.resources.operations import all_operations
 
 FIXTURES = Path(__file__).parent.parent / "data" / "fixtures"
 INDEX: list[dict[str, Any]] = json.loads((FIXTURES / "index.json").read_text())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from llmsdk._core.spec import LimitHeaders
 from llmsdk.local import LocalServer
 from llmsdk.local.faults import Fault
 from llmsdk.local.limits import Limiter, RandomFaults, RateLimit
 from llmsdk.providers import OPENAI
+from llmsdk.providers.spec import LimitHeaders
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 PATH = "/v1/chat/completions"

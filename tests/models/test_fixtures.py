@@ -8,29 +8,19 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from llmsdk._core.auth import Secrets
-from llmsdk._core.decode import decode_reply
-from llmsdk._core.events import EventDecoder
+from llmsdk._call.auth import Secrets
+from llmsdk._call.reply.decode import decode_reply
+from llmsdk._call.stream.events import EventDecoder
 from llmsdk.errors import ReplyMeta
 from llmsdk.models.catalog import ModelInfo, ModelList
-from llmsdk.models.chat import (
-    ChatAccumulator,
-    ChatCompletionChunk,
-    ChatCompletionRequest,
-    ChatCompletionResponse,
-)
-from llmsdk.models.completions import (
-    CompletionAccumulator,
-    CompletionChunk,
-    CompletionRequest,
-    CompletionResponse,
-)
+from llmsdk.models.chat import ChatAccumulator, ChatCompletionChunk, ChatCompletionRequest, ChatCompletionResponse
+from llmsdk.models.completions import CompletionAccumulator, CompletionChunk, CompletionRequest, CompletionResponse
 from llmsdk.models.folding import Accumulator
 from llmsdk.models.images import ImageAccumulator, ImageChunk, ImageRequest, ImageResponse
-from llmsdk.operations.chat import CREATE_CHAT_COMPLETION
-from llmsdk.operations.completions import CREATE_COMPLETION
-from llmsdk.operations.images import CREATE_IMAGE
 from llmsdk.providers import PROVIDERS
+from llmsdk.resources.operations.chat import CREATE_CHAT_COMPLETION
+from llmsdk.resources.operations.completions import CREATE_COMPLETION
+from llmsdk.resources.operations.images import CREATE_IMAGE
 from llmsdk.utils.headers import Headers
 
 FIXTURES = Path(__file__).parents[1] / "data" / "fixtures"

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import assert_type
 
 from llmsdk import SDK, errors
-from llmsdk.batch.remote import BatchResults
 from llmsdk.models import (
     Batch,
     BatchList,
@@ -18,6 +17,7 @@ from llmsdk.models import (
     FileObject,
     ImageResponse,
 )
+from llmsdk.resources.rows.remote import BatchResults
 
 
 def files(sdk: SDK) -> None:

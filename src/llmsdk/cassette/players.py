@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import anyio
 import httpx
 
-from .._io.client import refuse_offline
-from .._io.protocols import AsyncHttpClient, HttpClient
-from .._io.tls import shared_context
+from .._net.client import refuse_offline
+from .._net.tls import shared_context
 from ..errors import CassetteError
+from ..options import AsyncHttpClient, HttpClient
 from .asked import Asked, asked_of, secrets_of
 from .lines import Chunk, Exchange, kept_chunks, kept_headers
 

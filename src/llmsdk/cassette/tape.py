@@ -16,7 +16,7 @@ from .asked import Asked, differences, named
 from .lines import Exchange, read_line, write_line
 
 if TYPE_CHECKING:
-    from .._io.protocols import AsyncHttpClient, HttpClient
+    from ..options import AsyncHttpClient, HttpClient
     from .players import Recorder
 
 Mode = Literal["auto", "record", "replay"]

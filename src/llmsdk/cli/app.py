@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from .. import __version__
-from ..completions import Stream
 from ..errors import ResponseValidationError
 from ..local.faults import Fault
 from ..local.server import LocalServer
 from ..models.images import ImageResponse
 from ..providers import OPENAI, PROVIDERS
+from ..resources.completions import Stream
 from .batch import batch
 from .facts import described, facts, overview
 from .screen import show

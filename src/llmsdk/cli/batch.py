@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..batch.tally import BatchReport
 from ..errors import BatchError
+from ..many.runs.tally import BatchReport
 from .setup import (
     FAILED,
     INTERRUPTED,

@@ -6,9 +6,10 @@ import difflib
 import os
 from typing import Any
 
-from .._core.spec import Operation, Provider, Route
-from ..operations import all_operations
+from .._call.operation import Operation
 from ..providers import PROVIDERS
+from ..providers.spec import Provider, Route
+from ..resources.operations import all_operations
 from .setup import Misuse
 
 _SHOWN_FROM = 20  # of shorter keys not even the end is shown

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .._core.secrecy import is_secret_name
-from ..config import configure
+from .._call.config import configure
+from .._call.secrecy import is_secret_name
 from ..errors import ConfigurationError, RemoteError, ReplyMeta, RequestValidationError, SDKError
 from ..options import SDKOptions
 from ..sdk import SDK

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..chat import Stream
 from ..errors import ConfigurationError, RequestValidationError, SDKError
+from ..resources.chat import Stream
 from ..sdk import SDK
 from ..utils.files import suffix_of
 from .screen import show

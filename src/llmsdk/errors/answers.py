@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy, deepcopy
+from dataclasses import dataclass
 from typing import Any, Self
 
-from ..utils.records import dataclass
 from .base import RemoteError
 from .meta import ReplyMeta
 

@@ -10,8 +10,9 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from .._core.reshape import AsList, Renamed, WidthHeight
-from .._core.spec import Operation, Page, Provider, Reshape, Route
+from .._call.operation import Operation
+from ..providers.reshape import AsList, Renamed, WidthHeight
+from ..providers.spec import Page, Provider, Reshape, Route
 from . import pictures, replies, vectors
 from .httpd import Request
 from .kinds import Json, is_object
@@ -152,7 +153,7 @@ class App:
 
     @cached_property
     def _targets(self) -> list[Target]:
-        from ..operations import all_operations
+        from ..resources.operations import all_operations
 
         known = all_operations()
         found: list[Target] = []

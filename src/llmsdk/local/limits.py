@@ -12,7 +12,7 @@ from .checks import check_flag, check_number, check_whole, refused
 from .faults import Fault
 
 if TYPE_CHECKING:
-    from .._core.spec import LimitHeaders
+    from ..providers.spec import LimitHeaders
 
 USUAL_FAULTS: Sequence[Mapping[str, Any]] = (
     {"status": 429, "retry_after": 0.02},

@@ -16,9 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from .._core.spec import Provider
 from ..errors import ConfigurationError
 from ..providers import PROVIDERS
+from ..providers.spec import Provider
 from ..utils.shapes import described, quoted
 from .app import App, Reply
 from .checks import check_count, check_seconds, items, refused

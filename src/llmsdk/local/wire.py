@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.spec import Provider
+from ..providers.spec import Provider
 from .kinds import Json, is_list, is_object
 
 Shape = Callable[[Json, Mapping[str, Any]], Json | None]

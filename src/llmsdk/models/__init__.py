@@ -6,30 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .batches import (
-        Batch,
-        BatchCounts,
-        BatchCreateRequest,
-        BatchList,
-        BatchListRequest,
-        BatchRequest,
-        BatchStatus,
-    )
-    from .catalog import (
-        ModelInfo,
-        ModelList,
-        ModelListRequest,
-        ModelRequest,
-    )
-    from .chat import (
-        AudioParam,
-        ChatCompletionParams,
-        ChatCompletionRequest,
-        ReasoningParam,
-    )
-    from .chat_folding import (
-        ChatAccumulator,
-    )
+    from .batches import Batch, BatchCounts, BatchCreateRequest, BatchList, BatchListRequest, BatchRequest, BatchStatus
+    from .catalog import ModelInfo, ModelList, ModelListRequest, ModelRequest
+    from .chat import AudioParam, ChatCompletionParams, ChatCompletionRequest, ReasoningParam
+    from .chat_folding import ChatAccumulator
     from .chat_replies import (
         ChatChoice,
         ChatChunkChoice,
@@ -64,26 +44,9 @@ if TYPE_CHECKING:
         CustomizationCompletionRequest,
         PromptPart,
     )
-    from .embeddings import (
-        Embedding,
-        EmbeddingParams,
-        EmbeddingRequest,
-        EmbeddingsResponse,
-    )
-    from .files import (
-        FileDeleted,
-        FileList,
-        FileListRequest,
-        FileObject,
-        FileRequest,
-        FileUploadRequest,
-    )
-    from .folding import (
-        Accumulator,
-        ChoicesAccumulator,
-        HeadFold,
-        LogprobsFold,
-    )
+    from .embeddings import Embedding, EmbeddingParams, EmbeddingRequest, EmbeddingsResponse
+    from .files import FileDeleted, FileList, FileListRequest, FileObject, FileRequest, FileUploadRequest
+    from .folding import Accumulator, ChoicesAccumulator, HeadFold, LogprobsFold
     from .images import (
         Fetcher,
         FileInput,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .._core.spec import BatchRows, ErrorPaths, Handover, LimitHeaders, Page, Provider, Route, Structured
 from .openai import LOCAL, OPENAI
 from .r9s import R9S
+from .spec import BatchRows, ErrorPaths, Handover, LimitHeaders, Page, Provider, Route, Structured
 from .together import TOGETHER
 from .writer import WRITER, WRITER_V1
 

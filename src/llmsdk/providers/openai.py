@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .._core.reshape import Renamed
-from .._core.spec import Page, Provider, Route, Structured
+from .reshape import Renamed
+from .spec import Page, Provider, Route, Structured
 
 _BASE64 = Renamed("response_format", (("base64", "b64_json"),))
 _OPTIONAL_MODEL = frozenset({"model"})

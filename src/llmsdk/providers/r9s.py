@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .._core.reshape import Renamed
-from .._core.spec import Provider, Route, Structured
+from .reshape import Renamed
+from .spec import Provider, Route, Structured
 
 _STATUSES = (400, 401, 403, 422, 429, 500, 503)
 _BASE64 = Renamed("response_format", (("base64", "b64_json"),))

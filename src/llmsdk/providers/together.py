@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .._core.reshape import AsList, Renamed, WidthHeight
-from .._core.spec import BatchRows, Handover, LimitHeaders, Provider, Route
+from .reshape import AsList, Renamed, WidthHeight
+from .spec import BatchRows, Handover, LimitHeaders, Provider, Route
 
 _JOB = (
     *("id", "status", "endpoint", "input_file_id", "output_file_id", "error_file_id", "progress", "model_id"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .._core.reshape import AsList
-from .._core.spec import ErrorPaths, Provider, Route, Structured
+from .reshape import AsList
+from .spec import ErrorPaths, Provider, Route, Structured
 
 # Both generations share the error body: {"tpe", "errors": [{"description", "key", "extras"}], "extras"}.
 _ERROR = ErrorPaths(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from .._core.spec import Provider, Structured
-from .._runner import Runner
-from .._steps import Steps, TimeLeft, conversation, take, take_async
+from .._net.runner import Runner
 from ..errors import RequestValidationError
 from ..models.chat import ChatCompletionResponse
-from ..operations.chat import CREATE_CHAT_COMPLETION
+from ..providers.spec import Provider, Structured
+from ..resources.operations.chat import CREATE_CHAT_COMPLETION
 from .forms import Ask, Unfit, form_of
 from .replies import ParsedChatCompletion, with_parsed
+from .steps import Steps, TimeLeft, conversation, take, take_async
 from .streams import ParsedEventStream, ParsedEventStreamAsync
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ def _servers(runner: Runner, args: Mapping[str, Any]) -> list[Structured]:
     """Find how the servers that a call may go to take the form of an answer."""
     providers: Sequence[Provider] = ()
     if runner.config.failover is not None or "failover" in args:
-        from .._relay import find_failover
+        from .._call.failover.relay import find_failover
 
         failover = find_failover(args, runner.config.failover)
         providers = failover.servers if failover is not None else ()

@@ -12,14 +12,14 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
-from .._core.spec import Structured
-from .._schemas import Schema, adapter_of, fitted, names_in, place_of, resolved_root, schema_of
-from .._steps import arguments_of, said
 from ..errors import IncompleteOutputError, ParseError, Problem, RefusalError, RequestValidationError
 from ..models.chat import ChatCompletionChunk, ChatCompletionResponse, ToolCallDelta
 from ..models.common import text_of
 from ..models.messages import FunctionCall
+from ..providers.spec import Structured
 from ..utils.shapes import is_list, is_object
+from .schemas import Schema, adapter_of, fitted, names_in, place_of, resolved_root, schema_of
+from .steps import arguments_of, said
 
 T = TypeVar("T")
 

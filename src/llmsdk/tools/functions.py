@@ -13,9 +13,9 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, from_json, to_json, to_jsonable_python
 
-from .._schemas import Schema, adapter_of, names_in, place_of, readable, schema_of, typed_dict_of
 from ..errors import Problem, RequestValidationError
 from ..models.tools import FunctionTool
+from ..structured.schemas import Schema, adapter_of, names_in, place_of, readable, schema_of, typed_dict_of
 from ..utils.shapes import quoted
 from .docstrings import described
 

@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-from .._runner import Runner
-from .._steps import take, take_async
+from .._net.runner import Runner
 from ..errors import ConfigurationError
-from ..operations.chat import CREATE_CHAT_COMPLETION
+from ..resources.operations.chat import CREATE_CHAT_COMPLETION
+from ..structured.steps import take, take_async
 from .loop import Job, Jobs, Loop, Request, Step, Tell
 from .rounds import ToolResult
 from .streams import ToolEventStream, ToolEventStreamAsync

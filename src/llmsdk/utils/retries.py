@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import re
 import threading
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors.base import ConfigurationError
-from .records import dataclass
 from .shapes import described
 
 if TYPE_CHECKING:

@@ -1,0 +1,179 @@
+"""What an SDK is set up with, checked; and the server, key and URL of one call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigurationError
+from ..options import SDKOptions
+from ..providers import OPENAI, PROVIDERS, TOGETHER
+from ..providers.registry import find_provider
+from ..providers.spec import Provider
+from ..utils.log import logger
+from ..utils.retries import DEFAULT_RETRY, RetryBudget, RetryConfig
+from ..utils.shapes import named
+from ..utils.urls import path_text, placeholders
+from .checks import (
+    OBJECTS,
+    check_object,
+    checked_backend,
+    checked_bytes,
+    checked_flag,
+    checked_headers,
+    checked_ms,
+    checked_observers,
+    checked_price_table,
+    checked_retries,
+    checked_unsupported,
+    checked_url,
+)
+from .hooks import Hooks
+from .keys import Keys
+from .request.encode import Unsupported
+
+if TYPE_CHECKING:
+    from ..observers import Observer
+    from .failover.policy import Failover
+    from .usage import Prices
+
+logger.addHandler(logging.NullHandler())  # without it, Python prints warnings to stderr where logging is not set up
+
+DEFAULT_TIMEOUT_MS = 600_000
+
+DEFAULT_IDLE_TIMEOUT_MS = 120_000
+
+DEFAULT_MAX_RESPONSE_BYTES = 128 << 20
+
+DEFAULT_MAX_EVENT_BYTES = 32 << 20
+
+
+@dataclass(slots=True)
+class SDKConfig:
+    """The configuration of an SDK; `sdk_init` hooks may change it."""
+
+    provider: Provider
+    server_url: str | None
+    url_params: Mapping[str, Any] = field(repr=False)  # as headers, it may hold what is as secret as a key
+    keys: Keys
+    hooks: Hooks
+    http_headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    retry_config: RetryConfig | None = DEFAULT_RETRY
+    retry_budget: RetryBudget = field(default_factory=RetryBudget)
+    timeout_ms: float = DEFAULT_TIMEOUT_MS
+    unsupported: Unsupported = "error"
+    max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES
+    max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES
+    debug_logger: Any | None = None
+    failover: Failover | None = None
+    track_usage: bool = False
+    prices: Prices | None = None
+    backend: str = "httpx"
+    observers: tuple[Observer, ...] = ()
+
+
+def configure(options: SDKOptions) -> SDKConfig:
+    """Check the options of an SDK.
+
+    Raises:
+        ConfigurationError: An unknown option, or a value that cannot be.
+    """
+    for name in options:
+        if name not in SDKOptions.__annotations__:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, SDKOptions.__annotations__, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; accepted are {', '.join(SDKOptions.__annotations__)}"
+            raise ConfigurationError(f"{named(name)}: unknown option of SDK{hint}")
+    server_url = options.get("server_url")
+    provider = find_provider(options.get("server"), options.get("server_idx"))
+    failover = _checked_failover(options.get("failover"))
+    if provider is None and server_url is None and failover is not None:
+        provider = failover.servers[0]
+    if provider is None:
+        provider = TOGETHER if server_url is None else OPENAI
+    url_params = _url_params(options)
+    own = {one.name: one for one in (provider, *(failover.servers if failover is not None else ()))}
+    servers = {**PROVIDERS, **own}
+    _check_used(url_params, server_url, servers.values())
+    for name, kind, methods in OBJECTS:
+        check_object(options.get(name), name, kind, methods)
+    if options.get("client") is not None or options.get("async_client") is not None:
+        from .checks import check_colours
+
+        check_colours(options.get("client"), options.get("async_client"))
+    timeout_ms = options.get("timeout_ms")
+    return SDKConfig(
+        provider=provider,
+        server_url=None if server_url is None else checked_url(server_url, url_params),
+        url_params=url_params,
+        keys=Keys(options.get("api_key"), provider, servers),
+        hooks=Hooks(options.get("hooks") or ()),
+        http_headers=checked_headers(options.get("http_headers")),
+        retry_config=checked_retries(options.get("retry_config", DEFAULT_RETRY), "retry_config"),
+        retry_budget=options.get("retry_budget") or RetryBudget(),
+        timeout_ms=DEFAULT_TIMEOUT_MS if timeout_ms is None else checked_ms(timeout_ms, "timeout_ms"),
+        unsupported=checked_unsupported(options.get("unsupported"), "error"),
+        max_response_bytes=checked_bytes(
+            options.get("max_response_bytes", DEFAULT_MAX_RESPONSE_BYTES), "max_response_bytes"
+        ),
+        max_event_bytes=checked_bytes(options.get("max_event_bytes", DEFAULT_MAX_EVENT_BYTES), "max_event_bytes"),
+        debug_logger=options.get("debug_logger"),
+        failover=failover,
+        track_usage=checked_flag(options.get("track_usage", False), "track_usage"),
+        prices=checked_price_table(options.get("prices")),
+        backend=checked_backend(options.get("backend", "httpx")),
+        observers=checked_observers(options.get("observers") or ()),
+    )
+
+
+def _checked_failover(value: Any) -> Failover | None:
+    if value is None:
+        return None
+    from .failover.policy import Failover
+
+    if not isinstance(value, Failover):
+        raise ConfigurationError(f"failover: must be a Failover or None, got {type(value).__name__}")
+    return value
+
+
+def _url_params(options: SDKOptions) -> dict[str, Any]:
+    given: Any = options.get("url_params")
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigurationError(f"url_params: must be a mapping of names to values, got {type(given).__name__}")
+    url_params: dict[str, Any] = {**given} if given else {}
+    organization_id = options.get("organization_id")
+    if organization_id is not None:
+        url_params["organization_id"] = organization_id
+    for name, value in url_params.items():
+        try:
+            path_text(value)
+        except ValueError as exc:
+            place = name if name == "organization_id" else named("url_params", name)
+            raise ConfigurationError(f"{place}: {exc}") from None
+    return url_params
+
+
+def _check_used(url_params: Mapping[Any, Any], server_url: Any, servers: Collection[Provider]) -> None:
+    """Refuse a value that fills nothing: neither the URL nor a path of any server that a call may name has its place.
+
+    Raises:
+        ConfigurationError: Naming the first such value.
+    """
+    if not url_params:
+        return
+    routes = [route for server in servers for route in server.routes.values()]
+    templates = [
+        str.__str__(server_url) if isinstance(server_url, str) else "",
+        *(path for route in routes for path in (route.path, route.stream_path) if path),
+    ]
+    known = {name for template in templates for name in placeholders(template)}
+    known |= {name for server in servers for name in server.url_params}
+    for name in url_params:
+        if name not in known:
+            raise ConfigurationError(
+                f"{named('url_params', name)}: nothing takes it, neither server_url nor the path of a server; "
+                f"taken are {', '.join(sorted(known))}"
+            )

@@ -1,0 +1,56 @@
+"""Operation: one endpoint, described once, independent of provider and of sync or async."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from ..models.folding import Accumulator
+
+
+class ChunkMaker(Protocol):
+    """Makes one chunk of a whole reply."""
+
+    def __call__(self, reply: Any, /) -> Any: ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Operation:
+    """One endpoint, independent of provider and of sync or async.
+
+    Attributes:
+        id: Name of the endpoint in OpenAPI terms, such as `createChatCompletion`.
+        resource, name: Where it is on the SDK object: `chat`, `create`.
+        path: Default path; a name in braces is filled from the parameters, which then leave the body.
+        request: TypedDict of the parameters.
+        request_name: Argument that takes them as one object; None where there is no such form.
+        required: Parameters that no server can do without, unless its route says `optional`.
+        reply: Model of the whole answer.
+        chunk, accumulator, as_chunk: Model of one streamed event, how events fold into the reply, and how a whole
+            reply becomes one event; None where the operation does not stream.
+        query: Parameters that go to the URL's query.
+        files: Parameters that are uploaded; the request is then multipart.
+        content: Field of the reply that carries the result; a reply without it may be an error in disguise.
+        is_stored: Whether it is about what one server keeps, a file or a batch: no other server can take it over, it
+            costs no tokens, and it is no row of a batch.
+    """
+
+    id: str
+    resource: str
+    name: str
+    summary: str
+    path: str
+    request: type[Any]
+    reply: type[Any]
+    method: str = "POST"
+    request_name: str | None = None
+    required: frozenset[str] = frozenset()
+    chunk: type[Any] | None = None
+    accumulator: Callable[[], Accumulator[Any, Any]] | None = None
+    as_chunk: ChunkMaker | None = None
+    query: frozenset[str] = frozenset()
+    files: frozenset[str] = frozenset()
+    content: str = "choices"
+    is_stored: bool = False

@@ -1,0 +1,59 @@
+"""A request that was made but not sent."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+UPLOAD = "(file)"
+"""What stands for a file in the body."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The request that a call would send.
+
+    Attributes:
+        headers: With the API key masked.
+        body: The JSON body as Python values, None where there is none; of an upload, its fields and file names.
+        dropped: Parameters that `unsupported="drop"` left out.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: Any
+    dropped: tuple[str, ...] = ()
+
+    def as_curl(self) -> str:
+        """Write the request as a command line; `$API_KEY` stands where the key goes, `FILE` where that of a file."""
+        import json
+
+        parts = ["curl", "-X", self.method, shlex.quote(self.url)]
+        is_form = self.headers.get("content-type", "").startswith("multipart/")
+        for name, value in self.headers.items():
+            if is_form and name == "content-type":
+                continue  # curl writes the form, and knows its own boundary
+            text = f"{name}: {value}"
+            # Double quotes, so that the shell fills the key in; and nothing else.
+            escaped = re.sub(r'([\\"$`])', r"\\\1", text).replace("***", "$API_KEY")
+            parts += ["-H", f'"{escaped}"' if "***" in text else shlex.quote(text)]
+        if is_form:
+            parts += _form(self.body)
+        elif self.body is not None:
+            parts += ["--data-raw", shlex.quote(json.dumps(self.body, ensure_ascii=False))]
+        return " ".join(parts)
+
+
+def _form(fields: Mapping[str, Any]) -> list[str]:
+    words: list[str] = []
+    for name, value in fields.items():
+        if value == UPLOAD:
+            words += ["-F", shlex.quote(f"{name}=@FILE")]
+        elif value is not None:
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            words += ["--form-string", shlex.quote(f"{name}={text}")]
+    return words

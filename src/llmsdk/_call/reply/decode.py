@@ -1,0 +1,357 @@
+"""What came back makes a model or an error."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
+from ...errors import APIStatusError, Limit, RateLimit, ReplyMeta, ResponseValidationError
+from ...errors.status import SDKDefaultError, class_for
+from ...providers.spec import LimitHeaders, Provider
+from ...utils.headers import Headers, masked, spellings
+from ...utils.jsonpaths import MISSING, copy
+from ...utils.retries import retry_after_from
+from ...utils.shapes import is_list, is_object, is_unicode
+from ..adapters import reader
+from ..operation import Operation
+from .error_bodies import fields_of, is_error, is_error_instead, states_error, status_of
+
+MAX_ERROR_BODY = 1 << 20
+"""Bytes kept of a body that an error carries."""
+_EXPECTED = {
+    "missing": "it is missing",
+    "list_type": "it is no list",
+    "dict_type": "it is no object",
+    "model_type": "it is no object",
+    "model_attributes_type": "it is no object",
+    "string_type": "it is no text",
+    "int_type": "it is no integer",
+}
+"""What is wrong with a part of a reply, by pydantic's name of it; in its own words where it is rarer."""
+_MIN_HALF = 6  # characters at the end of a cut text that are taken for the beginning of a secret; fewer occur by chance
+_MAX_DEPTH = 200  # as in pydantic's parser
+
+# ---------------------------------------------------------------- replies
+
+
+def decode_reply(
+    operation: Operation, provider: Provider, body: bytes, *, content_type: str, meta: ReplyMeta, secrets: Iterable[str]
+) -> Any:
+    """Make the model of a 2xx reply.
+
+    Raises:
+        APIStatusError: The body is an error object; the class is that of its code or type.
+        ResponseValidationError: The body is not what the operation answers with.
+    """
+    route = provider.routes[operation.id]
+    try:
+        reply = _validated(route.reply, operation.reply, body)
+    except (ValidationError, ValueError, RecursionError):
+        document = parse_json(body)
+        if is_error(provider, document) or is_error_instead(operation, document):
+            raise stated_error(provider, document, meta=meta, secrets=secrets) from None
+        text = body if document is MISSING else json.dumps(document).encode()
+        try:
+            reply = _validated(route.reply, operation.reply, text)
+        except (ValidationError, ValueError, RecursionError) as failure:
+            problem = _problem(failure, document, body, content_type)
+            raise _unexpected(f"not a {operation.resource} reply: {problem}", body, meta, secrets) from None
+    content = operation.content
+    result = getattr(reply, content, None)
+    if not result and (
+        states_error(provider, reply) or is_error_instead(operation, reply.model_extra, reply.model_fields_set)
+    ):
+        raise stated_error(provider, parse_json(body), meta=meta, secrets=secrets)
+    is_absent = result == [] and content not in reply.model_fields_set and f"$.{content}" not in route.reply
+    if is_absent and not route.optional_result:
+        raise _unexpected(f"not a {operation.resource} reply: {content}: it is missing", body, meta, secrets)
+    return reply
+
+
+def _validated(mapping: Mapping[str, str], model: type[Any], body: bytes) -> Any:
+    if not mapping:
+        return reader(model).validate_json(body)
+    return map_document(mapping, model, from_json(body))
+
+
+def map_document(mapping: Mapping[str, str], model: type[Any], document: Any) -> Any:
+    """Validate a document in a dialect's spelling.
+
+    Each of the dialect's values is copied to our place where that is empty. What was copied does not count as set, so
+    that a dump of what was set is the document again.
+    """
+    if mapping.get("$.data") == "$":
+        return model.model_validate({"data": document})
+    added: list[tuple[Any, ...]] = []
+    for target, source in mapping.items():
+        added += copy(document, source, target)
+    reply = model.model_validate(document)
+    for path in added:
+        _unset(reply, path)
+    return reply
+
+
+def _unset(reply: Any, path: tuple[Any, ...]) -> None:
+    for step in path[:-1]:
+        if isinstance(step, str):
+            reply = getattr(reply, step, None)
+        elif is_list(reply):
+            reply = reply[step]
+    if isinstance(reply, BaseModel):
+        reply.model_fields_set.discard(path[-1])
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse JSON in any Unicode encoding, with or without a byte order mark; MISSING where it is none.
+
+    An integer with more digits than Python reads, 4,300 unless set otherwise, is kept as its text.
+    """
+    try:
+        return from_json(body)
+    except ValueError:
+        pass
+    if not body.strip():
+        return MISSING
+    try:
+        encoding = json.detect_encoding(body)
+        document = json.loads(body.decode(encoding, "replace").lstrip("\ufeff"), parse_int=_integer)
+    except (ValueError, RecursionError):
+        return MISSING
+    return MISSING if _is_deep(document) else _whole_characters(document)
+
+
+def _whole_characters(document: Any) -> Any:
+    """Put U+FFFD in place of every half of a character, which Python could neither print nor write."""
+    text = json.dumps(document, ensure_ascii=False)
+    if is_unicode(text):
+        return document
+    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+
+
+def _integer(digits: str) -> int | str:
+    try:
+        return int(digits)
+    except ValueError:
+        return digits
+
+
+def _is_deep(document: Any) -> bool:
+    """Tell a document that could be read and then not be written: how deep that is depends on the caller's stack."""
+    level = [document]
+    for _ in range(_MAX_DEPTH):
+        lists = [value for value in level if is_list(value)]
+        objects = [value for value in level if is_object(value)]
+        level = [item for value in lists for item in value] + [item for value in objects for item in value.values()]
+        if not level:
+            return False
+    return True
+
+
+def _problem(failure: Exception, document: Any, body: bytes, content_type: str) -> str:
+    if not body.strip():
+        return "the body is empty"
+    if document is MISSING or not isinstance(failure, ValidationError):
+        looks = "HTML" if body.lstrip()[:1] == b"<" else json_fault(body)
+        return f"the body is {looks} (content type {content_type or 'not given'})"
+    # Places and kinds only: the text of a pydantic error quotes the reply.
+    error = failure.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(str(step) for step in error["loc"] if step != "value")  # the name of a choice, see `OrEmpty`
+    return f"{place or 'the body'}: {_EXPECTED.get(error['type'], error['msg'])}"
+
+
+def json_fault(body: bytes) -> str:
+    """Say why a text could not be read as JSON."""
+    try:
+        json.loads(body, parse_int=_integer)
+    except RecursionError:
+        pass
+    except ValueError:
+        return "not valid JSON"
+    return "nested too deeply"
+
+
+def _unexpected(problem: str, body: bytes, meta: ReplyMeta, secrets: Iterable[str]) -> ResponseValidationError:
+    text = shown_text(body, secrets)
+    return ResponseValidationError(
+        masked(problem, secrets), status_code=meta.status_code, body=text, meta=without_secrets(meta, secrets)
+    )
+
+
+# ----------------------------------------------------------------- errors
+
+
+def decode_error(
+    provider: Provider,
+    status: int,
+    body: bytes,
+    *,
+    reason: str,
+    meta: ReplyMeta,
+    secrets: Iterable[str],
+    now: Any,
+) -> APIStatusError:
+    """Make the error of a status, whatever the body."""
+    text = _decoded(body[:MAX_ERROR_BODY], meta.headers)
+    document = parse_json(body)
+    fields = fields_of(provider, document, secrets)
+    return class_for(status)(
+        fields.message or _masked_to_end(text.strip() or reason, secrets) or f"HTTP status {status}",
+        status_code=status,
+        code=fields.code,
+        type=fields.type,
+        param=fields.param,
+        body=_masked_to_end(text, secrets),
+        data=None if document is MISSING else _masked_document(document, secrets),
+        retry_after_s=retry_after_from(meta.headers, now=now),
+        meta=without_secrets(meta, secrets),
+    )
+
+
+def stated_error(
+    provider: Provider, document: Any, *, meta: ReplyMeta, secrets: Iterable[str], is_text: bool = False
+) -> APIStatusError:
+    """Make the error that a document inside a 2xx reply or a stream states; `is_text` where it is no JSON."""
+    fields = fields_of(provider, document, secrets)
+    status = status_of(provider, document, fields)
+    kind = class_for(status) if status else SDKDefaultError
+    text = masked(document if is_text else json.dumps(document, ensure_ascii=False), secrets)
+    return kind(
+        fields.message or text[:MAX_ERROR_BODY],
+        status_code=status or meta.status_code or 200,
+        code=fields.code,
+        type=fields.type,
+        param=fields.param,
+        body=text[:MAX_ERROR_BODY],
+        data=None if is_text else _masked_document(document, secrets),
+        retry_after_s=retry_after_from(meta.headers, now=datetime.now(UTC)),
+        meta=without_secrets(meta, secrets),
+    )
+
+
+def _masked_document(document: Any, secrets: Iterable[str]) -> Any:
+    """Copy a parsed body with every secret masked."""
+    secrets = [secret for secret in secrets if secret]
+    if not secrets:
+        return document
+    text = json.dumps(document)
+    hidden = masked(text, secrets)
+    return document if hidden == text else json.loads(hidden)
+
+
+def _decoded(body: bytes, headers: Mapping[str, str]) -> str:
+    """Decode a body by its first bytes, else by its declared charset; what cannot be decoded becomes U+FFFD."""
+    encoding = json.detect_encoding(body)
+    # A byte order mark, or the zero bytes of UTF-16 and UTF-32 beside others.
+    if encoding != "utf-8" and any(body[:4]):
+        return body.decode(encoding, "replace")
+    match = re.search(r"charset=\"?([\w.:-]+)", headers.get("content-type", ""), re.IGNORECASE)
+    try:
+        return body.decode(match[1] if match else "utf-8", "replace")
+    except (LookupError, ValueError):  # no such charset, or one that is no text encoding
+        return body.decode("utf-8", "replace")
+
+
+def shown_text(body: bytes, secrets: Iterable[str]) -> str:
+    """Keep the beginning of a body as text, with every secret masked, and the half of one at the end too."""
+    return _masked_to_end(_decoded(body[:MAX_ERROR_BODY], {}), secrets)
+
+
+def _masked_to_end(text: str, secrets: Iterable[str]) -> str:
+    text = masked(text, secrets)
+    for form in spellings(secrets):
+        for length in range(len(form) - 1, _MIN_HALF - 1, -1):
+            if text.endswith(form[:length]):
+                return f"{text[:-length]}***"
+    return text
+
+
+# ---------------------------------------------------------------- headers
+
+
+def safe_cause(cause: BaseException | None, secrets: Iterable[str]) -> BaseException | None:
+    """Drop the cause of an error where its text, or that of its own causes, quotes a secret the server sent back.
+
+    The transport's frames in it lose their locals, which may hold the same, and the request with its key.
+    """
+    link = cause
+    while link is not None:
+        from ..secrecy import forget_locals
+
+        forget_locals(link.__traceback__)
+        text = str(link)
+        if masked(text, secrets) != text:
+            return None
+        link = link.__cause__ or link.__context__
+    return cause
+
+
+def without_secrets(meta: ReplyMeta, secrets: Iterable[str]) -> ReplyMeta:
+    """Mask what an error is about to carry: a server may echo a key in its headers too."""
+    secrets = list(secrets)
+    pairs = meta.headers.multi_items() if isinstance(meta.headers, Headers) else list(meta.headers.items())
+    hidden = [(name, masked(value, secrets)) for name, value in pairs] if secrets else pairs
+    if hidden != pairs:
+        meta.headers = Headers(hidden)
+        meta.request_id = masked(meta.request_id or "", secrets) or None
+    return meta
+
+
+def request_id(provider: Provider, headers: Mapping[str, str]) -> str | None:
+    """Read the server's id of the request."""
+    return _first_header(headers, provider.request_id)
+
+
+_NO_LIMITS = RateLimit()
+
+
+def rate_limit(names: LimitHeaders, headers: Mapping[str, str]) -> RateLimit:
+    """Read the rate limits; parts that are absent or unreadable are None."""
+    if names.all.isdisjoint(headers):
+        return _NO_LIMITS
+    return RateLimit(
+        requests=_limit(headers, names.requests_limit, names.requests_remaining, names.requests_reset),
+        tokens=_limit(headers, names.tokens_limit, names.tokens_remaining, names.tokens_reset),
+    )
+
+
+def _limit(headers: Mapping[str, str], limit: Iterable[str], remaining: Iterable[str], reset: Iterable[str]) -> Limit:
+    return Limit(
+        limit=_number(_first_header(headers, limit)),
+        remaining=_number(_first_header(headers, remaining)),
+        reset_s=_seconds(_first_header(headers, reset)),
+    )
+
+
+def _first_header(headers: Mapping[str, str], names: Iterable[str]) -> str | None:
+    for name in names:
+        if value := headers.get(name):
+            return value
+    return None
+
+
+def _number(text: str | None) -> float | None:
+    if text and re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?", text.strip()):
+        return float(text)
+    return None
+
+
+_UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+
+
+def _seconds(text: str | None) -> float | None:
+    """Read seconds, or a duration such as `6m0s` or `20ms`."""
+    if text is None:
+        return None
+    plain = _number(text)
+    if plain is not None:
+        return plain
+    parts = re.findall(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(ms|us|µs|ns|d|h|m|s)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text.strip():
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)

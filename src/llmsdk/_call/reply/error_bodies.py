@@ -1,0 +1,237 @@
+"""What an error body says: its text, code and type, and the status that it stands for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from ...providers.spec import Provider
+from ...utils.headers import masked
+from ...utils.jsonpaths import MISSING, first
+from ...utils.shapes import is_list, is_object
+from ..operation import Operation
+
+# Shapes that many servers share, tried after the dialect's own. A plain text under `error` is often but its kind.
+_MESSAGE = (
+    "$.error.message",
+    "$.error_description",
+    "$.message",
+    "$.error",
+    "$.detail",
+    "$.errors",
+    "$.fault",
+    "$.error_message",
+    "$.Message",
+    "$.reason",
+    "$.msg",
+    "$.title",
+    "$.description",
+    "$.tpe",
+)
+_TEXTS = (
+    *("message", "msg", "error_description", "description", "detail", "faultstring", "error", "errors"),
+    *("error_message", "Message", "reason", "title", "text"),
+)
+"""Where an object inside an error body keeps what is meant to be read."""
+_ERROR_TEXTS = ("errors", "fault", "detail", "message")
+_CODE = ("$.error.code", "$.code", "$.errors[0].code", "$.errors[0].key", "$.error_code", "$.fault.detail.errorcode")
+_TYPE = ("$.error.type", "$.type", "$.tpe", "$.error.error_type", "$.error_type", "$.detail[0].type")
+_PARAM = ("$.error.param", "$.param", "$.errors[0].param")
+_STATUS = (
+    *(
+        f"{place}.{name}"
+        for place in ("$.error", "$", "$.errors[0]", "$.detail")
+        for name in ("http_status", "status_code", "statusCode", "status")
+    ),
+    "$.error",
+)
+_MAX_TOLD = 20  # of several errors in one body, those that the message tells
+_MAX_NESTED = 6  # levels below the place where the text should be
+
+# What codes and types of error objects stand for, letters and digits only; used inside 2xx replies and streams.
+_STATUS_OF_KIND = {
+    "invalidrequesterror": 400,
+    "invalidargument": 400,
+    "failedprecondition": 400,
+    "badrequest": 400,
+    "badrequesterror": 400,
+    "invalidvalue": 400,
+    "contextlengthexceeded": 400,
+    "authenticationerror": 401,
+    "unauthenticated": 401,
+    "invalidapikey": 401,
+    "unauthorized": 401,
+    "paymentrequired": 402,
+    "permissionerror": 403,
+    "permissiondenied": 403,
+    "permissiondeniederror": 403,
+    "forbidden": 403,
+    "notfound": 404,
+    "notfounderror": 404,
+    "modelnotfound": 404,
+    "modelnotavailable": 404,
+    "requesttimeout": 408,
+    "conflict": 409,
+    "conflicterror": 409,
+    "requesttoolarge": 413,
+    "unprocessableentity": 422,
+    "unprocessableentityerror": 422,
+    "ratelimit": 429,
+    "resourceexhausted": 429,
+    "ratelimited": 429,
+    "ratelimiterror": 429,
+    "ratelimitexceeded": 429,
+    "modelratelimit": 429,
+    "dynamicrequestlimited": 429,
+    "dynamictokenlimited": 429,
+    "toomanyrequests": 429,
+    "toomanyrequestserror": 429,
+    "insufficientquota": 429,
+    "servererror": 500,
+    "apierror": 500,
+    "internalerror": 500,
+    "internalservererror": 500,
+    "badgateway": 502,
+    "badgatewayerror": 502,
+    "serviceunavailable": 503,
+    "unavailable": 503,
+    "serviceunavailableerror": 503,
+    "overloaded": 503,
+    "engineoverloaded": 503,
+    "overloadederror": 529,
+    "gatewaytimeout": 504,
+    "gatewaytimeouterror": 504,
+    "timeout": 504,
+    "timeouterror": 504,
+}
+
+
+def is_error(provider: Provider, document: Any) -> bool:
+    """Tell an error object from a reply or an event, also where it stands in a list of its own."""
+    document = _unwrapped(document)
+    return is_object(document) and (
+        document.get("object") == "error" or any(document.get(mark) for mark in provider.error.marks)
+    )
+
+
+def states_error(provider: Provider, model: Any) -> bool:
+    """Tell an error object that was read as a reply or an event, whose fields are all optional."""
+    extra = model.model_extra
+    return bool(extra) and (getattr(model, "object", None) == "error" or is_error(provider, extra))
+
+
+def is_error_instead(operation: Operation, document: Any, beside: Iterable[str] = ()) -> bool:
+    """Tell what has the text of an error where the result should be, though nothing marks it as one."""
+    if not is_object(document) or operation.content in document or operation.content in beside:
+        return False
+    return any(_readable(document.get(name)) for name in _ERROR_TEXTS)
+
+
+def _unwrapped(document: Any) -> Any:
+    """Take the object out of the list around it."""
+    return document[0] if is_list(document) and document and is_object(document[0]) else document
+
+
+def status_of(provider: Provider, document: Any, fields: Fields) -> int | None:
+    """Find the status that an error object inside a 2xx reply or a stream stands for; None where it names none."""
+    document = _unwrapped(document)
+    for value in (fields.code, *(first(path, document) for path in _STATUS)):
+        if not isinstance(value, bool) and (found := re.fullmatch(r"([45][0-9][0-9])(\.0)?", _as_text(value))):
+            return int(found[1])
+    for kind in (fields.code, fields.type, _as_text(first("$.error.status", document))):
+        name = re.sub(r"[^a-z0-9]", "", (kind or "").lower())
+        status = provider.error_statuses.get(name) or _STATUS_OF_KIND.get(name)
+        if status:
+            return status
+    return None
+
+
+class Fields(NamedTuple):
+    """What an error body says of itself."""
+
+    message: str | None
+    code: str | None
+    type: str | None
+    param: str | None
+
+
+def fields_of(provider: Provider, document: Any, secrets: Iterable[str]) -> Fields:
+    """Find the parts of an error body, with every secret masked."""
+    paths, document = provider.error, _unwrapped(document)
+    found = _message((*paths.message, *_MESSAGE), document)
+    return Fields(
+        message=masked(found, secrets) if found else None,
+        code=_text(document, (*paths.code, *_CODE), secrets),
+        type=_text(document, (*paths.type, *_TYPE), secrets),
+        param=_text(document, (*paths.param, *_PARAM), secrets) or _location(document, secrets),
+    )
+
+
+def _message(paths: Iterable[str], document: Any) -> str | None:
+    """Find what is meant to be read, wherever it is nested; else the first value that stands where it should be."""
+    if not is_object(document):
+        return None if document is MISSING else _readable(document)
+    values = [(path, first(path, document)) for path in paths]
+    for _, value in values:
+        if text := _readable(value):
+            return text
+    for path, value in values:
+        # An `error` without any text holds a code at the most, which is read by itself.
+        if text := _as_text(value) or (_as_json(value) if path != "$.error" else ""):
+            return text
+    return None
+
+
+def _readable(value: Any, depth: int = _MAX_NESTED) -> str | None:
+    """Find the text in a part of an error body: itself, that of an object, or those of a list."""
+    if isinstance(value, str):
+        return value or None
+    if not depth:
+        return None
+    if is_list(value):
+        told = [(item, text) for item in value[:_MAX_TOLD] if (text := _readable(item, depth - 1))]
+        return "; ".join(_placed(item, text) if len(told) > 1 else text for item, text in told) or None
+    if is_object(value):
+        if text := next(filter(None, (_readable(value.get(name), depth - 1) for name in _TEXTS)), None):
+            return text
+        if value and all(is_list(said) and said and isinstance(said[0], str) for said in value.values()):
+            return "; ".join(f"{name}: {_readable(said, depth)}" for name, said in list(value.items())[:_MAX_TOLD])
+    return None
+
+
+def _placed(item: Any, text: str) -> str:
+    """Say of one of several errors where it is."""
+    place = _place(item.get("loc")) if is_object(item) else None
+    return f"{place}: {text}" if place else text
+
+
+def _text(document: Any, paths: Iterable[str], secrets: Iterable[str]) -> str | None:
+    """Find the first non-empty value, as text; an object is written as JSON."""
+    for path in paths:
+        value = first(path, document)
+        if text := _as_text(value) or _as_json(value):
+            return masked(text, secrets)
+    return None
+
+
+def _as_text(value: Any) -> str:
+    """Write a text or a number; nothing for what is neither."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if isinstance(value, str) else str(value) if is_number else ""
+
+
+def _as_json(value: Any) -> str:
+    """Write what is no plain value; nothing where it is empty."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) and value else ""
+
+
+def _location(document: Any, secrets: Iterable[str]) -> str | None:
+    """Read the parameter of a validation error of FastAPI's form."""
+    place = _place(first("$.detail[0].loc", document))
+    return masked(place, secrets) if place else None
+
+
+def _place(location: Any) -> str | None:
+    return ".".join(str(part) for part in location if part != "body") or None if is_list(location) else None

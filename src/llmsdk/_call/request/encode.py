@@ -1,0 +1,314 @@
+"""Parameters, operation and provider make a request: path, headers, body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from ...errors import RequestValidationError, UnsupportedOperationError, UnsupportedParameterError
+from ...providers.spec import Provider, Route
+from ...utils.plain import NotJson, check_name, check_scalar, misfit, plain
+from ...utils.shapes import is_list, is_listed, named
+from ...utils.urls import fill_path, join, path_text, placeholders
+from ..operation import Operation
+from .validate import check_names, check_required, check_values, known_names
+
+Unsupported = Literal["error", "drop", "pass"]
+_BODILESS = ("GET", "DELETE")
+
+_LONGEST_URL = 65_536  # httpx takes no longer one
+_SCALARS = "strings of valid Unicode, finite numbers, booleans and None"
+
+
+@dataclass(slots=True)
+class Encoded:
+    """A request before the key: the same on every attempt.
+
+    `form` and `files` are set instead of `content` where the request is multipart.
+    """
+
+    method: str
+    url: str
+    stream: bool
+    content: bytes | None
+    form: Mapping[str, Any] | None
+    files: Mapping[str, Any] | None
+    dropped: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Extras:
+    """What goes to the server beside the vocabulary."""
+
+    body: Mapping[str, Any] | None = None
+    query: Mapping[str, Any] | None = None
+
+
+_NO_EXTRAS = Extras()
+
+
+def encode(
+    operation: Operation,
+    provider: Provider,
+    params: Mapping[str, Any],
+    *,
+    base_url: str,
+    url_params: Mapping[str, Any],
+    unsupported: Unsupported = "error",
+    providers: Mapping[str, Provider],
+    extras: Extras = _NO_EXTRAS,
+) -> Encoded:
+    """Make the request of one call.
+
+    Args:
+        params: The caller's parameters by their unified names.
+        url_params: Values that paths may take, beside the parameters.
+        unsupported: What to do with parameters that the server lacks.
+        providers: Where to look for servers that have what this one lacks.
+
+    Raises:
+        RequestValidationError: A parameter is unknown, missing, mistyped or unsupported, or the operation is.
+    """
+    route = find_route(operation, provider, providers)
+    where = f"{operation.resource}.{operation.name}"
+    check_names(params, known_names(operation.request), where=where)
+    params, unfit = _plain(operation, params)
+    streaming = _wants_stream(operation, provider, route, params)
+    params, dropped = _supported(operation, provider, route, params, unsupported, providers)
+    check_required(params, operation.required.difference(route.optional), where=f"{where} on server {provider.name!r}")
+    check_values(operation.request, params)
+    for name in unfit:
+        if name in params:
+            raise misfit(params[name], name)
+    path, used = _path(operation, provider, route, {**url_params, **params}, streaming=streaming)
+    wire = _on_the_wire(route, {name: value for name, value in params.items() if name not in used})
+    query = {name: wire.pop(name) for name in operation.query if name in wire}
+    for name, value in query.items():
+        check_scalar(value, name, accepted=_SCALARS)
+    if extras.query:
+        query |= _queried(extras.query)
+    if extras.body:
+        if operation.method in _BODILESS:
+            raise RequestValidationError(
+                f"extra_body: {where} sends no body; extra_query goes into the URL", param="extra_body"
+            )
+        wire |= _extra(extras.body)
+    content, form, files = _body(operation, wire, extras.body or {})
+    url = join(base_url, path, query)
+    if len(url) > _LONGEST_URL:
+        parts = {**url_params, **params, "extra_query": extras.query or "", "server_url": base_url}
+        inside = {"extra_query", "server_url", *used, *operation.query} & parts.keys()
+        longest = max(sorted(inside), key=lambda name: len(str(parts[name])))
+        raise RequestValidationError(
+            f"{longest}: is too long, the URL of {where} would have {len(url)} characters; accepted are up to "
+            f"{_LONGEST_URL}",
+            param=longest,
+        )
+    return Encoded(operation.method, url, streaming, content, form, files, dropped)
+
+
+def find_route(operation: Operation, provider: Provider, providers: Mapping[str, Provider]) -> Route:
+    """Find how a provider does an operation.
+
+    Raises:
+        UnsupportedOperationError: It does not.
+    """
+    route = provider.routes.get(operation.id)
+    if route is None:
+        servers = tuple(name for name, other in providers.items() if operation.id in other.routes)
+        raise UnsupportedOperationError(
+            f"{operation.resource}.{operation.name}: server {provider.name!r} does not have this operation; "
+            f"servers that have it: {', '.join(servers) or 'none'}",
+            operation=operation.id,
+            server=provider.name,
+            servers=servers,
+        )
+    return route
+
+
+def _wants_stream(operation: Operation, provider: Provider, route: Route, params: dict[str, Any]) -> bool:
+    streaming = params.get("stream")
+    if streaming is not None and not isinstance(streaming, bool):
+        raise RequestValidationError(f"stream: must be a bool, got {type(streaming).__name__}", param="stream")
+    if streaming and (operation.chunk is None or not route.streams):
+        raise UnsupportedParameterError(
+            f"stream: server {provider.name!r} does not stream {operation.resource}.{operation.name}",
+            param="stream",
+            server=provider.name,
+            servers=(),
+        )
+    if not route.says_stream or (streaming is False and not route.streams):
+        params.pop("stream", None)
+    return bool(streaming)
+
+
+def _supported(
+    operation: Operation,
+    provider: Provider,
+    route: Route,
+    params: dict[str, Any],
+    unsupported: Unsupported,
+    providers: Mapping[str, Provider],
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Deal with the parameters that the server lacks; answer with those to send and the names of those dropped."""
+    lacking = [name for name in params if name in route.unsupported]
+    if not lacking or unsupported == "pass":
+        return params, ()
+    if unsupported == "drop":
+        return {name: value for name, value in params.items() if name not in lacking}, tuple(lacking)
+    name = lacking[0]
+    servers = tuple(
+        other.name
+        for other in providers.values()
+        if (theirs := other.routes.get(operation.id)) is not None and name not in theirs.unsupported
+    )
+    raise UnsupportedParameterError(
+        f"{name}: server {provider.name!r} does not take it in {operation.resource}.{operation.name}; servers that do: "
+        f'{", ".join(servers) or "none"} (unsupported="drop" leaves it out, extra_body sends it all the same)',
+        param=name,
+        server=provider.name,
+        servers=servers,
+    )
+
+
+def _path(
+    operation: Operation, provider: Provider, route: Route, values: Mapping[str, Any], *, streaming: bool
+) -> tuple[str, tuple[str, ...]]:
+    template = (streaming and route.stream_path) or route.path or operation.path
+    names = placeholders(template)
+    if not names:
+        return template, ()
+    texts: dict[str, str] = {}
+    for name in names:
+        value = values.get(name)
+        if value is None or value == "":
+            came = "it is missing" if value is None else "it is empty"
+            also = f", or set it once as SDK({name}=...)" if name in provider.url_params else ""
+            raise RequestValidationError(
+                f"{name}: server {provider.name!r} needs it in the path, but {came}; pass {name}= to the call{also}",
+                param=name,
+            )
+        try:
+            texts[name] = path_text(value)
+        except ValueError as exc:
+            raise RequestValidationError(f"{name}: {exc}", param=name) from None
+    return fill_path(template, texts), names
+
+
+def _on_the_wire(route: Route, params: dict[str, Any]) -> dict[str, Any]:
+    if route.rename.keys().isdisjoint(params) and route.reshape.keys().isdisjoint(params):
+        return params
+    wire: dict[str, Any] = {}
+    said: dict[str, str] = {}  # by which of our parameters: two may mean the same
+    for name, value in params.items():
+        made: Mapping[str, Any] = {route.rename.get(name, name): value}
+        if name in route.reshape and value is not None:
+            try:
+                made = route.reshape[name](value)
+            except ValueError as exc:
+                raise RequestValidationError(f"{name}: {exc}, got {type(value).__name__}", param=name) from None
+        for place in made:
+            other = said.setdefault(place, name)
+            if other != name and wire[place] != made[place]:
+                raise RequestValidationError(f"{name}: contradicts {other}; give one of them", param=name)
+        wire |= made
+    return wire
+
+
+def _body(
+    operation: Operation, wire: dict[str, Any], extra: Mapping[str, Any]
+) -> tuple[bytes | None, Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    if operation.method in _BODILESS or not wire:
+        return None, None, None
+    if operation.files:
+        files = {name: wire.pop(name) for name in operation.files if wire.get(name) is not None}
+        _check_files(files)
+        return None, _form(wire, extra), files
+    return _json(wire, extra), None, None
+
+
+def _json(wire: dict[str, Any], extra: Mapping[str, Any]) -> bytes:
+    try:
+        return to_json(wire, inf_nan_mode="constants")
+    except (PydanticSerializationError, ValueError, RecursionError):
+        raise _culprit(wire, extra) from None
+
+
+def _culprit(wire: Mapping[str, Any], extra: Mapping[str, Any]) -> RequestValidationError:
+    """Name the parameter that holds half a character: that much only the writer of the JSON notices."""
+    for name, value in wire.items():
+        try:
+            to_json({name: value})
+        except (PydanticSerializationError, ValueError, RecursionError):
+            return misfit({name: value}, "extra_body") if name in extra else misfit(value, name)
+    return misfit(wire)  # pragma: no cover - what is written part by part is written whole
+
+
+def _check_files(files: Mapping[str, Any]) -> None:
+    """Refuse what is empty or has no name that a form can hold; what a file is that is still to be read shows later."""
+    for name, value in files.items():
+        if is_list(value) and value:
+            for index, part in enumerate(value):
+                _check_file(part, name, index)
+        else:
+            _check_file(b"" if is_list(value) else value, name)
+
+
+def _check_file(file: Any, *way: Any) -> None:
+    content = file
+    if isinstance(file, tuple):
+        file_name, content = cast("tuple[Any, Any]", file)
+        check_name(file_name, *way)
+        if not file_name:
+            raise RequestValidationError(f"{named(*way)}: must have a name, but it is empty", param=named(*way))
+    if isinstance(content, bytes) and not content:
+        raise RequestValidationError(f"{named(*way)}: must be a file, but it is empty", param=named(*way))
+
+
+def _form(wire: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in wire.items():
+        way = ("extra_body", name) if name in extra else (name,)
+        check_name(name, *way[:-1])
+        check_scalar(value, *way, accepted=f"{_SCALARS} in a form")
+    return wire
+
+
+def _plain(operation: Operation, params: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Make the parameters plain, and name those that JSON cannot hold; a wrong type has a better message than that."""
+    made: dict[str, Any] = {}
+    unfit: list[str] = []
+    for name, value in params.items():
+        try:
+            made[name] = value if name in operation.files else plain(value)
+        except (NotJson, RecursionError):
+            made[name] = value
+            unfit.append(name)
+    return made, unfit
+
+
+def _extra(body: Mapping[Any, Any]) -> Mapping[str, Any]:
+    made: dict[str, Any] = {}
+    for name, value in body.items():
+        try:
+            made |= plain({name: value})
+        except (NotJson, RecursionError):
+            is_name = isinstance(name, str)
+            raise (misfit(value, "extra_body", name) if is_name else misfit({name: value}, "extra_body")) from None
+    return made
+
+
+def _queried(query: Mapping[Any, Any]) -> dict[str, Any]:
+    """Check what goes into the URL: names, and scalars or lists of them, which repeat the name."""
+    made: dict[str, Any] = {}
+    for name, value in query.items():
+        check_name(name, "extra_query")
+        if is_listed(value):
+            for index, item in enumerate(value):
+                check_scalar(item, "extra_query", name, index, accepted=_SCALARS)
+        else:
+            check_scalar(value, "extra_query", name, accepted=f"{_SCALARS}, or lists of these")
+        made[str.__str__(name)] = plain(value)
+    return made

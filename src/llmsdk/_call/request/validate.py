@@ -1,0 +1,123 @@
+"""Checks of a caller's parameters, with one-line errors that name the parameter and what is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from ...errors import RequestValidationError
+from ...utils.plain import misfit
+from ...utils.shapes import is_sized, named
+from ..adapters import adapter
+
+_WRAPPER_LABELS = ("list[", "tuple[", "dict[", "function-", "nullable[", "lax-or-strict[", "json-or-python[", "union[")
+# What every provider needs something in; an empty prompt is a prompt.
+_NEVER_EMPTY = frozenset({"model", "messages", "image"})
+
+_known: dict[Any, frozenset[str]] = {}
+
+
+def known_names(request: Any) -> frozenset[str]:
+    """Name the parameters of a request TypedDict."""
+    found = _known.get(request)
+    if found is None:
+        found = _known[request] = frozenset(request.__annotations__)
+    return found
+
+
+def check_names(given: Iterable[Any], known: frozenset[str], *, where: str) -> None:
+    """Refuse names that nobody knows, suggesting the nearest.
+
+    Raises:
+        RequestValidationError: Naming the first such parameter.
+    """
+    for name in given:
+        if name not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(str.__str__(name), known, n=1) if isinstance(name, str) else []
+            hint = f"; did you mean {near[0]!r}?" if near else "; what only the server knows goes in extra_body"
+            raise RequestValidationError(f"{named(name)}: unknown parameter of {where}{hint}", param=named(name))
+
+
+def check_required(given: Mapping[str, Any], required: Iterable[str], *, where: str) -> None:
+    """Refuse a request that lacks a required parameter.
+
+    Raises:
+        RequestValidationError: Naming the first that is missing.
+    """
+    for name in sorted(required):
+        value = given.get(name)
+        is_empty = name in _NEVER_EMPTY and is_sized(value) and not value
+        if value is None or is_empty:
+            came = "it is missing" if name not in given else "None came" if value is None else "it is empty"
+            raise RequestValidationError(f"{name}: required by {where}, but {came}", param=name)
+
+
+def check_values(request: type[Any], params: Mapping[str, Any]) -> None:
+    """Check the types of parameters; values are not changed, ranges are the server's matter.
+
+    Raises:
+        RequestValidationError: Naming the first parameter whose value has the wrong type.
+    """
+    try:
+        adapter(request).validator.validate_python(params, strict=True)
+    except ValidationError as exc:
+        # The text of a pydantic error quotes the input, which may be a prompt: take only places and kinds, and leave
+        # the exception out of the chain.
+        errors = [error for error in exc.errors(include_url=False, include_context=False) if error["loc"]]
+        if errors := [error for error in errors if error["type"] != "missing" or len(error["loc"]) > 1]:
+            error = _explain(errors, params)
+        else:
+            return  # a top-level name that the route may do without: `check_required` decides
+        raise error from None
+
+
+def _explain(errors: list[ErrorDetails], params: Mapping[str, Any]) -> RequestValidationError:
+    first = errors[0]["loc"][0]
+    about = [error for error in errors if error["loc"][0] == first]
+    if about[0]["loc"][-1] == "[key]":
+        return misfit(params[str(first)], first)
+    steps, value = _deepest(about, params)
+    wanted = dict.fromkeys(_wanted(error) for error in about if len(_steps(error["loc"], params)) == len(steps))
+    path = named(*steps)
+    came = "but is missing" if "given" in wanted else f"got {type(value).__name__}"
+    return RequestValidationError(f"{path}: must be {' or '.join(wanted)}, {came}", param=path)
+
+
+def _deepest(errors: list[ErrorDetails], params: Mapping[str, Any]) -> tuple[tuple[str | int, ...], Any]:
+    """Find the place that the errors share, deepest in the caller's value."""
+    steps = max((_steps(error["loc"], params) for error in errors), key=len)
+    value: Any = params
+    for step in steps:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            break
+    return steps, value
+
+
+def _steps(loc: tuple[str | int, ...], params: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """Keep the parts of a pydantic location that lead into the value, not those that name branches of a union."""
+    steps: list[str | int] = []
+    value: Any = params
+    for index, part in enumerate(loc):
+        if isinstance(value, Mapping) and isinstance(part, str):
+            if part in value:
+                value = cast("Mapping[str, Any]", value)[part]
+                steps.append(part)
+            elif index == len(loc) - 1 and not part.startswith(_WRAPPER_LABELS):
+                steps.append(part)  # a missing key
+        elif isinstance(value, list | tuple) and isinstance(part, int):
+            value = cast("list[Any]", value)[part]
+            steps.append(part)
+    return tuple(steps)
+
+
+def _wanted(error: ErrorDetails) -> str:
+    if error["type"] == "missing":
+        return "given"
+    return error["msg"].removeprefix("Input should be ")

@@ -1,0 +1,119 @@
+"""The state of one stream, apart from the object that users hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import (
+    APIConnectionError,
+    ConfigurationError,
+    DeadlineExceededError,
+    RemoteError,
+    ReplyMeta,
+    ResponseValidationError,
+    SDKError,
+    StreamInterruptedError,
+    StreamTimeoutError,
+)
+from ...utils.headers import masked
+from ..countdown import Countdown
+from ..effects import TransportFailure
+from ..reply.decode import safe_cause, shown_text, without_secrets
+from .events import EventDecoder
+
+
+@dataclass(slots=True)
+class Progress:
+    """A stream's state, apart from the object that users hold, so that dropping that one frees the connection."""
+
+    response: Any
+    meta: ReplyMeta
+    decoder: EventDecoder
+    countdown: Countdown
+    timeout_s: float
+    idle_s: float
+    deadline: float | None
+    finish: Callable[[Any, ReplyMeta], Any]
+    count: Callable[[Any], None]
+    chunks: Any = None  # these three are set where the stream was read before it was handed out
+    ahead: Iterator[Any] | None = None
+    at_end: bool = False
+    observed: Any = None
+    counted: bool = False
+    finished: bool = False
+    closed: bool = False
+    error: SDKError | None = None
+    idle_since: float | None = None
+
+    def arm(self) -> None:
+        """Set the time limit of the next read.
+
+        Raises:
+            RemoteError: A limit has passed already.
+        """
+        now = time.monotonic()
+        if self.idle_since is None:
+            self.idle_since = now  # the caller's own time between two events does not count
+        idle = self.idle_s - (now - self.idle_since)
+        if self.deadline is not None and now >= self.deadline:
+            raise self._deadline_passed()
+        if idle <= 0:
+            raise self._silent()
+        limit = min(self.timeout_s, idle)
+        self.countdown.restart(limit if self.deadline is None else min(limit, self.deadline - now))
+
+    def failed(self, exc: Exception) -> Exception:
+        """Make the error that ends the stream of whatever was raised inside it."""
+        error: Exception = self._judged(exc) if isinstance(exc, TransportFailure) else exc
+        if isinstance(error, APIConnectionError) and not error.body:
+            error.body = shown_text(self.decoder.unread, self.decoder.secrets)
+        if isinstance(error, RemoteError):
+            if error.partial is None:
+                error.partial = self.build()
+            error.meta = without_secrets(error.meta or self.meta, self.decoder.secrets)
+        if isinstance(error, SDKError):
+            self.error = error
+        return error
+
+    def build(self) -> Any:
+        """Fold what has come."""
+        return self.finish(self.decoder.accumulator.build(), self.meta)
+
+    def settle(self) -> None:
+        """Report the token counts that have come, once, however the stream ended."""
+        if not self.counted:
+            self.counted = True
+            self.count(self.decoder.accumulator.usage)
+            if self.observed is not None:
+                self.observed.ended(self)
+
+    def check_usable(self) -> None:
+        """Refuse to go on with a stream that failed or was closed."""
+        if self.error is not None:
+            raise self.error
+        if self.closed and not self.finished:
+            raise ConfigurationError("the stream is closed; `.partial` holds what had come")
+
+    def _judged(self, failure: TransportFailure) -> Exception:
+        error: Exception
+        text = masked(str(failure), self.decoder.secrets)
+        if failure.kind == "timeout":
+            is_over = self.deadline is not None and time.monotonic() >= self.deadline - 0.002
+            error = self._deadline_passed() if is_over else self._silent()
+        elif failure.kind in ("coding", "too large"):
+            error = ResponseValidationError(text, status_code=self.meta.status_code, meta=self.meta)
+        else:
+            error = StreamInterruptedError(
+                f"the connection broke inside the stream: {text}", reason="connection", meta=self.meta
+            )
+        error.__cause__ = safe_cause(failure.__cause__, self.decoder.secrets)
+        return error
+
+    def _deadline_passed(self) -> DeadlineExceededError:
+        return DeadlineExceededError("deadline_ms passed inside the stream", meta=self.meta)
+
+    def _silent(self) -> StreamTimeoutError:
+        return StreamTimeoutError("the stream fell silent: no event in time", meta=self.meta)

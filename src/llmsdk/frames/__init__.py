@@ -1,0 +1,117 @@
+"""Calls over pandas frames: a function for pandas itself, Dask's `map_partitions` and Spark's `mapInPandas`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigurationError
+from .columns import NAMES
+from .plan import EnvKey, Plan
+from .requests import check_columns
+
+if TYPE_CHECKING:
+    from .session import Session
+
+__all__ = ["EnvKey", "FrameWorker", "Plan"]
+
+_DTYPES = {str: "object", int: "Int64", float: "float64"}
+_SPARK = {str: "string", int: "bigint", float: "double"}
+
+
+class FrameWorker:
+    """Sends a request for each row of a frame, and gives the frame back with what came of it in columns of its own.
+
+    It pickles to its plan, and never raises for a row. Rows that are done already are left out, or carried through.
+
+    Example:
+        >>> worker = FrameWorker(Plan(row={"prompt": "question"}, params={"model": "m"}, key="id"))
+        >>> answers = worker(frame)
+        >>> answers = ddf.map_partitions(worker, meta=worker.meta(ddf))
+        >>> answers = sdf.mapInPandas(worker.frames, schema=worker.schema(sdf))
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        if not isinstance(plan, Plan):  # pyright: ignore[reportUnnecessaryIsInstance] # callers may not check types
+            raise ConfigurationError(f"plan: must be a Plan, got {type(plan).__name__}")
+        if plan.limiter is not None:
+            raise ConfigurationError("limiter: only workers of Ray share one; leave it out, and give each its share")
+        self.plan = plan
+        self.__name__ = f"llmsdk.{plan.operation}"  # Dask asks functions for it
+
+    def __call__(self, frame: Any) -> Any:
+        """Work off one frame.
+
+        Raises:
+            ConfigurationError: A column is missing, or no key is set here.
+        """
+        for done in self.frames((frame,)):
+            return done
+        raise AssertionError("one frame in, one frame out")
+
+    def frames(self, frames: Iterable[Any]) -> Iterator[Any]:
+        """Work off frames one after the other, with one SDK for all of them."""
+        from .session import Session
+
+        with Session(self.plan) as session:
+            for frame in frames:
+                yield _worked_off(session, frame)
+
+    def meta(self, frame: Any) -> Any:
+        """Make the empty frame that tells Dask what comes; without it, Dask calls the function to find out.
+
+        Args:
+            frame: A frame of pandas or Dask.
+        """
+        like = getattr(frame, "_meta", frame)
+        check_columns(self.plan, list(like.columns))
+        return joined(like.iloc[:0], self.plan, [])
+
+    def schema(self, frame: Any) -> str:
+        """Write the schema that tells Spark what comes.
+
+        Args:
+            frame: A data frame of Spark.
+        """
+        ours = {self.plan.columns[name]: _SPARK[kind] for name, kind in NAMES.items()}
+        theirs = {name: kind for name, kind in frame.dtypes if name not in ours}
+        return ", ".join(f"`{name.replace('`', '``')}` {kind}" for name, kind in (theirs | ours).items())
+
+
+def records(frame: Any) -> list[dict[str, Any]]:
+    """Give the rows of a frame in plain values; what is missing is None."""
+    names = list(frame.columns)
+    columns = [[plain(value) for value in frame[name]] for name in names]
+    return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def plain(value: Any) -> Any:
+    """Turn a cell into what JSON knows, as far as it can be."""
+    if hasattr(value, "tolist"):  # of NumPy, a number or an array
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType] # cells
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType] # are anything
+    if type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
+        return None
+    return value
+
+
+def joined(frame: Any, plan: Plan, found: list[dict[str, Any] | None]) -> Any:
+    """Put the columns beside the rows that they are about; rows without any are left out."""
+    pandas: Any = import_module("pandas")
+    kept = [at for at, columns in enumerate(found) if columns is not None]
+    some = [columns for columns in found if columns is not None]
+    rows = frame.iloc[kept]
+    added = {
+        plan.columns[name]: pandas.Series([one[name] for one in some], index=rows.index, dtype=_DTYPES[kind])
+        for name, kind in NAMES.items()
+    }
+    return rows.drop(columns=list(added), errors="ignore").assign(**added)
+
+
+def _worked_off(session: Session, frame: Any) -> Any:
+    check_columns(session.plan, list(frame.columns))
+    return joined(frame, session.plan, session.begin(records(frame)).result())

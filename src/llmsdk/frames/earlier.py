@@ -1,0 +1,141 @@
+"""Earlier: the results of runs before this one, by key."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from ..errors import ConfigurationError
+from ..resources.rows.ledger import Ledger
+from ..utils.shapes import is_object
+from .columns import is_good
+
+if TYPE_CHECKING:
+    from .plan import Plan
+
+_PARQUET = ".parquet"
+_LINES = (".jsonl", ".json", ".ndjson")
+
+
+class Earlier:
+    """What earlier runs have done.
+
+    Raises:
+        ConfigurationError: A file that cannot be read, or is no output.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._kept: dict[str, dict[str, Any]] | None = {} if plan.carry else None
+        self._keys = Ledger()
+        for key in plan.done_keys:
+            self._keys[key] = 1
+        wanted = list(plan.columns) if plan.carry else ["key", "error_class"]
+        names = {plan.columns[name]: name for name in wanted}
+        for file in plan.done_paths:
+            for columns in _rows(file, names):
+                self._take(columns)
+
+    def has(self, key: str) -> bool:
+        """Whether a row had ended well."""
+        return bool(self._keys.get(key))
+
+    def columns(self, key: str) -> dict[str, Any] | None:
+        """Give the earlier result of a row; None where it is to be left out."""
+        return None if self._kept is None else self._kept[key]
+
+    def _take(self, columns: dict[str, Any]) -> None:
+        if not is_good(columns):
+            return
+        key = str(columns["key"])
+        self._keys[key] = 1
+        if self._kept is not None:
+            self._kept[key] = columns
+
+
+def files_of(given: str | os.PathLike[str]) -> Iterator[str]:
+    """Name the files of a folder, or a file itself; nothing where there is nothing.
+
+    Raises:
+        ConfigurationError: A URL that nothing here can read.
+    """
+    path = os.fspath(given)
+    if "://" in path:
+        yield from _files_of_url(path)
+    elif os.path.isdir(path):
+        for folder, _, names in sorted(os.walk(path)):
+            yield from sorted(os.path.join(folder, name) for name in names if _is_result(name))
+    elif os.path.exists(path):
+        yield path
+
+
+def _files_of_url(url: str) -> Iterator[str]:
+    fs = _arrow("pyarrow.fs", url)
+    try:
+        system, path = fs.FileSystem.from_uri(url)
+        found = system.get_file_info(fs.FileSelector(path, allow_not_found=True, recursive=True))
+    except NotADirectoryError:
+        yield url
+        return
+    except (OSError, ValueError) as exc:
+        raise ConfigurationError(f"done: {url}: cannot be read: {str(exc)[:200]}") from exc
+    names = sorted(info.path.removeprefix(path).lstrip("/") for info in found if info.is_file)
+    if not found and system.get_file_info(path).is_file:
+        yield url
+    yield from (f"{url.rstrip('/')}/{name}" for name in names if _is_result(name))
+
+
+def _is_result(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name.endswith((_PARQUET, *_LINES)) and not name.startswith((".", "_"))
+
+
+def _arrow(module: str, path: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError:
+        raise ConfigurationError(f"done: {path}: needs pyarrow; install llmsdk[batch]") from None
+
+
+def _rows(path: str, names: dict[str, str]) -> Iterator[dict[str, Any]]:
+    if path.endswith(_PARQUET):
+        yield from _parquet(path, names)
+    elif path.endswith(_LINES):
+        yield from _lines(path, names)
+    else:
+        raise ConfigurationError(f"done: {path}: must end in {_PARQUET} or in one of {', '.join(_LINES)}")
+
+
+def _lines(path: str, names: dict[str, str]) -> Iterator[dict[str, Any]]:
+    try:
+        with _opened(path) as file:
+            for number, raw in enumerate(file, 1):
+                if not raw.endswith(b"\n"):
+                    return  # a run that was killed had not written all of it
+                value: Any = from_json(raw) if raw.strip() else {}
+                if not is_object(value):
+                    raise ValueError(f"line {number} is no JSON object")
+                yield {name: value.get(column) for column, name in names.items()}
+    except (OSError, ValueError) as exc:
+        raise ConfigurationError(f"done: {path}: cannot be read: {exc}") from exc
+
+
+def _opened(path: str) -> Any:
+    if "://" not in path:
+        return open(path, "rb")
+    system, inside = _arrow("pyarrow.fs", path).FileSystem.from_uri(path)
+    return io.BufferedReader(system.open_input_stream(inside))
+
+
+def _parquet(path: str, names: dict[str, str]) -> Iterator[dict[str, Any]]:
+    dataset = _arrow("pyarrow.dataset", path)
+    try:
+        found = dataset.dataset(path, format="parquet")
+        for batch in found.to_batches(columns={name: dataset.field(column) for column, name in names.items()}):
+            yield from batch.to_pylist()
+    except (OSError, ValueError) as exc:  # what pyarrow raises is one of these
+        raise ConfigurationError(f"done: {path}: is no output of workers that can be read: {str(exc)[:200]}") from exc

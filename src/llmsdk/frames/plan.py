@@ -1,0 +1,276 @@
+"""Plan: what workers on other machines are to do with each row; it pickles, and no key is in it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from .._call.config import configure
+from .._call.request.validate import check_names, known_names
+from ..errors import BatchError, ConfigurationError
+from ..many.map.pace import Adaptive, check_count
+from ..options import CALL_OPTIONS
+from ..resources.rows.rows import operation_of
+from ..utils.shapes import described, is_mapping, quoted
+from .columns import NAMES
+from .earlier import files_of
+
+if TYPE_CHECKING:
+    from .._call.operation import Operation
+
+RowSource = str | Mapping[str, str] | Callable[[dict[str, Any]], Mapping[str, Any]] | None
+"""How a row becomes a request."""
+
+_OPTIONS = CALL_OPTIONS - {"idle_timeout_ms", "deadline_ms"}
+_CLIENTS = ("client", "async_client")
+_KEY_HEADERS = frozenset({"authorization", "proxy-authorization", "api-key", "x-api-key", "cookie"})
+_SOME_NAME = "TOGETHER_API_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvKey:
+    """A key by the name of its environment variable; what `SDK(api_key=...)` takes, and pickles as the name."""
+
+    name: str
+
+    def __call__(self) -> str:
+        """Answer with the key.
+
+        Raises:
+            ConfigurationError: The variable is not set here.
+        """
+        key = os.environ.get(self.name)
+        if not key:
+            raise ConfigurationError(
+                f"api_key_env: the environment variable {self.name} is not set in this worker; set it where the worker "
+                "runs"
+            )
+        return key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Say what workers do with each row. All of it is checked here, before anything travels.
+
+    Args:
+        operation: `chat`, `completions`, `images`, `embeddings`, or an operation's id.
+        row: How a row becomes a request: the name of a column that holds requests as objects or JSON text, also as
+            OpenAI's batch lines; a mapping of parameters to columns; or a function of the row. By default every column
+            that is named like a parameter is one. For chat, `prompt` and `system` may stand for `messages`.
+        params: Parameters of all rows, such as `model`; those of a row come first.
+        key: Column that rows are known by; else a request's `custom_id`, else a hash of its parameters, by which equal
+            rows are one.
+        sdk: Options of the SDK that each worker makes, as in `SDK(...)`, without `api_key` and clients.
+        api_key_env: Name of the environment variable, in the workers, that holds the key; or a mapping of server ids
+            to such names. Left out, the server's own variable is read.
+        options: Options of every call, as `retries` and `timeout_ms`.
+        done: Results of earlier runs, as Parquet or JSON lines (a path that workers can read, a folder, a URL such
+            as `s3://bucket/folder`, or a list of these), or a set of keys: rows that ended well there are not sent. A
+            path that does not exist yet says nothing.
+        carry: Whether such rows come out again with their earlier results, which each worker then keeps in memory; by
+            default they are left out.
+        limit: Requests in flight in each worker, and their rate where no limiter is shared.
+        limiter: Name of a limiter that workers share, see `llmsdk.ray.Limiter`.
+        prefix: What the names of the output's columns begin with.
+
+    Raises:
+        ConfigurationError: A value that cannot be, or one that would send a key with the plan.
+        RequestValidationError: A parameter that the operation does not have.
+    """
+
+    operation: str = "chat"
+    row: RowSource = None
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    key: str | None = None
+    sdk: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    api_key_env: str | Mapping[str, str] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    done: Any = ()
+    carry: bool = False
+    limit: Adaptive | int = field(default_factory=Adaptive)
+    limiter: str | None = None
+    prefix: str = "llm_"
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        operation = self.described_operation
+        where = f"{operation.resource}.{operation.name}"
+        parameters = known_names(operation.request) - {"stream"}
+        _check_mapping(self.params, "params")
+        check_names(self.params, parameters, where=where)
+        _check_mapping(self.sdk, "sdk")
+        _check_sdk(self.sdk)
+        configure({**self.sdk})  # type: ignore[typeddict-item] # that is what it checks
+        _check_mapping(self.options, "options")
+        for name in self.options:
+            if name not in _OPTIONS:
+                raise ConfigurationError(
+                    f"options: {quoted(name)} is no option of a call; accepted are {_listed(_OPTIONS)}"
+                )
+        _check_headers(self.options.get("http_headers"), "options")
+        _check_row(self.row, parameters | _shorthands(operation), where)
+        _check_names_of_variables(self.api_key_env)
+        if not isinstance(self.limit, Adaptive):
+            check_count(self.limit, "limit")
+        for name in ("key", "limiter"):
+            _check_text(getattr(self, name), name, or_none=True)
+        _check_text(self.prefix, "prefix", or_none=False)
+        self._check_done()
+
+    @cached_property
+    def described_operation(self) -> Operation:
+        """The operation itself.
+
+        Raises:
+            ConfigurationError: There is none of that name.
+        """
+        try:
+            return operation_of(self.operation)
+        except BatchError as exc:
+            raise ConfigurationError(str(exc)) from None
+
+    @cached_property
+    def pace(self) -> Adaptive:
+        """The bounds of one worker."""
+        return self.limit if isinstance(self.limit, Adaptive) else Adaptive(self.limit, self.limit)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Names of the output's columns by what they hold."""
+        return {name: f"{self.prefix}{name}" for name in NAMES}
+
+    def sdk_options(self) -> dict[str, Any]:
+        """Give the options of a worker's SDK.
+
+        Raises:
+            ConfigurationError: A variable that should hold a key is not set here.
+        """
+        names = self.api_key_env
+        if names is None:
+            return dict(self.sdk)
+        keys: Any = EnvKey(names) if isinstance(names, str) else {name: EnvKey(env) for name, env in names.items()}
+        for key in keys.values() if is_mapping(keys) else (keys,):
+            key()  # what is missing shows before the first row
+        return {**self.sdk, "api_key": keys}
+
+    @property
+    def done_paths(self) -> tuple[str, ...]:
+        """The files of earlier results."""
+        done: Any = self.done
+        return () if isinstance(done, frozenset) else done
+
+    @property
+    def done_keys(self) -> frozenset[str]:
+        """The keys that were named one by one."""
+        done: Any = self.done
+        return frozenset() if isinstance(done, tuple) else done
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("described_operation", "pace")}
+
+    def _check_done(self) -> None:
+        """Tell paths from keys. Files that are there now are what every worker is to read, and no others."""
+        is_one = isinstance(self.done, str | os.PathLike)
+        given: Any = [self.done] if is_one else self.done
+        is_keys = type(given) in (set, frozenset)
+        if not is_keys and type(given) not in (list, tuple):
+            raise ConfigurationError(f"done: must be a path, a list of paths or a set of keys, got {described(given)}")
+        accepted = (str,) if is_keys else (str, os.PathLike)
+        misfits: list[Any] = [one for one in given if not (isinstance(one, accepted) and one)]
+        if misfits:
+            kind = "keys are strings, numbers written as text" if is_keys else "paths are strings or Path objects"
+            raise ConfigurationError(f"done: {kind}, got {described(misfits[0])}")
+        if is_keys and self.carry:
+            raise ConfigurationError("carry: keys alone bring no results; give the path of the earlier output as done")
+        paths: list[Any] = [] if is_keys else list(given)
+        files = tuple(file for path in paths for file in files_of(path))
+        object.__setattr__(self, "done", frozenset(given) if is_keys else files)
+
+
+def _shorthands(operation: Operation) -> frozenset[str]:
+    return frozenset({"prompt", "system"} if "messages" in operation.required else ())
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _check_mapping(value: object, name: str) -> None:
+    if not is_mapping(value):
+        raise ConfigurationError(f"{name}: must be a mapping, got {described(value)}")
+
+
+def _check_text(value: object, name: str, *, or_none: bool) -> None:
+    if value is None and or_none:
+        return
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(
+            f"{name}: must be a string that is not empty, got {'an empty one' if value == '' else described(value)}"
+        )
+
+
+def _check_sdk(options: Mapping[str, Any]) -> None:
+    """Refuse what cannot travel, or must not.
+
+    Raises:
+        ConfigurationError: It names the way that is open.
+    """
+    given = options.get("api_key")
+    for key in given.values() if is_mapping(given) else (given,):
+        if key is not None and not callable(key):
+            raise ConfigurationError(
+                "sdk: a literal api_key does not travel to workers; set it in their environment and pass the "
+                f'variable\'s name: api_key_env="{_SOME_NAME}"'
+            )
+        if not (key is None or isinstance(key, EnvKey) or _is_named(key)):
+            raise ConfigurationError(
+                "sdk: api_key is a function that would travel with all that it holds, the key perhaps; take one that "
+                f'workers can import, or pass the name of a variable: api_key_env="{_SOME_NAME}"'
+            )
+    for name in _CLIENTS:
+        if options.get(name) is not None:
+            raise ConfigurationError(f"sdk: a {name} does not travel to workers; leave it out, each makes its own")
+    _check_headers(options.get("http_headers"), "sdk")
+
+
+def _is_named(function: Any) -> bool:
+    """Whether a function travels as its name."""
+    name, module = getattr(function, "__qualname__", "<>"), getattr(function, "__module__", "__main__")
+    return "<" not in name and module != "__main__" and not hasattr(function, "__self__")
+
+
+def _check_headers(headers: object, where: str) -> None:
+    for name in headers if is_mapping(headers) else ():
+        if name.lower() in _KEY_HEADERS:
+            raise ConfigurationError(
+                f"{where}: the header {quoted(name)} holds a key, which does not travel to workers; set the key in "
+                f'their environment and pass the variable\'s name: api_key_env="{_SOME_NAME}"'
+            )
+
+
+def _check_names_of_variables(names: object) -> None:
+    for name in names.values() if is_mapping(names) else (names,):
+        if name is None and not is_mapping(names):
+            continue
+        if not isinstance(name, str) or not name.isidentifier():
+            # It may be the key itself: not shown.
+            raise ConfigurationError(
+                f'api_key_env: must be the name of an environment variable, such as "{_SOME_NAME}", not the key itself'
+            )
+
+
+def _check_row(row: object, known: frozenset[str], where: str) -> None:
+    if row is None or callable(row) or (isinstance(row, str) and row):
+        return
+    if not is_mapping(row) or not row:
+        raise ConfigurationError(
+            f"row: must be a column's name, a mapping of parameters to columns, or a function, got {described(row)}"
+        )
+    check_names(row, known, where=where)
+    for name, column in row.items():
+        if not isinstance(column, str):
+            raise ConfigurationError(f"row: the column of {name} must be a string, got {described(column)}")

@@ -1,0 +1,110 @@
+"""Requests: rows of a table read as requests of a plan's operation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .._call.request.validate import known_names
+from ..errors import ConfigurationError, RequestValidationError
+from ..resources.rows.ledger import Ledger
+from ..resources.rows.rows import BadRow, Row, read_params, rows_of
+from ..resources.rows.tables import with_messages, without_nulls
+from ..utils.shapes import described, is_mapping, is_object
+
+if TYPE_CHECKING:
+    from .plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A row as it is sent.
+
+    Attributes:
+        is_named: Whether its key tells it from an equal row.
+    """
+
+    key: str
+    params: Mapping[str, Any]
+    is_named: bool
+
+
+def check_columns(plan: Plan, names: list[str]) -> None:
+    """Refuse a table that lacks a column of the plan, or has one that the output would write over.
+
+    Raises:
+        ConfigurationError: It names the column.
+    """
+    needed = [] if plan.key is None else [plan.key]
+    if isinstance(plan.row, str):
+        needed.append(plan.row)
+    elif is_mapping(plan.row):
+        needed += plan.row.values()
+    missing = [name for name in needed if name not in names]
+    if missing:
+        raise ConfigurationError(f"row: there is no column {missing[0]!r}; the table has {_listed(names)}")
+    if plan.row is None and not _own_columns(plan, names):
+        raise ConfigurationError(
+            f"row: no column is named like a parameter of {plan.operation}; say which is one: row={{'prompt': ...}}; "
+            f"the table has {_listed(names)}"
+        )
+    ours = plan.columns.values()
+    taken = [name for name in ours if name in names]
+    if taken and len(taken) < len(ours):  # all of them: it is an earlier output, and is brought up to date
+        raise ConfigurationError(f"prefix: the table has a column {taken[0]!r} already; choose another prefix")
+
+
+def read(plan: Plan, row: Mapping[str, Any]) -> Request | tuple[str | None, Exception]:
+    """Read a row of plain values; where it is no request, the answer is its key, if it has one, and what is wrong."""
+    name = None if plan.key is None else row[plan.key]
+    key = None if name is None else str(name)
+    if plan.key is not None and key is None:
+        return None, RequestValidationError(f"key: the column {plan.key!r} has no value here", param="key")
+    try:
+        found = _found(plan, row)
+    except Exception as exc:  # of the caller's function, whatever it is
+        return key, exc
+    if isinstance(found, BadRow):
+        return key or found.custom_id, RequestValidationError(found.problem)
+    return Request(key or found.key, {**plan.params, **found.params}, key is not None or found.custom_id is not None)
+
+
+def _found(plan: Plan, row: Mapping[str, Any]) -> Row | BadRow:
+    operation = plan.described_operation
+    source = plan.row
+    if isinstance(source, str):
+        value = row[source]
+        if not isinstance(value, str | bytes) and not is_object(value):
+            return BadRow(1, f"{source}: must be an object or JSON text, got {described(value)}")
+        raw = value if isinstance(value, bytes) else (value if isinstance(value, str) else _dumped(value)).encode()
+        return next(iter(rows_of([raw], operation)), BadRow(1, f"{source}: is empty"))
+    if callable(source):
+        params: Any = source(dict(row))
+        if not is_mapping(params):
+            return BadRow(1, f"row: the function must give a mapping of parameters, got {described(params)}")
+        given = dict(params)
+    else:
+        columns = source if source is not None else _own_columns(plan, list(row))
+        given = {name: without_nulls(row[column]) for name, column in columns.items() if row[column] is not None}
+    custom_id = given.pop("custom_id", None)
+    return read_params(with_messages(given, operation), custom_id, 1, operation, Ledger())
+
+
+def _own_columns(plan: Plan, names: list[str]) -> dict[str, str]:
+    operation = plan.described_operation
+    known = (known_names(operation.request) - {"stream"}) | {"custom_id"}
+    if "messages" in operation.required:
+        known |= {"prompt", "system"}
+    own = {name: name for name in names if name in known and name != plan.key}
+    return own if own.keys() - {"custom_id"} else {}
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(without_nulls(value), default=str)  # Arrow gives every row the fields that one has
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:20])
+    return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown or "none"

@@ -1,0 +1,237 @@
+"""One map: what it was asked to do, checked, and what both colours do alike with each row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sized
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from ..._call.checks import checked_flag, checked_ms, checked_retries
+from ..._call.failover.relay import Shared
+from ...errors import ConfigurationError, DeadlineExceededError, RemoteError, RequestValidationError, SDKError
+from ...options import CALL_OPTIONS
+from ...utils.headers import new_idempotency_key
+from ...utils.retries import DEFAULT_RETRY, BackoffStrategy, RetryBudget, RetryConfig
+from ...utils.shapes import is_mapping
+from .pace import Adaptive, Observation, check_count
+from .work import Row, Work
+
+if TYPE_CHECKING:
+    from ..._call.operation import Operation
+    from ..._net.runner import Runner
+    from ...errors.meta import RateLimit, ReplyMeta
+    from ...resources.base import Resource
+    from .gate import Gate
+
+DEFAULT_WINDOW = 1000
+MAP_RETRY = RetryConfig("backoff", BackoffStrategy(500, 30_000, 2, 300_000), True, max_attempts=6, bound_attempts=False)
+"""Used where neither the map nor the SDK has a policy of the caller's: more patient than that of a single call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A row with more than its parameters.
+
+    Attributes:
+        idempotency_key: Sent with every attempt of the row; made by the SDK where None.
+        tag: Anything of the caller's; comes back on the outcome's `item`.
+    """
+
+    params: Mapping[str, Any]
+    idempotency_key: str | None = None
+    tag: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a map goes about its rows.
+
+    Attributes:
+        limit: Requests in flight: found out, or at most this number.
+        ordered: Whether outcomes come in the order of the rows.
+        window: Most rows that are read and not yet handed out.
+        deadline_ms: Bound of the whole map.
+        options: Options of every call, `retries` among them.
+        gate: Lets attempts start instead of a pacer of the map's own; async maps only. `limit` then bounds what is in
+            flight here.
+    """
+
+    limit: Adaptive | int = field(default_factory=Adaptive)
+    ordered: bool = False
+    window: int = DEFAULT_WINDOW
+    deadline_ms: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    gate: Gate | None = None
+
+
+class Job:
+    """A map that is about to run.
+
+    Raises:
+        ConfigurationError: A setting that cannot be; or as for a call: no key, a closed SDK.
+    """
+
+    def __init__(self, resource: Resource, operation: Operation, requests: Any, settings: Settings) -> None:
+        self.runner: Runner = resource._runner  # pyright: ignore[reportPrivateUsage]  # the engine below all resources
+        self.operation = operation
+        self.finish: Any = getattr(resource, "_attach", None)
+        self.settings = settings
+        self.limit = _checked_limit(settings.limit)
+        self.clock = self.runner.env.clock
+        options = dict(settings.options)
+        _check_options(options)
+        given = options.pop("retries", self.runner.config.retry_config)
+        retries = checked_retries(MAP_RETRY if given is DEFAULT_RETRY else given, "retries")
+        self._headers: Mapping[str, str] = options.pop("http_headers", None) or {}
+        self._options = options
+        self._once = None if retries is None else replace(retries, max_attempts=1)
+        self.runner.target(options.get("server"), options.get("server_url"))
+        deadline = settings.deadline_ms
+        self.work = Work(
+            retries=retries,
+            budget=RetryBudget(initial=100, per_second=1, per_success=0.2, capacity=1000),
+            deadline=None if deadline is None else self.clock() + checked_ms(deadline, "deadline_ms") / 1000,
+            window=_checked_window(settings.window),
+            ordered=checked_flag(settings.ordered, "ordered"),
+            jitter=self.runner.env.jitter,
+            reads_on=isinstance(requests, Sized),
+        )
+
+    def prepare(self, row: Row) -> bool:
+        """Make the arguments of a row's next attempt; False where there is to be none, and the row is done."""
+        now = self.clock()
+        deadline = self.work.deadline
+        if deadline is not None and now >= deadline:
+            error = row.error or DeadlineExceededError("deadline_ms of the map passed before the row was sent")
+            self.work.settle(row, error, now)
+            return False
+        if row.args is not None:
+            return True
+        try:
+            row.args = {**_params(row.item), **self._options}
+        except RequestValidationError as exc:
+            self.work.settle(row, exc, now)
+            return False
+        return True
+
+    def begin(self, row: Row) -> tuple[dict[str, Any], Shared]:
+        """Begin an attempt: the arguments of the call, and what it shares with the row's others."""
+        now = self.clock()
+        if row.shared is None:
+            key = row.item.idempotency_key if isinstance(row.item, Item) else None
+            row.shared = Shared(now, key or new_idempotency_key())
+        row.shared.earlier = row.attempts
+        row.shared.call = None
+        self.work.begin(row, now)
+        args = {**(row.args or {}), "retries": self._policy(row, now)}
+        if self.work.deadline is not None:
+            args["deadline_ms"] = max(1.0, (self.work.deadline - row.shared.started) * 1000)
+        headers = self._headers
+        if row.attempts > 1:
+            headers = {**headers, "x-llmsdk-retry-count": str(row.attempts - 1)}
+        if headers:
+            args["http_headers"] = headers
+        return args, row.shared
+
+    def succeeded(self, row: Row, reply: Any, began: float) -> Observation:
+        """Take the reply of an attempt."""
+        now = self.clock()
+        self.work.settle(row, reply, now)
+        meta = reply.meta
+        tokens = getattr(getattr(reply, "usage", None), "total_tokens", None) or 0
+        return Observation(meta.status_code, True, None, _stated(meta), tokens, now - began)
+
+    def failed(self, row: Row, error: SDKError, began: float) -> Observation:
+        """Take the error of an attempt."""
+        now = self.clock()
+        call = row.shared.call if row.shared is not None else None
+        failed = call.failed if call is not None else None
+        if failed is None or failed.error is not error:
+            if call is None or not call.attempts:
+                row.attempts -= 1  # nothing was sent
+            self.work.settle(row, error, now)
+        else:
+            self.work.failed(row, error, retryable=failed.retryable, retry_after_s=failed.retry_after_s, now=now)
+        if call is None or not isinstance(error, RemoteError):
+            return Observation(sent=call is not None and bool(call.attempts))
+        meta = error.meta
+        return Observation(
+            getattr(error, "status_code", None),
+            True,
+            getattr(error, "retry_after_s", None),
+            None if meta is None else _stated(meta),
+            0,
+            now - began,
+        )
+
+    def _policy(self, row: Row, now: float) -> RetryConfig | None:
+        """Give an attempt its policy: none of its own retries, and of the time what the row has left."""
+        once = self._once
+        if once is None or row.attempts == 1 or row.began is None or not once.bound_attempts:
+            return once
+        left = max(0.0, once.backoff.max_elapsed_time - (now - row.began) * 1000)
+        return replace(once, backoff=replace(once.backoff, max_elapsed_time=left))
+
+
+def _stated(meta: ReplyMeta) -> RateLimit | None:
+    """Read what a reply states of its limits; None where that is nothing to go by."""
+    found = meta.rate_limit
+    return None if found.requests.remaining is None and found.tokens.remaining is None else found
+
+
+def check_requests(requests: Any, methods: tuple[str, ...]) -> None:
+    """Refuse what cannot be rows.
+
+    Raises:
+        RequestValidationError: It is none of the kinds that are accepted.
+    """
+    if is_mapping(requests) or isinstance(requests, str | bytes) or not any(hasattr(requests, m) for m in methods):
+        hint = "; for one request, put it into a list" if is_mapping(requests) else ""
+        kinds = "an iterable or async iterable" if len(methods) > 1 else "an iterable"
+        raise RequestValidationError(
+            f"requests: must be {kinds} of mappings, got {type(requests).__name__}{hint}", param="requests"
+        )
+
+
+def _params(item: Any) -> Mapping[str, Any]:
+    """Take the parameters out of a row.
+
+    Raises:
+        RequestValidationError: It is no mapping, or says what only the map can.
+    """
+    params = item.params if isinstance(item, Item) else item
+    if not is_mapping(params):
+        raise RequestValidationError(f"request: must be a mapping of parameters, got {type(params).__name__}")
+    if params.get("stream") not in (None, False):
+        raise RequestValidationError("stream: a map has no streams; leave it out", param="stream")
+    for name in params:
+        if name in _OF_MAP:
+            raise RequestValidationError(
+                f"{name}: is an option of the whole map, not of one request; give it to map", param=name
+            )
+    return {name: value for name, value in params.items() if name != "stream"}
+
+
+_OF_MAP = CALL_OPTIONS - {"extra_body"}
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    for name in options:
+        if name not in CALL_OPTIONS or name == "idle_timeout_ms":
+            raise ConfigurationError(f"{name}: unknown option of map; parameters go into the requests")
+
+
+def _checked_limit(limit: Any) -> Adaptive:
+    if isinstance(limit, Adaptive):
+        return limit
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise ConfigurationError(f"limit: must be an Adaptive or an int >= 1, got {type(limit).__name__}")
+    check_count(limit, "limit")
+    return Adaptive(limit, limit)
+
+
+def _checked_window(window: Any) -> int:
+    if isinstance(window, bool) or not isinstance(window, int) or window < 1:
+        came = window if type(window) is int else type(window).__name__
+        raise ConfigurationError(f"window: must be an int >= 1, got {came}")
+    return window

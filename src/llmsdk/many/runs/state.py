@@ -1,0 +1,150 @@
+"""State: the side file of an output, which says what configured it, so that no other run goes on with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..._call.operation import Operation
+from ..._version import __version__
+from ...errors import BatchError
+from ...options import CALL_OPTIONS
+from ...utils.files import write_atomically
+from ...utils.shapes import is_object
+
+if TYPE_CHECKING:
+    from ..._net.runner import Runner
+
+_VERSION = 1
+_COMPARED = ("operation", "server", "url")
+_SENT_OPTIONS = frozenset({"extra_body", "extra_query", "unsupported", "organization_id"})  # change what is asked
+_SHOWN = (str, int, float, bool, type(None))
+_LONGEST_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What configured an output; no key, header or prompt is in it.
+
+    Attributes:
+        run_id: Random, made with the output; idempotency keys of its rows come of it.
+        params: Parameters that the run gives to all rows; of what is long or nested, a digest.
+    """
+
+    operation: str
+    server: str
+    url: str
+    params: Mapping[str, Any]
+    run_id: str = field(default_factory=lambda: secrets.token_hex(16))
+
+    def idempotency_key(self, key: str, params: Mapping[str, Any], failures: int) -> str:
+        """Make the idempotency key of a row: the same when it is sent again after a kill, another after an answer."""
+        text = json.dumps([self.run_id, key, failures, params], sort_keys=True, default=repr)
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def state_of(runner: Runner, operation: Operation, options: Mapping[str, Any]) -> State:
+    """Describe what a run is configured with."""
+    config = runner.config
+    target = runner.target(options.get("server"), options.get("server_url"))
+    failover = options.get("failover", config.failover)
+    servers = [target.provider.name]
+    if failover is not None and "server" not in options:
+        servers = [getattr(server, "name", str(server)) for server in failover.servers]
+    params = {
+        name: _shown(value) for name, value in options.items() if name not in CALL_OPTIONS or name in _SENT_OPTIONS
+    }
+    # The embedded provider has another port in each process.
+    url = "embedded" if target.provider.embedded and config.server_url is None else target.base_url
+    return State(operation.id, ",".join(servers), url, params)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, _SHOWN) and len(str(value)) <= _LONGEST_SHOWN:
+        return value
+    text = json.dumps(value, sort_keys=True, default=repr)
+    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def settle(path: str, output: str, mine: State, *, is_new: bool) -> State:
+    """Read the side file of an output and compare, or write it where the output begins.
+
+    Raises:
+        BatchError: It is missing, broken, of another configuration, or cannot be written.
+    """
+    try:
+        with open(path, "rb") as file:
+            raw = file.read()
+    except FileNotFoundError:
+        if not is_new:
+            raise BatchError(
+                f"{output}: holds something, but {path}, which says what made it, is missing; bring that back, or name "
+                "another output",
+                path=output,
+            ) from None
+        return _written(path, mine)
+    except OSError as exc:
+        raise BatchError(f"{path}: cannot be read: {exc.strerror or exc}", path=path) from exc
+    found = _read(path, raw)
+    differences = _differences(found, vars_of(mine))
+    if is_new and differences:
+        return _written(path, mine)
+    if differences:
+        raise BatchError(
+            f"{output}: was written by a run of another configuration: {'; '.join(differences)}; name another output, "
+            "or run as before",
+            path=output,
+        )
+    return State(mine.operation, mine.server, mine.url, mine.params, found["run_id"])
+
+
+def vars_of(state: State) -> dict[str, Any]:
+    """Give a state as it is written."""
+    return {
+        "version": _VERSION,
+        "operation": state.operation,
+        "server": state.server,
+        "url": state.url,
+        "params": dict(state.params),
+        "run_id": state.run_id,
+        "llmsdk": __version__,
+    }
+
+
+def _differences(found: Mapping[str, Any], mine: Mapping[str, Any]) -> list[str]:
+    was, now = ({name: state.get(name) for name in _COMPARED} | dict(state["params"]) for state in (found, mine))
+    return [
+        f"{name} was {_told(was, name)} and is {_told(now, name)}"
+        for name in dict.fromkeys([*was, *now])
+        if (name in was) != (name in now) or was.get(name) != now.get(name)
+    ]
+
+
+def _told(found: Mapping[str, Any], name: str) -> str:
+    return json.dumps(found[name]) if name in found else "not given"
+
+
+def _read(path: str, raw: bytes) -> dict[str, Any]:
+    try:
+        found: Any = json.loads(raw)
+    except (ValueError, RecursionError):
+        found = None
+    is_ours = is_object(found) and found.get("version") == _VERSION
+    if not (is_ours and isinstance(found.get("run_id"), str) and is_object(found.get("params"))):
+        raise BatchError(f"{path}: is not the side file of a batch; name another output", path=path)
+    whole: dict[str, Any] = found
+    return whole
+
+
+def _written(path: str, state: State) -> State:
+    try:
+        write_atomically(path, json.dumps(vars_of(state), indent=1).encode() + b"\n")
+    except OSError as exc:
+        advice = "; make its folder first" if not os.path.isdir(os.path.dirname(path) or ".") else ""
+        raise BatchError(f"{path}: cannot be written: {exc.strerror or exc}{advice}", path=path) from exc
+    return state

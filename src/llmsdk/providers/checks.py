@@ -1,0 +1,179 @@
+"""The check of a provider that somebody wrote by hand: once, so that a slip shows before the first call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from typing import Any, cast
+
+from ..errors import ConfigurationError
+from ..utils.headers import check_header
+from ..utils.jsonpaths import copy
+from ..utils.plain import plain
+from ..utils.shapes import described, is_mapping, is_unicode, named, quoted
+from ..utils.urls import check_base_url
+from . import spec
+from .spec import Provider, Route
+
+_LONGEST_NAME = 100
+
+_Check = Callable[[Any], bool]
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and value != "" and is_unicode(value)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list | tuple | set | frozenset) and all(map(_text, cast("list[Any]", value)))
+
+
+def _status(value: Any) -> bool:
+    return type(value) is int and 400 <= value <= 599
+
+
+def _statuses(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(map(_status, cast("list[Any]", value)))
+
+
+def _number(value: Any) -> bool:
+    return type(value) is int
+
+
+def _map(of: _Check) -> _Check:
+    return lambda value: is_mapping(value) and all(_text(key) and of(item) for key, item in value.items())
+
+
+def _maybe(check: _Check) -> _Check:
+    return lambda value: value is None or check(value)
+
+
+def _a(kind: type) -> _Check:
+    return lambda value: isinstance(value, kind)
+
+
+# By the annotation of a field: the check, and what is accepted. Records of `spec` have a check of their own.
+_KINDS: dict[str, tuple[_Check, str]] = {
+    "str": (_text, "a string"),
+    "str | None": (_maybe(_text), "a string or None"),
+    "bool": (_a(bool), "a bool"),
+    "int": (_number, "an int"),
+    "int | None": (_maybe(_number), "an int or None"),
+    "bytes": (_a(bytes), "bytes"),
+    "tuple[str, ...]": (_texts, "a tuple of strings"),
+    "tuple[int, ...]": (_statuses, "a tuple of statuses from 400 to 599"),
+    "frozenset[str]": (_texts, "a set of strings"),
+    "frozenset[str] | None": (_maybe(_texts), "a set of strings or None"),
+    "Mapping[str, str]": (_map(_text), "a mapping of strings to strings"),
+    "Mapping[str, int]": (_map(_status), "a mapping of strings to statuses from 400 to 599"),
+    "Mapping[str, Any]": (_map(lambda _: True), "a mapping with strings as keys"),
+    "Mapping[str, Reshape]": (_map(callable), "a mapping of strings to functions"),
+    "Mapping[str, Route]": (_map(_a(Route)), "a mapping of operation ids to Route"),
+    "Literal['json_schema', 'json_object', 'tool']": (
+        lambda value: value in ("json_schema", "json_object", "tool"),
+        '"json_schema", "json_object" or "tool"',
+    ),
+}
+
+
+def check_provider(provider: Provider, operations: frozenset[str]) -> None:
+    """Check a provider.
+
+    Args:
+        operations: Ids that its routes may have.
+
+    Raises:
+        ConfigurationError: Naming the first field that is wrong.
+    """
+    where = f"Provider {quoted(provider.name)}" if _text(provider.name) else "Provider"
+    try:
+        _check_fields(provider)
+        _check_service(provider)
+        for name, route in provider.routes.items():
+            if name not in operations:
+                raise _Fault(named("routes", name), f"must be the id of an operation ({', '.join(sorted(operations))})")
+            _check_fields(route, "routes", name)
+            _check_route(route, name)
+    except _Fault as fault:
+        raise ConfigurationError(f"{where}: {fault}") from None
+
+
+def kind_of(annotation: str) -> tuple[_Check, str]:
+    """Find the check of a field by its annotation, and what is accepted."""
+    if annotation in _KINDS:
+        return _KINDS[annotation]
+    name = annotation.removesuffix(" | None")
+    check = _a(getattr(spec, name))
+    return (check, f"of {name}") if name == annotation else (_maybe(check), f"of {name}, or None")
+
+
+class _Fault(Exception):
+    def __init__(self, place: str, text: str) -> None:
+        super().__init__(f"{place}: {text}")
+
+
+def _check_fields(record: Any, *way: str) -> None:
+    for field in record.__dataclass_fields__.values():
+        value = getattr(record, field.name)
+        check, accepted = kind_of(field.type)
+        if not check(value):
+            raise _Fault(named(*way, field.name), f"must be {accepted}, got {_came(value)}")
+        if hasattr(value, "__dataclass_fields__"):
+            _check_fields(value, *way, field.name)
+
+
+def _came(value: Any) -> str:
+    if isinstance(value, Collection) and not isinstance(value, str | bytes):
+        return f"{type(cast('object', value)).__name__} with something else in it"
+    return "an empty str" if isinstance(value, str) and not value else described(value)
+
+
+def _check_service(provider: Provider) -> None:
+    if len(provider.name) > _LONGEST_NAME or not provider.name.isprintable():
+        raise _Fault("name", f"must be one line of at most {_LONGEST_NAME} characters, for it stands in messages")
+    for index, url in enumerate(provider.servers):
+        _try(check_base_url, url, place=named("servers", index))
+    if provider.auth is not None:
+        rest = provider.auth.replace("{api_key}", "", 1)
+        if rest == provider.auth or "{" in rest or "}" in rest:
+            raise _Fault("auth", "must have {api_key} in it once, and no other braces, such as 'Bearer {api_key}'")
+        _try(check_header, "authorization", rest, place="auth")
+    for name in ("message", "code", "type", "param"):
+        for path in getattr(provider.error, name):
+            _check_path(path, named("error", name))
+
+
+def _check_route(route: Route, name: str) -> None:
+    for field in ("path", "stream_path"):
+        path = getattr(route, field)
+        if path is not None:
+            place = named("routes", name, field)
+            path = str.__str__(path)
+            _try(check_base_url, f"http://host/{path}", place=place)
+            if re.search(r"[{}]", re.sub(r"\{[A-Za-z_][A-Za-z0-9_]*\}", "", path)):
+                raise _Fault(place, "must have names in its braces, such as '/models/{model}'")
+    for field in ("reply", "event"):
+        for ours, theirs in getattr(route, field).items():
+            _try(copy, {}, theirs, ours, place=named("routes", name, field))
+    if route.page is not None:
+        for path in (route.page.cursor, route.page.more):
+            if path is not None:
+                _check_path(path, named("routes", name, "page"))
+    try:
+        plain(route.usage_wish)
+    except (ValueError, RecursionError):
+        raise _Fault(named("routes", name, "usage_wish"), "must be what JSON can hold") from None
+
+
+def _check_path(path: str, place: str) -> None:
+    # The package that reads the richer ones takes anything, and then finds nothing.
+    pairs = all(path.count(left) == path.count(right) for left, right in ("[]", "()"))
+    if not (pairs and re.match(r"\$|[A-Za-z_]", path)):
+        raise _Fault(place, f"must be a JSONPath such as '$.error.message', got {quoted(path)}")
+
+
+def _try(check: Callable[..., Any], *values: Any, place: str) -> None:
+    try:
+        check(*values)
+    except ValueError as exc:
+        raise _Fault(place, str(exc).removeprefix("url: ")) from None

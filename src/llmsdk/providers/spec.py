@@ -1,0 +1,189 @@
+"""The words that operations and dialects are written in: Operation, Provider, Route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    pass
+
+Reshape = Callable[[Any], Mapping[str, Any]]
+
+"""Turns one parameter's value into wire parameters; raises ValueError, saying what is accepted, where it can't."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """How a server pages a list: where the next cursor is found, and the query parameter that takes it."""
+
+    cursor: str
+    param: str
+    more: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handover:
+    """How a file is handed over to a storage that the server redirects to, instead of going with the request.
+
+    Attributes:
+        status: That of the redirect, whose Location is where the file is put, without the key.
+        id_header: Header of the redirect that holds the id of the file.
+        done: Path of the call that says that the file is there; its reply describes the file.
+    """
+
+    status: int
+    id_header: str
+    done: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchRows:
+    """The lines that a server takes as the input of a batch; the defaults are OpenAI's.
+
+    Attributes:
+        fields: What a line holds.
+        longest_id: How many characters a `custom_id` may have; None where nothing is said of it.
+    """
+
+    fields: tuple[str, ...] = ("custom_id", "method", "url", "body")
+    longest_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Structured:
+    """How a server is asked for an answer in the form of a JSON schema; the defaults are OpenAI's parameter.
+
+    Attributes:
+        way: `json_schema` as the response format; `json_object`, with the schema in a system message; or a forced
+            `tool`.
+        strict: Whether the server takes `strict`, for which every property is required and every object closed.
+        lacks: Keywords of JSON schema that the server refuses; they are told in descriptions instead.
+        formats: The values of `format` that it takes; None where it takes any.
+    """
+
+    way: Literal["json_schema", "json_object", "tool"] = "json_schema"
+    strict: bool = True
+    lacks: frozenset[str] = frozenset()
+    formats: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """How a provider deviates from one operation; every default means that it does not.
+
+    Attributes:
+        path, stream_path: Own paths; of the streamed call, where that is another one.
+        rename: Our name of a parameter to the wire's.
+        unsupported: Parameters that the server lacks.
+        optional: Required parameters that the server can do without.
+        reshape: Parameters that have another form on the wire.
+        reply, event: Our path to the wire's path, in JSONPath, for replies and for events; a value is copied where
+            ours is absent.
+        rare_event: As `event`, of values that few events hold, beside our own fields: only events with such are mapped.
+        streams: Whether the server can stream this operation.
+        says_stream: Whether the body holds `stream`; False where the path says it.
+        ends_with_connection: Whether a stream may end without finish reason and sentinel.
+        usage_wish: Parameters that make a stream report its token counts; empty where it does so unasked, or cannot.
+        page: How lists are paged; None for a list in one piece.
+        optional_result: Whether a reply may come without what was asked for.
+        statuses: Error statuses that the provider documents.
+        structured: How an answer in the form of a JSON schema is asked for.
+        handover: How files are uploaded past the API; None where they go with the request.
+        rows: The lines of a batch's input.
+    """
+
+    path: str | None = None
+    stream_path: str | None = None
+    rename: Mapping[str, str] = field(default_factory=dict[str, str])
+    unsupported: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+    reshape: Mapping[str, Reshape] = field(default_factory=dict[str, Reshape])
+    reply: Mapping[str, str] = field(default_factory=dict[str, str])
+    event: Mapping[str, str] = field(default_factory=dict[str, str])
+    rare_event: Mapping[str, str] = field(default_factory=dict[str, str])
+    streams: bool = True
+    says_stream: bool = True
+    ends_with_connection: bool = False
+    usage_wish: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    page: Page | None = None
+    optional_result: bool = False
+    statuses: tuple[int, ...] = ()
+    structured: Structured = Structured()
+    handover: Handover | None = None
+    rows: BatchRows = BatchRows()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorPaths:
+    """Where the parts of an error body are, as JSONPaths tried in order, before the shapes that many servers share.
+
+    `marks` are top-level keys that tell an error object from a reply, inside a 2xx body or a stream.
+    """
+
+    message: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+    type: tuple[str, ...] = ()
+    param: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ("error",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitHeaders:
+    """Names of rate-limit headers, the first that is present wins; OpenAI's unless a provider has others.
+
+    Source: platform.openai.com, guide on rate limits, section on headers.
+    """
+
+    requests_limit: tuple[str, ...] = ("x-ratelimit-limit-requests",)
+    requests_remaining: tuple[str, ...] = ("x-ratelimit-remaining-requests",)
+    requests_reset: tuple[str, ...] = ("x-ratelimit-reset-requests",)
+    tokens_limit: tuple[str, ...] = ("x-ratelimit-limit-tokens",)
+    tokens_remaining: tuple[str, ...] = ("x-ratelimit-remaining-tokens",)
+    tokens_reset: tuple[str, ...] = ("x-ratelimit-reset-tokens",)
+
+    @cached_property
+    def all(self) -> frozenset[str]:
+        """Every name, as headers spell it when they are compared."""
+        names = (*self.requests_limit, *self.requests_remaining, *self.requests_reset)
+        names += (*self.tokens_limit, *self.tokens_remaining, *self.tokens_reset)
+        return frozenset(name.lower() for name in names)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Provider:
+    """A service and its dialect. Make your own to speak to a server that this package does not know.
+
+    Attributes:
+        name: Server id; in messages, in `meta.server` and as key of an `api_key` mapping.
+        servers: Base URLs, the first is the default; empty where the caller must give `server_url`.
+        routes: What it can do: operation id to how it deviates. An operation without an entry is unsupported.
+        auth: Value of the Authorization header, with `{api_key}` in it; None where no key is taken.
+        env_var: Environment variable of the key.
+        key_hosts: Hosts that the variable's key may go to, beside those of `servers`.
+        key_required: Whether a call without a key is an error at construction.
+        url_params: Values, such as `organization_id`, that paths take and that can be set once for all calls.
+        error: Where error bodies keep their parts.
+        error_statuses: Error codes or types, lower case, to the status they stand for, beside the common ones.
+        request_id: Headers that hold the id of a request, the first that is present wins.
+        limits: Names of the rate-limit headers.
+        sentinel: Data of the event that ends a stream.
+        embedded: Whether the SDK starts the server itself, in this process.
+    """
+
+    name: str
+    routes: Mapping[str, Route]
+    servers: tuple[str, ...] = ()
+    auth: str | None = "Bearer {api_key}"
+    env_var: str | None = None
+    key_hosts: tuple[str, ...] = ()
+    key_required: bool = True
+    url_params: tuple[str, ...] = ()
+    error: ErrorPaths = ErrorPaths()
+    error_statuses: Mapping[str, int] = field(default_factory=dict[str, int])
+    request_id: tuple[str, ...] = ("x-request-id",)
+    limits: LimitHeaders = LimitHeaders()
+    sentinel: bytes = b"[DONE]"
+    embedded: bool = False

@@ -1,0 +1,114 @@
+"""What the resource classes share."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
+
+from ..options import CallOptions
+
+if TYPE_CHECKING:
+    from .._call.operation import Operation
+    from .._net.runner import Runner
+    from ..errors import SDKError
+    from ..many.map import Adaptive, Mapped, MappedAsync, Rows, RowsAsync
+
+F = TypeVar("F", bound=Callable[..., Any])
+RequestT = TypeVar("RequestT")
+ReplyT = TypeVar("ReplyT")
+
+
+class Resource:
+    """A group of operations on the SDK object."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._runner.config.provider.name}>"
+
+
+class MappedResource(Resource, Generic[RequestT, ReplyT]):
+    """A resource whose `create` can be done with many requests; `_create` is that operation."""
+
+    _create: ClassVar[Operation]
+
+    def map(
+        self,
+        requests: Rows[RequestT],
+        *,
+        limit: Adaptive | int | None = None,
+        ordered: bool = False,
+        window: int = 1000,
+        **options: Unpack[CallOptions],
+    ) -> Mapped[tuple[int, ReplyT | SDKError]]:
+        """Do `create` with many requests.
+
+        Args:
+            requests: Parameters of `create` each, read as fast as they are sent.
+            limit: Requests in flight, at most so many, or an `Adaptive`, which is the default.
+            ordered: Whether results come in the order of the requests instead of as they are done.
+            window: Most requests that are read and not yet handed out: bounds memory and, with `ordered`, reordering.
+            options: Options of every call; `deadline_ms` bounds the whole map.
+
+        Returns:
+            An iterator of `(index, reply or SDKError)`, one for each request; nothing is raised for one.
+
+        Example:
+            >>> for index, reply in sdk.chat.map([{"model": "m", "messages": [...]}, ...]): ...
+        """
+        from ..many.map import map_rows
+
+        return map_rows(self, self._create, requests, limit=limit, ordered=ordered, window=window, options=options)
+
+    def map_async(
+        self,
+        requests: RowsAsync[RequestT],
+        *,
+        limit: Adaptive | int | None = None,
+        ordered: bool = False,
+        window: int = 1000,
+        **options: Unpack[CallOptions],
+    ) -> MappedAsync[tuple[int, ReplyT | SDKError]]:
+        """Do `create` with many requests.
+
+        Args:
+            requests: Parameters of `create` each, read as fast as they are sent; an async iterable too.
+            limit: Requests in flight, at most so many, or an `Adaptive`, which is the default.
+            ordered: Whether results come in the order of the requests instead of as they are done.
+            window: Most requests that are read and not yet handed out: bounds memory and, with `ordered`, reordering.
+            options: Options of every call; `deadline_ms` bounds the whole map.
+
+        Returns:
+            An async iterator of `(index, reply or SDKError)`, one for each request; nothing is raised for one.
+            It is iterated without `await`.
+
+        Example:
+            >>> async for index, reply in sdk.chat.map_async([{"model": "m", "messages": [...]}, ...]): ...
+        """
+        from ..many.map import map_rows_async
+
+        return map_rows_async(
+            self, self._create, requests, limit=limit, ordered=ordered, window=window, options=options
+        )
+
+
+def described_by(operation: Operation, arguments: type[Any]) -> Callable[[F], F]:
+    """Give a method of `**args` the signature that `help()` and editors show, spelt once in a TypedDict."""
+
+    def decorate(method: F) -> F:
+        keywords = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if name in operation.required else ...,
+                annotation=annotation,
+            )
+            for name, annotation in arguments.__annotations__.items()
+        ]
+        itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        method.__signature__ = inspect.Signature([itself, *keywords])  # type: ignore[attr-defined] # functions take it
+        return method
+
+    return decorate

@@ -1,0 +1,410 @@
+"""`sdk.batches`: batches that a server works off by itself."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Unpack, overload
+
+from .._call.effects import Flow, invoke
+from .._call.operation import Operation
+from .._call.preview import Preview
+from .._call.request.encode import find_route
+from .._call.transfers import Tools, Transfer
+from .._net.runner import Runner
+from ..errors import BatchError, RequestValidationError
+from ..models.batches import Batch, BatchList
+from ..models.files import FileObject
+from ..models.images import checked_private
+from ..options import CALL_OPTIONS, CallOptions
+from ..providers import PROVIDERS
+from ..utils.files import checked_path, given_path
+from .base import Resource, described_by
+from .operations.batches import CANCEL_BATCH, CREATE_BATCH, LIST_BATCHES, RETRIEVE_BATCH
+from .operations.chat import CREATE_CHAT_COMPLETION
+from .operations.completions import CREATE_COMPLETION
+from .operations.embeddings import CREATE_EMBEDDING
+from .operations.files import FILE_CONTENT, UPLOAD_FILE
+from .operations.images import CREATE_IMAGE
+from .rows.remote import BatchResults, wire_file
+from .rows.rows import operation_of, url_of
+
+DEFAULT_WAIT_MS = 25 * 3_600_000  # a little more than the one window that servers offer
+_OF_CREATE_ONLY = frozenset({"extra_body", "extra_query"})
+
+
+class CreateBatchArgs(CallOptions, total=False):
+    """What `batches.create` takes beside the rows."""
+
+    metadata: Mapping[str, str]
+    output_expires_after: Mapping[str, Any]
+    priority: int
+    model_id: str
+
+
+class ListBatchesArgs(CallOptions, total=False):
+    """What `batches.list` takes."""
+
+    limit: int
+
+
+class Batches(Resource):
+    """Batches that a server works off by itself."""
+
+    def create(
+        self,
+        *,
+        input_file_id: str | None = None,
+        file: str | os.PathLike[str] | None = None,
+        operation: str = "chat",
+        completion_window: str = "24h",
+        allow_private: bool = False,
+        **args: Unpack[CreateBatchArgs],
+    ) -> Batch:
+        """Start a batch over rows in a file: one here, or one that was uploaded before.
+
+        Args:
+            input_file_id: Id of a file with rows in the form that the server takes.
+            file: A file of rows as `batch.run` takes them, or OpenAI's batch lines; every row is checked, rewritten to
+                the server's form and uploaded.
+            operation: What the rows are for: `chat`, `completions`, `embeddings` or `images`.
+            completion_window: How long it may take.
+            allow_private: Let a server hand the upload over to a storage in a private network.
+            args: Parameters of the request, and options of the call.
+
+        Raises:
+            BatchError: A row is wrong, named with file and line; nothing was sent.
+            UnsupportedOperationError: The server has no batches.
+            SDKError: As `chat.create`.
+        """
+        endpoint = _endpoint(input_file_id, file, operation)
+        params = {"input_file_id": input_file_id, "endpoint": endpoint, "completion_window": completion_window, **args}
+        if file is not None:
+            plan, read = _rows_to_send(self._runner, file, operation, params, allow_private)
+            uploaded: FileObject = self._runner.transfer(plan, {}, partial(plan.uploading, read=read))
+            params["input_file_id"] = uploaded.id
+        reply: Batch = self._runner.call(CREATE_BATCH, params)
+        return reply
+
+    async def create_async(
+        self,
+        *,
+        input_file_id: str | None = None,
+        file: str | os.PathLike[str] | None = None,
+        operation: str = "chat",
+        completion_window: str = "24h",
+        allow_private: bool = False,
+        **args: Unpack[CreateBatchArgs],
+    ) -> Batch:
+        """Start a batch over rows in a file; as `create`."""
+        endpoint = _endpoint(input_file_id, file, operation)
+        params = {"input_file_id": input_file_id, "endpoint": endpoint, "completion_window": completion_window, **args}
+        if file is not None:
+            plan, read = _rows_to_send(self._runner, file, operation, params, allow_private)
+            uploaded: FileObject = await self._runner.transfer_async(plan, {}, partial(plan.uploading, read=read))
+            params["input_file_id"] = uploaded.id
+        reply: Batch = await self._runner.call_async(CREATE_BATCH, params)
+        return reply
+
+    def retrieve(self, batch_id: str, **args: Unpack[CallOptions]) -> Batch:
+        """Describe a batch.
+
+        Args:
+            batch_id: Its id.
+            args: Options of the call.
+
+        Raises:
+            NotFoundError: There is no such batch.
+            SDKError: As `chat.create`.
+        """
+        reply: Batch = self._runner.call(RETRIEVE_BATCH, {"batch_id": batch_id, **args})
+        return reply
+
+    async def retrieve_async(self, batch_id: str, **args: Unpack[CallOptions]) -> Batch:
+        """Describe a batch; as `retrieve`."""
+        reply: Batch = await self._runner.call_async(RETRIEVE_BATCH, {"batch_id": batch_id, **args})
+        return reply
+
+    @described_by(LIST_BATCHES, ListBatchesArgs)
+    def list(self, **args: Unpack[ListBatchesArgs]) -> BatchList:
+        """List the batches that a server knows of, all pages of the list.
+
+        Args:
+            args: Parameters of the request, and options of the call.
+
+        Raises:
+            UnsupportedOperationError: The server has no batches.
+            SDKError: As `chat.create`.
+        """
+        reply: BatchList = self._runner.call(LIST_BATCHES, args)
+        return reply
+
+    @described_by(LIST_BATCHES, ListBatchesArgs)
+    async def list_async(self, **args: Unpack[ListBatchesArgs]) -> BatchList:
+        """List the batches that a server knows of, all pages of the list; as `list`."""
+        reply: BatchList = await self._runner.call_async(LIST_BATCHES, args)
+        return reply
+
+    def cancel(self, batch_id: str, **args: Unpack[CallOptions]) -> Batch:
+        """Stop a batch; what was answered by then is paid, and can be fetched once it is `cancelled`.
+
+        Args:
+            batch_id: Its id.
+            args: Options of the call.
+
+        Raises:
+            NotFoundError: There is no such batch.
+            APIStatusError: The server does not stop it, since it is over, for one.
+        """
+        reply: Batch = self._runner.call(CANCEL_BATCH, {"batch_id": batch_id, **args})
+        return reply
+
+    async def cancel_async(self, batch_id: str, **args: Unpack[CallOptions]) -> Batch:
+        """Stop a batch; as `cancel`."""
+        reply: Batch = await self._runner.call_async(CANCEL_BATCH, {"batch_id": batch_id, **args})
+        return reply
+
+    def wait(
+        self,
+        batch: Batch | str,
+        *,
+        poll_ms: float = 2_000,
+        max_poll_ms: float = 60_000,
+        **args: Unpack[CallOptions],
+    ) -> Batch:
+        """Wait until a batch is over, whether it is `completed`, `failed`, `expired` or `cancelled`.
+
+        Args:
+            batch: It, or its id.
+            poll_ms: Wait before the second look; every further one is half as long again.
+            max_poll_ms: The longest wait between two looks.
+            args: Options of the call; `deadline_ms` bounds the whole wait, 25 hours by default.
+
+        Returns:
+            The batch as it was last; look at its `status`.
+
+        Raises:
+            DeadlineExceededError: It was not over in time; it goes on at the server.
+            SDKError: As `chat.create`; failures that may pass are overlooked up to five times in a row.
+        """
+        plan = _look(self._runner, batch, args)
+        return self._runner.transfer(plan, {}, partial(plan.polling, poll_ms=poll_ms, max_poll_ms=max_poll_ms))
+
+    async def wait_async(
+        self,
+        batch: Batch | str,
+        *,
+        poll_ms: float = 2_000,
+        max_poll_ms: float = 60_000,
+        **args: Unpack[CallOptions],
+    ) -> Batch:
+        """Wait until a batch is over; as `wait`."""
+        plan = _look(self._runner, batch, args)
+        return await self._runner.transfer_async(
+            plan, {}, partial(plan.polling, poll_ms=poll_ms, max_poll_ms=max_poll_ms)
+        )
+
+    @overload
+    def fetch(
+        self,
+        batch: Batch | str,
+        to: None = None,
+        *,
+        operation: str | None = ...,
+        allow_private: bool = ...,
+        **args: Unpack[CallOptions],
+    ) -> BatchResults: ...
+    @overload
+    def fetch(
+        self,
+        batch: Batch | str,
+        to: str | os.PathLike[str],
+        *,
+        errors: str | os.PathLike[str] | None = ...,
+        operation: str | None = ...,
+        allow_private: bool = ...,
+        **args: Unpack[CallOptions],
+    ) -> Path: ...
+    def fetch(
+        self,
+        batch: Batch | str,
+        to: str | os.PathLike[str] | None = None,
+        *,
+        errors: str | os.PathLike[str] | None = None,
+        operation: str | None = None,
+        allow_private: bool = False,
+        **args: Unpack[CallOptions],
+    ) -> BatchResults | Path:
+        """Download what came of a batch, replies and failures.
+
+        Args:
+            batch: It, or its id.
+            to: File to write the replies to, in the lines of `batch.run`; without it they come back to be iterated.
+            errors: File of the failures, where there are any; by default `to` with `.errors.jsonl` behind it.
+            operation: What the rows were for; by default what the batch's endpoint says.
+            allow_private: Follow the server to a storage in a private network too.
+            args: Options of the call.
+
+        Returns:
+            Pairs of `custom_id` and reply or error to iterate over, or the path written.
+
+        Raises:
+            BatchError: The batch is not over, or has failed as a whole; the message says why.
+            OSError: A file cannot be written; nothing half-written stays.
+            SDKError: As `files.content`.
+        """
+        to, errors = _places(to, errors, operation, allow_private)
+        if not isinstance(batch, Batch):
+            batch = self.retrieve(_id_of(batch), **args)
+        plan, flow = _to_fetch(self._runner, batch, operation, args, to, errors, allow_private)
+        results: BatchResults | Path = self._runner.transfer(plan, {}, flow)
+        return results
+
+    @overload
+    async def fetch_async(
+        self,
+        batch: Batch | str,
+        to: None = None,
+        *,
+        operation: str | None = ...,
+        allow_private: bool = ...,
+        **args: Unpack[CallOptions],
+    ) -> BatchResults: ...
+    @overload
+    async def fetch_async(
+        self,
+        batch: Batch | str,
+        to: str | os.PathLike[str],
+        *,
+        errors: str | os.PathLike[str] | None = ...,
+        operation: str | None = ...,
+        allow_private: bool = ...,
+        **args: Unpack[CallOptions],
+    ) -> Path: ...
+    async def fetch_async(
+        self,
+        batch: Batch | str,
+        to: str | os.PathLike[str] | None = None,
+        *,
+        errors: str | os.PathLike[str] | None = None,
+        operation: str | None = None,
+        allow_private: bool = False,
+        **args: Unpack[CallOptions],
+    ) -> BatchResults | Path:
+        """Download what came of a batch, replies and failures; as `fetch`, with results for a plain `for`."""
+        to, errors = _places(to, errors, operation, allow_private)
+        if not isinstance(batch, Batch):
+            batch = await self.retrieve_async(_id_of(batch), **args)
+        plan, flow = _to_fetch(self._runner, batch, operation, args, to, errors, allow_private)
+        results: BatchResults | Path = await self._runner.transfer_async(plan, {}, flow)
+        return results
+
+    def preview(self, **args: Any) -> Preview:
+        """Make the request of `list`, with `batch_id` `retrieve`, with `input_file_id` `create`, and send nothing."""
+        if "input_file_id" in args:
+            operation = operation_of(args.pop("operation", "chat"))
+            return self._runner.preview(
+                CREATE_BATCH, {"endpoint": url_of(operation), "completion_window": "24h", **args}
+            )
+        return self._runner.preview(RETRIEVE_BATCH if "batch_id" in args else LIST_BATCHES, args)
+
+
+def _endpoint(input_file_id: str | None, file: str | os.PathLike[str] | None, operation: str) -> str:
+    if (input_file_id is None) == (file is None):
+        came = "neither came" if file is None else "both came"
+        raise RequestValidationError(f"file: give either file or input_file_id; {came}", param="file")
+    return url_of(operation_of(operation))
+
+
+def _rows_to_send(
+    runner: Runner, file: str | os.PathLike[str], operation: str, params: Mapping[str, Any], allow_private: bool
+) -> tuple[Transfer, Callable[[], tuple[str, bytes]]]:
+    """Plan the upload of a file of rows; what is wrong with the batch itself shows before that."""
+    path = given_path(file, "file")
+    runner.preview(CREATE_BATCH, {**params, "input_file_id": "file"})
+    options = {name: value for name, value in params.items() if name in CALL_OPTIONS - _OF_CREATE_ONLY}
+    target = runner.target(options.get("server"), options.get("server_url"))
+    rows = find_route(CREATE_BATCH, target.provider, PROVIDERS).rows
+    plan = Transfer(UPLOAD_FILE, {"file": path, "purpose": "batch", **options}, runner, allow_private=allow_private)
+    return plan, partial(wire_file, path, operation_of(operation), rows, runner, options)
+
+
+def _id_of(batch: Any) -> str:
+    if isinstance(batch, Batch):
+        return batch.id
+    if not isinstance(batch, str):
+        raise RequestValidationError(f"batch: must be a Batch or its id, got {type(batch).__name__}", param="batch")
+    return batch
+
+
+def _look(runner: Runner, batch: Batch | str, args: Mapping[str, Any]) -> Transfer:
+    batch_id = _id_of(batch)
+    return Transfer(RETRIEVE_BATCH, {"batch_id": batch_id, "deadline_ms": DEFAULT_WAIT_MS, **args}, runner)
+
+
+def _places(to: Any, errors: Any, operation: str | None, allow_private: bool) -> tuple[Path | None, Path | None]:
+    """Check what `fetch` is told, before anything is sent."""
+    checked_private(allow_private)
+    if operation is not None:
+        operation_of(operation)
+    return (
+        None if to is None else checked_path(to, "to"),
+        None if errors is None else checked_path(errors, "errors"),
+    )
+
+
+def _to_fetch(
+    runner: Runner,
+    batch: Batch,
+    operation: str | None,
+    args: Mapping[str, Any],
+    to: str | os.PathLike[str] | None,
+    errors: str | os.PathLike[str] | None,
+    allow_private: bool,
+) -> tuple[Transfer, Callable[[Tools], Flow[Any]]]:
+    """Plan the download of a batch's files, the replies first."""
+    file_ids = [file_id for file_id in (batch.output_file_id, batch.error_file_id) if file_id]
+    if not file_ids and (not batch.is_over or batch.status == "failed"):
+        why = (
+            batch.error or batch.errors or ("wait for its end" if not batch.is_over else "the server does not say why")
+        )
+        raise BatchError(f"batch {batch.id} is {batch.status} and has no results: {why}")
+    carrier = Transfer(RETRIEVE_BATCH, {"batch_id": batch.id, **args}, runner)
+    plans = [
+        Transfer(FILE_CONTENT, {"file_id": file_id, **args}, runner, allow_private=allow_private)
+        for file_id in file_ids
+    ]
+    results = BatchResults(_operation_at(batch, operation), carrier.target.provider)
+    return carrier, partial(_fetching, plans, results, to, errors)
+
+
+def _operation_at(batch: Batch, name: str | None) -> Operation:
+    """Find the operation whose replies a batch brings."""
+    if name is not None:
+        return operation_of(name)
+    known = (CREATE_CHAT_COMPLETION, CREATE_COMPLETION, CREATE_EMBEDDING, CREATE_IMAGE)
+    found = next((one for one in known if batch.endpoint in (url_of(one), one.path)), None)
+    if found is None:
+        raise BatchError(f"operation: the endpoint of batch {batch.id} does not say what its rows were for; name it")
+    return found
+
+
+def _fetching(
+    plans: Sequence[Transfer],
+    results: BatchResults,
+    to: str | os.PathLike[str] | None,
+    errors: str | os.PathLike[str] | None,
+    tools: Tools,
+) -> Flow[BatchResults | Path]:
+    try:
+        for plan in plans:
+            yield from plan.downloading(tools, results.add)
+            results.end_file()
+        if to is None:
+            return results
+        written: Path = yield from invoke(tools.thread, results.write, to, errors)
+    except BaseException:
+        results.close()
+        raise
+    results.close()
+    return written

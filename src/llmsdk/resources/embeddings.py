@@ -1,0 +1,67 @@
+"""`sdk.embeddings`: texts as vectors."""
+
+from typing import Any, Required, Unpack
+
+from .._call.preview import Preview
+from ..models.embeddings import EmbeddingParams, EmbeddingRequest, EmbeddingsResponse
+from ..options import CallOptions
+from .base import MappedResource, described_by
+from .operations.embeddings import CREATE_EMBEDDING
+
+
+class CreateEmbeddingArgs(EmbeddingParams, CallOptions, total=False):
+    """What `embeddings.create` takes."""
+
+    model: Required[str]
+
+
+class Embeddings(MappedResource[EmbeddingRequest, EmbeddingsResponse]):
+    """Texts as vectors."""
+
+    _create = CREATE_EMBEDDING
+
+    @described_by(CREATE_EMBEDDING, CreateEmbeddingArgs)
+    def create(self, **args: Unpack[CreateEmbeddingArgs]) -> EmbeddingsResponse:
+        """Turn texts into vectors.
+
+        Args:
+            args: Parameters of the request, and options of the call.
+
+        Returns:
+            One item of `data` per input; `data[0].embedding` is as the server sent it, `data[0].as_array()` is an
+            array of floats in any case.
+
+        Raises:
+            RequestValidationError: A parameter is missing, unknown, mistyped, or unsupported by the server.
+            SDKError: As `chat.create`.
+
+        Example:
+            >>> sdk.embeddings.create(model="m", input=["a cat", "a dog"], encoding_format="base64")
+        """
+        reply: EmbeddingsResponse = self._runner.call(CREATE_EMBEDDING, args)
+        return reply
+
+    @described_by(CREATE_EMBEDDING, CreateEmbeddingArgs)
+    async def create_async(self, **args: Unpack[CreateEmbeddingArgs]) -> EmbeddingsResponse:
+        """Turn texts into vectors.
+
+        Args:
+            args: Parameters of the request, and options of the call.
+
+        Returns:
+            One item of `data` per input; `data[0].embedding` is as the server sent it, `data[0].as_array()` is an
+            array of floats in any case.
+
+        Raises:
+            RequestValidationError: A parameter is missing, unknown, mistyped, or unsupported by the server.
+            SDKError: As `chat.create_async`.
+
+        Example:
+            >>> await sdk.embeddings.create_async(model="m", input=["a cat", "a dog"], encoding_format="base64")
+        """
+        reply: EmbeddingsResponse = await self._runner.call_async(CREATE_EMBEDDING, args)
+        return reply
+
+    def preview(self, **args: Any) -> Preview:
+        """Make the request of `create` and send nothing."""
+        return self._runner.preview(CREATE_EMBEDDING, args)

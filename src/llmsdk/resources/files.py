@@ -1,0 +1,214 @@
+"""`sdk.files`: files that a server keeps."""
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any, Unpack, overload
+
+from .._call.preview import Preview
+from .._call.transfers import Transfer
+from ..errors import RequestValidationError
+from ..models.files import FileDeleted, FileList, FileObject
+from ..models.images import FileInput
+from ..options import CallOptions
+from ..utils.files import given_path
+from ..utils.shapes import described, is_unicode
+from .base import Resource, described_by
+from .operations.files import DELETE_FILE, FILE_CONTENT, LIST_FILES, RETRIEVE_FILE, UPLOAD_FILE
+
+_UNNAMED = "upload.jsonl"
+
+
+class ListFilesArgs(CallOptions, total=False):
+    """What `files.list` takes."""
+
+    purpose: str
+    limit: int
+
+
+class Files(Resource):
+    """Files that a server keeps."""
+
+    def upload(
+        self,
+        file: FileInput | str,
+        *,
+        purpose: str = "batch",
+        file_name: str | None = None,
+        allow_private: bool = False,
+        **args: Unpack[CallOptions],
+    ) -> FileObject:
+        """Upload a file, as it is; `batches.create(file=...)` uploads rows in the form that the server takes.
+
+        Args:
+            file: Its path, its bytes, a file open for reading bytes, or (name, bytes).
+            purpose: What it is for; Together's word for `batch` is put in its place.
+            file_name: Its name at the server; that of the file by default.
+            allow_private: Let a server hand the upload over to a storage in a private network.
+            args: Options of the call.
+
+        Raises:
+            RequestValidationError: There is no such file, or it cannot be read.
+            UnsupportedOperationError: The server keeps no files.
+            SDKError: As `chat.create`.
+        """
+        given = _given(file, file_name)
+        params = {"file": given, "purpose": purpose, **args}
+        plan = Transfer(UPLOAD_FILE, params, self._runner, allow_private=allow_private)
+        flow = partial(plan.uploading, read=partial(_read, given, file_name))
+        reply: FileObject = self._runner.transfer(plan, args, flow)
+        return reply
+
+    async def upload_async(
+        self,
+        file: FileInput | str,
+        *,
+        purpose: str = "batch",
+        file_name: str | None = None,
+        allow_private: bool = False,
+        **args: Unpack[CallOptions],
+    ) -> FileObject:
+        """Upload a file, as it is; as `upload`."""
+        given = _given(file, file_name)
+        params = {"file": given, "purpose": purpose, **args}
+        plan = Transfer(UPLOAD_FILE, params, self._runner, allow_private=allow_private)
+        flow = partial(plan.uploading, read=partial(_read, given, file_name))
+        reply: FileObject = await self._runner.transfer_async(plan, args, flow)
+        return reply
+
+    @described_by(LIST_FILES, ListFilesArgs)
+    def list(self, **args: Unpack[ListFilesArgs]) -> FileList:
+        """List the files that a server keeps, all pages of the list.
+
+        Args:
+            args: Parameters of the request, and options of the call.
+
+        Raises:
+            UnsupportedOperationError: The server keeps no files.
+            SDKError: As `chat.create`.
+        """
+        reply: FileList = self._runner.call(LIST_FILES, args)
+        return reply
+
+    @described_by(LIST_FILES, ListFilesArgs)
+    async def list_async(self, **args: Unpack[ListFilesArgs]) -> FileList:
+        """List the files that a server keeps, all pages of the list; as `list`."""
+        reply: FileList = await self._runner.call_async(LIST_FILES, args)
+        return reply
+
+    def retrieve(self, file_id: str, **args: Unpack[CallOptions]) -> FileObject:
+        """Describe a file.
+
+        Args:
+            file_id: Its id.
+            args: Options of the call.
+
+        Raises:
+            NotFoundError: There is no such file.
+            SDKError: As `chat.create`.
+        """
+        reply: FileObject = self._runner.call(RETRIEVE_FILE, {"file_id": file_id, **args})
+        return reply
+
+    async def retrieve_async(self, file_id: str, **args: Unpack[CallOptions]) -> FileObject:
+        """Describe a file; as `retrieve`."""
+        reply: FileObject = await self._runner.call_async(RETRIEVE_FILE, {"file_id": file_id, **args})
+        return reply
+
+    def delete(self, file_id: str, **args: Unpack[CallOptions]) -> FileDeleted:
+        """Delete a file.
+
+        Args:
+            file_id: Its id.
+            args: Options of the call.
+
+        Raises:
+            NotFoundError: There is no such file, or it was deleted by an attempt whose reply was lost.
+            SDKError: As `chat.create`.
+        """
+        reply: FileDeleted = self._runner.call(DELETE_FILE, {"file_id": file_id, **args})
+        return reply
+
+    async def delete_async(self, file_id: str, **args: Unpack[CallOptions]) -> FileDeleted:
+        """Delete a file; as `delete`."""
+        reply: FileDeleted = await self._runner.call_async(DELETE_FILE, {"file_id": file_id, **args})
+        return reply
+
+    @overload
+    def content(
+        self, file_id: str, to: None = None, *, allow_private: bool = ..., **args: Unpack[CallOptions]
+    ) -> bytes: ...
+    @overload
+    def content(
+        self, file_id: str, to: str | os.PathLike[str], *, allow_private: bool = ..., **args: Unpack[CallOptions]
+    ) -> Path: ...
+    def content(
+        self,
+        file_id: str,
+        to: str | os.PathLike[str] | None = None,
+        *,
+        allow_private: bool = False,
+        **args: Unpack[CallOptions],
+    ) -> bytes | Path:
+        """Download a file, whole or not at all; from a storage elsewhere without the key.
+
+        Args:
+            file_id: Its id.
+            to: Path to write to, piece by piece; without it the bytes come back, within `max_response_bytes`.
+            allow_private: Follow the server to a storage in a private network too.
+            args: Options of the call; `timeout_ms` bounds each silence.
+
+        Returns:
+            The bytes, or the path written.
+
+        Raises:
+            NotFoundError: There is no such file.
+            OSError: The path cannot be written; nothing half-written stays.
+            APIConnectionError: The download was cut.
+            ResponseValidationError: The file is too large, or its storage is in a private network.
+        """
+        plan = Transfer(FILE_CONTENT, {"file_id": file_id, **args}, self._runner, allow_private=allow_private)
+        saved: bytes | Path = self._runner.transfer(plan, args, partial(plan.saving, to=to))
+        return saved
+
+    @overload
+    async def content_async(
+        self, file_id: str, to: None = None, *, allow_private: bool = ..., **args: Unpack[CallOptions]
+    ) -> bytes: ...
+    @overload
+    async def content_async(
+        self, file_id: str, to: str | os.PathLike[str], *, allow_private: bool = ..., **args: Unpack[CallOptions]
+    ) -> Path: ...
+    async def content_async(
+        self,
+        file_id: str,
+        to: str | os.PathLike[str] | None = None,
+        *,
+        allow_private: bool = False,
+        **args: Unpack[CallOptions],
+    ) -> bytes | Path:
+        """Download a file, whole or not at all; as `content`."""
+        plan = Transfer(FILE_CONTENT, {"file_id": file_id, **args}, self._runner, allow_private=allow_private)
+        saved: bytes | Path = await self._runner.transfer_async(plan, args, partial(plan.saving, to=to))
+        return saved
+
+    def preview(self, **args: Any) -> Preview:
+        """Make the request of `list`, with `file_id` of `retrieve`, or with `file` of `upload`, and send nothing."""
+        if "file" in args:
+            return self._runner.preview(UPLOAD_FILE, {"purpose": "batch", **args})
+        return self._runner.preview(RETRIEVE_FILE if "file_id" in args else LIST_FILES, args)
+
+
+def _given(file: Any, file_name: Any) -> Any:
+    if file_name is not None and not (isinstance(file_name, str) and is_unicode(file_name)):
+        raise RequestValidationError(
+            f"file_name: must be a string of valid Unicode or None, got {described(file_name)}", param="file_name"
+        )
+    return given_path(file, "file") if isinstance(file, str | os.PathLike) else file
+
+
+def _read(file: FileInput, file_name: str | None) -> tuple[str, bytes]:
+    from .._call.request.multipart import read_files
+
+    name, content = read_files({"file": (_UNNAMED, file) if isinstance(file, bytes) else file})["file"]
+    return file_name or name, content

@@ -1,0 +1,186 @@
+"""`sdk.images`: image generation and image edit."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Required, Unpack, overload
+
+from .._call.preview import Preview
+from .._net.runner import Runner
+from .._net.streams import EventStream, EventStreamAsync
+from ..models.images import ImageChunk, ImageEditParams, ImageEditRequest, ImageParams, ImageRequest, ImageResponse
+from ..options import CallOptions
+from .base import MappedResource, described_by
+from .operations.images import CREATE_IMAGE, EDIT_IMAGE
+
+Stream = EventStream[ImageChunk, ImageResponse]
+StreamAsync = EventStreamAsync[ImageChunk, ImageResponse]
+
+
+class CreateImageArgs(ImageParams, CallOptions, total=False):
+    """What `images.create` takes; r9s and OpenAI-compatible servers can do without `model`."""
+
+    model: str
+
+
+class ImageObjectArgs(CallOptions, total=False):
+    """What `images.create` takes with the parameters in one object."""
+
+    image_request: Required[ImageRequest]
+    model: str
+
+
+class EditImageArgs(ImageEditParams, CallOptions, total=False):
+    """What `images.edit` takes."""
+
+    model: str
+
+
+class ImageEditObjectArgs(CallOptions, total=False):
+    """What `images.edit` takes with the parameters in one object."""
+
+    image_edit_request: Required[ImageEditRequest]
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetcher:
+    """Fetches the files of one reply, with the SDK's clients and without its key."""
+
+    runner: Runner
+    home: str
+
+    def fetch(self, url: str, *, allow_private: bool) -> bytes:
+        from .._net.fetches import fetch_file
+
+        return fetch_file(self.runner, url, self.home, allow_private=allow_private)
+
+    async def fetch_async(self, url: str, *, allow_private: bool) -> bytes:
+        from .._net.fetches import fetch_file_async
+
+        return await fetch_file_async(self.runner, url, self.home, allow_private=allow_private)
+
+
+class Images(MappedResource[ImageRequest, ImageResponse]):
+    """Image generation and image edit."""
+
+    _create = CREATE_IMAGE
+
+    @overload
+    def create(self, *, stream: Literal[False] = ..., **args: Unpack[CreateImageArgs]) -> ImageResponse: ...
+    @overload
+    def create(
+        self, *, stream: Literal[True], idle_timeout_ms: float = ..., **args: Unpack[CreateImageArgs]
+    ) -> Stream: ...
+    @overload
+    def create(
+        self, *, stream: bool, idle_timeout_ms: float = ..., **args: Unpack[CreateImageArgs]
+    ) -> ImageResponse | Stream: ...
+    @overload
+    def create(self, *, stream: Literal[False] = ..., **args: Unpack[ImageObjectArgs]) -> ImageResponse: ...
+    @overload
+    def create(
+        self, *, stream: Literal[True], idle_timeout_ms: float = ..., **args: Unpack[ImageObjectArgs]
+    ) -> Stream: ...
+    @overload
+    def create(
+        self, *, stream: bool, idle_timeout_ms: float = ..., **args: Unpack[ImageObjectArgs]
+    ) -> ImageResponse | Stream: ...
+    @described_by(CREATE_IMAGE, CreateImageArgs)
+    def create(self, **args: Any) -> Any:
+        """Make images from a prompt.
+
+        Args:
+            args: Parameters of the request, and options of the call; or the parameters as one `image_request`.
+
+        Returns:
+            The images; each can be saved. With `stream=True` (r9s) an `EventStream` of partial images.
+
+        Raises:
+            SDKError: As `chat.create`.
+
+        Example:
+            >>> sdk.images.create(model="m", prompt="a cat", width=512, height=512).data[0].save("cat.png")
+        """
+        return self._runner.call(CREATE_IMAGE, args, self._attach)
+
+    @overload
+    async def create_async(self, *, stream: Literal[False] = ..., **args: Unpack[CreateImageArgs]) -> ImageResponse: ...
+    @overload
+    async def create_async(
+        self, *, stream: Literal[True], idle_timeout_ms: float = ..., **args: Unpack[CreateImageArgs]
+    ) -> StreamAsync: ...
+    @overload
+    async def create_async(
+        self, *, stream: bool, idle_timeout_ms: float = ..., **args: Unpack[CreateImageArgs]
+    ) -> ImageResponse | StreamAsync: ...
+    @overload
+    async def create_async(self, *, stream: Literal[False] = ..., **args: Unpack[ImageObjectArgs]) -> ImageResponse: ...
+    @overload
+    async def create_async(
+        self, *, stream: Literal[True], idle_timeout_ms: float = ..., **args: Unpack[ImageObjectArgs]
+    ) -> StreamAsync: ...
+    @overload
+    async def create_async(
+        self, *, stream: bool, idle_timeout_ms: float = ..., **args: Unpack[ImageObjectArgs]
+    ) -> ImageResponse | StreamAsync: ...
+    @described_by(CREATE_IMAGE, CreateImageArgs)
+    async def create_async(self, **args: Any) -> Any:
+        """Make images from a prompt.
+
+        Args:
+            args: Parameters of the request, and options of the call; or the parameters as one `image_request`.
+
+        Returns:
+            The images; each can be saved. With `stream=True` (r9s) an `EventStreamAsync` of partial images.
+
+        Raises:
+            SDKError: As `chat.create_async`.
+
+        Example:
+            >>> res = await sdk.images.create_async(model="m", prompt="a cat", width=512, height=512)
+        """
+        return await self._runner.call_async(CREATE_IMAGE, args, self._attach)
+
+    @overload
+    def edit(self, **args: Unpack[EditImageArgs]) -> ImageResponse: ...
+    @overload
+    def edit(self, **args: Unpack[ImageEditObjectArgs]) -> ImageResponse: ...
+    @described_by(EDIT_IMAGE, EditImageArgs)
+    def edit(self, **args: Any) -> Any:
+        """Change images by a prompt; the files are uploaded.
+
+        Args:
+            args: Parameters of the request, and options of the call; or the parameters as one `image_edit_request`.
+
+        Raises:
+            RequestValidationError: A file cannot be read, beside what `create` says.
+            SDKError: As `chat.create`.
+        """
+        return self._runner.call(EDIT_IMAGE, args, self._attach)
+
+    @overload
+    async def edit_async(self, **args: Unpack[EditImageArgs]) -> ImageResponse: ...
+    @overload
+    async def edit_async(self, **args: Unpack[ImageEditObjectArgs]) -> ImageResponse: ...
+    @described_by(EDIT_IMAGE, EditImageArgs)
+    async def edit_async(self, **args: Any) -> Any:
+        """Change images by a prompt; the files are uploaded.
+
+        Args:
+            args: Parameters of the request, and options of the call; or the parameters as one `image_edit_request`.
+
+        Raises:
+            RequestValidationError: A file cannot be read, beside what `create_async` says.
+            SDKError: As `chat.create_async`.
+        """
+        return await self._runner.call_async(EDIT_IMAGE, args, self._attach)
+
+    def preview(self, **args: Any) -> Preview:
+        """Make the request of `create`, or with `image` or `image_edit_request` of `edit`, and send nothing."""
+        is_edit = "image" in args or "image_edit_request" in args
+        return self._runner.preview(EDIT_IMAGE if is_edit else CREATE_IMAGE, args)
+
+    def _attach(self, reply: ImageResponse, home: str) -> None:
+        """Let images that came as URLs be saved."""
+        fetcher = _Fetcher(self._runner, home)
+        for image in reply.data:
+            image.attach(fetcher)

@@ -1,0 +1,85 @@
+"""`sdk.models`: the models that a server offers."""
+
+from typing import Any, Unpack
+
+from .._call.preview import Preview
+from ..models.catalog import ModelInfo, ModelList
+from ..options import CallOptions
+from .base import Resource, described_by
+from .operations.models import LIST_MODELS, RETRIEVE_MODEL
+
+
+class ListModelsArgs(CallOptions, total=False):
+    """What `models.list` takes."""
+
+    dedicated: bool
+
+
+class RetrieveModelArgs(CallOptions, total=False):
+    """What `models.retrieve` takes beside the model."""
+
+
+class Models(Resource):
+    """The models that a server offers."""
+
+    @described_by(LIST_MODELS, ListModelsArgs)
+    def list(self, **args: Unpack[ListModelsArgs]) -> ModelList:
+        """List the models of a server, all pages of it.
+
+        Args:
+            args: Parameters of the request, and options of the call.
+
+        Raises:
+            UnsupportedOperationError: The server has no such list.
+            SDKError: As `chat.create`.
+        """
+        reply: ModelList = self._runner.call(LIST_MODELS, args)
+        return reply
+
+    @described_by(LIST_MODELS, ListModelsArgs)
+    async def list_async(self, **args: Unpack[ListModelsArgs]) -> ModelList:
+        """List the models of a server, all pages of it.
+
+        Args:
+            args: Parameters of the request, and options of the call.
+
+        Raises:
+            UnsupportedOperationError: The server has no such list.
+            SDKError: As `chat.create_async`.
+        """
+        reply: ModelList = await self._runner.call_async(LIST_MODELS, args)
+        return reply
+
+    def retrieve(self, model: str, **args: Unpack[RetrieveModelArgs]) -> ModelInfo:
+        """Describe one model.
+
+        Args:
+            model: Its id; any characters, they are percent-encoded.
+            args: Options of the call.
+
+        Raises:
+            NotFoundError: There is no such model.
+            UnsupportedOperationError: The server cannot describe one model.
+            SDKError: As `chat.create`.
+        """
+        reply: ModelInfo = self._runner.call(RETRIEVE_MODEL, {"model": model, **args})
+        return reply
+
+    async def retrieve_async(self, model: str, **args: Unpack[RetrieveModelArgs]) -> ModelInfo:
+        """Describe one model.
+
+        Args:
+            model: Its id; any characters, they are percent-encoded.
+            args: Options of the call.
+
+        Raises:
+            NotFoundError: There is no such model.
+            UnsupportedOperationError: The server cannot describe one model.
+            SDKError: As `chat.create_async`.
+        """
+        reply: ModelInfo = await self._runner.call_async(RETRIEVE_MODEL, {"model": model, **args})
+        return reply
+
+    def preview(self, **args: Any) -> Preview:
+        """Make the request of `list`, or with `model` of `retrieve`, and send nothing."""
+        return self._runner.preview(RETRIEVE_MODEL if "model" in args else LIST_MODELS, args)

@@ -1,0 +1,39 @@
+"""Batches that a server works off by itself."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..._call.operation import Operation
+from ...models.batches import Batch, BatchCreateRequest, BatchList, BatchListRequest, BatchRequest
+
+_operation = partial(Operation, resource="batches", content="id", is_stored=True)
+_one = partial(_operation, path="/batches/{batch_id}", request=BatchRequest, required=frozenset({"batch_id"}))
+
+CREATE_BATCH = _operation(
+    id="createBatch",
+    name="create",
+    summary="Start a batch.",
+    path="/batches",
+    request=BatchCreateRequest,
+    required=frozenset({"input_file_id", "endpoint"}),
+    reply=Batch,
+)
+
+LIST_BATCHES = _operation(
+    id="listBatches",
+    name="list",
+    summary="List the batches that a server knows of.",
+    method="GET",
+    path="/batches",
+    request=BatchListRequest,
+    query=frozenset({"limit"}),
+    reply=BatchList,
+    content="data",
+)
+
+RETRIEVE_BATCH = _one(id="retrieveBatch", name="retrieve", summary="Describe a batch.", method="GET", reply=Batch)
+
+CANCEL_BATCH = _one(
+    id="cancelBatch", name="cancel", summary="Stop a batch.", path="/batches/{batch_id}/cancel", reply=Batch
+)

@@ -1,0 +1,21 @@
+"""Chat completion."""
+
+from __future__ import annotations
+
+from ..._call.operation import Operation
+from ...models.chat import ChatAccumulator, ChatCompletionChunk, ChatCompletionRequest, ChatCompletionResponse, as_chunk
+
+CREATE_CHAT_COMPLETION = Operation(
+    id="createChatCompletion",
+    resource="chat",
+    name="create",
+    summary="Answer a conversation.",
+    path="/chat/completions",
+    request=ChatCompletionRequest,
+    request_name="chat_completion_request",
+    required=frozenset({"model", "messages"}),
+    reply=ChatCompletionResponse,
+    chunk=ChatCompletionChunk,
+    accumulator=ChatAccumulator,
+    as_chunk=as_chunk,
+)

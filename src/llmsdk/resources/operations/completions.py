@@ -1,0 +1,40 @@
+"""Text completion."""
+
+from __future__ import annotations
+
+from ..._call.operation import Operation
+from ...models.completions import (
+    CompletionAccumulator,
+    CompletionChunk,
+    CompletionRequest,
+    CompletionResponse,
+    CustomizationCompletionRequest,
+    as_chunk,
+)
+
+CREATE_COMPLETION = Operation(
+    id="createCompletion",
+    resource="completions",
+    name="create",
+    summary="Continue a prompt.",
+    path="/completions",
+    request=CompletionRequest,
+    request_name="completion_request",
+    required=frozenset({"model", "prompt"}),
+    reply=CompletionResponse,
+    chunk=CompletionChunk,
+    accumulator=CompletionAccumulator,
+    as_chunk=as_chunk,
+)
+
+CREATE_MODEL_CUSTOMIZATION_COMPLETION = Operation(
+    id="createModelCustomizationCompletion",
+    resource="completions",
+    name="create_model_customization_completion",
+    summary="Continue a prompt with a customized model.",
+    path="/completions",
+    request=CustomizationCompletionRequest,
+    request_name="completion_request",
+    required=frozenset({"model", "customization_id", "prompt"}),
+    reply=CompletionResponse,
+)

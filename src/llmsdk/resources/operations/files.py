@@ -1,0 +1,47 @@
+"""Files that a server keeps."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..._call.operation import Operation
+from ...models.files import FileDeleted, FileList, FileListRequest, FileObject, FileRequest, FileUploadRequest
+
+_operation = partial(Operation, resource="files", content="id", is_stored=True)
+_one = partial(_operation, path="/files/{file_id}", request=FileRequest, required=frozenset({"file_id"}))
+
+UPLOAD_FILE = _operation(
+    id="uploadFile",
+    name="upload",
+    summary="Upload a file.",
+    path="/files",
+    request=FileUploadRequest,
+    required=frozenset({"file", "purpose"}),
+    files=frozenset({"file"}),
+    reply=FileObject,
+)
+
+LIST_FILES = _operation(
+    id="listFiles",
+    name="list",
+    summary="List the files that a server keeps.",
+    method="GET",
+    path="/files",
+    request=FileListRequest,
+    query=frozenset({"purpose", "limit"}),
+    reply=FileList,
+    content="data",
+)
+
+RETRIEVE_FILE = _one(id="retrieveFile", name="retrieve", summary="Describe a file.", method="GET", reply=FileObject)
+
+DELETE_FILE = _one(id="deleteFile", name="delete", summary="Delete a file.", method="DELETE", reply=FileDeleted)
+
+FILE_CONTENT = _one(
+    id="fileContent",
+    name="content",
+    summary="Download a file.",
+    method="GET",
+    path="/files/{file_id}/content",
+    reply=bytes,
+)

@@ -1,0 +1,32 @@
+"""The models that a server offers."""
+
+from __future__ import annotations
+
+from ..._call.operation import Operation
+from ...models.catalog import ModelInfo, ModelList, ModelListRequest, ModelRequest
+
+LIST_MODELS = Operation(
+    id="listModels",
+    resource="models",
+    name="list",
+    summary="List the models of a server.",
+    method="GET",
+    path="/models",
+    request=ModelListRequest,
+    query=frozenset({"dedicated"}),
+    reply=ModelList,
+    content="data",
+)
+
+RETRIEVE_MODEL = Operation(
+    id="retrieveModel",
+    resource="models",
+    name="retrieve",
+    summary="Describe one model.",
+    method="GET",
+    path="/models/{model}",
+    request=ModelRequest,
+    required=frozenset({"model"}),
+    reply=ModelInfo,
+    content="id",
+)

@@ -1,0 +1,229 @@
+"""Rows for a batch that the server works off itself, and what comes back of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic_core import from_json, to_json
+
+from ..._call.checks import checked_unsupported
+from ..._call.operation import Operation
+from ..._call.reply.decode import decode_error, decode_reply, stated_error
+from ..._call.request.encode import Extras, encode
+from ...errors import (
+    BatchError,
+    ConfigurationError,
+    ReplyMeta,
+    RequestValidationError,
+    ResponseValidationError,
+    SDKError,
+)
+from ...providers import PROVIDERS
+from ...providers.spec import BatchRows, Provider
+from ...utils.files import Draft
+from ...utils.shapes import is_object
+from .ledger import Ledger
+from .results import failed, succeeded
+from .rows import BadRow, Row, url_of
+from .tables import check_extra, read_input
+
+if TYPE_CHECKING:
+    from ..._net.runner import Runner
+    from ...models import ChatCompletionResponse, CompletionResponse, EmbeddingsResponse, ImageResponse
+
+    BatchReply = ChatCompletionResponse | CompletionResponse | EmbeddingsResponse | ImageResponse
+
+_HASHED = "sha256:"
+_OWN_NAME = re.compile(r"sha256:[0-9a-f]{64}(#[0-9]+)?")  # of a row that had none in its file
+
+
+# ---------------------------------------------------------------------- up
+
+
+def wire_file(
+    path: str | os.PathLike[str], operation: Operation, rows: BatchRows, runner: Runner, options: Mapping[str, Any]
+) -> tuple[str, bytes]:
+    """Rewrite a file of rows as what a server takes, each body as a call would send it.
+
+    Returns:
+        A name for the file, and its bytes.
+
+    Raises:
+        BatchError: A line is no such row, or repeats a `custom_id`; named with its number. Nothing was sent.
+    """
+    shown = os.fspath(path)
+    target = runner.target(options.get("server"), options.get("server_url"))
+    unsupported = checked_unsupported(options.get("unsupported"), runner.config.unsupported)
+    check_extra(shown)
+    seen, lines = Ledger(), bytearray()
+    for row in read_input(shown, operation):
+        try:
+            if isinstance(row, BadRow):
+                raise ValueError(row.problem)
+            custom_id = _custom_id(row, rows.longest_id)
+            if first := seen.get(custom_id):
+                raise ValueError(f"custom_id: the same as in line {first}; give each row its own")
+            seen[custom_id] = row.line
+            params, extras = _split(row.params)
+            encoded = encode(
+                operation,
+                target.provider,
+                params,
+                base_url=target.base_url,
+                url_params=runner.config.url_params,
+                unsupported=unsupported,
+                providers=PROVIDERS,
+                extras=extras,
+            )
+        except (ValueError, RequestValidationError) as exc:
+            raise BatchError(f"{shown}: line {row.line}: {exc}", path=shown, line=row.line) from None
+        parts = {
+            "custom_id": to_json(custom_id),
+            "method": to_json(operation.method),
+            "url": to_json(url_of(operation)),
+            "body": encoded.content or b"{}",
+        }
+        lines += b"{%b}\n" % b",".join(b'"%b":%b' % (name.encode(), parts[name]) for name in rows.fields)
+    if not lines:
+        raise BatchError(f"{shown}: holds no rows", path=shown)
+    return f"{Path(shown).stem or 'batch'}.jsonl", bytes(lines)
+
+
+def _custom_id(row: Row, longest: int | None) -> str:
+    """Name a row; the hash of one without a name is cut to what the server takes."""
+    if longest is None or len(row.key) <= longest:
+        return row.key
+    if row.custom_id is not None:
+        raise ValueError(f"custom_id: the server takes {longest} characters, got {len(row.custom_id)}")
+    digest, mark, number = row.key.removeprefix(_HASHED).partition("#")
+    return digest[: longest - len(mark + number)] + mark + number
+
+
+def _split(params: Mapping[str, Any]) -> tuple[dict[str, Any], Extras]:
+    body = params.get("extra_body")
+    if body is not None and not is_object(body):
+        raise ValueError(f"extra_body: must be an object, got {type(body).__name__}")
+    rest = {name: value for name, value in params.items() if name not in ("extra_body", "model_id")}
+    if "model_id" in params:
+        rest.setdefault("model", params["model_id"])
+    return rest, Extras(body=body)
+
+
+# -------------------------------------------------------------------- down
+
+
+class BatchResults:
+    """What came of a batch's rows: pairs of `custom_id` and reply or error to iterate over, in the server's order.
+
+    They are read from a file on this machine's disk, so that a plain `for` does in async code too; `close`, or `with`,
+    deletes it.
+    """
+
+    def __init__(self, operation: Operation, provider: Provider) -> None:
+        self._operation = operation
+        self._provider = provider
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`, or with this object
+
+    def add(self, piece: bytes) -> None:
+        """Take a piece of a file of results."""
+        self._file.write(piece)
+
+    def end_file(self) -> None:
+        """Take the end of one file, whose last line may lack its own."""
+        self._file.write(b"\n")
+
+    def __iter__(self) -> Iterator[tuple[str, BatchReply | SDKError]]:
+        if self._file.closed:
+            raise ConfigurationError("the results are closed; fetch them again, or keep the loop inside their `with`")
+        self._file.seek(0)
+        for number, raw in enumerate(self._file, 1):
+            if raw.strip():
+                yield self._read(raw, number)
+
+    def write(self, output: str | os.PathLike[str], errors: str | os.PathLike[str] | None) -> Path:
+        """Write the lines of a local run: replies to one file, failures, where there are any, to the other."""
+        to_errors = f"{os.fspath(output)}.errors.jsonl" if errors is None else errors
+        if os.path.realpath(output) == os.path.realpath(to_errors):
+            shown = os.fspath(output)
+            raise BatchError(f"{shown}: is output and errors at once; name another file", path=shown)
+        replies, failures, has_failed = Draft(output), Draft(to_errors), False
+        try:
+            for custom_id, result in self:
+                row = Row(custom_id, None if _OWN_NAME.fullmatch(custom_id) else custom_id, {}, 0)
+                if isinstance(result, SDKError):
+                    has_failed = True
+                    failures.write(_without_request(failed(row, result, attempts=1, failures=1)))
+                else:
+                    replies.write(succeeded(row, result))
+            if has_failed:
+                failures.commit()
+            replies.commit()
+        finally:
+            replies.discard()
+            failures.discard()
+        return Path(output)
+
+    def close(self) -> None:
+        """Delete the files; may be called again."""
+        self._file.close()
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read(self, raw: bytes, number: int) -> tuple[str, BatchReply | SDKError]:
+        try:
+            value: Any = from_json(raw)
+        except ValueError:
+            value = None
+        if not is_object(value) or not isinstance(value.get("custom_id"), str):
+            text = raw[:1000].decode("utf-8", "replace")
+            return f"line:{number}", ResponseValidationError("a line of the results is no result", body=text)
+        try:
+            return value["custom_id"], self._reply(value)
+        except SDKError as exc:
+            return value["custom_id"], exc.with_traceback(None)
+
+    def _reply(self, value: dict[str, Any]) -> Any:
+        """Make the reply of a line, or raise its error.
+
+        Source: platform.openai.com, reference of the batch output object; docs.together.ai, docs/inference/batch/manage
+        for lines that hold an error and no response.
+        """
+        response = value.get("response")
+        answer: dict[str, Any] = response if is_object(response) else {}
+        status = answer.get("status_code")
+        meta = ReplyMeta(
+            server=self._provider.name,
+            status_code=status if isinstance(status, int) else None,
+            request_id=answer.get("request_id") if isinstance(answer.get("request_id"), str) else None,
+        )
+        if error := value.get("error"):
+            raise stated_error(self._provider, {"error": error}, meta=meta, secrets=())
+        body = to_json(answer.get("body", response))
+        if isinstance(status, int) and status >= 400:
+            now = datetime.now(UTC)
+            raise decode_error(self._provider, status, body, reason="", meta=meta, secrets=(), now=now)
+        kind = "application/json"
+        reply = decode_reply(self._operation, self._provider, body, content_type=kind, meta=meta, secrets=())
+        reply._meta = meta  # a reply's own way to know its call
+        return reply
+
+
+def _without_request(line: bytes) -> bytes:
+    """Take the request out of a line of failures: it is in the input alone."""
+    return to_json({**from_json(line), "request": None}) + b"\n"

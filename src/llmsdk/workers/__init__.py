@@ -1,1 +1,0 @@
-"""What `llmsdk.ray` and `llmsdk.frames` have in common: a plan that travels, and a session that works it off."""

@@ -1,0 +1,217 @@
+"""A driver for tests: it performs effects from a script, on a clock of its own, and writes down what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from llmsdk._call.auth import KeySource, Secret
+from llmsdk._call.effects import Close, FailureKind, Flow, Invoke, Read, Send, Sleep, TransportFailure
+from llmsdk._call.flow import Call, Env, exchange
+from llmsdk._call.hooks import Hooks
+from llmsdk._call.request.encode import Encoded
+from llmsdk.hooks import HookContext
+from llmsdk.providers import PROVIDERS
+from llmsdk.providers.spec import Provider
+from llmsdk.utils.retries import DEFAULT_RETRY, RetryBudget
+
+NOW = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
+KEY = "sk-placeholder-0123456789"
+BEARER = KeySource(Secret(KEY), "Bearer {api_key}")
+URL = "https://api.together.xyz/v1/chat/completions"
+
+
+class Clock:
+    """Monotonic seconds that stand still until they are moved."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Turn:
+    """What one send comes to: a reply with its body, or something raised; `takes_s` pass before it, `reading_s` after.
+
+    A `body` that is an exception is raised by the read.
+    """
+
+    outcome: httpx.Response | BaseException
+    body: bytes | BaseException = b""
+    takes_s: float = 0.0
+    reading_s: float = 0.0
+
+
+def reply(status: int = 200, body: bytes | BaseException = b"{}", **more: Any) -> Turn:
+    """Make the turn of a reply."""
+    turn = {name: more.pop(name) for name in ("takes_s", "reading_s") if name in more}
+    return Turn(httpx.Response(status, headers=more.pop("headers", {})), body, **turn, **more)
+
+
+def failure(kind: FailureKind = "network", text: str = "broken", **more: Any) -> Turn:
+    """Make the turn of a send that brings no reply."""
+    takes_s = more.pop("takes_s", 0.0)
+    return Turn(TransportFailure(kind, text, **more), takes_s=takes_s)
+
+
+@dataclass
+class Player:
+    """Performs the effects of a flow."""
+
+    turns: list[Turn]
+    clock: Clock = field(default_factory=Clock)
+    steps: list[tuple[str, Any]] = field(default_factory=list)
+    requests: list[httpx.Request] = field(default_factory=list)
+    sends: list[Send] = field(default_factory=list)
+    reads: list[Read] = field(default_factory=list)
+    invokes: list[Invoke] = field(default_factory=list)
+    opened: list[Any] = field(default_factory=list)
+    closed: list[Any] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    raise_on: dict[str, BaseException] = field(default_factory=dict)
+
+    def run(self, flow: Flow[Any]) -> Any:
+        """Perform effects until the flow returns; every exception of a step is thrown into the flow."""
+        try:
+            effect = next(flow)
+            while True:
+                try:
+                    outcome = self.perform(effect)
+                except BaseException as exc:
+                    effect = flow.throw(exc)
+                else:
+                    effect = flow.send(outcome)
+        except StopIteration as stop:
+            return stop.value
+
+    def perform(self, effect: Any) -> Any:
+        """Do one effect."""
+        name = type(effect).__name__.lower()
+        match effect:
+            case Send():
+                return self._send(effect)
+            case Read():
+                self.steps.append(("read", effect.response.status_code))
+                self.reads.append(effect)
+                turn = next(turn for turn in self.turns if turn.outcome is effect.response)
+                self.clock.now += turn.reading_s
+                if isinstance(turn.body, BaseException):
+                    raise turn.body
+                return turn.body[: effect.max_bytes]
+            case Close():
+                self.steps.append(("close", effect.response.status_code))
+                self.closed.append(effect.response)
+            case Sleep():
+                self.steps.append(("sleep", round(effect.seconds, 6)))
+                self.waits.append(effect.seconds)
+                if name in self.raise_on:
+                    raise self.raise_on[name]
+                self.clock.now += effect.seconds
+            case Invoke():
+                self.steps.append(("invoke", getattr(effect.function, "__name__", "?")))
+                self.invokes.append(effect)
+                answer = effect.function(*effect.args)
+                return answer if effect.wrap is None else effect.wrap(answer)
+            case _:
+                raise AssertionError(effect)
+        return None
+
+    def _send(self, effect: Send) -> Any:
+        turn = self.turns[len(self.requests)]
+        self.requests.append(effect.request)
+        self.sends.append(effect)
+        self.clock.now += turn.takes_s
+        if isinstance(turn.outcome, BaseException):
+            self.steps.append(("send", type(turn.outcome).__name__))
+            raise turn.outcome
+        self.steps.append(("send", turn.outcome.status_code))
+        self.opened.append(turn.outcome)
+        turn.outcome.request = effect.request  # as clients do
+        return turn.outcome
+
+    def names(self) -> list[str]:
+        """Name the steps, without what they are about."""
+        return [name for name, _ in self.steps]
+
+    def check_closed(self, *, but: Iterable[Any] = ()) -> None:
+        """Every reply was closed exactly once, except those that are handed on."""
+        kept = list(but)
+        for response in self.opened:
+            times = sum(one is response for one in self.closed)
+            assert times == (0 if any(one is response for one in kept) else 1)
+
+
+def build(
+    method: str, url: str, headers: list[tuple[str, str]], authorization: Secret | None, content: bytes | None, _: Any
+) -> httpx.Request:
+    """Make a request as a client does."""
+    request = httpx.Request(method, url, headers=headers, content=content)
+    if authorization is not None:
+        request.headers["authorization"] = authorization.reveal()
+    return request
+
+
+def rebuild(response: httpx.Response, body: bytes) -> httpx.Response:
+    """Make a readable response."""
+    headers = [(name, value) for name, value in response.headers.multi_items() if not name.startswith("content-")]
+    return httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
+
+
+def make_call(
+    *,
+    provider: Provider = PROVIDERS["together"],
+    method: str = "POST",
+    url: str = URL,
+    stream: bool = False,
+    key: KeySource | Callable[[], Any] | None = BEARER,
+    deadline_in: float | None = None,
+    clock: Clock | None = None,
+    **changes: Any,
+) -> Call:
+    """Make a call as the runner would."""
+    content = changes.pop("content", b'{"model":"m"}')
+    encoded = Encoded(method, url, stream, content, None, None, changes.pop("dropped", ()))
+    if key is not None and not isinstance(key, KeySource):
+        key = KeySource(key, "Bearer {api_key}")
+    given: dict[str, Any] = {
+        "headers": [("content-type", "application/json"), ("idempotency-key", "one-key")],
+        "context": HookContext("createChatCompletion", provider.name, "https://api.together.xyz/v1"),
+        "build": build,
+        "rebuild": rebuild,
+        "retries": DEFAULT_RETRY,
+        "budget": RetryBudget(),
+        "timeout_s": 600.0,
+        "deadline": None if deadline_in is None else (clock or Clock())() + deadline_in,
+        "max_response_bytes": 1 << 20,
+        **changes,
+    }
+    return Call(encoded=encoded, content=content, provider=provider, key=key, **given)
+
+
+def env_of(clock: Clock, jitter: float = 1.0) -> Env:
+    """Make the world of a flow."""
+    return Env(clock=clock, jitter=lambda: jitter, now=lambda: NOW)
+
+
+def play(
+    *turns: Turn,
+    hooks: Iterable[object] = (),
+    jitter: float = 1.0,
+    raise_on: dict[str, BaseException] | None = None,
+    clock: Clock | None = None,
+    **call: Any,
+) -> tuple[Player, Any]:
+    """Play a call to its end; the answer is the player and what came out, returned or raised."""
+    clock = clock or Clock()
+    player = Player(list(turns), clock, raise_on=raise_on or {})
+    try:
+        result = player.run(exchange(make_call(clock=clock, **call), Hooks(hooks), env_of(clock, jitter)))
+    except BaseException as exc:
+        result = exc
+    return player, result

@@ -1,0 +1,102 @@
+"""The pacer on a simulated clock: at most so many in flight, near the rate that a server allows, few refusals."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmsdk.many.map import Adaptive, Observation, Pacer
+
+_SPEC = importlib.util.spec_from_file_location("bulk_clockwork", Path(__file__).with_name("clockwork.py"))
+assert _SPEC is not None
+assert _SPEC.loader is not None
+clockwork: Any = importlib.util.module_from_spec(_SPEC)
+sys.modules["bulk_clockwork"] = clockwork  # dataclasses look their module up
+_SPEC.loader.exec_module(clockwork)
+
+
+def server(kind: str, rate: float) -> Any:
+    kinds = {
+        "small bucket": lambda: clockwork.Bucket(rate, 10),
+        "bucket": lambda: clockwork.Bucket(rate, rate),
+        "window": lambda: clockwork.Window(rate),
+        "sliding": lambda: clockwork.Sliding(rate),
+    }
+    return kinds[kind]()
+
+
+@pytest.mark.parametrize("latency_s", [0.005, 0.05, 0.2])
+@pytest.mark.parametrize("kind", ["small bucket", "bucket", "window"])
+def test_headers_are_kept_to(kind: str, latency_s: float) -> None:
+    found = clockwork.simulate(Pacer(Adaptive()), server(kind, 100), seconds=60, latency_s=latency_s, with_headers=True)
+    assert found.rate >= 90
+    assert found.share < 0.02
+
+
+@pytest.mark.parametrize("retry_after", ["", "exact", "whole"])
+@pytest.mark.parametrize("rate", [100, 300])
+@pytest.mark.parametrize("latency_s", [0.005, 0.05])
+@pytest.mark.parametrize("kind", ["small bucket", "bucket", "window", "sliding"])
+def test_a_rate_is_learned(kind: str, latency_s: float, rate: int, retry_after: str) -> None:
+    # Of a window of one second whole seconds of Retry-After tell less than they waste.
+    least = 0.75 if retry_after == "whole" and kind in ("window", "sliding") else 0.9
+    pacer = Pacer(Adaptive())
+    found = clockwork.simulate(pacer, server(kind, rate), seconds=60, latency_s=latency_s, retry_after=retry_after)
+    assert found.rate >= least * rate
+    assert found.share < 0.02
+
+
+@pytest.mark.parametrize("latency_s", [0.05, 2.0])
+def test_refusals_that_do_not_come_from_the_rate_leave_it_alone(latency_s: float) -> None:
+    pacer = Pacer(Adaptive())
+    found = clockwork.simulate(pacer, clockwork.Bucket(1e9, 1e9), seconds=60, latency_s=latency_s, noise=0.0125)
+    assert found.rate > 0.8 * 64 / latency_s
+
+
+def test_a_share_of_refusals_that_stays_is_found_out() -> None:
+    pacer = Pacer(Adaptive())
+    found = clockwork.simulate(pacer, clockwork.Bucket(1e9, 1e9), seconds=60, latency_s=0.05, noise=0.05)
+    assert found.rate > 0.5 * 64 / 0.05
+
+
+@pytest.mark.parametrize("most", [20, 40])
+def test_a_busy_server_is_given_what_it_can_do(most: int) -> None:
+    pacer = Pacer(Adaptive())
+    found = clockwork.simulate(pacer, clockwork.Bucket(1e9, 1e9), seconds=60, latency_s=0.1, busy_above=most)
+    assert found.rate > 0.85 * most / 0.1
+    assert found.share < 0.05
+
+
+def test_a_known_rate_is_never_refused() -> None:
+    pacer = Pacer(Adaptive(requests_per_second=95))
+    found = clockwork.simulate(pacer, server("small bucket", 100), latency_s=0.05)
+    assert found.rate >= 90
+    assert found.refused == 0
+
+
+def test_a_round_is_cut_once_and_grows_back() -> None:
+    pacer = Pacer(Adaptive(start=8, max=8))
+    for _ in range(8):
+        assert pacer.admit(0.0) == 0
+    assert pacer.admit(0.0) > 0
+    for _ in range(8):
+        pacer.report(Observation(503, elapsed_s=1.0), 1.0)
+    held = 0
+    while pacer.admit(1.0) == 0:
+        held += 1
+    assert held == 4
+    for turn in range(100):
+        pacer.report(Observation(200, elapsed_s=0.1), 2.0 + turn)
+        while pacer.admit(2.0 + turn) == 0:
+            pass
+    assert pacer.in_flight == 8
+
+
+def test_retry_after_pauses_everything() -> None:
+    pacer = Pacer(Adaptive())
+    assert pacer.admit(0.0) == 0
+    pacer.report(Observation(429, retry_after_s=5.0, elapsed_s=0.1), 0.1)
+    assert pacer.admit(0.2) == pytest.approx(4.9)
+    assert pacer.admit(5.2) == 0

@@ -1,0 +1,449 @@
+"""The transports' own edges: the timer over aiohttp's reads, TLS over our streams, requests without a key."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import anyio
+import httpx
+import pytest
+
+from llmsdk._call.auth import Secret
+from llmsdk._call.countdown import Countdown
+from llmsdk._net import aiohttp_transport
+from llmsdk._net.client import build_own, own_of
+from llmsdk._net.connections import Host
+from llmsdk._net.hooked import build_shown
+from llmsdk._net.network import CONNECT_S, AsyncStream, Stream
+from llmsdk._net.supplied import bound, build_with
+from llmsdk._net.transport import AsyncTransport, _wait
+from llmsdk.utils.headers import Headers
+
+
+def countdown(seconds: float = 5) -> Countdown:
+    return Countdown(seconds, lambda: 0.0)
+
+
+# -------------------------------------------------------------------- aiohttp
+
+
+class Content:
+    """The body of a reply of aiohttp: pieces, then what is raised, or silence."""
+
+    def __init__(self, *pieces: bytes | Exception, silent: bool = False) -> None:
+        self.pieces = list(pieces)
+        self.silent = silent
+        self.is_whole = False
+        self.woken = asyncio.Event()
+        self.problem: BaseException | None = None
+        self._buffer: list[bytes] = []
+
+    async def readany(self) -> bytes:
+        if not self.pieces and self.silent:
+            await self.woken.wait()
+            assert self.problem is not None
+            raise self.problem
+        piece = self.pieces.pop(0) if self.pieces else b""
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
+
+    def is_eof(self) -> bool:
+        return self.is_whole
+
+    def set_exception(self, problem: BaseException) -> None:
+        self.problem = problem
+        self.woken.set()
+
+
+def pieces_of(content: Content, limit: Countdown) -> Any:
+    loop = asyncio.get_running_loop()
+    return aiohttp_transport._Pieces(content, limit, loop)  # type: ignore[arg-type]  # all that is asked of it
+
+
+def test_pieces_come_as_they_arrive_and_the_timer_is_taken_back() -> None:
+    async def body() -> None:
+        content = Content(b"a", b"b")
+        pieces = pieces_of(content, countdown())
+        assert [piece async for piece in pieces] == [b"a", b"b"]
+        assert pieces._timer is None
+        pieces.stop()
+
+    asyncio.run(body())
+
+
+def test_no_timer_is_set_for_a_body_that_has_come_whole() -> None:
+    async def body() -> None:
+        content = Content(b"a")
+        content.is_whole = True
+        pieces = pieces_of(content, countdown())
+        assert await anext(pieces) == b"a"
+        assert pieces._timer is None
+
+    asyncio.run(body())
+
+
+def test_what_had_arrived_before_a_failure_is_handed_out_first() -> None:
+    async def body() -> None:
+        broken = aiohttp.ClientPayloadError("cut")
+        content = Content(broken, broken)
+        content._buffer = [b"a", b"b"]
+        pieces = pieces_of(content, countdown())
+        assert await anext(pieces) == b"ab"
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await anext(pieces)
+        pieces.stop()
+
+    asyncio.run(body())
+
+
+def test_a_session_that_was_closed_meanwhile_is_a_failure_of_the_connection() -> None:
+    async def body() -> None:
+        closed = RuntimeError("Session is closed")
+        pieces = pieces_of(Content(closed, ValueError("own")), countdown())
+        with pytest.raises(aiohttp.ClientConnectionError, match="Session is closed") as caught:
+            await anext(pieces)
+        assert caught.value.__cause__ is closed
+        with pytest.raises(ValueError, match="own"):
+            await anext(pieces)
+        pieces.stop()
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_connection_is_given_back_where_the_body_has_come_whole(is_whole: bool) -> None:
+    async def body() -> None:
+        done: list[str] = []
+        response: Any = SimpleNamespace(
+            content=SimpleNamespace(at_eof=lambda: is_whole),
+            status=200,
+            raw_headers=(),
+            reason=None,
+            release=lambda: done.append("release"),
+            close=lambda: done.append("close"),
+        )
+        await aiohttp_transport.AiohttpReply(response, None, countdown(), asyncio.get_running_loop()).aclose()
+        assert done == ["release" if is_whole else "close"]
+
+    asyncio.run(body())
+
+
+def test_no_read_begins_when_the_time_is_over() -> None:
+    async def body() -> None:
+        limit = countdown()
+        limit.restart(0)
+        with pytest.raises(TimeoutError, match="the time for this attempt is over"):
+            await anext(pieces_of(Content(b"a"), limit))
+
+    asyncio.run(body())
+
+
+def test_a_silent_body_is_given_up_and_a_longer_limit_is_waited_for() -> None:
+    async def body() -> None:
+        now = [0.0]
+        limit = Countdown(0.01, lambda: now[0])
+        content = Content(silent=True)
+        pieces = pieces_of(content, limit)
+        reading = asyncio.create_task(anext(pieces))
+        await asyncio.sleep(0)
+        limit.restart(0.02)
+        for _ in range(200):
+            if pieces._timer is None or content.problem is not None:
+                break
+            await asyncio.sleep(0.005)
+            now[0] += 0.002
+        with pytest.raises(TimeoutError, match="nothing came in time"):
+            await asyncio.wait_for(reading, 5)
+        pieces.stop()
+
+    asyncio.run(body())
+
+
+def test_a_timer_that_rings_between_two_reads_does_nothing() -> None:
+    async def body() -> None:
+        content = Content(b"a", b"b")
+        pieces = pieces_of(content, countdown())
+        assert await anext(pieces) == b"a"
+        pieces._ring()
+        assert content.problem is None
+        assert await anext(pieces) == b"b"
+        pieces.stop()
+
+    asyncio.run(body())
+
+
+def test_bytes_that_come_before_a_request_make_an_attempt_that_has_begun() -> None:
+    async def body() -> None:
+        handler = aiohttp_transport._Handler(loop=asyncio.get_running_loop())
+        handler.data_received(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+        assert handler.is_early
+
+    asyncio.run(body())
+
+
+def test_a_transport_that_was_never_used_has_nothing_to_close() -> None:
+    async def body() -> None:
+        transport = aiohttp_transport.AiohttpTransport()
+        await transport.aclose()
+        await transport.aclose()
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("make", ["ours", "another"])
+def test_an_attempt_is_told_whether_its_connection_had_carried_another(
+    make: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body() -> None:
+        protocol: Any = aiohttp_transport._Handler(loop=asyncio.get_running_loop()) if make == "ours" else object()
+        held = SimpleNamespace(protocol=protocol)
+
+        async def connect(*_: Any) -> Any:
+            return held
+
+        monkeypatch.setattr(aiohttp.TCPConnector, "connect", connect)
+        connector = aiohttp_transport._Connector()
+        request: Any = None
+        told: list[bool] = []
+        for _ in range(2):
+            limit = countdown()
+            aiohttp_transport._under_way.set(limit)
+            assert await connector.connect(request, [], request) is held
+            told.append(limit.reused)
+            if make == "ours":
+                protocol.attempt = limit
+        assert told == ([False, True] if make == "ours" else [False, False])
+        aiohttp_transport._under_way.set(None)
+        assert await connector.connect(request, [], request) is held
+        await connector.close()
+
+    asyncio.run(body())
+
+
+# ------------------------------------------------------------------------ TLS
+
+
+class Plain:
+    """A network stream that only starts TLS."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def start_tls(self, context: Any, host: Any, timeout: Any) -> Any:
+        self.asked.append((context, host, timeout))
+        return "tls"
+
+
+class AsyncPlain(Plain):
+    """The same for the other colour."""
+
+    async def start_tls(self, context: Any, host: Any, timeout: Any) -> Any:  # type: ignore[override]  # the async twin
+        return Plain.start_tls(self, context, host, timeout)
+
+
+@pytest.mark.parametrize(
+    "timeout, allowed",
+    [(None, CONNECT_S), (2.0, 2.0), (99.0, CONNECT_S), (countdown(3), 3.0), (countdown(99), CONNECT_S)],
+)
+def test_a_handshake_has_its_own_bound_within_the_attempts(timeout: Any, allowed: float) -> None:
+    context = ssl.create_default_context()
+    plain: Any = Plain()
+    stream = Stream(plain).start_tls(context, "host", timeout)
+    assert isinstance(stream, Stream)
+    assert plain.asked == [(context, "host", allowed)]
+    other: Any = AsyncPlain()
+
+    async def body() -> Any:
+        return await AsyncStream(other).start_tls(context, "host", timeout)
+
+    assert isinstance(anyio.run(body), AsyncStream)
+    assert other.asked == [(context, "host", allowed)]
+
+
+# ------------------------------------------------------------------- requests
+
+URL = "https://host.example/v1/chat?a=1"
+HEADERS = [("x-a", "1"), ("x-b", "\u00fc")]
+
+
+@pytest.mark.parametrize("key", [None, Secret("Bearer sk-placeholder-\u00fc")])
+@pytest.mark.parametrize("content", [None, b"{}"])
+def test_requests_of_every_kind_carry_the_same(key: Secret | None, content: bytes | None) -> None:
+    own = build_own("POST", URL, HEADERS, key, content, countdown())
+    shown = build_shown("POST", URL, HEADERS, key, content, countdown())
+    with httpx.Client() as client:
+        other = build_with(client, "POST", URL, HEADERS, key, content, countdown(3))
+    for request in (own, own_of(shown, countdown()), own_of(own, countdown())):
+        raw = {name.lower(): value for name, value in request.headers}
+        assert (raw[b"x-b"], raw.get(b"authorization")) == (b"\xfc", key and b"Bearer sk-placeholder-\xfc")
+        headers = Headers(request.headers)
+        assert (request.method, str(request.url), request.content or None) == ("POST", URL, content)
+        assert (headers["host"], headers["x-a"], headers["x-b"]) == ("host.example", "1", "\u00fc")
+        assert headers.get("authorization") == (None if key is None else "Bearer sk-placeholder-\u00fc")
+        assert headers.get("content-length") == (None if content is None else "2") or content is None
+    assert other.headers.get("authorization") == (None if key is None else "Bearer sk-placeholder-\u00fc")
+    assert other.extensions["timeout"] == {"connect": 3.0, "read": 3.0, "write": 3.0, "pool": 3.0}
+
+
+# ------------------------------------------------------ what cannot be counted on
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_response_over_a_connection_of_another_make_is_a_response(
+    is_ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+
+    async def start(self: Any, connection: Any) -> Any:
+        started.append(connection)
+        return self
+
+    monkeypatch.setattr(aiohttp.ClientResponse, "start", start)
+
+    async def body() -> None:
+        protocol: Any = object()
+        if is_ours:
+            protocol = aiohttp_transport._Handler(loop=asyncio.get_running_loop())
+            protocol.is_early = True
+        limit = countdown()
+        aiohttp_transport._under_way.set(limit)
+        response = aiohttp_transport._Response.__new__(aiohttp_transport._Response)
+        connection: Any = SimpleNamespace(protocol=protocol)
+        assert await response.start(connection) is response
+        assert started == [connection]
+        assert limit.received is is_ours
+
+    asyncio.run(body())
+
+
+def test_a_request_of_a_hooks_own_is_given_limits_where_it_can_hold_them() -> None:
+    fresh = httpx.Request("GET", URL)
+    bound(fresh, countdown(3))
+    assert fresh.extensions["timeout"]["read"] == 3
+    bounded = httpx.Request("GET", URL, extensions={"timeout": {"read": 1}})
+    bound(bounded, countdown(3))
+    assert bounded.extensions["timeout"] == {"read": 1}
+    foreign = SimpleNamespace(url=URL)  # of a client that knows no extensions
+    bound(foreign, countdown(3))
+    assert vars(foreign) == {"url": URL}
+
+
+def test_the_ways_of_many_urls_are_not_kept_without_end() -> None:
+    async def body() -> None:
+        transport = aiohttp_transport.AiohttpTransport()
+        for number in range(2 * aiohttp_transport._MAX_WAYS):
+            url = f"http://127.0.0.1:9/{number}"
+            request = build_own("GET", url, [], None, None, countdown())
+            assert str(transport._way(request).url) == url
+            assert transport._way(request) is transport._way(request)
+            assert len(transport._ways) <= aiohttp_transport._MAX_WAYS
+
+    asyncio.run(body())
+
+
+def test_a_connector_without_a_factory_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = aiohttp_transport._Connector
+
+    def bare(**options: Any) -> aiohttp.TCPConnector:
+        connector = made(**options)
+        del connector._factory
+        return connector
+
+    async def body() -> None:
+        monkeypatch.setattr(aiohttp_transport, "_Connector", bare)
+        transport = aiohttp_transport.AiohttpTransport()
+        session = transport._open()
+        assert not hasattr(session.connector, "_factory")
+        await transport.aclose()
+        assert session.closed
+
+    asyncio.run(body())
+
+
+class Connection:
+    """A connection at rest."""
+
+    def has_expired(self) -> bool:
+        return False
+
+    def is_idle(self) -> bool:
+        return True
+
+    def is_closed(self) -> bool:
+        return False
+
+
+class Racy(deque[Any]):
+    """Resting connections that another thread has just taken."""
+
+    def __bool__(self) -> bool:
+        return True
+
+    def pop(self) -> Any:  # type: ignore[override]  # deque.pop() takes nothing either
+        raise IndexError
+
+
+def test_a_connection_that_another_thread_took_meanwhile_is_replaced() -> None:
+    host = Host[Any](Connection)
+    host._resting = Racy()
+    first, second = host.take(), host.take()
+    assert isinstance(first, Connection)
+    assert first is not second
+
+
+def test_only_what_rested_too_long_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("llmsdk._net.connections.time.monotonic", lambda: now[0])
+    host = Host[Any](Connection)
+    old, fresh, last = host.take(), host.take(), host.take()
+    host.bring_back(old)
+    now[0] = 20.0
+    host.bring_back(fresh)
+    host.bring_back(last)
+    now[0] = 31.0
+    assert host.take() is last
+    assert list(host.stale) == [old]
+    assert host.take() is fresh
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_call_waits_for_a_connection_no_longer_than_its_time(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmsdk._net.connections.MAX_OPEN", 0)
+    limit = countdown(0.01)
+    request = build_own("POST", URL, HEADERS, None, b"{}", limit)
+
+    async def body() -> None:
+        with pytest.raises(TimeoutError):
+            await AsyncTransport().send(request, None)
+
+    anyio.run(body, backend=backend)
+
+
+def test_a_turn_that_comes_to_a_call_that_was_just_cancelled_goes_to_the_next() -> None:
+    async def body() -> None:
+        host = Host[Any](Connection)
+        woken: list[str] = []
+        waiting = asyncio.create_task(_wait(host, countdown()))
+        while not host.waiting:
+            await asyncio.sleep(0)
+        host.waiting.append(lambda: woken.append("next"))
+        host.wake()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert woken == ["next"]
+        cancelled = asyncio.create_task(_wait(host, countdown()))
+        while not host.waiting:
+            await asyncio.sleep(0)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        assert not host.waiting
+
+    asyncio.run(body())
