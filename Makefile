@@ -20,12 +20,13 @@ RUNTIME := build/runtime
 .DEFAULT_GOAL := help
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check docs reliability bench soak batch-kill bulk ray mutants sbom audit clean FORCE
+.PHONY: help demo test check house docs reliability bench soak batch-kill bulk ray mutants sbom audit clean FORCE
 
 help:
 	@echo "make demo    run the main job on the embedded provider"
 	@echo "make test    everything that CI runs"
 	@echo "make check   the same in the environment at hand, without set-up"
+	@echo "make house   print the figures of the structure beside their bounds"
 	@echo "make docs    write docs/ from the code"
 	@echo "make reliability  run the tests and write docs/reliability.md"
 	@echo "make bench   measure against other clients; QUICK=1 for two minutes"
@@ -46,6 +47,9 @@ test: $(DEV_STAMP)
 
 check:
 	@$(PY) scripts/check.py
+
+house: $(RUN_STAMP)
+	@$(PY) scripts/house.py --rooms
 
 docs: $(RUN_STAMP)
 	@$(PY) scripts/docs.py

@@ -14,6 +14,7 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("mypy", (PYTHON, "-m", "mypy")),
     ("pyright", (PYTHON, "-m", "pyright", "--pythonpath", PYTHON)),
     ("guard", (PYTHON, "benchmarks/guard.py")),
+    ("house", (PYTHON, "scripts/house.py")),
     ("tests", (PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q")),
     ("coverage", (PYTHON, "scripts/coverage_gates.py")),
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,3 +75,12 @@ def server() -> Iterator[LocalServer]:
 @pytest.fixture(params=["sync", "async"])
 def folder(tmp_path: Path, server: LocalServer, request: pytest.FixtureRequest) -> Folder:
     return Folder(tmp_path, server, is_async=request.param == "async")
+
+
+@pytest.fixture
+def full_disk() -> Iterator[Path]:
+    """Lend `/dev/full`, where every write fails: it is one file for all processes, and a run locks its output."""
+    turn = Path(tempfile.gettempdir()) / "llmsdk-tests-dev-full.lock"
+    with turn.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # another copy of the suite waits here
+        yield Path("/dev/full")

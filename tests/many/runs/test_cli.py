@@ -73,8 +73,8 @@ def test_misuse_is_one_line(files: Folder, options: list[str], told: str) -> Non
     assert "Traceback" not in result.stderr
 
 
-def test_a_full_disk_is_exit_code_1(files: Folder) -> None:
-    files.output.symlink_to("/dev/full")
+def test_a_full_disk_is_exit_code_1(files: Folder, full_disk: Path) -> None:
+    files.output.symlink_to(full_disk)
     result = ask(files, "-q", code=1)
     assert "No space left on device; make room, and run again" in result.stderr
     assert "0 of 2 rows done" in result.stderr

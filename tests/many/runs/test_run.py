@@ -439,9 +439,9 @@ def test_arguments_that_cannot_be(folder: Folder, given: dict[str, Any], kind: t
     assert [path.name for path in folder.path.iterdir()] == ["in.jsonl"]
 
 
-def test_a_full_disk_stops_the_run_and_tells_what_is_done(folder: Folder) -> None:
+def test_a_full_disk_stops_the_run_and_tells_what_is_done(folder: Folder, full_disk: Path) -> None:
     folder.write(chat_row("a"))
-    folder.output.symlink_to("/dev/full")
+    folder.output.symlink_to(full_disk)
     with pytest.raises(BatchError, match="cannot be written: No space left on device; make room, and run") as caught:
         folder.run()
     report = caught.value.report
@@ -506,9 +506,9 @@ def test_what_came_before_an_interruption_is_written(folder: Folder, monkeypatch
     assert not folder.errors.exists()
 
 
-def test_a_run_that_stops_writes_its_report(folder: Folder) -> None:
+def test_a_run_that_stops_writes_its_report(folder: Folder, full_disk: Path) -> None:
     folder.write(chat_row("a"))
-    folder.output.symlink_to("/dev/full")
+    folder.output.symlink_to(full_disk)
     with pytest.raises(BatchError, match="No space left on device"):
         folder.run(report=folder.path / "report")
     assert json.loads((folder.path / "report.json").read_text())["end"] == "stopped"
