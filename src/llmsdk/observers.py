@@ -13,7 +13,8 @@ from .errors import ReplyMeta
 class CallInfo:
     """What an observer is told when a call starts; with failover, of its first server.
 
-    `params` are the parameters as the caller gave them; they may hold what nobody else should read.
+    `params` are the parameters as the caller gave them; they may hold what nobody else should read. `traced_as` is the
+    operation's name in OpenTelemetry's conventions for generative AI, None for what is no work of a model.
     """
 
     operation_id: str
@@ -22,6 +23,7 @@ class CallInfo:
     base_url: str
     params: Mapping[str, Any]
     stream: bool
+    traced_as: str | None = None
 
 
 class Observation(Protocol):

@@ -23,8 +23,10 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from llmsdk import SDK, errors
 from llmsdk._call.failover.policy import Failover
+from llmsdk._call.operation import Operation
 from llmsdk.otel import instrument
 from llmsdk.providers import R9S, TOGETHER
+from llmsdk.resources.operations import all_operations
 from llmsdk.utils import BackoffStrategy, RetryConfig
 from support.canned import CannedServer, Connection, Request
 from support.colours import KEY, Client, Colour, collect, each
@@ -410,3 +412,10 @@ def test_the_missing_extra_is_one_clear_line() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "instrument: needs opentelemetry-api; install it with: pip install 'llmsdk[otel]'\n"
+
+
+def test_an_operation_that_does_not_say_how_it_is_traced_cannot_be_made() -> None:
+    known = dict(vars(all_operations()["createChatCompletion"]))
+    del known["traced_as"]
+    with pytest.raises(TypeError, match="'traced_as'"):
+        Operation(**known)

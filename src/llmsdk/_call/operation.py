@@ -28,6 +28,8 @@ class Operation:
         request_name: Argument that takes them as one object; None where there is no such form.
         required: Parameters that no server can do without, unless its route says `optional`.
         reply: Model of the whole answer.
+        traced_as: Value of `gen_ai.operation.name` in OpenTelemetry's conventions; None for what is no work of a model.
+            Without a default, so that a new endpoint has to say it.
         chunk, accumulator, as_chunk: Model of one streamed event, how events fold into the reply, and how a whole
             reply becomes one event; None where the operation does not stream.
         query: Parameters that go to the URL's query.
@@ -44,6 +46,7 @@ class Operation:
     path: str
     request: type[Any]
     reply: type[Any]
+    traced_as: str | None
     method: str = "POST"
     request_name: str | None = None
     required: frozenset[str] = frozenset()

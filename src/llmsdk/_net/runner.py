@@ -161,7 +161,13 @@ class Runner:
         params = split_arguments(operation, {name: value for name, value in args.items() if name != "failover"})[1]
         target = first.target
         call = CallInfo(
-            operation.id, operation.resource, target.provider.name, target.base_url, params, first.encoded.stream
+            operation_id=operation.id,
+            resource=operation.resource,
+            server=target.provider.name,
+            base_url=target.base_url,
+            params=params,
+            stream=first.encoded.stream,
+            traced_as=operation.traced_as,
         )
         observed = Observed(self.config.observers, call)
         for one in plans:

@@ -18,12 +18,6 @@ from ..utils.shapes import is_mapping
 from ..utils.urls import origin
 
 # Names and buckets: OpenTelemetry semantic conventions for generative AI, client spans and client metrics.
-_OPERATIONS = {
-    "chat": "chat",
-    "completions": "text_completion",
-    "embeddings": "embeddings",
-    "images": "generate_content",
-}
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _TOKENS = tuple(4**power for power in range(14))
 _NUMBERS: dict[str, tuple[str, type[int] | type[float]]] = {
@@ -80,8 +74,7 @@ class Tracing:
     def start(self, call: CallInfo) -> Traced | None:
         """Begin a span below the caller's own; None for what is no work of a model, such as a list of models."""
         self.settle()
-        operation = _OPERATIONS.get(call.resource)
-        return None if operation is None else Traced(self, operation, call)
+        return None if call.traced_as is None else Traced(self, call.traced_as, call)
 
     def settle(self) -> None:
         """Record what dropped streams have left behind.

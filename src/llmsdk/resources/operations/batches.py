@@ -7,7 +7,7 @@ from functools import partial
 from ..._call.operation import Operation
 from ...models.batches import Batch, BatchCreateRequest, BatchList, BatchListRequest, BatchRequest
 
-_operation = partial(Operation, resource="batches", content="id", is_stored=True)
+_operation = partial(Operation, resource="batches", content="id", is_stored=True, traced_as=None)
 _one = partial(_operation, path="/batches/{batch_id}", request=BatchRequest, required=frozenset({"batch_id"}))
 
 CREATE_BATCH = _operation(

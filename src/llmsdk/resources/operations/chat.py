@@ -15,6 +15,7 @@ CREATE_CHAT_COMPLETION = Operation(
     request_name="chat_completion_request",
     required=frozenset({"model", "messages"}),
     reply=ChatCompletionResponse,
+    traced_as="chat",
     chunk=ChatCompletionChunk,
     accumulator=ChatAccumulator,
     as_chunk=as_chunk,

@@ -22,6 +22,7 @@ CREATE_COMPLETION = Operation(
     request_name="completion_request",
     required=frozenset({"model", "prompt"}),
     reply=CompletionResponse,
+    traced_as="text_completion",
     chunk=CompletionChunk,
     accumulator=CompletionAccumulator,
     as_chunk=as_chunk,
@@ -37,4 +38,5 @@ CREATE_MODEL_CUSTOMIZATION_COMPLETION = Operation(
     request_name="completion_request",
     required=frozenset({"model", "customization_id", "prompt"}),
     reply=CompletionResponse,
+    traced_as="text_completion",
 )

@@ -14,5 +14,6 @@ CREATE_EMBEDDING = Operation(
     request=EmbeddingRequest,
     required=frozenset({"model", "input"}),
     reply=EmbeddingsResponse,
+    traced_as="embeddings",
     content="data",
 )

@@ -7,7 +7,7 @@ from functools import partial
 from ..._call.operation import Operation
 from ...models.files import FileDeleted, FileList, FileListRequest, FileObject, FileRequest, FileUploadRequest
 
-_operation = partial(Operation, resource="files", content="id", is_stored=True)
+_operation = partial(Operation, resource="files", content="id", is_stored=True, traced_as=None)
 _one = partial(_operation, path="/files/{file_id}", request=FileRequest, required=frozenset({"file_id"}))
 
 UPLOAD_FILE = _operation(

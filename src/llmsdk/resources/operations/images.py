@@ -15,6 +15,7 @@ CREATE_IMAGE = Operation(
     request_name="image_request",
     required=frozenset({"model", "prompt"}),
     reply=ImageResponse,
+    traced_as="generate_content",
     chunk=ImageChunk,
     accumulator=ImageAccumulator,
     as_chunk=as_chunk,
@@ -31,6 +32,7 @@ EDIT_IMAGE = Operation(
     request_name="image_edit_request",
     required=frozenset({"model", "prompt", "image"}),
     reply=ImageResponse,
+    traced_as="generate_content",
     files=frozenset({"image", "mask"}),
     content="data",
 )

@@ -15,6 +15,7 @@ LIST_MODELS = Operation(
     request=ModelListRequest,
     query=frozenset({"dedicated"}),
     reply=ModelList,
+    traced_as=None,
     content="data",
 )
 
@@ -28,5 +29,6 @@ RETRIEVE_MODEL = Operation(
     request=ModelRequest,
     required=frozenset({"model"}),
     reply=ModelInfo,
+    traced_as=None,
     content="id",
 )
