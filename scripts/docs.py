@@ -1,7 +1,7 @@
 """Write docs/sdks, docs/models, docs/errors and docs/servers.md from the code; `--check` says whether they are fresh.
 
-What one reads there is the code's own: descriptions of parameters, docstrings, routes of the providers. Only the
-examples stand here, and the tests run them.
+What one reads there is the code's own: descriptions of parameters, docstrings, routes of the providers, and the
+examples of the operations, which the tests run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 import types
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typing_extensions
 from pydantic import BaseModel
@@ -28,7 +28,7 @@ from pydantic.fields import FieldInfo
 from llmsdk import SDK, Preview, errors, models
 from llmsdk._call.failover.policy import Failover
 from llmsdk._call.hooks import Hooks
-from llmsdk._call.operation import Operation
+from llmsdk._call.operation import Example, Operation
 from llmsdk._call.usage import Prices
 from llmsdk._net.streams import EventStream, EventStreamAsync
 from llmsdk.errors.status import class_for
@@ -68,70 +68,22 @@ IDLE_OPTION = "Streams only: bound of the time without an event; comments and pi
 # ---------------------------------------------------------------- examples
 
 
-class Example(NamedTuple):
-    """The arguments of one operation, and what to do with its result."""
-
-    args: tuple[str, ...] = ()
-    shows: str = "print(res.text)"
-    streamed: str | None = None
-    needs: str | None = None
-    dialect: str | None = None
-
-
-_CHAT = ('model="embedded-chat"', 'messages=[{"role": "user", "content": "Why is the sky blue?"}]')
-_TEXT = ('model="embedded-text"', 'prompt="Once upon a time"', "max_tokens=50")
-_CAT = ('model="embedded-image"', 'prompt="a cat"', 'size="512x512"')
-_TEXT_STREAM = 'for text in stream.text_deltas():\n    print(text, end="")\nprint()\nprint(stream.final.model)'
-_IMAGE_STREAM = 'for event in stream:\n    print(event.data[0].progress)\nprint(stream.final.data[0].save("cat"))'
-
-_ROWS = """b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}]}\\n'"""
-_KEPT = 'file = sdk.files.upload(b"rows")'
-_WRITTEN = f'Path("rows.jsonl").write_bytes({_ROWS})'
-_BEGUN = f'{_WRITTEN}\nbatch = sdk.batches.create(file="rows.jsonl")'
-
-EXAMPLES = {
-    "createCompletion": Example(_TEXT, streamed=_TEXT_STREAM),
-    "createModelCustomizationCompletion": Example(
-        ('model_id="palmyra-x"', 'customization_id="support-tone"', 'prompt="Dear customer"'), dialect="writer"
-    ),
-    "createChatCompletion": Example(_CHAT, streamed=_TEXT_STREAM),
-    "createImage": Example(_CAT, shows='print(res.data[0].save("cat"))', streamed=_IMAGE_STREAM),
-    "editImage": Example(
-        ('model="embedded-image"', 'prompt="add a hat"', 'image=Path("cat.png")'),
-        shows='print(res.data[0].save("cat-with-hat"))',
-        needs='first = sdk.images.create(model="embedded-image", prompt="a cat")\nfirst.data[0].save("cat.png")',
-    ),
-    "createEmbedding": Example(
-        ('model="embedded-embedding"', 'input=["a cat", "a dog"]'),
-        shows="for item in res.data:\n    print(item.index, len(item.as_array()))",
-    ),
-    "listModels": Example(shows="print([model.id for model in res])"),
-    "retrieveModel": Example(('"embedded-chat"',), shows="print(res.id, res.type)"),
-    "uploadFile": Example((_ROWS, 'file_name="rows.jsonl"'), shows="print(res.id, res.filename, res.bytes)"),
-    "listFiles": Example(shows="print(len(res))"),
-    "retrieveFile": Example(("file.id",), shows="print(res.filename)", needs=_KEPT),
-    "deleteFile": Example(("file.id",), shows="print(res.deleted)", needs=_KEPT),
-    "fileContent": Example(("file.id",), shows="print(len(res))", needs=_KEPT),
-    "createBatch": Example(('file="rows.jsonl"',), shows="print(res.id, res.status)", needs=_WRITTEN),
-    "listBatches": Example(shows="print(len(res))"),
-    "retrieveBatch": Example(("batch.id",), shows="print(res.status)", needs=_BEGUN),
-    "cancelBatch": Example(("batch.id",), shows="print(res.status)", needs=_BEGUN),
-}
 _LINE = 88
 
 
 def example_of(operation: Operation, *, is_async: bool = False, stream: bool = False) -> str:
     """Write an example that runs as it stands."""
-    example = EXAMPLES[operation.id]
+    example = operation.example
     body = _streamed(operation, example) if stream else _whole(operation, example)
-    body = f"with {_opened(example)} as sdk:\n{_indented(body)}"
+    dialect = _dialect_of(operation)
+    body = f"with {_opened(dialect)} as sdk:\n{_indented(body)}"
     if is_async:
         body = _in_async(body)
-    if example.dialect:
-        body = f'with LocalServer(dialect="{example.dialect}") as server:\n{_indented(body)}'
+    if dialect:
+        body = f'with LocalServer(dialect="{dialect}") as server:\n{_indented(body)}'
     if is_async:
         body = f"\nasync def main() -> None:\n{_indented(body)}\n\n\nasyncio.run(main())"
-    return f"{_imports(example, is_async=is_async)}\n\n{body}"
+    return f"{_imports(example, dialect, is_async=is_async)}\n\n{body}"
 
 
 def _whole(operation: Operation, example: Example) -> str:
@@ -149,10 +101,16 @@ def _call(before: str, operation: Operation, args: tuple[str, ...]) -> str:
     return line if len(line) <= _LINE else f"{start}\n{_indented(chr(10).join(f'{arg},' for arg in args))}\n)"
 
 
-def _opened(example: Example) -> str:
-    if example.dialect is None:
+def _dialect_of(operation: Operation) -> str | None:
+    """Name the server whose dialect the embedded provider has to speak; None where its own will do."""
+    servers = routes_of(operation)
+    return None if "local" in servers else next(iter(servers))
+
+
+def _opened(dialect: str | None) -> str:
+    if dialect is None:
         return 'SDK(server="local")'
-    args = ('api_key="sk-placeholder"', f'server="{example.dialect}"', "server_url=server.url", "organization_id=9981")
+    args = ('api_key="sk-placeholder"', f'server="{dialect}"', "server_url=server.url", "organization_id=9981")
     return "SDK(\n" + _indented("\n".join(f"{arg}," for arg in args)) + "\n)"
 
 
@@ -164,11 +122,11 @@ def _in_async(text: str) -> str:
     return re.sub(r"^( *)for (.*) in stream", r"\1async for \2 in stream", text, flags=re.MULTILINE)
 
 
-def _imports(example: Example, *, is_async: bool) -> str:
+def _imports(example: Example, dialect: str | None, *, is_async: bool) -> str:
     standard = ["import asyncio"] * is_async + ["from pathlib import Path"] * any(
         "Path(" in text for text in (*example.args, example.needs or "")
     )
-    own = ["from llmsdk import SDK"] + ["from llmsdk.local import LocalServer"] * (example.dialect is not None)
+    own = ["from llmsdk import SDK"] + ["from llmsdk.local import LocalServer"] * (dialect is not None)
     return "\n".join([*standard, *([""] if standard else []), *own])
 
 

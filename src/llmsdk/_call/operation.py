@@ -16,20 +16,41 @@ class ChunkMaker(Protocol):
     def __call__(self, reply: Any, /) -> Any: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """How the documentation shows an operation; the tests run it against the embedded provider.
+
+    Attributes:
+        args: Arguments of the method, as source.
+        shows: What is done with the result, `res`.
+        streamed: What is done with the stream, `stream`; None where the operation does not stream.
+        needs: What has to be done first.
+    """
+
+    args: tuple[str, ...] = ()
+    shows: str
+    streamed: str | None = None
+    needs: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Operation:
     """One endpoint, independent of provider and of sync or async.
 
+    What other parts of the package have to know of an endpoint stands here and has no default where a forgotten value
+    would go unnoticed: tracing reads `traced_as`, batches read `is_row`, the docs read `summary` and `example`.
+
     Attributes:
         id: Name of the endpoint in OpenAPI terms, such as `createChatCompletion`.
         resource, name: Where it is on the SDK object: `chat`, `create`.
+        summary: What it does, in a line.
+        example: How the documentation shows it.
         path: Default path; a name in braces is filled from the parameters, which then leave the body.
         request: TypedDict of the parameters.
         request_name: Argument that takes them as one object; None where there is no such form.
         required: Parameters that no server can do without, unless its route says `optional`.
         reply: Model of the whole answer.
         traced_as: Value of `gen_ai.operation.name` in OpenTelemetry's conventions; None for what is no work of a model.
-            Without a default, so that a new endpoint has to say it.
         chunk, accumulator, as_chunk: Model of one streamed event, how events fold into the reply, and how a whole
             reply becomes one event; None where the operation does not stream.
         query: Parameters that go to the URL's query.
@@ -43,6 +64,7 @@ class Operation:
     resource: str
     name: str
     summary: str
+    example: Example
     path: str
     request: type[Any]
     reply: type[Any]
@@ -57,3 +79,8 @@ class Operation:
     files: frozenset[str] = frozenset()
     content: str = "choices"
     is_stored: bool = False
+
+    @property
+    def is_row(self) -> bool:
+        """Whether requests of it can stand in a file of rows: JSON to a model, and JSON back."""
+        return self.method == "POST" and not self.files and not self.is_stored and self.reply is not bytes

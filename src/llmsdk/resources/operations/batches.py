@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..._call.operation import Operation
+from ..._call.operation import Example, Operation
 from ...models.batches import Batch, BatchCreateRequest, BatchList, BatchListRequest, BatchRequest
 
+_WRITTEN = """Path("rows.jsonl").write_bytes(b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}]}\\n')"""
 _operation = partial(Operation, resource="batches", content="id", is_stored=True, traced_as=None)
+_begun = partial(Example, args=("batch.id",), needs=f'{_WRITTEN}\nbatch = sdk.batches.create(file="rows.jsonl")')
 _one = partial(_operation, path="/batches/{batch_id}", request=BatchRequest, required=frozenset({"batch_id"}))
 
 CREATE_BATCH = _operation(
     id="createBatch",
     name="create",
     summary="Start a batch.",
+    example=Example(args=('file="rows.jsonl"',), shows="print(res.id, res.status)", needs=_WRITTEN),
     path="/batches",
     request=BatchCreateRequest,
     required=frozenset({"input_file_id", "endpoint"}),
@@ -24,6 +27,7 @@ LIST_BATCHES = _operation(
     id="listBatches",
     name="list",
     summary="List the batches that a server knows of.",
+    example=Example(shows="print(len(res))"),
     method="GET",
     path="/batches",
     request=BatchListRequest,
@@ -32,8 +36,20 @@ LIST_BATCHES = _operation(
     content="data",
 )
 
-RETRIEVE_BATCH = _one(id="retrieveBatch", name="retrieve", summary="Describe a batch.", method="GET", reply=Batch)
+RETRIEVE_BATCH = _one(
+    id="retrieveBatch",
+    name="retrieve",
+    summary="Describe a batch.",
+    example=_begun(shows="print(res.status)"),
+    method="GET",
+    reply=Batch,
+)
 
 CANCEL_BATCH = _one(
-    id="cancelBatch", name="cancel", summary="Stop a batch.", path="/batches/{batch_id}/cancel", reply=Batch
+    id="cancelBatch",
+    name="cancel",
+    summary="Stop a batch.",
+    example=_begun(shows="print(res.status)"),
+    path="/batches/{batch_id}/cancel",
+    reply=Batch,
 )

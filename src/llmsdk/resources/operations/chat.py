@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..._call.operation import Operation
+from ..._call.operation import Example, Operation
 from ...models.chat import ChatAccumulator, ChatCompletionChunk, ChatCompletionRequest, ChatCompletionResponse, as_chunk
 
 CREATE_CHAT_COMPLETION = Operation(
@@ -10,6 +10,11 @@ CREATE_CHAT_COMPLETION = Operation(
     resource="chat",
     name="create",
     summary="Answer a conversation.",
+    example=Example(
+        args=('model="embedded-chat"', 'messages=[{"role": "user", "content": "Why is the sky blue?"}]'),
+        shows="print(res.text)",
+        streamed='for text in stream.text_deltas():\n    print(text, end="")\nprint()\nprint(stream.final.model)',
+    ),
     path="/chat/completions",
     request=ChatCompletionRequest,
     request_name="chat_completion_request",

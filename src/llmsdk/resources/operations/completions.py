@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..._call.operation import Operation
+from ..._call.operation import Example, Operation
 from ...models.completions import (
     CompletionAccumulator,
     CompletionChunk,
@@ -17,6 +17,11 @@ CREATE_COMPLETION = Operation(
     resource="completions",
     name="create",
     summary="Continue a prompt.",
+    example=Example(
+        args=('model="embedded-text"', 'prompt="Once upon a time"', "max_tokens=50"),
+        shows="print(res.text)",
+        streamed='for text in stream.text_deltas():\n    print(text, end="")\nprint()\nprint(stream.final.model)',
+    ),
     path="/completions",
     request=CompletionRequest,
     request_name="completion_request",
@@ -33,6 +38,10 @@ CREATE_MODEL_CUSTOMIZATION_COMPLETION = Operation(
     resource="completions",
     name="create_model_customization_completion",
     summary="Continue a prompt with a customized model.",
+    example=Example(
+        args=('model_id="palmyra-x"', 'customization_id="support-tone"', 'prompt="Dear customer"'),
+        shows="print(res.text)",
+    ),
     path="/completions",
     request=CustomizationCompletionRequest,
     request_name="completion_request",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..._call.operation import Operation
+from ..._call.operation import Example, Operation
 from ...models.embeddings import EmbeddingRequest, EmbeddingsResponse
 
 CREATE_EMBEDDING = Operation(
@@ -10,6 +10,10 @@ CREATE_EMBEDDING = Operation(
     resource="embeddings",
     name="create",
     summary="Turn texts into vectors.",
+    example=Example(
+        args=('model="embedded-embedding"', 'input=["a cat", "a dog"]'),
+        shows="for item in res.data:\n    print(item.index, len(item.as_array()))",
+    ),
     path="/embeddings",
     request=EmbeddingRequest,
     required=frozenset({"model", "input"}),

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..._call.operation import Operation
+from ..._call.operation import Example, Operation
 from ...models.files import FileDeleted, FileList, FileListRequest, FileObject, FileRequest, FileUploadRequest
 
+_ROWS = """b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}]}\\n'"""
 _operation = partial(Operation, resource="files", content="id", is_stored=True, traced_as=None)
+_kept = partial(Example, args=("file.id",), needs='file = sdk.files.upload(b"rows")')
 _one = partial(_operation, path="/files/{file_id}", request=FileRequest, required=frozenset({"file_id"}))
 
 UPLOAD_FILE = _operation(
     id="uploadFile",
     name="upload",
     summary="Upload a file.",
+    example=Example(args=(_ROWS, 'file_name="rows.jsonl"'), shows="print(res.id, res.filename, res.bytes)"),
     path="/files",
     request=FileUploadRequest,
     required=frozenset({"file", "purpose"}),
@@ -25,6 +28,7 @@ LIST_FILES = _operation(
     id="listFiles",
     name="list",
     summary="List the files that a server keeps.",
+    example=Example(shows="print(len(res))"),
     method="GET",
     path="/files",
     request=FileListRequest,
@@ -33,14 +37,29 @@ LIST_FILES = _operation(
     content="data",
 )
 
-RETRIEVE_FILE = _one(id="retrieveFile", name="retrieve", summary="Describe a file.", method="GET", reply=FileObject)
+RETRIEVE_FILE = _one(
+    id="retrieveFile",
+    name="retrieve",
+    summary="Describe a file.",
+    example=_kept(shows="print(res.filename)"),
+    method="GET",
+    reply=FileObject,
+)
 
-DELETE_FILE = _one(id="deleteFile", name="delete", summary="Delete a file.", method="DELETE", reply=FileDeleted)
+DELETE_FILE = _one(
+    id="deleteFile",
+    name="delete",
+    summary="Delete a file.",
+    example=_kept(shows="print(res.deleted)"),
+    method="DELETE",
+    reply=FileDeleted,
+)
 
 FILE_CONTENT = _one(
     id="fileContent",
     name="content",
     summary="Download a file.",
+    example=_kept(shows="print(len(res))"),
     method="GET",
     path="/files/{file_id}/content",
     reply=bytes,

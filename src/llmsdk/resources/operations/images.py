@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..._call.operation import Operation
+from ..._call.operation import Example, Operation
 from ...models.images import ImageAccumulator, ImageChunk, ImageEditRequest, ImageRequest, ImageResponse, as_chunk
 
 CREATE_IMAGE = Operation(
@@ -10,6 +10,11 @@ CREATE_IMAGE = Operation(
     resource="images",
     name="create",
     summary="Make images from a prompt.",
+    example=Example(
+        args=('model="embedded-image"', 'prompt="a cat"', 'size="512x512"'),
+        shows='print(res.data[0].save("cat"))',
+        streamed='for event in stream:\n    print(event.data[0].progress)\nprint(stream.final.data[0].save("cat"))',
+    ),
     path="/images/generations",
     request=ImageRequest,
     request_name="image_request",
@@ -27,6 +32,11 @@ EDIT_IMAGE = Operation(
     resource="images",
     name="edit",
     summary="Change images by a prompt.",
+    example=Example(
+        args=('model="embedded-image"', 'prompt="add a hat"', 'image=Path("cat.png")'),
+        shows='print(res.data[0].save("cat-with-hat"))',
+        needs='first = sdk.images.create(model="embedded-image", prompt="a cat")\nfirst.data[0].save("cat.png")',
+    ),
     path="/images/edits",
     request=ImageEditRequest,
     request_name="image_edit_request",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..._call.operation import Operation
+from ..._call.operation import Example, Operation
 from ...models.catalog import ModelInfo, ModelList, ModelListRequest, ModelRequest
 
 LIST_MODELS = Operation(
@@ -10,6 +10,7 @@ LIST_MODELS = Operation(
     resource="models",
     name="list",
     summary="List the models of a server.",
+    example=Example(shows="print([model.id for model in res])"),
     method="GET",
     path="/models",
     request=ModelListRequest,
@@ -24,6 +25,7 @@ RETRIEVE_MODEL = Operation(
     resource="models",
     name="retrieve",
     summary="Describe one model.",
+    example=Example(args=('"embedded-chat"',), shows="print(res.id, res.type)"),
     method="GET",
     path="/models/{model}",
     request=ModelRequest,
