@@ -53,6 +53,7 @@ house: $(RUN_STAMP)
 
 docs: $(RUN_STAMP)
 	@$(PY) scripts/docs.py
+	@$(PY) scripts/stubs.py
 
 reliability: $(DEV_STAMP)
 	@$(PY) -m pytest -q --reliability=docs/reliability.md

@@ -180,7 +180,7 @@ def resources() -> dict[str, type[Any]]:
 @functools.cache
 def documented_models() -> dict[str, Any]:
     """Every exported request type, reply type and alias of them, by name."""
-    offered = {name: getattr(models, name) for name in models.__all__}
+    offered = {name: getattr(models, name) for name in vars(models)["__all__"]}
     return {
         name: value for name, value in offered.items() if name not in MACHINERY and not name.endswith("Accumulator")
     }
@@ -654,7 +654,7 @@ def _arguments(method: Any) -> str:
 def alias_texts() -> dict[str, str]:
     """Read the strings below type aliases: what an alias has for a docstring."""
     found: dict[str, str] = {}
-    for module in sorted(set(models._HOME.values())):
+    for module in sorted(vars(models)["_NAMES"]):
         body = ast.parse(inspect.getsource(importlib.import_module(f"llmsdk.models.{module}"))).body
         for statement, following in itertools.pairwise(body):
             match statement, following:

@@ -71,6 +71,13 @@ def test_public_classes_of_the_submodules_are_exported(name: str) -> None:
     assert missing == []
 
 
+def test_the_stub_of_the_models_is_fresh() -> None:
+    done = run_python(
+        "import runpy, sys; sys.argv = ['stubs.py', '--check']; runpy.run_path('scripts/stubs.py', run_name='__main__')"
+    )
+    assert (done.returncode, done.stderr) == (0, ""), "run: python scripts/stubs.py"
+
+
 @pytest.mark.parametrize("name", PUBLIC)
 def test_an_unknown_name_is_an_attribute_error(name: str) -> None:
     with pytest.raises(AttributeError, match="no_such_name"):

@@ -91,7 +91,7 @@ def test_the_wheel_holds_the_source_and_nothing_else(wheel: Path) -> None:
     assert info == {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
     source = {name for name in names if ".dist-info/" not in name}
     in_tree = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src" / "llmsdk").rglob("*.py")}
-    assert source == in_tree | {"llmsdk/py.typed"}
+    assert source == in_tree | {"llmsdk/py.typed", "llmsdk/models/__init__.pyi"}
 
 
 def test_five_distributions_are_required(metadata: Message) -> None:

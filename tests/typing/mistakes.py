@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import llmsdk
+import llmsdk.local
+import llmsdk.models
+import llmsdk.utils
 from llmsdk import SDK, EventStream
 from llmsdk.models import CompletionRequest, ImageChunk
+
+
+def misnamed() -> None:
+    print(llmsdk.errors.RateLimitErr)  # type: ignore[attr-defined] # misnamed
+    print(llmsdk.Retries)  # type: ignore[attr-defined] # misnamed
+    print(llmsdk.local.Falt)  # type: ignore[attr-defined] # misnamed
+    print(llmsdk.models.Whatever)  # type: ignore[attr-defined] # misnamed
+    print(llmsdk.utils.Whatever)  # type: ignore[attr-defined] # misnamed
 
 
 def misspelt(sdk: SDK) -> None:

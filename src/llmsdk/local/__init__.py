@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["FAULT_HEADER", "Fault", "LocalServer", "RateLimit", "Request"]
 
 
-def __getattr__(name: str) -> Any:
-    # Imported when first used: pytest imports this package, for its plugin, in every run of every project.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import faults, httpd, limits, server
+if not TYPE_CHECKING:  # to a checker, a module with `__getattr__` has every name, misspelt ones too
 
-    found = next(vars(module)[name] for module in (server, faults, httpd, limits) if name in vars(module))
-    globals()[name] = found
-    return found
+    def __getattr__(name: str) -> Any:
+        # Imported when first used: pytest imports this package, for its plugin, in every run of every project.
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from . import faults, httpd, limits, server
+
+        found = next(vars(module)[name] for module in (server, faults, httpd, limits) if name in vars(module))
+        globals()[name] = found
+        return found
