@@ -26,7 +26,7 @@ from ..errors.status import SDKDefaultError
 from ..hooks import HookContext
 from ..providers.spec import Provider
 from ..utils.headers import Headers, masked
-from ..utils.retries import RetryBudget, RetryConfig, next_delay, retry_after_from, should_retry_header
+from ..utils.retries import RetryBudget, RetryConfig, retry_after_from, should_retry_header
 from ..utils.urls import origin
 from .auth import KeySource, Secret, Secrets
 from .countdown import Countdown
@@ -34,6 +34,7 @@ from .effects import Flow, TransportFailure, close, read, send, sleep
 from .hooks import Hooks
 from .reply.decode import MAX_ERROR_BODY, decode_error, rate_limit, request_id, safe_cause, shown_text, without_secrets
 from .request.encode import Encoded
+from .verdict import Failed, retry_delay
 
 _ERROR_BODY_WAIT_S = 5.0  # the status is known by then; a body that stalls is not worth a caller's timeout
 _MAX_REDIRECTS = 5
@@ -117,16 +118,6 @@ class Received:
     countdown: Countdown
 
 
-@dataclass(slots=True)
-class Failed:
-    """An attempt that did not bring a reply."""
-
-    error: Exception
-    retryable: bool
-    retry_after_s: float | None = None
-    stale: bool = False
-
-
 def exchange(call: Call, hooks: Hooks, env: Env) -> Flow[Received]:
     """Send a call until it succeeds or may not be tried again.
 
@@ -155,14 +146,17 @@ def exchange(call: Call, hooks: Hooks, env: Env) -> Flow[Received]:
 
 
 def _delay(call: Call, failed: Failed, made: int, env: Env, started: float) -> float | None:
-    """Decide how long to wait for the next attempt; None where there is to be none."""
-    if call.retries is None or not (_may_retry(call) and failed.retryable):
-        return None
     now = env.clock()
-    delay = next_delay(call.retries, made, now - started, failed.retry_after_s, env.jitter())
-    if delay is None or (call.deadline is not None and now + delay >= call.deadline):
-        return None
-    return delay if _budget(call).take(now) else None
+    return retry_delay(
+        failed,
+        retries=call.retries,
+        budget=_budget(call),
+        made=made,
+        elapsed_s=now - started,
+        deadline=call.deadline,
+        now=now,
+        jitter=env.jitter(),
+    )
 
 
 def _may_retry(call: Call) -> bool:
