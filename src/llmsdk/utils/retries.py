@@ -9,6 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors.base import ConfigurationError
+from .dates import parse_date
 from .shapes import described
 
 if TYPE_CHECKING:
@@ -298,8 +299,6 @@ def parse_retry_after(value: str, *, now: datetime) -> float | None:
     seconds = _parse_number(value)
     if seconds is not None:
         return seconds
-    from .dates import parse_date  # few servers send one
-
     moment = parse_date(value, now)
     return None if moment is None else max(0.0, (moment - now).total_seconds())
 

@@ -198,6 +198,27 @@ async def test_the_deadline_bounds_the_whole(colour: Colour) -> None:
     assert all(isinstance(error, DeadlineExceededError) for _, error in got)
 
 
+@pytest.mark.parametrize("reset", ["1741305600", "1741305600000", "2025-03-07T00:00:00Z", "86340", "23h59m0s"])
+async def test_no_word_of_a_server_makes_a_map_stand_still(colour: Colour, reset: str) -> None:
+    with LocalServer() as server:
+        server.always({"headers": {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": reset}})
+        async with colour.open(server_url=server.url) as client:
+            began = time.monotonic()
+            got = await collect(mapped(client, rows(30)))
+            assert time.monotonic() - began < 15
+    assert sorted(index for index, result in got if not isinstance(result, SDKError)) == list(range(30))
+
+
+async def test_much_that_is_left_of_a_day_is_used_at_once(colour: Colour) -> None:
+    told = {"limit": "14400", "remaining": "14390", "reset": "23h59m0s"}
+    with LocalServer() as server:
+        server.always({"headers": {f"x-ratelimit-{name}-requests": value for name, value in told.items()}})
+        async with colour.open(server_url=server.url) as client:
+            began = time.monotonic()
+            assert len(await collect(mapped(client, rows(30)))) == 30
+            assert time.monotonic() - began < 15
+
+
 @pytest.mark.parametrize("limit", [0, True, "8", 1.5, -1])
 def test_a_limit_that_is_none(limit: Any) -> None:
     with SDK(server_url="http://127.0.0.1:9") as sdk, pytest.raises(ConfigurationError, match=r"^limit: must be"):

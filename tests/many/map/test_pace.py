@@ -1,12 +1,15 @@
 """The pacer on a simulated clock: at most so many in flight, near the rate that a server allows, few refusals."""
 
 import importlib.util
+import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from llmsdk.errors.meta import Limit, RateLimit
 from llmsdk.many.map import Adaptive, Observation, Pacer
 
 _SPEC = importlib.util.spec_from_file_location("bulk_clockwork", Path(__file__).with_name("clockwork.py"))
@@ -15,6 +18,12 @@ assert _SPEC.loader is not None
 clockwork: Any = importlib.util.module_from_spec(_SPEC)
 sys.modules["bulk_clockwork"] = clockwork  # dataclasses look their module up
 _SPEC.loader.exec_module(clockwork)
+
+
+@pytest.fixture(name="log")
+def log_of_the_package(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level("WARNING", "llmsdk")
+    return caplog
 
 
 def server(kind: str, rate: float) -> Any:
@@ -100,3 +109,52 @@ def test_retry_after_pauses_everything() -> None:
     pacer.report(Observation(429, retry_after_s=5.0, elapsed_s=0.1), 0.1)
     assert pacer.admit(0.2) == pytest.approx(4.9)
     assert pacer.admit(5.2) == 0
+
+
+def limits(remaining: float, reset_s: float, limit: float | None = None) -> RateLimit:
+    return RateLimit(requests=Limit(limit, remaining, reset_s))
+
+
+def drained(pacer: Pacer, seen: Observation, rows: int) -> float:
+    """Do rows one after the other, each with the same reply; the answer is how long that takes."""
+    now = 0.0
+    for _ in range(rows):
+        while (wait := pacer.admit(now)) > 0:
+            assert wait < math.inf
+            now += wait
+        now += 0.1
+        pacer.report(replace(seen, elapsed_s=0.1), now)
+    return now
+
+
+@pytest.mark.parametrize("limit", [None, 14_400.0])
+@pytest.mark.parametrize("reset_s", [61.0, 36_000.0, 1e9])
+def test_a_wait_that_nobody_allowed_is_not_made(
+    reset_s: float, limit: float | None, log: pytest.LogCaptureFixture
+) -> None:
+    seen = Observation(200, rate_limit=limits(0, reset_s, limit))
+    assert drained(Pacer(Adaptive()), seen, 100) < 20
+    assert len(log.records) == 1
+    assert f"a wait of {reset_s:.0f} s, and a map waits for 60 s at most" in log.text
+
+
+def test_a_wait_that_the_caller_allows_is_made(log: pytest.LogCaptureFixture) -> None:
+    seen = Observation(200, rate_limit=limits(0, 600, 1))
+    assert 600 < drained(Pacer(Adaptive(), 600), seen, 2) < 601
+    assert not log.records
+
+
+def test_a_reset_in_the_past_is_no_wait() -> None:
+    assert drained(Pacer(Adaptive()), Observation(200, rate_limit=limits(0, 0.0)), 100) < 11
+
+
+def test_a_day_of_refusals_is_not_waited_for(log: pytest.LogCaptureFixture) -> None:
+    seen = Observation(429, retry_after_s=36_000, rate_limit=limits(0, 36_000))
+    assert drained(Pacer(Adaptive()), seen, 100) < 25  # one at a time, with a short pause
+    assert len(log.records) == 1
+
+
+def test_much_that_is_left_of_a_day_is_not_spread_over_the_day() -> None:
+    pacer = Pacer(Adaptive())
+    seen = Observation(200, rate_limit=limits(14_390, 86_340, 14_400))
+    assert drained(pacer, seen, 100) < 11

@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from ...errors import APIStatusError, Limit, RateLimit, ReplyMeta, ResponseValidationError
 from ...errors.status import SDKDefaultError, class_for
 from ...providers.spec import LimitHeaders, Provider
+from ...utils.dates import parse_date, parse_reset
 from ...utils.headers import Headers, masked, spellings
 from ...utils.jsonpaths import MISSING, copy
 from ...utils.retries import retry_after_from
@@ -314,17 +315,22 @@ def rate_limit(names: LimitHeaders, headers: Mapping[str, str]) -> RateLimit:
     """Read the rate limits; parts that are absent or unreadable are None."""
     if names.all.isdisjoint(headers):
         return _NO_LIMITS
+    # A reset that is a moment is one of the server's clock: measured from its own date, ours may be wrong.
+    now = datetime.now(UTC)
+    now = parse_date(headers.get("date") or "", now) or now
     return RateLimit(
-        requests=_limit(headers, names.requests_limit, names.requests_remaining, names.requests_reset),
-        tokens=_limit(headers, names.tokens_limit, names.tokens_remaining, names.tokens_reset),
+        requests=_limit(headers, now, names.requests_limit, names.requests_remaining, names.requests_reset),
+        tokens=_limit(headers, now, names.tokens_limit, names.tokens_remaining, names.tokens_reset),
     )
 
 
-def _limit(headers: Mapping[str, str], limit: Iterable[str], remaining: Iterable[str], reset: Iterable[str]) -> Limit:
+def _limit(
+    headers: Mapping[str, str], now: datetime, limit: Iterable[str], remaining: Iterable[str], reset: Iterable[str]
+) -> Limit:
     return Limit(
         limit=_number(_first_header(headers, limit)),
         remaining=_number(_first_header(headers, remaining)),
-        reset_s=_seconds(_first_header(headers, reset)),
+        reset_s=parse_reset(_first_header(headers, reset) or "", now),
     )
 
 
@@ -339,19 +345,3 @@ def _number(text: str | None) -> float | None:
     if text and re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?", text.strip()):
         return float(text)
     return None
-
-
-_UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-
-
-def _seconds(text: str | None) -> float | None:
-    """Read seconds, or a duration such as `6m0s` or `20ms`."""
-    if text is None:
-        return None
-    plain = _number(text)
-    if plain is not None:
-        return plain
-    parts = re.findall(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(ms|us|µs|ns|d|h|m|s)", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text.strip():
-        return None
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)

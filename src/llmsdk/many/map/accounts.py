@@ -21,11 +21,19 @@ class Account:
 
     The rate goes by what is left over the time to the reset. Of a bucket that fills steadily, which shows in what was
     used over that time being always the same, it is the rate of filling.
+
+    Args:
+        longest_wait_s: A reset that is further away is not waited for, so nothing is saved up for it either: a day's
+            quota is spent as if it ended after that time.
     """
 
-    __slots__ = ("_alike", "_began", "_fill", "_is_bucket", "_least", "_left", "_limit", "_period", "_resets_at")
+    __slots__ = (
+        *("_alike", "_began", "_fill", "_is_bucket", "_least", "_left", "_limit", "_longest_wait_s", "_period"),
+        "_resets_at",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, longest_wait_s: float) -> None:
+        self._longest_wait_s = longest_wait_s
         self._limit: float | None = None
         self._left = math.inf
         self._resets_at = -math.inf
@@ -58,7 +66,8 @@ class Account:
         """Say how long nothing may start."""
         if now >= self._resets_at or self._is_bucket:
             return 0.0
-        return self._resets_at - now if self._left < cost else 0.0
+        wait = self._resets_at - now if self._left < cost else 0.0
+        return 0.0 if wait > self._longest_wait_s else wait
 
     def spend(self, now: float, cost: float) -> float:
         """Spend on one attempt; the answer is the time until the next."""
@@ -69,6 +78,7 @@ class Account:
             if not self._limit or not self._period:
                 return 0.0
             self._left, self._resets_at = self._limit, now + self._period  # until a reply says better
-        step = (self._resets_at - now) * cost / (_GAIN * self._left) if self._left > 0 else 0.0
+        window_s = min(self._resets_at - now, self._longest_wait_s)
+        step = window_s * cost / (_GAIN * self._left) if self._left > 0 else 0.0
         self._left -= cost
         return step

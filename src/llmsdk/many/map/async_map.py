@@ -16,7 +16,7 @@ from ..._net.loops import close_soon
 from ...errors import SDKError
 from .gate import Gate, LocalGate
 from .job import Job, check_requests
-from .pace import Observation, Pacer
+from .pace import Observation
 from .work import PULL, Outcome, Row
 
 T = TypeVar("T")
@@ -117,7 +117,7 @@ class _Run:
     def __init__(self, job: Job, requests: Any) -> None:
         self.job = job
         self.token: EventLoopToken | None = None
-        self._gate: Gate = job.settings.gate or LocalGate(Pacer(job.limit), job.clock)
+        self._gate: Gate = job.settings.gate or LocalGate(job.pacer, job.clock)
         self._requests = requests
         self._source: Iterator[Any] | AsyncIterator[Any] | None = None
         self._is_led = False

@@ -13,7 +13,7 @@ from ...options import CALL_OPTIONS
 from ...utils.headers import new_idempotency_key
 from ...utils.retries import DEFAULT_RETRY, BackoffStrategy, RetryBudget, RetryConfig
 from ...utils.shapes import is_mapping
-from .pace import Adaptive, Observation, check_count
+from .pace import LONGEST_WAIT_S, Adaptive, Observation, Pacer, check_count
 from .work import Row, Work
 
 if TYPE_CHECKING:
@@ -96,6 +96,9 @@ class Job:
             jitter=self.runner.env.jitter,
             reads_on=isinstance(requests, Sized),
         )
+
+        patience_s = 0.0 if retries is None else retries.max_retry_after_ms / 1000
+        self.pacer = Pacer(self.limit, max(LONGEST_WAIT_S, patience_s))
 
     def prepare(self, row: Row) -> bool:
         """Make the arguments of a row's next attempt; False where there is to be none, and the row is done."""

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError
+from ...utils.log import logger
 from ...utils.shapes import described
 from .accounts import Account
 from .learned import LearnedRate
@@ -92,7 +93,7 @@ _LONG = 4000  # accepted, after which one more is tried in each round
 _NEAR = 0.9  # of the number in flight at which the server was busy: above it, more are tried slowly
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 8.0
-_LONGEST_WAIT_S = 600.0
+LONGEST_WAIT_S = 60.0  # the default of `RetryConfig.max_retry_after_ms`, and the window of most servers' limits
 
 
 class Pacer:
@@ -102,9 +103,15 @@ class Pacer:
     accounts of what the server's headers say is left, and by a rate learned from refusals. A refusal by itself tells
     little, since busy servers refuse some requests whatever the rate: only several close together make everything
     pause and the rate be learned anew.
+
+    Args:
+        longest_wait_s: A server's wish for a longer rest is not followed: it is logged once, and attempts go on, one at
+            a time where all are refused, so that each row ends with what the server says.
     """
 
-    def __init__(self, limit: Adaptive) -> None:
+    def __init__(self, limit: Adaptive, longest_wait_s: float = LONGEST_WAIT_S) -> None:
+        self._longest_wait_s = longest_wait_s
+        self._is_noted = False  # that such a wish was not followed
         self.in_flight = 0
         self._max = float(limit.max)
         self._ceiling = float(min(limit.start, limit.max))
@@ -115,7 +122,7 @@ class Pacer:
         self._fine = 0  # accepted since
         self._round_at = -math.inf  # attempts that began before belong to a round that was cut
         self._told_at = -math.inf  # attempts that began before say nothing of the rate learned then
-        self._requests, self._tokens = Account(), Account()
+        self._requests, self._tokens = Account(longest_wait_s), Account(longest_wait_s)
         self._per_call = 0.0  # moving average of used tokens
         self._fixed = 0.0 if limit.requests_per_second is None else 1 / limit.requests_per_second
         self._learned = LearnedRate()
@@ -212,15 +219,35 @@ class Pacer:
         if not (is_probe or learned.is_limited):
             return
         refuses_all = is_probe or learned.refuses_all
-        if not is_probe:
+        is_too_long = self._is_too_long(asked_s)
+        asked_s = 0.0 if is_too_long else asked_s
+        if not (is_probe or is_too_long):  # a quota that is spent says nothing of the rate
             learned.learn(now, asked_s if refuses_all else 0.0)
         self._told_at = now
         if refuses_all:
             self._probing, self._probes = True, 0
-            self._open_at = max(self._open_at, now + min(asked_s or self._pause_s, _LONGEST_WAIT_S))
+            pause_s = _FIRST_PAUSE_S if is_too_long else self._pause_s
+            self._open_at = max(self._open_at, now + min(asked_s or pause_s, self._longest_wait_s))
             self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
 
+    def _is_too_long(self, wait_s: float | None) -> bool:
+        """Tell a wait that the caller did not allow, and log the first."""
+        if wait_s is None or wait_s <= self._longest_wait_s:
+            return False
+        if not self._is_noted:
+            self._is_noted = True
+            logger.warning(
+                "the server asks for a wait of %.0f s, and a map waits for %.0f s at most (max_retry_after_ms of its "
+                "retries): requests are sent all the same, and those that the server refuses fail",
+                wait_s,
+                self._longest_wait_s,
+            )
+        return True
+
     def _read_limits(self, limits: RateLimit, began: float, now: float) -> None:
+        for limit in (limits.requests, limits.tokens):
+            if limit.remaining is not None and limit.remaining < 1:
+                self._is_too_long(limit.reset_s)
         later = 0  # started since: the server had not counted them yet
         for start in reversed(self._starts):
             if start <= began:

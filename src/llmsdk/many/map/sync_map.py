@@ -12,7 +12,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from ...errors import ConfigurationError, SDKError
 from .job import Job, check_requests
-from .pace import Observation, Pacer
+from .pace import Observation
 from .work import PULL, Outcome, Row
 
 T = TypeVar("T")
@@ -105,7 +105,7 @@ class _Run:
 
     def __init__(self, job: Job, requests: Any) -> None:
         self.job = job
-        self._pacer = Pacer(job.limit)
+        self._pacer = job.pacer
         self._requests = requests
         self._source: Iterator[Any] | None = None
         self._lock = threading.RLock()  # a finalizer may come to `close` inside any of the threads
