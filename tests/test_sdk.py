@@ -21,6 +21,7 @@ import respx
 from llmsdk import SDK, Provider, Route, errors
 from llmsdk.providers import PROVIDERS
 from llmsdk.utils import BackoffStrategy, RetryBudget, RetryConfig
+from support import shown
 from support.canned import CannedServer
 from support.colours import KEY, Client, Colour, collect, settled
 
@@ -259,7 +260,7 @@ async def test_nothing_shows_the_key(colour: Colour, canned: CannedServer, caplo
     async with colour.open(server_url=canned.url, api_key=KEY, debug_logger=logger) as client:
         with pytest.raises(errors.AuthenticationError) as caught:
             await client.call("completions.create", **ARGS)
-        shown = [
+        visible = [
             repr(client.sdk),
             repr(vars(client.sdk)),
             repr(client.sdk.completions),
@@ -273,10 +274,10 @@ async def test_nothing_shows_the_key(colour: Colour, canned: CannedServer, caplo
             trace = error.__traceback__
             while trace is not None:
                 if "llmsdk" in trace.tb_frame.f_code.co_filename:
-                    shown += [repr(value) for value in trace.tb_frame.f_locals.values()]
+                    visible += [repr(value) for value in trace.tb_frame.f_locals.values()]
                 trace = trace.tb_next
             error = error.__cause__
-    assert not [text for text in shown if KEY in text]
+    assert not [text for text in visible if KEY in text]
     assert "secret prompt" not in caplog.text
     assert "POST" in caplog.text
 
@@ -335,7 +336,7 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize("options, pattern", BAD_OPTIONS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize("options, pattern", BAD_OPTIONS, ids=lambda value: shown(value)[:60])
 def test_bad_options_of_the_sdk(options: dict[str, Any], pattern: str) -> None:
     with pytest.raises(errors.ConfigurationError) as caught:
         SDK(**{"api_key": KEY, **options})
@@ -369,7 +370,7 @@ BAD_ARGS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize("args, pattern", BAD_ARGS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize("args, pattern", BAD_ARGS, ids=lambda value: shown(value)[:60])
 async def test_bad_options_of_a_call(
     args: dict[str, Any], pattern: str, colour: Colour, wire: respx.MockRouter
 ) -> None:

@@ -25,6 +25,7 @@ from llmsdk.providers import LOCAL, OPENAI, PROVIDERS, ErrorPaths, Page, Structu
 from llmsdk.providers.checks import check_provider, kind_of
 from llmsdk.resources.operations import all_operations
 from llmsdk.utils import BackoffStrategy, RetryBudget, RetryConfig
+from support import shown
 
 KEY = "sk-placeholder"
 PROMPT = "secret prompt"
@@ -352,7 +353,7 @@ def test_preview_masks_every_key(name: str, sdk: SDK) -> None:
         ({"mask": []}, "mask"),
         ({"mask": b""}, "mask"),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_no_image(given: dict[str, Any], field: str, sdk: SDK) -> None:
     error = refusal(partial(sdk.images.edit, **{"model": "m", "prompt": "p", "image": b"x", **given}))
@@ -521,7 +522,7 @@ def test_any_value_of_an_option_of_the_sdk(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*CALL_OPTIONS, "model", "messages", "metadata", "stop", "tools", "model_id", "stream"]
+    "name", [*sorted(CALL_OPTIONS), "model", "messages", "metadata", "stop", "tools", "model_id", "stream"]
 )
 def test_any_value_of_an_argument_of_a_call(name: str, sdk: SDK) -> None:
     for value in hostile().values():
@@ -605,14 +606,14 @@ def test_a_private_storage_is_allowed_by_a_bool_alone(name: str, value: Any, sdk
 # ------------------------------------------------------------------- files and batches
 
 
-@pytest.mark.parametrize("value", [5, b"x", "", "a\0b", HALF, ["x"], True], ids=repr)
+@pytest.mark.parametrize("value", [5, b"x", "", "a\0b", HALF, ["x"], True], ids=shown)
 @pytest.mark.parametrize("name, param", [("files.content", "to"), ("batches.fetch", "to"), ("batches.fetch", "errors")])
 def test_where_a_download_goes_is_checked_before_it_begins(name: str, param: str, value: Any, sdk: SDK) -> None:
     error = refusal(partial(attrgetter(name)(sdk), "some-id", **{param: value}))
     assert (str(error).partition(": ")[0], error.param) == (param, param)
 
 
-@pytest.mark.parametrize("value", ["", "a\0b", HALF, 5, True], ids=repr)
+@pytest.mark.parametrize("value", ["", "a\0b", HALF, 5, True], ids=shown)
 @pytest.mark.parametrize("name", ["files.upload", "batches.create"])
 def test_what_is_no_file_to_send(name: str, value: Any, sdk: SDK) -> None:
     assert str(refusal(partial(attrgetter(name)(sdk), file=value))).startswith("file: ")
@@ -708,7 +709,7 @@ def test_any_value_of_an_argument_of_a_run(name: str, sdk: SDK, tmp_path: Path) 
         *(("raw", value) for value in ("text", 5)),
         *(("reset", value) for value in (1, "no")),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_a_fault_that_cannot_be(field: str, value: Any) -> None:
     assert str(refusal(partial(Fault, **{field: value}))).startswith(f"fault field {field!r}")
@@ -740,7 +741,7 @@ def test_faults_that_are_none() -> None:
         ("rate_limit.window_s", RateLimit(per_second=1, window_s=0)),
         ("rate_limit.headers", RateLimit(per_second=1, headers="no")),  # type: ignore[arg-type]  # which is no bool
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_an_embedded_provider_that_cannot_be(name: str, value: Any) -> None:
     error = refusal(partial(LocalServer, **{name.partition(".")[0]: value}))

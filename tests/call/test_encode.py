@@ -17,6 +17,7 @@ from llmsdk.providers import OPENAI, PROVIDERS, R9S, TOGETHER, WRITER, WRITER_V1
 from llmsdk.providers.reshape import AsList, Renamed, WidthHeight
 from llmsdk.providers.spec import Provider, Route
 from llmsdk.resources.operations import all_operations
+from support import shown
 
 OPERATIONS = all_operations()
 CHAT, COMPLETION = OPERATIONS["createChatCompletion"], OPERATIONS["createCompletion"]
@@ -154,7 +155,7 @@ def test_models_of_a_reply_go_back_as_they_came() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [float("nan"), float("inf"), -float("inf"), "\ud800", object(), {1, object()}], ids=repr
+    "bad", [float("nan"), float("inf"), -float("inf"), "\ud800", object(), {1, object()}], ids=shown
 )
 @pytest.mark.parametrize("place", ["extra", "prompt", "deep"])
 def test_what_json_cannot_hold_is_refused(bad: Any, place: str) -> None:
