@@ -15,7 +15,7 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("pyright", (PYTHON, "-m", "pyright", "--pythonpath", PYTHON)),
     ("guard", (PYTHON, "benchmarks/guard.py")),
     ("house", (PYTHON, "scripts/house.py")),
-    ("tests", (PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q")),
+    ("tests", (PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile")),
     ("coverage", (PYTHON, "scripts/coverage_gates.py")),
 )
 # The tests show their progress and their closing line; the other steps speak only when they fail.
