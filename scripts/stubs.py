@@ -1,31 +1,108 @@
-"""Write src/llmsdk/models/__init__.pyi from the table of names in `__init__.py`; `--check` says whether it is fresh."""
+"""Write what type checkers read of lazy packages, and the ids of the servers; `--check` names what is stale.
+
+- `models/__init__.pyi`, from the table of names in `models/__init__.py`;
+- `providers/ids.py` and `providers/__init__.pyi`, from the files of the servers.
+"""
 
 from __future__ import annotations
 
+import pkgutil
 import sys
+from importlib import import_module
 from pathlib import Path
 
-from llmsdk import models
+from llmsdk import models, providers
+from llmsdk.providers.spec import Provider
+from llmsdk.resources.operations import all_operations
 
-STUB = Path(__file__).resolve().parent.parent / "src" / "llmsdk" / "models" / "__init__.pyi"
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "llmsdk"
+NOTE = '"""{}, written by scripts/stubs.py: change it there."""'
+
+# What `server_idx` counts; servers that came later follow by the alphabet.
+FIRST = ("together", "writer", "writer_v1", "r9s", "openai", "local")
 
 
-def stub() -> str:
+def servers() -> dict[str, Provider]:
+    """Find the files that hold a provider, in the order of `server_idx`."""
+    found: dict[str, Provider] = {}
+    for module in pkgutil.iter_modules(providers.__path__):
+        provider = getattr(import_module(f"llmsdk.providers.{module.name}"), "PROVIDER", None)
+        if provider is not None:
+            if provider.name != module.name:
+                raise SystemExit(f"providers/{module.name}.py: its PROVIDER is named {provider.name!r}")
+            found[module.name] = provider
+    return {name: found[name] for name in (*FIRST, *(name for name in sorted(found) if name not in FIRST))}
+
+
+def models_stub() -> str:
     """Write the import of every public name under its own name, which is how a stub exports it."""
-    lines = [
-        '"""Written by scripts/stubs.py from the table in __init__.py: what type checkers and editors read."""',
-        "",
-    ]
+    lines = [NOTE.format("The names of `llmsdk.models`"), ""]
     for module, names in vars(models)["_NAMES"].items():
         lines += [f"from .{module} import {name} as {name}" for name in names.split()]
     return "\n".join([*lines, ""])
 
 
+def providers_stub() -> str:
+    """The same of the providers; the constant of each is its id in capitals."""
+    lines = [NOTE.format("The names of `llmsdk.providers`"), ""]
+    for module, names in vars(providers)["_NAMES"].items():
+        lines += [f"from .{module} import {name} as {name}" for name in names.split()]
+    lines += ["", *(f"{name.upper()}: Provider" for name in servers())]
+    return "\n".join([*lines, ""])
+
+
+def ids() -> str:
+    """Write the ids, as a type and as values, and those of the three servers that have a part of their own."""
+    known = servers()
+    parts = {
+        "DEFAULT": (FIRST[0], "Where neither a server nor a URL is given."),
+        "FOR_URLS": (_only(known, "speaks_for_urls"), "Where a URL is given without a server."),
+        "EMBEDDED": (_only(known, "embedded"), "What the SDK starts by itself."),
+    }
+    lines = [NOTE.format("The ids of the servers"), "", "from typing import Literal, get_args", ""]
+    lines += ["ServerId = Literal[", *(f'    "{name}",' for name in known), "]"]
+    lines += ['"""Ids in the order of `server_idx`; each is the name of a module beside this one."""', ""]
+    lines += ["IDS: tuple[ServerId, ...] = get_args(ServerId)", ""]
+    for part, (name, text) in parts.items():
+        lines += [f'{part}: ServerId = "{name}"', f'"""{text}"""', ""]
+    lines += [
+        "OPERATIONS = frozenset(",
+        "    {",
+        *(f'        "{name}",' for name in sorted(all_operations())),
+        "    }",
+        ")",
+    ]
+    lines += ['"""Ids of the operations that a provider can have routes for."""']
+    return "\n".join([*lines, ""])
+
+
+def _only(known: dict[str, Provider], flag: str) -> str:
+    (name,) = (name for name, provider in known.items() if getattr(provider, flag))
+    return name
+
+
+FILES = {
+    "models/__init__.pyi": models_stub,
+    "providers/ids.py": ids,
+    "providers/__init__.pyi": providers_stub,
+}
+
+
 def main() -> int:
+    """Write, or with `--check` only look."""
+    stale = [name for name, write in FILES.items() if _read(PACKAGE / name) != write()]
     if "--check" in sys.argv[1:]:
-        return 0 if STUB.read_text(encoding="utf-8") == stub() else 1
-    STUB.write_text(stub(), encoding="utf-8")
+        for name in stale:
+            print(f"src/llmsdk/{name} is stale; run: make docs")
+        return 1 if stale else 0
+    for name in stale:
+        (PACKAGE / name).write_text(FILES[name](), encoding="utf-8")
     return 0
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 if __name__ == "__main__":

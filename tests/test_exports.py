@@ -71,11 +71,11 @@ def test_public_classes_of_the_submodules_are_exported(name: str) -> None:
     assert missing == []
 
 
-def test_the_stub_of_the_models_is_fresh() -> None:
+def test_stubs_and_ids_are_fresh() -> None:
     done = run_python(
         "import runpy, sys; sys.argv = ['stubs.py', '--check']; runpy.run_path('scripts/stubs.py', run_name='__main__')"
     )
-    assert (done.returncode, done.stderr) == (0, ""), "run: python scripts/stubs.py"
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -46,8 +46,9 @@ ASYNC_EXCEPTIONS = {("models.images", "save_async"), ("options", "send"), ("opti
 IO_EXCEPTIONS = {("models.images", "anyio"), ("_call.checks", "httpx"), ("_call.request.multipart", "httpx")}
 PROVIDERS_MAY_IMPORT = ("providers", "errors", "utils")
 SERVER_IDS = frozenset(PROVIDERS)
-# The homes of the dialects' data, where names of servers are what the data is about.
-NAMES_SERVERS = {"providers", "local"}
+SERVER_CONSTANTS = frozenset(name.upper() for name in PROVIDERS)
+# Where names of servers may stand: the list of ids, and the files of the servers; and how the embedded provider looks.
+NAMES_SERVERS = {"providers.ids", "local.wire", *(f"providers.{name}" for name in PROVIDERS)}
 
 
 @dataclass
@@ -145,6 +146,8 @@ def read_module(path: Path, package: Path, known: set[str]) -> Module:
                 module.coroutines.append((node.lineno, node.name))
             case ast.Constant(value=str(text)) if text in SERVER_IDS:
                 module.server_names.append((node.lineno, text))
+            case ast.Name(id=text) | ast.Attribute(attr=text) if text in SERVER_CONSTANTS:
+                module.server_names.append((node.lineno, text))
             case ast.Compare() if any(map(looks_like_provider_name, [node.left, *node.comparators])):
                 module.name_comparisons.append((node.lineno, ast.unparse(node)))
             case ast.Match() if looks_like_provider_name(node.subject):
@@ -186,7 +189,7 @@ def violations(module: Module) -> list[str]:
             for line, name in module.coroutines
             if (module.name, name) not in ASYNC_EXCEPTIONS
         ]
-    if module.head not in NAMES_SERVERS:
+    if module.name not in NAMES_SERVERS:
         found += [
             f"{line}: names the server {name!r}; make it data in providers/" for line, name in module.server_names
         ]
@@ -224,6 +227,8 @@ BREACHES = {
     "asks for a name": ("local/app.py", "if provider.name == other: pass", "compares a provider's name"),
     "matches a name": ("sdk.py", "match self.provider.name:\n    case x: pass", "compares a provider's name"),
     "names a server": ("sdk.py", "def f(server='together'): ...", "names the server 'together'"),
+    "one of the shared files": ("providers/spec.py", "X = 'together'", "names the server 'together'"),
+    "takes its constant": ("sdk.py", "print(TOGETHER)", "names the server 'TOGETHER'"),
 }
 
 

@@ -90,8 +90,9 @@ def test_the_wheel_holds_the_source_and_nothing_else(wheel: Path) -> None:
     info = {name.split("/", 1)[1] for name in names if ".dist-info/" in name}
     assert info == {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
     source = {name for name in names if ".dist-info/" not in name}
-    in_tree = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src" / "llmsdk").rglob("*.py")}
-    assert source == in_tree | {"llmsdk/py.typed", "llmsdk/models/__init__.pyi"}
+    in_tree = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src" / "llmsdk").rglob("*.py*")}
+    in_tree = {name for name in in_tree if name.endswith((".py", ".pyi"))}
+    assert source == in_tree | {"llmsdk/py.typed"}
 
 
 def test_five_distributions_are_required(metadata: Message) -> None:

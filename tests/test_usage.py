@@ -109,7 +109,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         servers = {name: stack.enter_context(LocalServer(dialect=name)) for name in HOSTED}
         for name, server in servers.items():
             provider = dataclasses.replace(PROVIDERS[name], servers=(server.url,))
-            monkeypatch.setitem(PROVIDERS, name, provider)
+            monkeypatch.setitem(vars(PROVIDERS)["_used"], name, provider)
             assert provider.env_var is not None
             monkeypatch.setenv(provider.env_var, "sk-placeholder")
         yield

@@ -14,7 +14,7 @@ from ._net.drivers import Drivers, Embedded
 from ._net.runner import Runner
 from .errors import ConfigurationError
 from .options import SDKOptions
-from .providers import LOCAL
+from .providers.ids import EMBEDDED
 from .utils.shapes import is_mapping
 
 if TYPE_CHECKING:
@@ -198,4 +198,4 @@ def _hidden(api_key: Any) -> Any:
 def _start_embedded() -> Embedded:
     from .local import LocalServer
 
-    return LocalServer(dialect=LOCAL).start()
+    return LocalServer(dialect=EMBEDDED).start()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
 from ..options import SDKOptions
-from ..providers import OPENAI, PROVIDERS, TOGETHER
-from ..providers.registry import find_provider
+from ..providers.ids import DEFAULT, FOR_URLS
+from ..providers.registry import PROVIDERS, find_provider
 from ..providers.spec import Provider
 from ..utils.log import logger
 from ..utils.retries import DEFAULT_RETRY, RetryBudget, RetryConfig
@@ -93,11 +93,10 @@ def configure(options: SDKOptions) -> SDKConfig:
     if provider is None and server_url is None and failover is not None:
         provider = failover.servers[0]
     if provider is None:
-        provider = TOGETHER if server_url is None else OPENAI
+        provider = PROVIDERS[DEFAULT if server_url is None else FOR_URLS]
     url_params = _url_params(options)
     own = {one.name: one for one in (provider, *(failover.servers if failover is not None else ()))}
-    servers = {**PROVIDERS, **own}
-    _check_used(url_params, server_url, servers.values())
+    _check_used(url_params, server_url, own.values())
     for name, kind, methods in OBJECTS:
         check_object(options.get(name), name, kind, methods)
     if options.get("client") is not None or options.get("async_client") is not None:
@@ -109,7 +108,7 @@ def configure(options: SDKOptions) -> SDKConfig:
         provider=provider,
         server_url=None if server_url is None else checked_url(server_url, url_params),
         url_params=url_params,
-        keys=Keys(options.get("api_key"), provider, servers),
+        keys=Keys(options.get("api_key"), provider, dict.fromkeys((*PROVIDERS, *own))),
         hooks=Hooks(options.get("hooks") or ()),
         http_headers=checked_headers(options.get("http_headers")),
         retry_config=checked_retries(options.get("retry_config", DEFAULT_RETRY), "retry_config"),
@@ -156,24 +155,31 @@ def _url_params(options: SDKOptions) -> dict[str, Any]:
     return url_params
 
 
-def _check_used(url_params: Mapping[Any, Any], server_url: Any, servers: Collection[Provider]) -> None:
+def _check_used(url_params: Mapping[Any, Any], server_url: Any, own: Collection[Provider]) -> None:
     """Refuse a value that fills nothing: neither the URL nor a path of any server that a call may name has its place.
+
+    Args:
+        own: The servers in use; the others are read only where these take none of it.
 
     Raises:
         ConfigurationError: Naming the first such value.
     """
-    if not url_params:
-        return
+    unused = url_params.keys() - _fillable(server_url, own) if url_params else ()
+    known = _fillable(server_url, (*PROVIDERS.values(), *own)) if unused else frozenset[str]()
+    for name in url_params:
+        if name in unused and name not in known:
+            raise ConfigurationError(
+                f"{named('url_params', name)}: nothing takes it, neither server_url nor the path of a server; "
+                f"taken are {', '.join(sorted(known))}"
+            )
+
+
+def _fillable(server_url: Any, servers: Collection[Provider]) -> frozenset[str]:
+    """Collect the names in braces that a URL and the paths of servers have."""
     routes = [route for server in servers for route in server.routes.values()]
     templates = [
         str.__str__(server_url) if isinstance(server_url, str) else "",
         *(path for route in routes for path in (route.path, route.stream_path) if path),
     ]
-    known = {name for template in templates for name in placeholders(template)}
-    known |= {name for server in servers for name in server.url_params}
-    for name in url_params:
-        if name not in known:
-            raise ConfigurationError(
-                f"{named('url_params', name)}: nothing takes it, neither server_url nor the path of a server; "
-                f"taken are {', '.join(sorted(known))}"
-            )
+    names = {name for template in templates for name in placeholders(template)}
+    return frozenset(names.union(*(server.url_params for server in servers)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._version import __version__
 from ..errors import RemoteError, ReplyMeta, RequestValidationError, SDKError
 from ..hooks import HookContext
-from ..providers import PROVIDERS
+from ..providers.registry import PROVIDERS
 from ..utils.codings import accepted_codings
 from ..utils.headers import masked, new_idempotency_key
 from ..utils.log import logger

@@ -16,7 +16,8 @@ from ..errors import ResponseValidationError
 from ..local.faults import Fault
 from ..local.server import LocalServer
 from ..models.images import ImageResponse
-from ..providers import OPENAI, PROVIDERS
+from ..providers.ids import FOR_URLS
+from ..providers.registry import PROVIDERS
 from ..resources.completions import Stream
 from .batch import batch
 from .facts import described, facts, overview
@@ -253,7 +254,7 @@ def preview(
 @app.command()
 def serve(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8080,
-    dialect: Annotated[str, typer.Option("--dialect", help="Server id to speak like.")] = OPENAI.name,
+    dialect: Annotated[str, typer.Option("--dialect", help="Server id to speak like.")] = FOR_URLS,
     fault: Annotated[
         list[str] | None,
         typer.Option("--fault", help='What a request gets, as JSON: {"status": 503}; one each, in this order.'),

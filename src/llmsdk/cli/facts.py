@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from .._call.operation import Operation
-from ..providers import PROVIDERS
+from ..providers.registry import PROVIDERS
 from ..providers.spec import Provider, Route
 from ..resources.operations import all_operations
 from .setup import Misuse

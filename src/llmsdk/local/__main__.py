@@ -8,7 +8,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from ..providers import PROVIDERS
+from ..providers.ids import FOR_URLS
+from ..providers.registry import PROVIDERS
 from .faults import Fault
 from .server import LocalServer
 
@@ -24,7 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m llmsdk.local", description="Serve the embedded provider.")
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="interface to listen on (default: %(default)s)")
-    parser.add_argument("--dialect", default="openai", choices=list(PROVIDERS), help="whom to speak like")
+    parser.add_argument("--dialect", default=FOR_URLS, choices=list(PROVIDERS), help="whom to speak like")
     parser.add_argument("--api-key", help="the only key to let in; by default any key is")
     parser.add_argument("--fault", metavar="JSON", help='what every request gets, such as {"status": 503}')
     parser.add_argument("--delay-ms", type=float, default=0.0, help="wait before each event of a stream")

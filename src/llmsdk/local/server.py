@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from ..errors import ConfigurationError
-from ..providers import PROVIDERS
+from ..providers.ids import FOR_URLS
+from ..providers.registry import PROVIDERS, accepted
 from ..providers.spec import Provider
 from ..utils.shapes import described, quoted
 from .app import App, Reply
@@ -47,7 +48,7 @@ def _found(dialect: Any) -> Provider:
         return dialect
     if isinstance(dialect, str) and dialect in PROVIDERS:
         return PROVIDERS[dialect]
-    raise ConfigurationError(f"unknown dialect {quoted(dialect)}; known: {', '.join(PROVIDERS)}, or a Provider")
+    raise ConfigurationError(f"unknown dialect {quoted(dialect)}; known: {accepted(dialect)}")
 
 
 def _check_address(host: Any, port: Any) -> None:
@@ -83,7 +84,7 @@ class LocalServer:
 
     def __init__(
         self,
-        dialect: str | Provider = "openai",
+        dialect: str | Provider = FOR_URLS,
         *,
         port: int = 0,
         host: str = "127.0.0.1",

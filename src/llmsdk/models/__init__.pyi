@@ -1,4 +1,4 @@
-"""Written by scripts/stubs.py from the table in __init__.py: what type checkers and editors read."""
+"""The names of `llmsdk.models`, written by scripts/stubs.py: change it there."""
 
 from .batches import Batch as Batch
 from .batches import BatchCounts as BatchCounts

@@ -1,32 +1,35 @@
-"""The providers that this package knows, by server id."""
+"""Dialects: what a service is called, where it is, and how it deviates; a file for each, imported when it is used.
+
+May import `errors` and `utils`, and itself does nothing: `_call` reads the data. Start reading at `spec.py`, which has
+the words, then at the file of a server; `registry.py` finds them by id.
+"""
 
 from __future__ import annotations
 
-from .openai import LOCAL, OPENAI
-from .r9s import R9S
-from .spec import BatchRows, ErrorPaths, Handover, LimitHeaders, Page, Provider, Route, Structured
-from .together import TOGETHER
-from .writer import WRITER, WRITER_V1
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-PROVIDERS: dict[str, Provider] = {
-    provider.name: provider for provider in (TOGETHER, WRITER, WRITER_V1, R9S, OPENAI, LOCAL)
+# The public names by their module. What type checkers read, `__init__.pyi`, is written from it and from the files of
+# the servers by `python scripts/stubs.py`.
+_NAMES = {
+    "ids": "ServerId",
+    "registry": "PROVIDERS",
+    "spec": "BatchRows ErrorPaths Handover LimitHeaders Page Provider Route Structured",
 }
-"""In the order of `server_idx`."""
 
-__all__ = [
-    "LOCAL",
-    "OPENAI",
-    "PROVIDERS",
-    "R9S",
-    "TOGETHER",
-    "WRITER",
-    "WRITER_V1",
-    "BatchRows",
-    "ErrorPaths",
-    "Handover",
-    "LimitHeaders",
-    "Page",
-    "Provider",
-    "Route",
-    "Structured",
-]
+if not TYPE_CHECKING:  # to a checker, a module with `__getattr__` has every name, misspelt ones too
+    from .ids import IDS as _IDS
+
+    _HOME = {name: (module, name) for module, names in _NAMES.items() for name in names.split()}
+    _HOME |= {name.upper(): (name, "PROVIDER") for name in _IDS}
+    __all__ = sorted(_HOME)  # noqa: PLE0605 - from the table; checkers read the stub
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, constant = _HOME[name]
+        value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), constant)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_HOME})

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from .reshape import Renamed
+from .compatible import BASE64, USAGE_WISH
 from .spec import Provider, Route, Structured
 
 _STATUSES = (400, 401, 403, 422, 429, 500, 503)
-_BASE64 = Renamed("response_format", (("base64", "b64_json"),))
 
 # r9s-ai/r9s-python, relay.yaml of 2026-01-21.
-R9S = Provider(
+PROVIDER = Provider(
     name="r9s",
     servers=("https://api.r9s.ai/v1",),
     env_var="R9S_API_KEY",
@@ -46,7 +45,7 @@ R9S = Provider(
             ),
             structured=Structured(strict=False),
             statuses=(*_STATUSES, 409),
-            usage_wish={"stream_options": {"include_usage": True}},
+            usage_wish=USAGE_WISH,
         ),
         "createImage": Route(
             unsupported=frozenset(
@@ -65,10 +64,10 @@ R9S = Provider(
                 }
             ),
             optional=frozenset({"model"}),
-            reshape={"response_format": _BASE64},
+            reshape={"response_format": BASE64},
             statuses=_STATUSES,
         ),
-        "editImage": Route(optional=frozenset({"model"}), reshape={"response_format": _BASE64}, statuses=_STATUSES),
+        "editImage": Route(optional=frozenset({"model"}), reshape={"response_format": BASE64}, statuses=_STATUSES),
         # Published in r9s-ai/r9s-python: docs/models/embeddingrequest.md; the relay's own description is silent.
         "createEmbedding": Route(unsupported=frozenset({"input_type"}), statuses=_STATUSES),
         "listModels": Route(unsupported=frozenset({"dedicated"}), statuses=(401, 403, 500)),

@@ -1,17 +1,13 @@
-"""The words that operations and dialects are written in: Operation, Provider, Route."""
+"""The words that dialects are written in: Provider, Route and their parts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    pass
+from typing import Any, Literal
 
 Reshape = Callable[[Any], Mapping[str, Any]]
-
 """Turns one parameter's value into wire parameters; raises ValueError, saying what is accepted, where it can't."""
 
 
@@ -171,6 +167,7 @@ class Provider:
         limits: Names of the rate-limit headers.
         sentinel: Data of the event that ends a stream.
         embedded: Whether the SDK starts the server itself, in this process.
+        speaks_for_urls: Whether a `server_url` without a server id is taken to speak this dialect; one provider's part.
     """
 
     name: str
@@ -187,3 +184,4 @@ class Provider:
     limits: LimitHeaders = LimitHeaders()
     sentinel: bytes = b"[DONE]"
     embedded: bool = False
+    speaks_for_urls: bool = False

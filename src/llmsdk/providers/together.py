@@ -13,7 +13,7 @@ _BATCH_STATUSES = (400, 401, 404, 429, 500)
 _STATUSES = (400, 401, 402, 403, 404, 429, 500, 503, 504)
 
 # Together's OpenAPI of 2026-04-28, and recorded traffic of 2025 and 2026 where the two differ.
-TOGETHER = Provider(
+PROVIDER = Provider(
     name="together",
     servers=("https://api.together.xyz/v1", "https://api.together.ai/v1"),
     env_var="TOGETHER_API_KEY",

@@ -71,22 +71,7 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
         window: int = 1000,
         **options: Unpack[CallOptions],
     ) -> MappedAsync[tuple[int, ReplyT | SDKError]]:
-        """Do `create` with many requests.
-
-        Args:
-            requests: Parameters of `create` each, read as fast as they are sent; an async iterable too.
-            limit: Requests in flight, at most so many, or an `Adaptive`, which is the default.
-            ordered: Whether results come in the order of the requests instead of as they are done.
-            window: Most requests that are read and not yet handed out: bounds memory and, with `ordered`, reordering.
-            options: Options of every call; `deadline_ms` bounds the whole map.
-
-        Returns:
-            An async iterator of `(index, reply or SDKError)`, one for each request; nothing is raised for one.
-            It is iterated without `await`.
-
-        Example:
-            >>> async for index, reply in sdk.chat.map_async([{"model": "m", "messages": [...]}, ...]): ...
-        """
+        """Do `create` with many requests, which may be an async iterable; as `map`, for `async for` without `await`."""
         from ..many.map import map_rows_async
 
         return map_rows_async(

@@ -17,7 +17,7 @@ from ..models.batches import Batch, BatchList
 from ..models.files import FileObject
 from ..models.images import checked_private
 from ..options import CALL_OPTIONS, CallOptions
-from ..providers import PROVIDERS
+from ..providers.registry import PROVIDERS
 from ..utils.files import checked_path, given_path
 from .base import Resource, described_by
 from .operations.batches import CANCEL_BATCH, CREATE_BATCH, LIST_BATCHES, RETRIEVE_BATCH

@@ -128,24 +128,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
     ) -> ChatCompletionResponse | StreamAsync: ...
     @described_by(CREATE_CHAT_COMPLETION, CreateChatArgs)
     async def create_async(self, **args: Any) -> Any:
-        """Answer a conversation.
-
-        Args:
-            args: Parameters of the request, and options of the call; or the parameters as one
-                `chat_completion_request`.
-
-        Returns:
-            The answer; with `stream=True` an `EventStreamAsync` of its chunks.
-
-        Raises:
-            RequestValidationError: A parameter is missing, unknown, mistyped, or unsupported by the server.
-            APIStatusError: The server refused or failed; the class is that of the status.
-            APIConnectionError: No reply, or not all of it.
-            ResponseValidationError: The reply is not a chat completion.
-
-        Example:
-            >>> await sdk.chat.create_async(model="m", messages=[{"role": "user", "content": "Hi"}])
-        """
+        """Answer a conversation; as `create`."""
         return await self._runner.call_async(CREATE_CHAT_COMPLETION, args)
 
     @overload
@@ -233,27 +216,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
         **args: Unpack[ParseArgs],
     ) -> "ParsedChatCompletion[T] | ParsedEventStreamAsync[T]": ...
     async def parse_async(self, *, response_format: Any = None, max_reasks: int = 0, **args: Any) -> Any:
-        """Answer a conversation in the form of a type.
-
-        Args:
-            response_format: Class of a pydantic model, a dataclass or a TypedDict; any other type in a `TypeAdapter`.
-            max_reasks: How often the model is told what was wrong with its answer and asked again; not with `stream`.
-            args: Parameters of `create`, one by one and without tools, and options of the call. `deadline_ms` bounds
-                all requests together.
-
-        Returns:
-            The answer with `.parsed`; with `stream=True` a `ParsedEventStreamAsync`. `meta.structured` says how the
-            server was asked.
-
-        Raises:
-            RequestValidationError: `response_format` is no type, or no JSON schema can say it; or as for `create`.
-            RefusalError: The model refused to answer.
-            IncompleteOutputError: The answer is cut.
-            ParseError: The answer does not fit the type.
-
-        Example:
-            >>> await sdk.chat.parse_async(model="m", messages=[...], response_format=Greeting)
-        """
+        """Answer a conversation in the form of a type; as `parse`."""
         from ..structured.asking import parse_async
 
         return await parse_async(self._runner, response_format, args, max_reasks)
@@ -360,28 +323,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
     async def run_tools_async(
         self, *, tools: Any = None, max_rounds: int = 8, on_error: Any = "reply", on_round: Any = None, **args: Any
     ) -> Any:
-        """Answer a conversation, calling tools for the model until it needs no more.
-
-        Args:
-            tools: Functions, or what `llmsdk.tool` made of them; tools that the server runs go in as dicts.
-            max_rounds: Most requests to the model.
-            on_error: What a tool's exception, an unknown tool and broken arguments become: a reply to the model, or
-                an exception here.
-            on_round: Called with each `Round`: its number, the reply, what the tools gave.
-            args: Parameters of `create`, one by one, and options of the call. `deadline_ms` bounds all requests
-                together. A `tool_choice` that demands a call holds for the first round.
-
-        Returns:
-            The last reply with the whole conversation; with `stream=True` a `ToolEventStreamAsync` of all rounds.
-
-        Raises:
-            RequestValidationError: A tool cannot be told to a model; or as for `create`.
-            MaxRoundsError: The model still calls tools after `max_rounds`; the conversation is kept.
-            ToolCallError: With `on_error="raise"`: an unknown tool, or arguments that do not fit.
-
-        Example:
-            >>> await sdk.chat.run_tools_async(model="m", messages=[...], tools=[get_weather])
-        """
+        """Answer a conversation, calling tools for the model until it needs no more; as `run_tools`."""
         from ..tools.running import run_tools_async
 
         return await run_tools_async(self._runner, tools, args, max_rounds, on_error, on_round)

@@ -116,23 +116,7 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
     ) -> CompletionResponse | StreamAsync: ...
     @described_by(CREATE_COMPLETION, CreateCompletionArgs)
     async def create_async(self, **args: Any) -> Any:
-        """Continue a prompt.
-
-        Args:
-            args: Parameters of the request, and options of the call; or the parameters as one `completion_request`.
-
-        Returns:
-            The completion; with `stream=True` an `EventStreamAsync` of its chunks.
-
-        Raises:
-            RequestValidationError: A parameter is missing, unknown, mistyped, or unsupported by the server.
-            APIStatusError: The server refused or failed; the class is that of the status.
-            APIConnectionError: No reply, or not all of it.
-            ResponseValidationError: The reply is not a completion.
-
-        Example:
-            >>> await sdk.completions.create_async(model="m", prompt="Once upon a time", max_tokens=50)
-        """
+        """Continue a prompt; as `create`."""
         return await self._runner.call_async(CREATE_COMPLETION, args)
 
     @overload
@@ -168,17 +152,7 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
     ) -> CompletionResponse: ...
     @described_by(CREATE_MODEL_CUSTOMIZATION_COMPLETION, CreateCustomizationCompletionArgs)
     async def create_model_customization_completion_async(self, **args: Any) -> Any:
-        """Continue a prompt with a customized model of Writer's.
-
-        Args:
-            args: Parameters of the request, and options of the call; or the parameters as one `completion_request`.
-
-        Returns:
-            The completion.
-
-        Raises:
-            SDKError: As `create_async`.
-        """
+        """Continue a prompt with a customized model of Writer's; as `create_model_customization_completion`."""
         return await self._runner.call_async(CREATE_MODEL_CUSTOMIZATION_COMPLETION, args)
 
     def preview(self, **args: Any) -> Preview:

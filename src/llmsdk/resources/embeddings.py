@@ -43,22 +43,7 @@ class Embeddings(MappedResource[EmbeddingRequest, EmbeddingsResponse]):
 
     @described_by(CREATE_EMBEDDING, CreateEmbeddingArgs)
     async def create_async(self, **args: Unpack[CreateEmbeddingArgs]) -> EmbeddingsResponse:
-        """Turn texts into vectors.
-
-        Args:
-            args: Parameters of the request, and options of the call.
-
-        Returns:
-            One item of `data` per input; `data[0].embedding` is as the server sent it, `data[0].as_array()` is an
-            array of floats in any case.
-
-        Raises:
-            RequestValidationError: A parameter is missing, unknown, mistyped, or unsupported by the server.
-            SDKError: As `chat.create_async`.
-
-        Example:
-            >>> await sdk.embeddings.create_async(model="m", input=["a cat", "a dog"], encoding_format="base64")
-        """
+        """Turn texts into vectors; as `create`."""
         reply: EmbeddingsResponse = await self._runner.call_async(CREATE_EMBEDDING, args)
         return reply
 

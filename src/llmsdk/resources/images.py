@@ -124,20 +124,7 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
     ) -> ImageResponse | StreamAsync: ...
     @described_by(CREATE_IMAGE, CreateImageArgs)
     async def create_async(self, **args: Any) -> Any:
-        """Make images from a prompt.
-
-        Args:
-            args: Parameters of the request, and options of the call; or the parameters as one `image_request`.
-
-        Returns:
-            The images; each can be saved. With `stream=True` (r9s) an `EventStreamAsync` of partial images.
-
-        Raises:
-            SDKError: As `chat.create_async`.
-
-        Example:
-            >>> res = await sdk.images.create_async(model="m", prompt="a cat", width=512, height=512)
-        """
+        """Make images from a prompt; as `create`."""
         return await self._runner.call_async(CREATE_IMAGE, args, self._attach)
 
     @overload
@@ -163,15 +150,7 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
     async def edit_async(self, **args: Unpack[ImageEditObjectArgs]) -> ImageResponse: ...
     @described_by(EDIT_IMAGE, EditImageArgs)
     async def edit_async(self, **args: Any) -> Any:
-        """Change images by a prompt; the files are uploaded.
-
-        Args:
-            args: Parameters of the request, and options of the call; or the parameters as one `image_edit_request`.
-
-        Raises:
-            RequestValidationError: A file cannot be read, beside what `create_async` says.
-            SDKError: As `chat.create_async`.
-        """
+        """Change images by a prompt; the files are uploaded; as `edit`."""
         return await self._runner.call_async(EDIT_IMAGE, args, self._attach)
 
     def preview(self, **args: Any) -> Preview:

@@ -38,15 +38,7 @@ class Models(Resource):
 
     @described_by(LIST_MODELS, ListModelsArgs)
     async def list_async(self, **args: Unpack[ListModelsArgs]) -> ModelList:
-        """List the models of a server, all pages of it.
-
-        Args:
-            args: Parameters of the request, and options of the call.
-
-        Raises:
-            UnsupportedOperationError: The server has no such list.
-            SDKError: As `chat.create_async`.
-        """
+        """List the models of a server, all pages of it; as `list`."""
         reply: ModelList = await self._runner.call_async(LIST_MODELS, args)
         return reply
 
@@ -66,17 +58,7 @@ class Models(Resource):
         return reply
 
     async def retrieve_async(self, model: str, **args: Unpack[RetrieveModelArgs]) -> ModelInfo:
-        """Describe one model.
-
-        Args:
-            model: Its id; any characters, they are percent-encoded.
-            args: Options of the call.
-
-        Raises:
-            NotFoundError: There is no such model.
-            UnsupportedOperationError: The server cannot describe one model.
-            SDKError: As `chat.create_async`.
-        """
+        """Describe one model; as `retrieve`."""
         reply: ModelInfo = await self._runner.call_async(RETRIEVE_MODEL, {"model": model, **args})
         return reply
 

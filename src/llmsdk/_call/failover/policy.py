@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...errors import ConfigurationError
-from ...providers.registry import find_provider
+from ...providers.registry import find_provider, is_known
 from ...providers.spec import Provider
 from ...utils.shapes import described, is_mapping, quoted
 
@@ -91,9 +91,7 @@ def _make(servers: list[Any], models: Mapping[str, Any], on: tuple[int | str, ..
 
 
 def _as_given(provider: Provider) -> str | Provider:
-    from ...providers import PROVIDERS
-
-    return provider.name if PROVIDERS.get(provider.name) is provider else provider
+    return provider.name if is_known(provider) else provider
 
 
 def _listed(given: Any, name: str) -> tuple[Any, ...]:

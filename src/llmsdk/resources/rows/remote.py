@@ -25,7 +25,7 @@ from ...errors import (
     ResponseValidationError,
     SDKError,
 )
-from ...providers import PROVIDERS
+from ...providers.registry import PROVIDERS
 from ...providers.spec import BatchRows, Provider
 from ...utils.files import Draft
 from ...utils.shapes import is_object

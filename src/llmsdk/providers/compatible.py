@@ -1,0 +1,32 @@
+"""What servers that speak OpenAI's API have in common, for their own files to start from."""
+
+from __future__ import annotations
+
+from .reshape import Renamed
+from .spec import Page, Route
+
+BASE64 = Renamed("response_format", (("base64", "b64_json"),))
+USAGE_WISH = {"stream_options": {"include_usage": True}}
+PAGE = Page(more="$.has_more", cursor="$.last_id", param="after")
+_OPTIONAL_MODEL = frozenset({"model"})
+
+# Such servers take more than OpenAI documents, each its own set, so nothing of the vocabulary is refused here.
+ROUTES = {
+    "createCompletion": Route(usage_wish=USAGE_WISH),
+    "createChatCompletion": Route(usage_wish=USAGE_WISH),
+    "createImage": Route(optional=_OPTIONAL_MODEL, reshape={"response_format": BASE64}),
+    "editImage": Route(optional=_OPTIONAL_MODEL, reshape={"response_format": BASE64}),
+    "createEmbedding": Route(),
+    "listModels": Route(page=PAGE),
+    "retrieveModel": Route(),
+    # openai-python 2.x: types/file_create_params.py, types/batch.py, types/batch_create_params.py.
+    "uploadFile": Route(unsupported=frozenset({"file_name", "file_type"})),
+    "listFiles": Route(page=PAGE),
+    "retrieveFile": Route(),
+    "deleteFile": Route(),
+    "fileContent": Route(),
+    "createBatch": Route(unsupported=frozenset({"priority", "model_id"})),
+    "listBatches": Route(page=PAGE),
+    "retrieveBatch": Route(),
+    "cancelBatch": Route(),
+}

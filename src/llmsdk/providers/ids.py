@@ -1,0 +1,47 @@
+"""The ids of the servers, written by scripts/stubs.py: change it there."""
+
+from typing import Literal, get_args
+
+ServerId = Literal[
+    "together",
+    "writer",
+    "writer_v1",
+    "r9s",
+    "openai",
+    "local",
+]
+"""Ids in the order of `server_idx`; each is the name of a module beside this one."""
+
+IDS: tuple[ServerId, ...] = get_args(ServerId)
+
+DEFAULT: ServerId = "together"
+"""Where neither a server nor a URL is given."""
+
+FOR_URLS: ServerId = "openai"
+"""Where a URL is given without a server."""
+
+EMBEDDED: ServerId = "local"
+"""What the SDK starts by itself."""
+
+OPERATIONS = frozenset(
+    {
+        "cancelBatch",
+        "createBatch",
+        "createChatCompletion",
+        "createCompletion",
+        "createEmbedding",
+        "createImage",
+        "createModelCustomizationCompletion",
+        "deleteFile",
+        "editImage",
+        "fileContent",
+        "listBatches",
+        "listFiles",
+        "listModels",
+        "retrieveBatch",
+        "retrieveFile",
+        "retrieveModel",
+        "uploadFile",
+    }
+)
+"""Ids of the operations that a provider can have routes for."""
