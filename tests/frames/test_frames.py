@@ -73,6 +73,23 @@ def test_cells_are_plain_values(server: LocalServer) -> None:
     assert server.requests[0].json.keys() == {"model", "messages", "max_tokens"}
 
 
+@pytest.mark.parametrize("kind", ["float64", "object", "Int64", "Float64", "int64[pyarrow]", "double[pyarrow]"])
+def test_a_gap_in_a_column_of_whole_numbers(server: LocalServer, kind: str) -> None:
+    cells = pd.DataFrame({"id": [0, 1], "q": ["a", "b"], "n": pd.Series([3, None], dtype=kind)})
+    found = worker_of(server, row={"prompt": "q", "max_tokens": "n"}, options={"retries": None}, limit=1)(cells)
+    assert list(found["llm_error_message"]) == [None, None]
+    assert [repr(request.json.get("max_tokens", "")) for request in server.requests] == ["3", "''"]
+
+
+def test_dates_and_nested_lists(server: LocalServer) -> None:
+    cells = pd.DataFrame({"when": pd.to_datetime(["2026-01-02", None]), "stop": [["a", "b"], None], "q": ["x", "y"]})
+    worker = worker_of(server, row={"prompt": "q", "user": "when", "stop": "stop"}, key=None, limit=1)
+    assert list(worker(cells)["llm_error_message"]) == [None, None]
+    first, second = (request.json for request in server.requests)
+    assert (first["user"], first["stop"]) == ("2026-01-02T00:00:00", ["a", "b"])
+    assert second.keys() == {"model", "messages"}
+
+
 def test_an_empty_frame(server: LocalServer) -> None:
     worker = worker_of(server)
     found = worker(frame(0))

@@ -5,6 +5,8 @@ import math
 import pickle
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import date
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,10 +17,11 @@ import pytest
 import llmsdk.ray
 from llmsdk import Adaptive
 from llmsdk.errors import ConfigurationError
-from llmsdk.frames import FrameWorker, plain, records
+from llmsdk.frames import FrameWorker, records
 from llmsdk.frames.leases import Ask, Grant
 from llmsdk.local import LocalServer
 from llmsdk.ray import Limiter, Plan, Worker
+from llmsdk.resources.rows.cells import plain
 
 TABLE = {"id": [0, 1, 2, 3], "q": [f"row {n}" for n in range(4)]}
 
@@ -67,6 +70,47 @@ def test_batches_of_arrays_are_read(server: LocalServer) -> None:
     assert found["llm_error_message"].to_pylist() == [None, None]
     asked = [(request.json["messages"][0]["content"], request.json["max_tokens"]) for request in server.requests]
     assert asked == [("one", 5), ("two", 6)]
+
+
+GAPS: dict[str, tuple[dict[str, Any], Any]] = {
+    "arrays": ({"n": np.array([3, np.nan])}, None),
+    "a table with NaN": (pa.table({"n": [3.0, float("nan")]}), None),
+    "a table with null": (pa.table({"n": [3.0, None]}), None),
+    "decimals": (pa.table({"n": [Decimal("3.00"), None]}), None),
+    "objects": ({"n": np.array([{"max_tokens": 3.0}, {"max_tokens": None}], dtype=object)}, "n"),
+}
+
+
+@pytest.mark.parametrize("case", GAPS)
+def test_a_gap_in_a_column_of_whole_numbers(server: LocalServer, case: str) -> None:
+    cells, column = GAPS[case]
+    said = [{"role": "user", "content": "x"}]
+    how = {"prompt": "q", "max_tokens": "n"} if column is None else column
+    extra: Any = {"id": [1.0, None], "q": ["a", "b"]}
+    if column is not None:
+        cells = {column: np.array([{**cell, "messages": said} for cell in cells[column]], dtype=object)}
+    is_table = isinstance(cells, pa.Table)
+    batch = (
+        pa.table({**extra, **{name: cells[name] for name in cells.column_names}}) if is_table else {**extra, **cells}
+    )
+    (found,) = worked_off(plan_for(server, row=how, key=None, limit=1), batch)
+    assert found["llm_error_message"].to_pylist() == [None, None]
+    assert [repr(request.json.get("max_tokens", "")) for request in server.requests] == ["3", "''"]
+
+
+def test_a_gap_in_the_keys_leaves_the_other_keys_as_they_are(server: LocalServer) -> None:
+    cells = {"id": np.array([1, np.nan, 0]), "q": np.array(["a", "b", "c"], dtype=object)}
+    (found,) = worked_off(plan_for(server, done={"0"}), cells)
+    assert found["llm_key"].to_pylist() == ["1", None]
+    assert found["llm_error_message"].to_pylist() == [None, "key: the column 'id' has no value here"]
+
+
+def test_dates_are_sent_as_text_and_handed_to_functions_as_they_are(server: LocalServer) -> None:
+    day = date(2026, 1, 2)
+    table = pa.table({"id": [0], "q": [day]})
+    worked_off(plan_for(server), table)
+    worked_off(plan_for(server, row=lambda row: {"prompt": f"{row['q']:%d.%m.}"}), table)
+    assert [request.json["messages"][0]["content"] for request in server.requests] == ["2026-01-02", "02.01."]
 
 
 def test_rows_that_are_done_leave_the_others_in_their_places(server: LocalServer) -> None:

@@ -196,6 +196,104 @@ async def test_failed_rows_are_errors_of_their_class(
     assert codes == wanted
 
 
+LIMITED = {"error": {"message": "Slow down.", "code": "rate_limit_exceeded"}}
+FAILED_ROWS: dict[str, tuple[dict[str, Any], type[errors.SDKError], int | None, str]] = {
+    "an error beside the status": (
+        {"response": {"status_code": 429, "request_id": "r"}, "error": {"message": "Slow down."}},
+        errors.RateLimitError,
+        429,
+        "Slow down.",
+    ),
+    "an error in words": (
+        {"response": {"status_code": 500, "body": None}, "error": "It broke."},
+        errors.InternalServerError,
+        500,
+        "It broke.",
+    ),
+    "a status as text": (
+        {"response": {"status_code": "429", "body": {}}, "error": {"message": "Slow down."}},
+        errors.RateLimitError,
+        429,
+        "Slow down.",
+    ),
+    "a status as text with its body": (
+        {"response": {"status_code": "429", "body": LIMITED}, "error": None},
+        errors.RateLimitError,
+        429,
+        "Slow down.",
+    ),
+    "a status as a float": (
+        {"response": {"status_code": 503.0}, "error": {"message": "Busy."}},
+        errors.ServiceUnavailableError,
+        503,
+        "Busy.",
+    ),
+    "a body that says more than the error": (
+        {"response": {"status_code": 400, "body": LIMITED}, "error": {"message": "failed"}},
+        errors.BadRequestError,
+        400,
+        "Slow down.",
+    ),
+    "a status that no class has": (
+        {"response": {"status_code": 418}, "error": "A teapot."},
+        errors.SDKDefaultError,
+        418,
+        "A teapot.",
+    ),
+    "no response, a status beside the error": (
+        {"status_code": 429, "error": {"message": "Slow down."}},
+        errors.RateLimitError,
+        429,
+        "Slow down.",
+    ),
+    "no response, a status in the error": (
+        {"response": None, "error": {"message": "Gone.", "status_code": 404}},
+        errors.NotFoundError,
+        404,
+        "Gone.",
+    ),
+    "no response, a code": (
+        {"response": None, "error": {"message": "Slow down.", "code": "rate_limit_exceeded"}},
+        errors.RateLimitError,
+        429,
+        "Slow down.",
+    ),
+    "no response, words": ({"response": None, "error": "It broke."}, errors.SDKDefaultError, 200, "It broke."),
+    "a status alone": (
+        {"response": {"status_code": 429}, "error": None},
+        errors.RateLimitError,
+        429,
+        '{"status_code":429}',
+    ),
+    "an error beside a good status": (
+        {"response": {"status_code": 200, "body": None}, "error": {"message": "Slow down.", "code": 429}},
+        errors.RateLimitError,
+        429,
+        "Slow down.",
+    ),
+    "no status": (
+        {"response": {"status_code": "soon", "body": LIMITED}, "error": None},
+        errors.RateLimitError,
+        429,
+        "Slow down.",
+    ),
+    "nothing": ({"response": None, "error": None}, errors.ResponseValidationError, None, "not a chat reply"),
+}
+
+
+@pytest.mark.parametrize("case", FAILED_ROWS)
+async def test_a_failed_row_has_the_class_of_its_status(colour: Colour, canned: CannedServer, case: str) -> None:
+    line, kind, status, message = FAILED_ROWS[case]
+    script(canned, {"GET /files/file-out/content": samples.lines({"custom_id": "a", **line})})
+    batch = Batch.model_validate({**samples.OPENAI_BATCH, "error_file_id": None})
+    async with colour.open(**at(canned, "openai")) as client:
+        with await client.call("batches.fetch", batch) as results:
+            [(_, error)] = list(results)
+    assert type(error) is kind
+    assert getattr(error, "status_code", None) == status
+    assert error.message.startswith(message)
+
+
 async def test_a_broken_line_of_results_is_an_error_of_its_own(colour: Colour, canned: CannedServer) -> None:
     script(canned, {"GET /files/file-out/content": samples.OUTPUT + b'\n{"custom_id": \n[1]\n{"custom_id": "z"}'})
     batch = Batch.model_validate({**samples.OPENAI_BATCH, "error_file_id": None})

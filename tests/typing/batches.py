@@ -17,7 +17,7 @@ from llmsdk.models import (
     FileObject,
     ImageResponse,
 )
-from llmsdk.resources.rows.remote import BatchResults
+from llmsdk.resources.rows.server import BatchResults
 
 
 def files(sdk: SDK) -> None:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
+from ..resources.rows.cells import plain
 from .columns import NAMES
 from .plan import EnvKey, Plan
 from .requests import check_columns
@@ -84,19 +85,6 @@ def records(frame: Any) -> list[dict[str, Any]]:
     names = list(frame.columns)
     columns = [[plain(value) for value in frame[name]] for name in names]
     return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
-
-
-def plain(value: Any) -> Any:
-    """Turn a cell into what JSON knows, as far as it can be."""
-    if hasattr(value, "tolist"):  # of NumPy, a number or an array
-        value = value.tolist()
-    if isinstance(value, dict):
-        return {name: plain(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType] # cells
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType] # are anything
-    if type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
-        return None
-    return value
 
 
 def joined(frame: Any, plan: Plan, found: list[dict[str, Any] | None]) -> Any:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from ..errors import ConfigurationError
-from ..resources.rows.ledger import Ledger
 from ..utils.shapes import is_object
 from .columns import is_good
 
@@ -31,9 +30,7 @@ class Earlier:
 
     def __init__(self, plan: Plan) -> None:
         self._kept: dict[str, dict[str, Any]] | None = {} if plan.carry else None
-        self._keys = Ledger()
-        for key in plan.done_keys:
-            self._keys[key] = 1
+        self._keys = set(plan.done_keys)
         wanted = list(plan.columns) if plan.carry else ["key", "error_class"]
         names = {plan.columns[name]: name for name in wanted}
         for file in plan.done_paths:
@@ -42,7 +39,7 @@ class Earlier:
 
     def has(self, key: str) -> bool:
         """Whether a row had ended well."""
-        return bool(self._keys.get(key))
+        return key in self._keys
 
     def columns(self, key: str) -> dict[str, Any] | None:
         """Give the earlier result of a row; None where it is to be left out."""
@@ -52,7 +49,7 @@ class Earlier:
         if not is_good(columns):
             return
         key = str(columns["key"])
-        self._keys[key] = 1
+        self._keys.add(key)
         if self._kept is not None:
             self._kept[key] = columns
 

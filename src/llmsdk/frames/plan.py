@@ -14,7 +14,7 @@ from .._call.request.validate import check_names, known_names
 from ..errors import BatchError, ConfigurationError
 from ..many.map.pace import Adaptive, check_count
 from ..options import CALL_OPTIONS
-from ..resources.rows.rows import operation_of
+from ..resources.rows.rows import column_names, row_operation
 from ..utils.shapes import described, is_mapping, quoted
 from .columns import NAMES
 from .earlier import files_of
@@ -99,9 +99,8 @@ class Plan:
     def __post_init__(self) -> None:
         operation = self.described_operation
         where = f"{operation.resource}.{operation.name}"
-        parameters = known_names(operation.request) - {"stream"}
         _check_mapping(self.params, "params")
-        check_names(self.params, parameters, where=where)
+        check_names(self.params, known_names(operation.request) - {"stream"}, where=where)
         _check_mapping(self.sdk, "sdk")
         _check_sdk(self.sdk)
         configure({**self.sdk})  # type: ignore[typeddict-item] # that is what it checks
@@ -112,7 +111,7 @@ class Plan:
                     f"options: {quoted(name)} is no option of a call; accepted are {_listed(_OPTIONS)}"
                 )
         _check_headers(self.options.get("http_headers"), "options")
-        _check_row(self.row, parameters | _shorthands(operation), where)
+        _check_row(self.row, column_names(operation), where)
         _check_names_of_variables(self.api_key_env)
         if not isinstance(self.limit, Adaptive):
             check_count(self.limit, "limit")
@@ -129,7 +128,7 @@ class Plan:
             ConfigurationError: There is none of that name.
         """
         try:
-            return operation_of(self.operation)
+            return row_operation(self.operation)
         except BatchError as exc:
             raise ConfigurationError(str(exc)) from None
 
@@ -189,10 +188,6 @@ class Plan:
         paths: list[Any] = [] if is_keys else list(given)
         files = tuple(file for path in paths for file in files_of(path))
         object.__setattr__(self, "done", frozenset(given) if is_keys else files)
-
-
-def _shorthands(operation: Operation) -> frozenset[str]:
-    return frozenset({"prompt", "system"} if "messages" in operation.required else ())
 
 
 def _listed(names: Collection[str]) -> str:

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .._call.request.validate import known_names
 from ..errors import ConfigurationError, RequestValidationError
-from ..resources.rows.ledger import Ledger
-from ..resources.rows.rows import BadRow, Row, read_params, rows_of
-from ..resources.rows.tables import with_messages, without_nulls
+from ..resources.rows.cells import as_json
+from ..resources.rows.rows import BatchRow, InvalidRow, RowReader, column_names
 from ..utils.shapes import described, is_mapping, is_object
 
 if TYPE_CHECKING:
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RowRequest:
     """A row as it is sent.
 
     Attributes:
@@ -56,53 +54,49 @@ def check_columns(plan: Plan, names: list[str]) -> None:
         raise ConfigurationError(f"prefix: the table has a column {taken[0]!r} already; choose another prefix")
 
 
-def read(plan: Plan, row: Mapping[str, Any]) -> Request | tuple[str | None, Exception]:
+def read(plan: Plan, row: Mapping[str, Any]) -> RowRequest | tuple[str | None, Exception]:
     """Read a row of plain values; where it is no request, the answer is its key, if it has one, and what is wrong."""
-    name = None if plan.key is None else row[plan.key]
-    key = None if name is None else str(name)
+    key = None if plan.key is None else _as_key(row[plan.key])
     if plan.key is not None and key is None:
         return None, RequestValidationError(f"key: the column {plan.key!r} has no value here", param="key")
     try:
         found = _found(plan, row)
     except Exception as exc:  # of the caller's function, whatever it is
         return key, exc
-    if isinstance(found, BadRow):
+    if isinstance(found, InvalidRow):
         return key or found.custom_id, RequestValidationError(found.problem)
-    return Request(key or found.key, {**plan.params, **found.params}, key is not None or found.custom_id is not None)
+    return RowRequest(key or found.key, {**plan.params, **found.params}, key is not None or found.custom_id is not None)
 
 
-def _found(plan: Plan, row: Mapping[str, Any]) -> Row | BadRow:
-    operation = plan.described_operation
-    source = plan.row
+def _as_key(value: Any) -> str | None:
+    # One gap in a column of whole numbers makes it one of floats, and its rows are to be known as before.
+    is_whole = isinstance(value, float) and value.is_integer()
+    return None if value is None else str(int(value) if is_whole else value)
+
+
+def _found(plan: Plan, row: Mapping[str, Any]) -> BatchRow | InvalidRow:
+    reader, source = RowReader(plan.described_operation), plan.row
     if isinstance(source, str):
         value = row[source]
-        if not isinstance(value, str | bytes) and not is_object(value):
-            return BadRow(1, f"{source}: must be an object or JSON text, got {described(value)}")
-        raw = value if isinstance(value, bytes) else (value if isinstance(value, str) else _dumped(value)).encode()
-        return next(iter(rows_of([raw], operation)), BadRow(1, f"{source}: is empty"))
+        if is_object(value):
+            value = json.dumps(as_json(value), default=str)
+        if not isinstance(value, str | bytes):
+            return InvalidRow(1, f"{source}: must be an object or JSON text, got {described(value)}")
+        raw = value if isinstance(value, bytes) else value.encode()
+        return reader.line(raw, 1) if raw.strip() else InvalidRow(1, f"{source}: is empty")
     if callable(source):
         params: Any = source(dict(row))
         if not is_mapping(params):
-            return BadRow(1, f"row: the function must give a mapping of parameters, got {described(params)}")
-        given = dict(params)
-    else:
-        columns = source if source is not None else _own_columns(plan, list(row))
-        given = {name: without_nulls(row[column]) for name, column in columns.items() if row[column] is not None}
-    custom_id = given.pop("custom_id", None)
-    return read_params(with_messages(given, operation), custom_id, 1, operation, Ledger())
+            return InvalidRow(1, f"row: the function must give a mapping of parameters, got {described(params)}")
+        return reader.params(params, 1)
+    columns = source if source is not None else _own_columns(plan, list(row))
+    return reader.cells({name: row[column] for name, column in columns.items()}, 1)
 
 
 def _own_columns(plan: Plan, names: list[str]) -> dict[str, str]:
-    operation = plan.described_operation
-    known = (known_names(operation.request) - {"stream"}) | {"custom_id"}
-    if "messages" in operation.required:
-        known |= {"prompt", "system"}
+    known = column_names(plan.described_operation)
     own = {name: name for name in names if name in known and name != plan.key}
     return own if own.keys() - {"custom_id"} else {}
-
-
-def _dumped(value: Any) -> str:
-    return json.dumps(without_nulls(value), default=str)  # Arrow gives every row the fields that one has
 
 
 def _listed(names: list[str]) -> str:

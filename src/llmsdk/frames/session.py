@@ -19,7 +19,7 @@ from . import columns
 from .earlier import Earlier
 from .gate import LeasedGate, LimiterError
 from .leases import Ask, Grant
-from .requests import Request, read
+from .requests import RowRequest, read
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -76,7 +76,7 @@ class Session:
         items: dict[int, Item] = {}
         for at, row in enumerate(rows):
             request = read(self.plan, row)
-            if not isinstance(request, Request):
+            if not isinstance(request, RowRequest):
                 found[at] = columns.of_error(*request)
             elif self._earlier.has(request.key):
                 found[at] = self._earlier.columns(request.key)
@@ -101,7 +101,7 @@ class Session:
             return _innermost(exc)
         return LimiterError("the row was not sent")
 
-    def _idempotency_key(self, request: Request) -> str | None:
+    def _idempotency_key(self, request: RowRequest) -> str | None:
         """Make a key that is the same where a row is sent again because its worker died; of equal rows none."""
         if not request.is_named:
             return None

@@ -18,6 +18,7 @@ from ..frames.plan import EnvKey, Plan
 from ..frames.requests import check_columns
 from ..frames.session import Session
 from ..many.map.pace import Adaptive, Pacer
+from ..resources.rows.cells import plain
 from ..utils.shapes import is_mapping
 
 __all__ = ["Adaptive", "EnvKey", "Limiter", "LimiterError", "Plan", "Worker", "map_rows"]
@@ -76,7 +77,7 @@ class Worker:
         plan = self._session.plan
         table = _table(batch)
         check_columns(plan, table.column_names)
-        found = await asyncio.wrap_future(self._session.begin(table.to_pylist()))
+        found = await asyncio.wrap_future(self._session.begin([plain(row) for row in table.to_pylist()]))
         yield _joined(table, plan, found)
 
 

@@ -21,13 +21,9 @@ from ..providers.registry import PROVIDERS
 from ..utils.files import checked_path, given_path
 from .base import Resource, described_by
 from .operations.batches import CANCEL_BATCH, CREATE_BATCH, LIST_BATCHES, RETRIEVE_BATCH
-from .operations.chat import CREATE_CHAT_COMPLETION
-from .operations.completions import CREATE_COMPLETION
-from .operations.embeddings import CREATE_EMBEDDING
 from .operations.files import FILE_CONTENT, UPLOAD_FILE
-from .operations.images import CREATE_IMAGE
-from .rows.remote import BatchResults, wire_file
-from .rows.rows import operation_of, url_of
+from .rows.rows import endpoint_of, operation_at, row_operation
+from .rows.server import BatchResults, wire_file
 
 DEFAULT_WAIT_MS = 25 * 3_600_000  # a little more than the one window that servers offer
 _OF_CREATE_ONLY = frozenset({"extra_body", "extra_query"})
@@ -302,9 +298,9 @@ class Batches(Resource):
     def preview(self, **args: Any) -> Preview:
         """Make the request of `list`, with `batch_id` `retrieve`, with `input_file_id` `create`, and send nothing."""
         if "input_file_id" in args:
-            operation = operation_of(args.pop("operation", "chat"))
+            operation = row_operation(args.pop("operation", "chat"))
             return self._runner.preview(
-                CREATE_BATCH, {"endpoint": url_of(operation), "completion_window": "24h", **args}
+                CREATE_BATCH, {"endpoint": endpoint_of(operation), "completion_window": "24h", **args}
             )
         return self._runner.preview(RETRIEVE_BATCH if "batch_id" in args else LIST_BATCHES, args)
 
@@ -313,7 +309,7 @@ def _endpoint(input_file_id: str | None, file: str | os.PathLike[str] | None, op
     if (input_file_id is None) == (file is None):
         came = "neither came" if file is None else "both came"
         raise RequestValidationError(f"file: give either file or input_file_id; {came}", param="file")
-    return url_of(operation_of(operation))
+    return endpoint_of(row_operation(operation))
 
 
 def _rows_to_send(
@@ -326,7 +322,7 @@ def _rows_to_send(
     target = runner.target(options.get("server"), options.get("server_url"))
     rows = find_route(CREATE_BATCH, target.provider, PROVIDERS).rows
     plan = Transfer(UPLOAD_FILE, {"file": path, "purpose": "batch", **options}, runner, allow_private=allow_private)
-    return plan, partial(wire_file, path, operation_of(operation), rows, runner, options)
+    return plan, partial(wire_file, path, row_operation(operation), rows, runner, options)
 
 
 def _id_of(batch: Any) -> str:
@@ -346,7 +342,7 @@ def _places(to: Any, errors: Any, operation: str | None, allow_private: bool) ->
     """Check what `fetch` is told, before anything is sent."""
     checked_private(allow_private)
     if operation is not None:
-        operation_of(operation)
+        row_operation(operation)
     return (
         None if to is None else checked_path(to, "to"),
         None if errors is None else checked_path(errors, "errors"),
@@ -380,10 +376,7 @@ def _to_fetch(
 
 def _operation_at(batch: Batch, name: str | None) -> Operation:
     """Find the operation whose replies a batch brings."""
-    if name is not None:
-        return operation_of(name)
-    known = (CREATE_CHAT_COMPLETION, CREATE_COMPLETION, CREATE_EMBEDDING, CREATE_IMAGE)
-    found = next((one for one in known if batch.endpoint in (url_of(one), one.path)), None)
+    found = operation_at(batch.endpoint) if name is None else row_operation(name)
     if found is None:
         raise BatchError(f"operation: the endpoint of batch {batch.id} does not say what its rows were for; name it")
     return found

@@ -19,7 +19,7 @@ from llmsdk.errors import (
 )
 from llmsdk.local import LocalServer
 from llmsdk.many.map import LocalGate, Pacer, Settings, outcomes
-from llmsdk.resources.rows.rows import operation_of
+from llmsdk.resources.rows.rows import row_operation
 from support.colours import Colour, collect, each, settled
 
 NO_RETRIES: dict[str, Any] = {"retries": None}
@@ -368,7 +368,7 @@ def test_a_sync_map_refuses_what_only_the_async_one_has() -> None:
         SDK(server_url="http://127.0.0.1:9") as sdk,
         pytest.raises(ConfigurationError, match="gate: a sync map has none; call the async one instead"),
     ):
-        outcomes(sdk.chat, operation_of("chat"), [], settings)
+        outcomes(sdk.chat, row_operation("chat"), [], settings)
 
 
 @pytest.mark.parametrize(

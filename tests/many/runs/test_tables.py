@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import datetime
+import decimal
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from llmsdk.errors import BatchError, ConfigurationError
 from llmsdk.local import LocalServer
-from llmsdk.resources.rows import tables
+from llmsdk.resources.rows import inputs
 
 from .conftest import Folder, chat_row, read
 
@@ -84,7 +86,7 @@ def test_a_table_that_cannot_be_read(files: Folder, name: str, content: bytes, t
 
 
 def test_without_pyarrow_the_extra_is_named(files: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "find_spec", lambda name: None)
+    monkeypatch.setattr(inputs, "find_spec", lambda name: None)
     files.write({"model": "m"})
     with pytest.raises(ConfigurationError, match=r"out\.parquet: Parquet needs pyarrow; install llmsdk\[batch\]"):
         files.run(output=files.path / "out.parquet")
@@ -99,16 +101,13 @@ def test_a_value_of_the_wrong_type_fails_alone(files: Folder) -> None:
 
 
 def test_a_cell_has_the_bound_of_a_line(files: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    source, before = files.path / "in.csv", csv.field_size_limit()
+    source = files.path / "in.csv"
     source.write_text(f"model,prompt\nm,{'x' * 200_000}\n")
     assert files.run(input=source).is_complete
     assert files.server.requests[0].json["messages"][0]["content"] == "x" * 200_000
-    monkeypatch.setattr(tables, "MAX_LINE_BYTES", 100_000)
-    try:
-        with pytest.raises(BatchError, match=r"in\.csv: not CSV: field larger than field limit"):
-            files.run(input=source, output=files.path / "other.jsonl")
-    finally:
-        csv.field_size_limit(before)
+    monkeypatch.setattr(inputs, "MAX_LINE_BYTES", 100_000)
+    with pytest.raises(BatchError, match=r"in\.csv: not CSV: field larger than field limit"):
+        files.run(input=source, output=files.path / "other.jsonl")
     assert files.sent == 1
 
 
@@ -149,3 +148,84 @@ def test_a_custom_id_of_a_table_that_is_no_text_fails_alone(files: Folder) -> No
     report = files.run(input=source)
     assert (report.succeeded, report.failed) == (1, 1)
     assert "custom_id: must be" in read(files.errors)[0]["error"]["message"]
+
+
+# ------------------------------------------------------ whole numbers with a gap
+
+
+def sent_tokens(folder: Folder) -> dict[str, Any]:
+    """Tell the bounds that were sent, by prompt; "" where none was."""
+    return {
+        request.json["messages"][0]["content"]: repr(request.json.get("max_tokens", ""))
+        for request in folder.server.requests
+    }
+
+
+GAPS: dict[str, tuple[str, Any]] = {
+    "CSV as pandas writes it": ("in.csv", "prompt,max_tokens\na,3.0\nb,\n"),
+    "CSV with NaN": ("in.csv", "prompt,max_tokens\na,3.0\nb,NaN\n"),
+    "CSV with null": ("in.csv", "prompt,max_tokens\na,3\nb,null\n"),
+    "JSON lines": ("in.jsonl", [{"max_tokens": 3.0}, {}]),
+    "floats": ("in.parquet", [3.0, None]),
+    "NaN itself": ("in.parquet", [3.0, float("nan")]),
+    "integers": ("in.parquet", [3, None]),
+    "decimals": ("in.parquet", [decimal.Decimal("3.0"), None]),
+}
+
+
+@pytest.mark.parametrize("case", GAPS)
+def test_a_gap_in_a_column_of_whole_numbers(folder: Folder, case: str) -> None:
+    name, content = GAPS[case]
+    source = folder.path / name
+    match content:
+        case str():
+            source.write_text(content)
+        case [dict(), *_]:
+            said = [{"messages": [{"role": "user", "content": text}]} for text in "ab"]
+            folder.write(*({**row, **more} for row, more in zip(said, content, strict=True)))
+        case _:
+            parquet.write_table(pyarrow.table({"prompt": ["a", "b"], "max_tokens": content}), source)
+    assert folder.run(input=source, model="m").is_complete
+    assert sent_tokens(folder) == {"a": "3", "b": "''"}
+
+
+def test_nested_numbers_with_gaps(folder: Folder) -> None:
+    source = folder.path / "in.parquet"
+    floats = pyarrow.array([[1.0, 2.0], [3.0]], pyarrow.list_(pyarrow.float64()))
+    parquet.write_table(pyarrow.table({"input": floats, "dimensions": [8.0, float("nan")]}), source)
+    assert folder.run(input=source, operation="embeddings", model="m").is_complete
+    sent = sorted(repr((request.json["input"], request.json.get("dimensions"))) for request in folder.server.requests)
+    assert sent == ["([1, 2], 8)", "([3], None)"]
+
+
+def test_numbers_that_are_not_whole_stay_and_fail_where_they_must(folder: Folder) -> None:
+    source = folder.path / "in.csv"
+    source.write_text("prompt,max_tokens,temperature\na,3.5,\nb,,1.0\n")
+    report = folder.run(input=source, model="m")
+    assert (report.succeeded, report.failed) == (1, 1)
+    assert read(folder.errors)[0]["error"]["message"].startswith("max_tokens: must be")
+    assert [repr(request.json["temperature"]) for request in folder.server.requests] == ["1.0"]
+
+
+def test_dates_bytes_and_decimals_are_sent_as_text_and_numbers(folder: Folder) -> None:
+    source = folder.path / "in.parquet"
+    prompts = pyarrow.array([b"a", "é".encode()], pyarrow.binary())
+    users = pyarrow.array([datetime.date(2026, 1, 2), None])
+    numbers = pyarrow.array([decimal.Decimal("0.25"), decimal.Decimal("1.00")])
+    table = {"prompt": prompts, "user": users, "temperature": numbers}
+    parquet.write_table(pyarrow.table(table), source)
+    assert folder.run(input=source, model="m").is_complete
+    sent = {request.json["messages"][0]["content"]: request.json for request in folder.server.requests}
+    assert (sent["a"]["user"], sent["a"]["temperature"]) == ("2026-01-02", 0.25)
+    assert "user" not in sent["é"]
+
+
+def test_the_bound_of_a_cell_is_left_as_it_was(files: Folder) -> None:
+    before = csv.field_size_limit(1234)
+    try:
+        source = files.path / "in.csv"
+        source.write_text(f"prompt\n{'x' * 5000}\n")
+        assert files.run(input=source, model="m").is_complete
+        assert csv.field_size_limit() == 1234
+    finally:
+        csv.field_size_limit(before)

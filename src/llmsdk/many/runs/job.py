@@ -21,10 +21,10 @@ from ...errors import (
     RequestValidationError,
 )
 from ...options import CALL_OPTIONS
-from ...resources.rows.ledger import Ledger
-from ...resources.rows.results import failed, failure_of, is_failure, key_of, succeeded, unfit
-from ...resources.rows.rows import BadRow, Row, operation_of
-from ...resources.rows.tables import check_extra, is_table, read_input, write_results
+from ...resources.rows.inputs import check_extra, is_table, read_rows
+from ...resources.rows.results import failed, failure_of, invalid, is_failure, key_of, succeeded
+from ...resources.rows.rows import BatchRow, InvalidRow, row_operation
+from ...resources.rows.tables import write_results
 from ...utils.files import given_path, write_atomically
 from ..map.job import Item
 from .journal import Journal
@@ -64,7 +64,7 @@ class Job:
     """
 
     def __init__(self, runner: Runner, wish: Wish) -> None:
-        self.operation: Operation = operation_of(wish.operation)
+        self.operation: Operation = row_operation(wish.operation)
         self.options = {name: value for name, value in wish.options.items() if name in CALL_OPTIONS}
         self._defaults = {name: value for name, value in wish.options.items() if name not in CALL_OPTIONS}
         self._wish = wish
@@ -86,7 +86,10 @@ class Job:
         check_names(wish.options, known_names(self.operation.request) - {"stream"} | CALL_OPTIONS, where=where)
         check_extra(self._input, self.output)
         self._state = state_of(runner, self.operation, wish.options)
-        self._done, self._failures = Ledger(), Ledger()
+        # Plain set and dict: 100,000 keys are put in and looked up in 22 ms, at 124 bytes each for a short `custom_id`
+        # and 186 for a hash. A hash table made of arrays took 350 ms, at 67 bytes each.
+        self._done: set[str] = set()
+        self._failures: dict[str, int] = {}  # rows that failed, and how often an error was the answer
         self._errors_start = 0
         self._ended = False
         self._is_let_in = False
@@ -127,13 +130,13 @@ class Job:
 
     def items(self) -> Iterator[Item]:
         """Give the rows that are to be sent, each tagged with itself."""
-        for row in read_input(self._input, self.operation):
-            if isinstance(row, BadRow):
+        for row in read_rows(self._input, self.operation):
+            if isinstance(row, InvalidRow):
                 with self._lock:
-                    self._errors.append(unfit(row, self._input))
+                    self._errors.append(invalid(row, self._input))
                     self.tally.unfit()
-            elif not self._done.get(row.key):
-                failures = max(0, self._failures.get(row.key) - 1)
+            elif row.key not in self._done:
+                failures = self._failures.get(row.key, 0)
                 key = self._state.idempotency_key(row.key, row.params, failures)
                 yield Item({**self._defaults, **row.params}, key, row)
 
@@ -146,18 +149,18 @@ class Job:
         with self._lock:  # a sync run reads its rows in another thread
             self._take(outcome.item.tag, outcome.result, outcome)
 
-    def _take(self, row: Row, result: Any, outcome: Outcome[Any]) -> None:
+    def _take(self, row: BatchRow, result: Any, outcome: Outcome[Any]) -> None:
         attempts = outcome.attempts
         if isinstance(result, BaseException):
-            failures = max(0, self._failures.get(row.key) - 1) + isinstance(result, APIStatusError)
+            failures = self._failures.get(row.key, 0) + isinstance(result, APIStatusError)
             self._errors.append(failed(row, result, attempts=attempts, failures=failures))
             self.tally.failure(result, attempts)
             self._check_key(result)
             return
         self._is_let_in = True
         self._journal.append(succeeded(row, result))
-        if self._failures.get(row.key):
-            self._done[row.key] = 1  # its line among the failures is out of date
+        if row.key in self._failures:
+            self._done.add(row.key)  # its line among the failures is out of date
         model = str(row.params.get("model", self._defaults.get("model", "")))
         self.tally.success(result, model, outcome.elapsed_ms, attempts)
 
@@ -248,7 +251,7 @@ class Job:
                     path=self._journal_path,
                     line=number,
                 )
-            self._done[key] = 1
+            self._done.add(key)
         for number, offset, raw in self._errors.read():
             if not is_failure(raw):
                 raise BatchError(
@@ -261,30 +264,29 @@ class Job:
             self._errors_start = offset + len(raw)
             found = failure_of(raw)
             if found is not None:
-                self._failures[found[0]] = found[1] + 1
+                self._failures[found[0]] = found[1]
         self._errors.mend()
 
     def _look_over(self) -> None:
         """Count the rows, and refuse what cannot be meant, before anything is sent."""
-        seen = Ledger()
-        first: BadRow | None = None
+        seen: dict[str, int] = {}
+        first: InvalidRow | None = None
         bad = 0
-        for row in read_input(self._input, self.operation):
+        for row in read_rows(self._input, self.operation):
             self.tally.rows += 1
-            if isinstance(row, BadRow):
+            if isinstance(row, InvalidRow):
                 first = first or row
                 bad += 1
                 continue
-            before = seen.get(row.key)
-            if before:
+            before = seen.setdefault(row.key, row.line)
+            if before != row.line:
                 raise BatchError(
                     f"{self._input}: line {row.line}: custom_id {row.key[:80]!r} is that of line {before} too; "
                     "give each row its own",
                     path=self._input,
                     line=row.line,
                 )
-            seen[row.key] = row.line
-            self.tally.done_before += bool(self._done.get(row.key))
+            self.tally.done_before += row.key in self._done
         if first is not None and (self._wish.strict or bad == self.tally.rows):
             more = f" (and {bad - 1:,} more)" if bad > 1 else ""
             raise BatchError(
@@ -295,17 +297,17 @@ class Job:
 
     def _current_failures(self) -> Iterator[bytes]:
         """Give the lines of failures that still hold: of each row the last, none of rows that are done by now."""
-        last = Ledger()
+        last: dict[str, int] = {}  # where in the file it stands
         for _, offset, raw in self._errors.read():
             found = failure_of(raw)
             if found is not None:
-                last[found[0]] = offset + 1
+                last[found[0]] = offset
         for _, offset, raw in self._errors.read():
             found = failure_of(raw)
             if found is None:
                 is_current = offset >= self._errors_start  # a broken line of this run; of others, it may be mended
             else:
-                is_current = last.get(found[0]) == offset + 1 and not self._done.get(found[0])
+                is_current = last[found[0]] == offset and found[0] not in self._done
             if is_current:
                 yield raw
 

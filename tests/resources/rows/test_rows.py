@@ -9,23 +9,22 @@ from typing import Any
 import pytest
 
 from llmsdk.errors import BatchError
-from llmsdk.resources.rows import rows
-from llmsdk.resources.rows.ledger import Ledger
-from llmsdk.resources.rows.rows import BadRow, Row, batch_line, operation_of, read_rows, rows_of
+from llmsdk.resources.rows import inputs
+from llmsdk.resources.rows.inputs import read_rows
+from llmsdk.resources.rows.rows import BatchRow, InvalidRow, RowReader, row_operation
 
-CHAT = operation_of("chat")
+CHAT = row_operation("chat")
 SAID = [{"role": "user", "content": "Hi"}]
 
 
-def one(value: Any, operation: str = "chat") -> Row | BadRow:
+def one(value: Any, operation: str = "chat") -> BatchRow | InvalidRow:
     raw = value if isinstance(value, bytes) else json.dumps(value).encode()
-    (row,) = rows_of([raw], operation_of(operation))
-    return row
+    return RowReader(row_operation(operation)).line(raw, 1)
 
 
 def problem_of(value: Any, operation: str = "chat") -> str:
     row = one(value, operation)
-    assert isinstance(row, BadRow), row
+    assert isinstance(row, InvalidRow), row
     assert row.line == 1
     return row.problem
 
@@ -40,25 +39,19 @@ def test_both_shapes_are_the_same_row() -> None:
             "body": {"model": "m", "messages": SAID, "stream": False},
         }
     )
-    assert flat == line == Row("a", "a", {"model": "m", "messages": SAID}, 1)
-
-
-def test_a_row_is_written_as_a_batch_line_and_read_again() -> None:
-    row = one({"model": "m", "messages": SAID})
-    assert isinstance(row, Row)
-    again = one(batch_line(row, CHAT))
-    assert again == Row(row.key, row.key, row.params, 1)
+    assert flat == line == BatchRow("a", "a", {"model": "m", "messages": SAID}, 1)
 
 
 def test_without_custom_id_the_content_is_the_key_and_repetitions_are_numbered() -> None:
-    first, other, second, third = rows_of(
-        [
+    reader = RowReader(CHAT)
+    first, other, second, third = (
+        reader.line(raw, 1)
+        for raw in [
             b'{"model":"m","messages":[]}',
             b'{"model":"n","messages":[]}',
             b'{"messages": [], "model": "m"}',
             b'{"body":{"model":"m","messages":[]}}',
-        ],
-        CHAT,
+        ]
     )
     assert first.key.startswith("sha256:")
     assert len(first.key) == 7 + 64
@@ -69,7 +62,7 @@ def test_without_custom_id_the_content_is_the_key_and_repetitions_are_numbered()
 
 def test_a_failure_is_read_with_its_key() -> None:
     row = one({"custom_id": None, "key": "sha256:ab#2", "response": None, "error": {}, "request": {"model": "m"}})
-    assert row == Row("sha256:ab#2", None, {"model": "m"}, 1)
+    assert row == BatchRow("sha256:ab#2", None, {"model": "m"}, 1)
 
 
 @pytest.mark.parametrize(
@@ -118,12 +111,12 @@ def test_lines_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:
 
 
 def test_a_huge_line_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "MAX_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr(inputs, "MAX_LINE_BYTES", 1 << 20)
     path = tmp_path / "in.jsonl"
     path.write_bytes(b'{"custom_id":"a"}\n{"custom_id":"' + b"x" * (3 << 20) + b'"}\n{"custom_id":"c"}\n')
     found = list(read_rows(path, CHAT))
     assert [row.key for row in found] == ["a", "line:2", "c"]
-    assert isinstance(found[1], BadRow)
+    assert isinstance(found[1], InvalidRow)
     assert found[1].problem.startswith("longer than 1 MiB")
 
 
@@ -139,19 +132,9 @@ def test_what_is_no_text_at_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["chatt", "editImage", "listModels", 7, None])
 def test_an_operation_that_there_is_not(name: Any) -> None:
     with pytest.raises(BatchError, match="operation: must be one of completions, chat, images, embeddings, got"):
-        operation_of(name)
+        row_operation(name)
 
 
 def test_operations_go_by_resource_and_by_id() -> None:
-    assert operation_of("createCompletion") is operation_of("completions")
-    assert operation_of("createModelCustomizationCompletion").resource == "completions"
-
-
-def test_a_ledger_is_a_mapping() -> None:
-    ledger = Ledger()
-    for number in range(5000):
-        ledger[f"key {number}"] = number + 1
-        ledger[f"key {number}"] = number + 2
-    assert len(ledger) == 5000
-    assert [ledger.get(f"key {number}") for number in (0, 4999, 5000)] == [2, 5001, 0]
-    assert ledger.get("\ud800") == 0
+    assert row_operation("createCompletion") is row_operation("completions")
+    assert row_operation("createModelCustomizationCompletion").resource == "completions"

@@ -1,4 +1,4 @@
-"""Rows for a batch that the server works off itself, and what comes back of them."""
+"""A server's batch: the rows as it takes them, and what it says became of each."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ from ...providers.registry import PROVIDERS
 from ...providers.spec import BatchRows, Provider
 from ...utils.files import Draft
 from ...utils.shapes import is_object
-from .ledger import Ledger
+from .inputs import check_extra, read_rows
 from .results import failed, succeeded
-from .rows import BadRow, Row, url_of
-from .tables import check_extra, read_input
+from .rows import BatchRow, InvalidRow, endpoint_of
 
 if TYPE_CHECKING:
     from ..._net.runner import Runner
@@ -62,15 +61,15 @@ def wire_file(
     target = runner.target(options.get("server"), options.get("server_url"))
     unsupported = checked_unsupported(options.get("unsupported"), runner.config.unsupported)
     check_extra(shown)
-    seen, lines = Ledger(), bytearray()
-    for row in read_input(shown, operation):
+    seen: dict[str, int] = {}
+    lines = bytearray()
+    for row in read_rows(shown, operation):
         try:
-            if isinstance(row, BadRow):
+            if isinstance(row, InvalidRow):
                 raise ValueError(row.problem)
             custom_id = _custom_id(row, rows.longest_id)
-            if first := seen.get(custom_id):
+            if (first := seen.setdefault(custom_id, row.line)) != row.line:
                 raise ValueError(f"custom_id: the same as in line {first}; give each row its own")
-            seen[custom_id] = row.line
             params, extras = _split(row.params)
             encoded = encode(
                 operation,
@@ -87,7 +86,7 @@ def wire_file(
         parts = {
             "custom_id": to_json(custom_id),
             "method": to_json(operation.method),
-            "url": to_json(url_of(operation)),
+            "url": to_json(endpoint_of(operation)),
             "body": encoded.content or b"{}",
         }
         lines += b"{%b}\n" % b",".join(b'"%b":%b' % (name.encode(), parts[name]) for name in rows.fields)
@@ -96,7 +95,7 @@ def wire_file(
     return f"{Path(shown).stem or 'batch'}.jsonl", bytes(lines)
 
 
-def _custom_id(row: Row, longest: int | None) -> str:
+def _custom_id(row: BatchRow, longest: int | None) -> str:
     """Name a row; the hash of one without a name is cut to what the server takes."""
     if longest is None or len(row.key) <= longest:
         return row.key
@@ -156,10 +155,11 @@ class BatchResults:
         replies, failures, has_failed = Draft(output), Draft(to_errors), False
         try:
             for custom_id, result in self:
-                row = Row(custom_id, None if _OWN_NAME.fullmatch(custom_id) else custom_id, {}, 0)
+                row = BatchRow(custom_id, None if _OWN_NAME.fullmatch(custom_id) else custom_id, {}, 0)
                 if isinstance(result, SDKError):
                     has_failed = True
-                    failures.write(_without_request(failed(row, result, attempts=1, failures=1)))
+                    # The request is in the input alone: the server does not send it back.
+                    failures.write(failed(row, result, attempts=1, failures=1, with_request=False))
                 else:
                     replies.write(succeeded(row, result))
             if has_failed:
@@ -204,26 +204,30 @@ class BatchResults:
         Source: platform.openai.com, reference of the batch output object; docs.together.ai, docs/inference/batch/manage
         for lines that hold an error and no response.
         """
-        response = value.get("response")
+        response, stated = value.get("response"), value.get("error")
         answer: dict[str, Any] = response if is_object(response) else {}
-        status = answer.get("status_code")
+        status = _status(answer.get("status_code", value.get("status_code")))
+        request_id = answer.get("request_id")
         meta = ReplyMeta(
             server=self._provider.name,
-            status_code=status if isinstance(status, int) else None,
-            request_id=answer.get("request_id") if isinstance(answer.get("request_id"), str) else None,
+            status_code=status,
+            request_id=request_id if isinstance(request_id, str) else None,
         )
-        if error := value.get("error"):
-            raise stated_error(self._provider, {"error": error}, meta=meta, secrets=())
-        body = to_json(answer.get("body", response))
-        if isinstance(status, int) and status >= 400:
+        if status is not None and status >= 400:
+            # The class is that of the status, as for a call; the text may stand in the reply or beside it.
+            body = to_json(answer.get("body") or ({"error": stated} if stated else response))
             now = datetime.now(UTC)
             raise decode_error(self._provider, status, body, reason="", meta=meta, secrets=(), now=now)
+        if stated:
+            raise stated_error(self._provider, {"error": stated}, meta=meta, secrets=())
+        body = to_json(answer.get("body", response))
         kind = "application/json"
         reply = decode_reply(self._operation, self._provider, body, content_type=kind, meta=meta, secrets=())
         reply._meta = meta  # a reply's own way to know its call
         return reply
 
 
-def _without_request(line: bytes) -> bytes:
-    """Take the request out of a line of failures: it is in the input alone."""
-    return to_json({**from_json(line), "request": None}) + b"\n"
+def _status(value: object) -> int | None:
+    """Read a status, which some gateways write as text."""
+    found = re.fullmatch(r"([1-5][0-9]{2})(\.0)?", str(value))
+    return int(found[1]) if found else None
