@@ -7,10 +7,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
+from typing_inspection.typing_objects import is_typealiastype
 
 from ..errors import IncompleteOutputError, ParseError, Problem, RefusalError, RequestValidationError
 from ..models.chat import ChatCompletionChunk, ChatCompletionResponse, ToolCallDelta
@@ -94,12 +95,12 @@ def form_of(response_format: Any) -> Form[Any]:
     Raises:
         RequestValidationError: It is no type, or one that no JSON schema can say.
     """
-    kind = type(response_format).__name__
     if not (
         isinstance(response_format, _KINDS)
-        or hasattr(response_format, "__origin__")
-        or kind in {"UnionType", "TypeAliasType"}
+        or get_origin(response_format) is not None  # list[int], Annotated[...], a union in either spelling
+        or is_typealiastype(response_format)
     ):
+        kind = type(response_format).__name__
         hint = "; that form goes to chat.create" if isinstance(response_format, dict) else ""
         raise RequestValidationError(
             f"{_WHERE}: must be a pydantic model, dataclass or TypedDict class, or a TypeAdapter, got {kind}{hint}",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import typing
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, cast, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, get_args, get_origin, get_type_hints
 
 import typing_extensions
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
+from typing_inspection.introspection import AnnotationSource, inspect_annotation, is_union_origin
+from typing_inspection.typing_objects import is_annotated, is_literal
 
 from ..errors import RequestValidationError
 from ..providers.spec import Structured
@@ -72,28 +74,29 @@ def readable(kind: Any) -> Any:
     """Rewrite `typing.TypedDict`, which pydantic cannot read before Python 3.12, also inside a type's arguments."""
     if sys.version_info >= (3, 12):
         return kind
-    return _readable(kind, {})
+    return _readable(kind)
 
 
-def _readable(kind: Any, done: dict[Any, Any]) -> Any:
+def _readable(kind: Any, open_kinds: tuple[Any, ...] = ()) -> Any:
     if typing.is_typeddict(kind) and type(kind).__module__ == "typing":
-        if kind in done:
+        if kind in open_kinds:
             raise NotStrictError(f"{kind.__name__} holds itself; take TypedDict from typing_extensions")
-        done[kind] = None
-        hints = get_type_hints(kind, include_extras=True)
-        required = cast("frozenset[str]", kind.__required_keys__)
-        fields = {
-            name: _readable(hint, done) if name in required else typing.NotRequired[_readable(hint, done)]
-            for name, hint in ((name, _unwrapped(hint)) for name, hint in hints.items())
-        }
-        del done[kind]
+        fields: dict[str, Any] = {}
+        for name, hint in get_type_hints(kind, include_extras=True).items():
+            inspected = inspect_annotation(hint, annotation_source=AnnotationSource.TYPED_DICT)
+            bare = _readable(inspected.type, (*open_kinds, kind))
+            # What `from __future__ import annotations` hides from `__required_keys__`, the qualifiers still say.
+            named = inspected.qualifiers & {"required", "not_required"}
+            is_required = "required" in named if named else name in kind.__required_keys__
+            qualifier: Any = typing.Required if is_required else typing.NotRequired
+            fields[name] = qualifier[annotated(bare, inspected.metadata)]
         made = typed_dict_of(kind.__name__, fields, getattr(kind, "__pydantic_config__", {}))
         made.__doc__ = kind.__doc__
         return made
     arguments = get_args(kind)
-    if not arguments or get_origin(kind) is typing.Literal:
+    if not arguments or is_literal(get_origin(kind)):
         return kind
-    changed = tuple(_readable(argument, done) for argument in arguments)
+    changed = tuple(_readable(argument, open_kinds) for argument in arguments)
     if all(new is old for new, old in zip(changed, arguments, strict=True)):
         return kind
     return _with_arguments(kind, changed)
@@ -107,21 +110,19 @@ def typed_dict_of(name: str, fields: Mapping[str, Any], config: Any) -> Any:
     return made
 
 
-def _unwrapped(hint: Any) -> Any:
-    """Take `Required`, `NotRequired` and `ReadOnly` off."""
-    while get_origin(hint) in {typing.Required, typing.NotRequired, typing_extensions.ReadOnly}:
-        hint = get_args(hint)[0]
-    return hint
+def annotated(kind: Any, metadata: Sequence[Any]) -> Any:
+    """Put metadata around a type, where there is any."""
+    return typing.Annotated[(kind, *metadata)] if metadata else kind
 
 
 def _with_arguments(kind: Any, arguments: tuple[Any, ...]) -> Any:
     origin = get_origin(kind)
-    if origin is typing.Annotated:
+    if is_annotated(origin):
         return typing.Annotated[arguments]
+    if is_union_origin(origin):
+        return typing.Union[arguments]  # noqa: UP007 - of a tuple
     if hasattr(kind, "copy_with"):
         return kind.copy_with(arguments)
-    if origin is type(int | str):
-        return typing.Union[arguments]  # noqa: UP007 - of a tuple
     return origin[arguments] if origin is not None else kind
 
 

@@ -6,16 +6,26 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Generic, ParamSpec, TypeVar, cast, get_args, get_origin, get_type_hints, overload
+from typing import Any, Generic, ParamSpec, TypeVar, cast, get_type_hints, overload
 
 import typing_extensions
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, from_json, to_json, to_jsonable_python
+from typing_inspection.introspection import AnnotationSource, inspect_annotation
 
 from ..errors import Problem, RequestValidationError
 from ..models.tools import FunctionTool
-from ..structured.schemas import Schema, adapter_of, names_in, place_of, readable, schema_of, typed_dict_of
+from ..structured.schemas import (
+    Schema,
+    adapter_of,
+    annotated,
+    names_in,
+    place_of,
+    readable,
+    schema_of,
+    typed_dict_of,
+)
 from ..utils.shapes import quoted
 from .docstrings import described
 
@@ -97,23 +107,26 @@ class _Arguments:
             if isinstance(parameter.default, FieldInfo) and not parameter.default.is_required()
         }
         fields = {name: self._field(name, hints[name]) for name in self._parameters}
-        self._adapter = _adapter(fields, where)
+        for name, hint in fields.items():
+            adapter_of(hint, f"{where}: parameter {name!r}")  # an error names the parameter
+        qualified = {name: self._qualifier(name)[readable(hint)] for name, hint in fields.items()}
+        self._adapter = adapter_of(typed_dict_of("Arguments", qualified, ConfigDict(extra="forbid")), where)
         self.schema = self._described(schema_of(self._adapter, where), texts)
         self._known = frozenset(names_in(self.schema))
 
-    def _is_required(self, name: str) -> bool:
+    def _qualifier(self, name: str) -> Any:
         default = self._parameters[name].default
-        return default is inspect.Parameter.empty or (isinstance(default, FieldInfo) and default.is_required())
+        is_required = default is inspect.Parameter.empty or (isinstance(default, FieldInfo) and default.is_required())
+        return typing_extensions.Required if is_required else typing_extensions.NotRequired
 
     def _field(self, name: str, hint: Any) -> Any:
+        """Add to a parameter's annotation what `Annotated[..., "text"]` and a `Field` for a default say of it."""
+        metadata = inspect_annotation(hint, annotation_source=AnnotationSource.ANY).metadata
+        added: list[Any] = [Field(description=part) for part in metadata if isinstance(part, str)][:1]
         default = self._parameters[name].default
-        texts = [part for part in get_args(hint)[1:] if isinstance(part, str)] if get_origin(hint) is Annotated else []
-        if texts:
-            hint = Annotated[hint, Field(description=texts[0])]
         if isinstance(default, FieldInfo):
-            told = Field(description=default.description)
-            hint = Annotated[(hint, told, *default.metadata)]
-        return typing_extensions.Required[hint] if self._is_required(name) else typing_extensions.NotRequired[hint]
+            added += [Field(description=default.description), *default.metadata]
+        return annotated(hint, added)
 
     def _described(self, schema: Schema, texts: Mapping[str, str]) -> Schema:
         """Add what the schema of a type cannot know: the docstring's descriptions, and defaults."""
@@ -191,14 +204,6 @@ def _hints(function: Callable[..., Any], where: str, parameters: Mapping[str, in
     except Exception as exc:  # whatever evaluating an annotation raises
         raise RequestValidationError(f"{where}: an annotation cannot be read: {exc}", param="tools") from exc
     return {name: hints.get(name, parameter.annotation) for name, parameter in parameters.items()}
-
-
-def _adapter(fields: dict[str, Any], where: str) -> TypeAdapter[Any]:
-    for name, hint in fields.items():
-        inner = get_args(hint)[0]
-        adapter_of(inner, f"{where}: parameter {name!r}")  # names the parameter that cannot be
-    fields = {name: get_origin(hint)[readable(get_args(hint)[0])] for name, hint in fields.items()}
-    return adapter_of(typed_dict_of("Arguments", fields, ConfigDict(extra="forbid")), where)
 
 
 @overload
