@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ...providers.spec import Provider
 from ...utils.headers import masked
-from ...utils.jsonpaths import MISSING, first
+from ...utils.jsonpaths import MISSING, find, first
 from ...utils.shapes import is_list, is_object
 from ..operation import Operation
 
@@ -47,6 +47,8 @@ _STATUS = (
     ),
     "$.error",
 )
+_ANYWHERE = "$..[message,msg,status_msg,error_message,error_msg,err_msg,errorMessage]"
+"""Where the text may be in a body that no path above knows."""
 _MAX_TOLD = 20  # of several errors in one body, those that the message tells
 _MAX_NESTED = 6  # levels below the place where the text should be
 
@@ -177,6 +179,8 @@ def _message(paths: Iterable[str], document: Any) -> str | None:
     for _, value in values:
         if text := _readable(value):
             return text
+    if text := next((text for text in find(_ANYWHERE, document) if isinstance(text, str) and text), None):
+        return text
     for path, value in values:
         # An `error` without any text holds a code at the most, which is read by itself.
         if text := _as_text(value) or (_as_json(value) if path != "$.error" else ""):
