@@ -40,8 +40,8 @@ class Counted:
         self.count = 0
         self._lock = threading.Lock()
         # The server itself keeps its last thousand requests only.
-        self._handle = self.server._app.handle
-        self.server._app.handle = self._noting  # type: ignore[method-assign] # that is what a wrapper does
+        self._handle = self.server.app.handle
+        self.server.app.handle = self._noting  # type: ignore[method-assign] # that is what a wrapper does
 
     def _noting(self, request: Any, request_id: str) -> Any:
         with self._lock:

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from llmsdk.local import LocalServer
+from llmsdk.local.app import App
 from llmsdk.providers import PROVIDERS, ErrorPaths, Provider, Route
 from llmsdk.providers.reshape import AsList
 from llmsdk.resources.operations import all_operations
@@ -286,3 +287,15 @@ def test_lists_of_models_come_in_pages(call):
         assert (len(first["data"]), first["has_more"]) == (2, True)
         second = call(server, f"/v1/models?after={first['last_id']}").json
         assert (len(second["data"]), second["has_more"]) == (1, False)
+
+
+@pytest.mark.parametrize("operation_id", all_operations())
+def test_every_operation_has_a_handler(operation_id):
+    assert operation_id in App(PROVIDERS["openai"]).handlers, f"the embedded provider does not answer {operation_id}"
+
+
+def test_an_operation_without_a_handler_is_named(call, server):
+    del server.app.handlers["createEmbedding"]
+    answer = call(server, "/v1/embeddings", {"model": "m", "input": "x"})
+    assert answer.status == 501
+    assert answer.json["error"]["message"] == "The embedded provider has no handler of createEmbedding."

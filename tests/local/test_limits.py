@@ -6,7 +6,7 @@ import pytest
 
 from llmsdk.local import LocalServer
 from llmsdk.local.faults import Fault
-from llmsdk.local.limits import Limiter, RandomFaults, RateLimit
+from llmsdk.local.limits import RandomFaults, RateLimit, RateLimiter
 from llmsdk.providers import OPENAI
 from llmsdk.providers.spec import LimitHeaders
 
@@ -15,34 +15,34 @@ PATH = "/v1/chat/completions"
 LIMIT, LEFT, RESET = "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"
 
 
-def refusals(limiter: Limiter, *times: float) -> list[bool]:
+def refusals(limiter: RateLimiter, *times: float) -> list[bool]:
     return [limiter.take(OPENAI.limits, now)[0] for now in times]
 
 
 def test_a_bucket_holds_a_burst_and_fills_steadily():
-    limiter = Limiter.of(RateLimit(per_second=10, burst=2))
+    limiter = RateLimiter.of(RateLimit(per_second=10, burst=2))
     assert refusals(limiter, 5.0, 5.0, 5.0, 5.09, 5.11, 5.12) == [False, False, True, True, False, True]
     assert refusals(limiter, 99.0, 99.0, 99.0) == [False, False, True]  # it never holds more than the burst
 
 
 def test_a_bare_rate_is_a_bucket_of_one_second():
-    assert refusals(Limiter.of(3), *[1.0] * 4) == [False, False, False, True]
-    assert refusals(Limiter.of(0.5), 1.0, 1.0, 2.9, 3.0) == [False, True, True, False]
+    assert refusals(RateLimiter.of(3), *[1.0] * 4) == [False, False, False, True]
+    assert refusals(RateLimiter.of(0.5), 1.0, 1.0, 2.9, 3.0) == [False, True, True, False]
 
 
 def test_a_window_is_reset_at_its_end():
-    limiter = Limiter.of(RateLimit(per_second=2, kind="window", window_s=1.5))
+    limiter = RateLimiter.of(RateLimit(per_second=2, kind="window", window_s=1.5))
     assert refusals(limiter, 0.0, 0.1, 1.4, 1.4) == [False, False, False, True]
     assert refusals(limiter, 1.5, 1.5, 1.5, 2.9, 3.0) == [False, False, False, True, False]
     assert limiter.take(OPENAI.limits, 7.0)[1] == {LIMIT: "3", LEFT: "2", RESET: "0.500"}  # since 6.0
 
 
 def test_headers_tell_the_truth():
-    limiter = Limiter.of(RateLimit(per_second=4, burst=2, retry_after=True))
+    limiter = RateLimiter.of(RateLimit(per_second=4, burst=2, retry_after=True))
     assert limiter.take(OPENAI.limits, 0.0) == (False, {LIMIT: "2", LEFT: "1", RESET: "0.250"})
     assert limiter.take(OPENAI.limits, 0.0) == (False, {LIMIT: "2", LEFT: "0", RESET: "0.500"})
     assert limiter.take(OPENAI.limits, 0.0) == (True, {LIMIT: "2", LEFT: "0", RESET: "0.500", "retry-after": "0.250"})
-    window = Limiter.of(RateLimit(per_second=1, kind="window", window_s=2, retry_after=True, headers=False))
+    window = RateLimiter.of(RateLimit(per_second=1, kind="window", window_s=2, retry_after=True, headers=False))
     assert [window.take(OPENAI.limits, now) for now in (0.0, 0.5, 1.25)] == [
         (False, {}),
         (False, {}),
@@ -52,7 +52,7 @@ def test_headers_tell_the_truth():
 
 def test_a_dialect_without_headers_of_limits_gets_none():
     silent = LimitHeaders(requests_limit=(), requests_remaining=(), requests_reset=())
-    assert Limiter.of(1).take(silent, 0.0) == (False, {})
+    assert RateLimiter.of(1).take(silent, 0.0) == (False, {})
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("inf"), float("nan"), True, RateLimit(per_second=0)])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsdk.utils.jsonpaths import MISSING, assign, copy, find, first
+from llmsdk.utils.jsonpaths import MISSING, assign, copy, find, first, move
 
 DOCUMENT = {"a": {"b": [{"c": 1}, {"c": None}, {"d": 2}]}, "x-y": {"k l": 3}, "list": [[1, 2], [3]], "none": None}
 
@@ -201,3 +201,23 @@ def test_copy_never_raises(document):
     copy(document, "$.a[*].b", "$.choices[*].c")
     copy(document, "$.a.b", "$.a.b.c[1]")
     assign(document, "a[1].b", 1)
+
+
+@pytest.mark.parametrize(
+    "document, source, target, moved",
+    [
+        ({"a": 1, "b": 2}, "$.a", "$.c.d", {"b": 2, "c": {"d": 1}}),
+        ({"a": {"b": 1}}, "$.a.b", "$.c", {"c": 1}),  # what is empty then goes too
+        ({"a": {"b": 1, "x": 2}}, "$.a.b", "$.c", {"a": {"x": 2}, "c": 1}),
+        ({"a": [{"b": 1}]}, "$.a[0].b", "$.c", {"c": 1}),
+        ({"a": [{"b": 1}, {"b": 2}, {}]}, "$.a[*].b", "$.a[*].c.d", {"a": [{"c": {"d": 1}}, {"c": {"d": 2}}, {}]}),
+        ({"a": [{"b": 1}]}, "$.a[*].b", "$.d[*]", {"a": [{}], "d": [1]}),
+        ({"a": [1, 2]}, "$.a", "$", [1, 2]),
+        ({"a": 1}, "$.b", "$.c", {"a": 1}),
+        ({"a": 1}, "$.b", "$", {"a": 1}),
+        ({"a": 1, "c": None}, "$.a", "$.c", {"a": 1, "c": None}),  # nothing that is there is written over
+        (["a"], "$.a", "$.b", ["a"]),
+    ],
+)
+def test_move(document, source, target, moved):
+    assert move(document, source, target) == moved

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..utils.shapes import described, is_mapping, quoted
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of value: its name in errors, and what tells whether a value is of it."""
+
+    accepted: str
+    fits: Callable[[Any], bool]
 
 
 def refused(name: str, accepted: str, value: object) -> ConfigurationError:
@@ -16,41 +25,48 @@ def refused(name: str, accepted: str, value: object) -> ConfigurationError:
     return ConfigurationError(f"{name}: must be {accepted}, got {described(value)}")
 
 
-def check_number(value: Any, name: str, low: float, high: float = math.inf, *, accepted: str) -> None:
-    """Refuse what is no number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise refused(name, accepted, value)
+def check(value: Any, name: str, kind: Kind) -> None:
+    """Refuse a value of another kind."""
+    if not kind.fits(value):
+        raise refused(name, kind.accepted, value)
 
 
-def check_count(value: Any, name: str, low: int = 0, high: float = math.inf) -> None:
-    """Refuse what is no whole number from `low` to `high`."""
-    accepted = f"an integer from {low}" + (f" to {high}" if high < math.inf else " on")
-    if not isinstance(value, int):
-        raise refused(name, accepted, value)
-    check_number(value, name, low, high, accepted=accepted)
+def number(accepted: str, low: float, high: float = math.inf, kinds: Any = int | float) -> Kind:
+    """Make the kind of numbers from `low` to `high`."""
+
+    def fits(value: Any) -> bool:
+        # A bool is an int to Python.
+        return isinstance(value, kinds) and not isinstance(value, bool) and bool(low <= value <= high)
+
+    return Kind(accepted, fits)
 
 
-def check_whole(value: Any, name: str) -> None:
-    """Refuse what is no whole number."""
-    if not isinstance(value, int):
-        raise refused(name, "an integer", value)
+def count(low: int = 0, high: float = math.inf) -> Kind:
+    """Make the kind of whole numbers from `low` to `high`."""
+    return number(f"an integer from {low}" + (f" to {high}" if high < math.inf else " on"), low, high, int)
 
 
-def check_seconds(value: Any, name: str) -> None:
-    """Refuse what is no time."""
-    check_number(value, name, 0, accepted="a number of seconds, 0 or above")
+def _is_header_text(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and not {"\r", "\n"} & {*value} and bool(value.encode("latin-1") or True)
+    except UnicodeEncodeError:
+        return False
 
 
-def check_flag(value: Any, name: str) -> None:
-    """Refuse what is no bool."""
-    if not isinstance(value, bool):
-        raise refused(name, "a bool", value)
+def _is_payload(value: Any) -> bool:
+    try:
+        return isinstance(value, bytes | str) or bool(json.dumps(value))
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
-def check_header_text(value: Any, name: str) -> None:
-    """Refuse what no header can hold; whether it should is the script's own matter."""
-    if not isinstance(value, str) or not _is_latin(value):
-        raise refused(name, "a str of Latin-1 characters without newlines", value)
+SECONDS = number("a number of seconds, 0 or above", 0)
+WHOLE = Kind("an integer", lambda value: isinstance(value, int))
+FLAG = Kind("a bool", lambda value: isinstance(value, bool))
+RAW = Kind("bytes", lambda value: isinstance(value, bytes))
+# Whether a header should hold such a text is the script's own matter: it may want to send a bad one.
+HEADER_TEXT = Kind("a str of Latin-1 characters without newlines", _is_header_text)
+PAYLOAD = Kind("bytes, text, or what JSON can hold", _is_payload)
 
 
 def check_headers(value: Any, name: str) -> None:
@@ -58,31 +74,12 @@ def check_headers(value: Any, name: str) -> None:
     if not is_mapping(value):
         raise refused(name, "a mapping of header names to texts", value)
     for key, text in value.items():
-        check_header_text(key, f"{name}: a name")
-        check_header_text(str(text) if isinstance(text, int | float) else text, f"{name}, header {quoted(key)}")
-
-
-def _is_latin(text: str) -> bool:
-    try:
-        text.encode("latin-1")
-    except UnicodeEncodeError:
-        return False
-    return not {"\r", "\n"} & {*text}
-
-
-def check_payload(value: Any, name: str) -> None:
-    """Refuse what is neither bytes, text nor JSON."""
-    if isinstance(value, bytes | str):
-        return
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError, RecursionError):
-        raise refused(name, "bytes, text, or what JSON can hold", value) from None
+        check(key, f"{name}: a name", HEADER_TEXT)
+        check(str(text) if isinstance(text, int | float) else text, f"{name}, header {quoted(key)}", HEADER_TEXT)
 
 
 def items(value: Any, name: str) -> list[Any]:
-    """List what a caller gave."""
-    given: Any = value
+    """List the faults that a caller gave."""
     if isinstance(value, str | bytes) or is_mapping(value) or not isinstance(value, Iterable):
         raise refused(name, "a list of faults", value)
-    return list(given)
+    return [*value]

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..utils.shapes import described, is_mapping, quoted
-from .checks import check_count, check_flag, check_header_text, check_headers, check_payload, check_seconds, refused
-from .kinds import is_list
+from ..utils.shapes import described, is_list, is_mapping, quoted
+from .checks import FLAG, HEADER_TEXT, PAYLOAD, RAW, SECONDS, Kind, check, check_headers, count, refused
 
 MAX_STALL_S = 600.0
 """No pause is longer, whatever a script says."""
@@ -69,9 +68,10 @@ class Fault:
         for item in fields(self):
             value = getattr(self, item.name)
             if value is not None or item.default is not None:
-                _CHECKS[str(item.type).removesuffix(" | None")](value, f"fault field {item.name!r}")
+                kind, name = _CHECKS[str(item.type).removesuffix(" | None")], f"fault field {item.name!r}"
+                check(value, name, kind) if isinstance(kind, Kind) else kind(value, name)
         if self.status is not None:
-            check_count(self.status, "fault field 'status'", 100, 999)
+            check(self.status, "fault field 'status'", count(100, 999))
 
     @classmethod
     def parse(cls, value: Fault | Mapping[str, Any] | str) -> Fault:
@@ -109,31 +109,28 @@ class Fault:
         return events
 
 
-def _check_retry_after(value: Any, name: str) -> None:
-    check_header_text(f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value, name)
-
-
 def _check_in_band(value: Any, name: str) -> None:
     pair: Any = value
     if not isinstance(value, tuple) or len(pair) != 2:
         raise refused(name, "a number of events and a payload", pair)
-    check_count(pair[0], name)
-    check_payload(pair[1], name)
+    check(pair[0], name, count())
+    check(pair[1], name, PAYLOAD)
 
 
-def _check_raw(value: Any, name: str) -> None:
-    if not isinstance(value, bytes):
-        raise refused(name, "bytes", value)
+def _check_retry_after(value: Any, name: str) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    check(f"{value:g}" if is_number else value, name, HEADER_TEXT)
 
 
-_CHECKS: Mapping[str, Callable[[Any, str], None]] = {
-    "int": check_count,
-    "float": check_seconds,
+# By the type that the class statement gives a field.
+_CHECKS: Mapping[str, Kind | Callable[[Any, str], None]] = {
+    "int": count(),
+    "float": SECONDS,
     "float | str": _check_retry_after,
-    "str": check_header_text,
-    "bool": check_flag,
-    "bytes": _check_raw,
-    "Any": check_payload,
+    "str": HEADER_TEXT,
+    "bool": FLAG,
+    "bytes": RAW,
+    "Any": PAYLOAD,
     "Mapping[str, str]": check_headers,
     "tuple[int, Any]": _check_in_band,
 }

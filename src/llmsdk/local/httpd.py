@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages over byte streams: reading requests, heads of replies."""
+"""HTTP/1.1 messages: requests read from byte streams, responses and the heads of these."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TARGET = re.compile(r"[\x21-\x7e]+")
 
 
-class BadRequest(Exception):
-    """A request that cannot be read."""
+class Refusal(Exception):
+    """A request that is answered with an error; `param` is the parameter that is to blame."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, param: str | None = None) -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.param = status, param
 
 
 @dataclass(kw_only=True)
@@ -65,11 +65,23 @@ class Request:
         return "keep-alive" in words if self.version == "HTTP/1.0" else "close" not in words
 
 
+@dataclass(kw_only=True)
+class Response:
+    """An answer: a body in one piece, or the events of a stream."""
+
+    status: int = 200
+    body: bytes = b""
+    events: list[bytes] | None = None
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+
+
 def read_head(stream: BinaryIO) -> Request | None:
     """Read a request up to its body; None if the client closed the connection instead.
 
     Raises:
-        BadRequest: It is no request.
+        Refusal: It is no request.
+        ConnectionError: The client closed the connection in the middle.
     """
     line = _line(stream)
     if line == b"\r\n":  # RFC 9112, 2.2: an empty line before the request is passed over
@@ -78,11 +90,11 @@ def read_head(stream: BinaryIO) -> Request | None:
         return None
     words = line.decode("latin-1").split()
     if len(words) != 3 or not _TOKEN.fullmatch(words[0]) or not _TARGET.fullmatch(words[1]):
-        raise BadRequest(400, "malformed request line")
+        raise Refusal(400, "malformed request line.")
     method, target, version = words
     if version not in {"HTTP/1.0", "HTTP/1.1"}:
-        raise BadRequest(505 if version.startswith("HTTP/") else 400, "only HTTP/1.0 and HTTP/1.1 are spoken here")
-    if target.startswith(("http://", "https://")):
+        raise Refusal(505 if version.startswith("HTTP/") else 400, "only HTTP/1.0 and HTTP/1.1 are supported.")
+    if target.startswith(("http://", "https://")):  # the absolute form, which proxies are asked in: RFC 9112, 3.2.2
         target = "/" + target.split("/", 3)[3] if target.count("/") > 2 else "/"
     path, _, query = target.partition("?")
     parsed = {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}
@@ -93,22 +105,23 @@ def read_body(stream: BinaryIO, headers: dict[str, str]) -> bytes:
     """Read what the headers announce.
 
     Raises:
-        BadRequest: The length is not clear, or too large.
+        Refusal: The length is not clear, or too large.
         ConnectionError: The client closed the connection in the middle.
     """
     coding, length = headers.get("transfer-encoding"), headers.get("content-length")
     if coding is not None:
+        # Both at once is how requests are smuggled past a proxy: RFC 9112, 11.2.
         if coding.lower() != "chunked" or length is not None:
-            raise BadRequest(400, "a body takes either a Content-Length or a chunked Transfer-Encoding")
+            raise Refusal(400, "a body takes either a Content-Length or a chunked Transfer-Encoding.")
         return _chunked(stream)
     if length is None:
         return b""
     if not length.isascii() or not length.isdigit():
-        raise BadRequest(400, "Content-Length is not a number")
+        raise Refusal(400, "Content-Length is not a number.")
     return _exactly(stream, _bounded(int(length[:20])))
 
 
-def reply_head(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
+def response_head(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
     """Write a status line and headers."""
     try:
         reason = HTTPStatus(status).phrase
@@ -121,7 +134,7 @@ def reply_head(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
 def _line(stream: BinaryIO) -> bytes:
     line = stream.readline(MAX_LINE + 1)
     if len(line) > MAX_LINE:
-        raise BadRequest(431, "a line of the request is too long")
+        raise Refusal(431, "a line of the request is too long.")
     if line and not line.endswith(b"\n"):
         raise ConnectionError("closed in the middle of a line")
     return line
@@ -139,11 +152,11 @@ def _headers(stream: BinaryIO) -> dict[str, str]:
         name, colon, value = text.partition(":")
         name, value = name.lower(), value.strip(" \t")
         if not colon or not _TOKEN.fullmatch(name) or "\0" in value:
-            raise BadRequest(400, "malformed header line")
+            raise Refusal(400, "malformed header line.")
         if name == "content-length" and headers.get(name, value) != value:
-            raise BadRequest(400, "two different Content-Lengths")
+            raise Refusal(400, "two different Content-Lengths.")
         headers[name] = f"{headers[name]}, {value}" if name in headers and name != "content-length" else value
-    raise BadRequest(431, f"more than {MAX_HEADERS} headers")
+    raise Refusal(431, f"more than {MAX_HEADERS} headers.")
 
 
 def _chunked(stream: BinaryIO) -> bytes:
@@ -156,13 +169,13 @@ def _chunked(stream: BinaryIO) -> bytes:
         except ValueError:
             size = -1
         if size < 0:
-            raise BadRequest(400, "malformed chunk size")
+            raise Refusal(400, "malformed chunk size.")
         if size == 0:
             break
         total = _bounded(total + size)
         pieces.append(_exactly(stream, size))
         if _line(stream).strip():
-            raise BadRequest(400, "a chunk is longer than it says")
+            raise Refusal(400, "a chunk is longer than it says.")
     while _line(stream).strip():  # trailers
         pass
     return b"".join(pieces)
@@ -170,7 +183,7 @@ def _chunked(stream: BinaryIO) -> bytes:
 
 def _bounded(size: int) -> int:
     if size > MAX_BODY:
-        raise BadRequest(413, f"a body may have {MAX_BODY} bytes")
+        raise Refusal(413, f"a body may have {MAX_BODY} bytes.")
     return size
 
 

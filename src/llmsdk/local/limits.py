@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from .checks import check_flag, check_number, check_whole, refused
+from .checks import FLAG, WHOLE, Kind, check, number
 from .faults import Fault
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class RateLimit:
     retry_after: bool = False
 
 
-class Limiter:
+class RateLimiter:
     """Lets requests in at a rate; of many threads."""
 
     def __init__(self, rule: RateLimit) -> None:
@@ -56,7 +56,7 @@ class Limiter:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, given: RateLimit | float) -> Limiter:
+    def of(cls, given: RateLimit | float) -> RateLimiter:
         """Make one of a rule, or of requests per second alone.
 
         Raises:
@@ -103,23 +103,21 @@ class Limiter:
 
 
 def _check(rule: RateLimit) -> None:
-    check_number(rule.per_second, "rate_limit", _LEAST, _MOST, accepted="a number > 0 of requests per second")
-    kind: Any = rule.kind
-    if not isinstance(kind, str) or kind not in ("bucket", "window"):
-        raise refused("rate_limit.kind", '"bucket" or "window"', kind)
+    check(rule.per_second, "rate_limit", number("a number > 0 of requests per second", _LEAST, _MOST))
+    check(rule.kind, "rate_limit.kind", Kind('"bucket" or "window"', lambda kind: kind in ("bucket", "window")))
     if rule.burst is not None:
-        check_number(rule.burst, "rate_limit.burst", 0, _MOST, accepted="a number of requests")
-    check_number(rule.window_s, "rate_limit.window_s", _LEAST, _MOST, accepted="a number of seconds, above 0")
-    check_flag(rule.headers, "rate_limit.headers")
-    check_flag(rule.retry_after, "rate_limit.retry_after")
+        check(rule.burst, "rate_limit.burst", number("a number of requests", 0, _MOST))
+    check(rule.window_s, "rate_limit.window_s", number("a number of seconds, above 0", _LEAST, _MOST))
+    check(rule.headers, "rate_limit.headers", FLAG)
+    check(rule.retry_after, "rate_limit.retry_after", FLAG)
 
 
 class RandomFaults:
     """Faults that come by chance, the same ones in the same order for a seed."""
 
     def __init__(self, share: float, faults: Sequence[Fault], seed: int) -> None:
-        check_number(share, "fault_share", 0, 1, accepted="a number from 0 to 1")
-        check_whole(seed, "seed")
+        check(share, "fault_share", number("a number from 0 to 1", 0, 1))
+        check(seed, "seed", WHOLE)
         self._share = share
         self._faults = faults
         self._chance = random.Random(seed)  # noqa: S311 - no secret hangs on it

@@ -1,4 +1,4 @@
-"""Images of the embedded provider, and the models it lists."""
+"""Images of the embedded provider: small real PNGs, each in colours of its prompt."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from .kinds import Json
+from ..utils.shapes import Json
+from .httpd import Refusal, Response
 from .png import MAX_SIDE, png
 from .replies import CREATED, Produced
 
 FILES = "/files/"
+# A URL says all that its picture is made of: nothing is kept for it.
 _NAME = re.compile(r"(\d{1,5})x(\d{1,5})-([0-9a-f]{8})\.png")
-
-MODELS = (("embedded-chat", "chat"), ("embedded-text", "language"), ("embedded-image", "image"))
 
 
 def image(params: Mapping[str, Any], origin: str) -> Produced:
-    """Make images, each a checkerboard in colours of the prompt.
+    """Make images.
 
     Args:
         params: The request; `response_format` is already in our words.
@@ -29,23 +29,21 @@ def image(params: Mapping[str, Any], origin: str) -> Produced:
     asked = params.get("response_format")
     as_url = asked == "url" or (asked is None and params.get("output_format") is None)
     prompt, seed = params["prompt"], params.get("seed")
-    items: list[Json] = []
-    chunks: list[Json] = []
     top = {"created": CREATED, "model": params.get("model") or "embedded-image", "object": "image.generation.chunk"}
     partials = params.get("partial_images") or 0
+    items: list[Json] = []
+    chunks: list[Json] = []
     for index in range(params.get("n") or 1):
         colour = zlib.crc32(f"{prompt} {seed} {index}".encode("utf-8", "replace"))
-        content = _b64(png(width, height, colour))
-        url = f"{origin}{FILES}{width}x{height}-{colour:08x}.png"
-        item = {"index": index, **({"url": url} if as_url else {"b64_json": content})}
+        url = {"url": f"{origin}{FILES}{width}x{height}-{colour:08x}.png"}
+        item = {"index": index, **(url if as_url else {"b64_json": _b64(png(width, height, colour))})}
         item["revised_prompt"] = f"Embedded provider: {prompt[:400]}"
         items.append(item)
-        for at in range(partials):
-            sketch = _b64(png(max(1, width >> (partials - at)), max(1, height >> (partials - at)), colour))
-            progress = round((at + 1) / (partials + 1), 3)
-            chunks.append(
-                {**top, "data": [{"index": index, "b64_json": sketch, "progress": progress, "is_final": False}]}
-            )
+        for at in range(partials):  # sketches, each twice as large as the one before
+            smaller = partials - at
+            sketch = _b64(png(max(1, width >> smaller), max(1, height >> smaller), colour))
+            part = {"index": index, "b64_json": sketch, "progress": round((at + 1) / (partials + 1), 3)}
+            chunks.append({**top, "data": [{**part, "is_final": False}]})
         chunks.append({**top, "data": [{**item, "progress": 1, "is_final": True}]})
     words = len(prompt.split())
     usage = {"input_tokens": words, "output_tokens": len(items), "total_tokens": words + len(items)}
@@ -53,20 +51,16 @@ def image(params: Mapping[str, Any], origin: str) -> Produced:
     return Produced(reply={**top, "object": "list", "data": items, "usage": usage}, chunks=chunks)
 
 
-def file(name: str) -> bytes | None:
-    """Make the image again that a URL names."""
-    match = _NAME.fullmatch(name)
-    return png(int(match[1]), int(match[2]), int(match[3], 16)) if match else None
+def file(path: str) -> Response:
+    """Make the image again that a URL names.
 
-
-def model(name: str) -> Json:
-    """Describe a model."""
-    return {"id": name, "object": "model", "created": CREATED, "owned_by": "embedded provider", "type": "chat"}
-
-
-def models() -> list[Json]:
-    """List the models."""
-    return [{**model(name), "type": kind} for name, kind in MODELS]
+    Raises:
+        Refusal: It names none.
+    """
+    match = _NAME.fullmatch(path.removeprefix(FILES))
+    if match is None:
+        raise Refusal(404, "No such file.")
+    return Response(body=png(int(match[1]), int(match[2]), int(match[3], 16)), content_type="image/png")
 
 
 def _size(params: Mapping[str, Any]) -> tuple[int, int]:

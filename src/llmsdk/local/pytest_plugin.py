@@ -1,4 +1,4 @@
-"""pytest plugin: the fixtures `llm_server`, an embedded provider, and `llm_cassette`, a recording, for one test each.
+"""The pytest plugin, with the fixtures `llm_server`, an embedded provider, and `llm_cassette`, a recording.
 
 @pytest.mark.llm_server(dialect="writer", faults=[{"status": 429, "retry_after": 0}])
 def test_retries(llm_server):

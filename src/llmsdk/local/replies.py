@@ -14,14 +14,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .kinds import Json, is_list, is_object
+from ..utils.shapes import Json, is_list, is_object
 from .schemas import example
 
 CREATED = 1_700_000_000
 """Time of every reply: the same request gets the same bytes."""
 
 _QUOTED = 400  # characters of the prompt that a reply repeats
-_TOKENS = re.compile(r"\s*\S+|\s+$")
+_TOKENS = re.compile(r"\s*\S+|\s+$")  # words with the blanks before them, and the blanks at the end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +40,10 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Produced:
-    """A whole reply, and the same reply in pieces."""
+    """A whole reply, and the same reply in pieces where it can be streamed."""
 
     reply: Json
-    chunks: list[Json]
+    chunks: list[Json] = field(default_factory=list[Json])
 
 
 def tokenize(text: str) -> list[str]:
@@ -59,7 +59,7 @@ def completion(params: Mapping[str, Any]) -> Produced:
     wanted = params.get("logprobs")
     top = {"id": _identity("cmpl", params), "object": "text_completion", "created": CREATED, "model": params["model"]}
     choices: list[Json] = []
-    chunks: list[Json] = []
+    pieces: list[Json] = []
     for index, answer in enumerate(answers):
         tokens = echo + answer.tokens
         scores = _columns(tokens, int(wanted)) if wanted is not None and wanted is not False else None
@@ -67,14 +67,9 @@ def completion(params: Mapping[str, Any]) -> Produced:
         choices.append(choice)
         for at, token in enumerate(tokens):
             score = {name: row and row[at : at + 1] for name, row in scores.items()} if scores else None
-            piece = {"index": index, "text": token, "logprobs": score, "finish_reason": None}
-            chunks.append({**top, "choices": [piece]})
-        end = {"index": index, "text": "", "logprobs": None, "finish_reason": answer.finish_reason}
-        chunks.append({**top, "choices": [end]})
-    usage = _usage(len(tokenize(prompt)), answers)
-    return Produced(
-        reply={**top, "choices": choices, "usage": usage}, chunks=[*chunks, {**top, "choices": [], "usage": usage}]
-    )
+            pieces.append({"index": index, "text": token, "logprobs": score, "finish_reason": None})
+        pieces.append({**choice, "text": "", "logprobs": None})
+    return _produced(top, top, choices, pieces, _usage(len(tokenize(prompt)), answers))
 
 
 def chat(params: Mapping[str, Any]) -> Produced:
@@ -82,11 +77,10 @@ def chat(params: Mapping[str, Any]) -> Produced:
     messages: list[Json] = params["messages"]
     reasoning = _reasoning(params)
     answers = [_chat_answer(params, messages, reasoning, index) for index in range(params.get("n") or 1)]
-    top = {"id": _identity("chatcmpl", params), "created": CREATED, "model": params["model"]}
     wanted = params.get("logprobs")
     alternatives = int(params.get("top_logprobs") or (wanted if wanted is not True else 0) or 0)
     choices: list[Json] = []
-    chunks: list[Json] = []
+    pieces: list[Json] = []
     for index, answer in enumerate(answers):
         scores = _rows(answer.tokens, alternatives) if wanted is not None and wanted is not False else None
         message: Json = {"role": "assistant", "content": answer.text if answer.tokens or not answer.calls else None}
@@ -102,15 +96,18 @@ def chat(params: Mapping[str, Any]) -> Produced:
                 "finish_reason": answer.finish_reason,
             }
         )
-        chunks += [
-            {**top, "object": "chat.completion.chunk", "choices": [{"index": index, **piece}]}
-            for piece in _chat_pieces(answer, scores)
-        ]
-    usage = _usage(sum(len(tokenize(_text_of(message.get("content")))) for message in messages), answers)
-    return Produced(
-        reply={**top, "object": "chat.completion", "choices": choices, "usage": usage},
-        chunks=[*chunks, {**top, "object": "chat.completion.chunk", "choices": [], "usage": usage}],
-    )
+        pieces += [{"index": index, **piece} for piece in _chat_pieces(answer, scores)]
+    top = {"id": _identity("chatcmpl", params), "created": CREATED, "model": params["model"]}
+    whole, chunk = {**top, "object": "chat.completion"}, {**top, "object": "chat.completion.chunk"}
+    prompt_tokens = sum(len(tokenize(_text_of(message.get("content")))) for message in messages)
+    return _produced(whole, chunk, choices, pieces, _usage(prompt_tokens, answers))
+
+
+def _produced(whole: Json, chunk: Json, choices: list[Json], pieces: list[Json], usage: Json) -> Produced:
+    """Put choices into a reply, and their pieces into one event each, with the usage in an event of its own."""
+    events = [{**chunk, "choices": [piece]} for piece in pieces]
+    events.append({**chunk, "choices": [], "usage": usage})
+    return Produced(reply={**whole, "choices": choices, "usage": usage}, chunks=events)
 
 
 def _say(prompt: str, params: Mapping[str, Any], index: int) -> str:
@@ -221,7 +218,7 @@ def _hint(asked: str) -> str:
     """Find what free strings may say: the last name in the question ("Weather in Lima?"), else its last word."""
     names = re.findall(r"(?<=[\s'\"])[A-Z]\w+", asked)
     words = re.findall(r"\w+", asked)
-    return str((names or words or ["embedded"])[-1])[:64]
+    return str((names or words or ["embedded"])[-1])[:64]  # arguments stay short, whatever the prompt
 
 
 def _reasoning(params: Mapping[str, Any]) -> list[str]:
@@ -281,6 +278,7 @@ def _rows(tokens: list[str], alternatives: int) -> list[Json]:
 
 
 def _ranked(token: str, count: int) -> list[tuple[str, float]]:
+    # 20 is the most that OpenAI allows; alternatives are no words, so that nobody takes them for some.
     return [(token if rank == 0 else f"{token}~{rank}", _logprob(token, rank)) for rank in range(min(count, 20))]
 
 
@@ -299,5 +297,5 @@ def _usage(prompt_tokens: int, answers: list[Answer]) -> Json:
 
 
 def _identity(prefix: str, params: Mapping[str, Any]) -> str:
-    canonical = json.dumps(params, sort_keys=True, default=repr).encode()
+    canonical = json.dumps(params, sort_keys=True, default=repr).encode()  # uploads are bytes, which JSON has not
     return f"{prefix}-{zlib.crc32(canonical):08x}{zlib.adler32(canonical):08x}"

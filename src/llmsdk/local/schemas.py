@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from .kinds import Json, is_list, is_object
+from ..utils.shapes import Json, is_list, is_object
 
 _MAX_DEPTH = 6  # below it only what is required is made, so that recursive schemas end
 _MAX_BRANCHING = 3  # below it what may be recursive is left out where it can be, so that it stays small

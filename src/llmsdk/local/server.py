@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import json
-import select
-import selectors
 import socket
-import struct
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
-from types import TracebackType
+from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO, Self
 
 from ..errors import ConfigurationError
 from ..providers.ids import FOR_URLS
 from ..providers.registry import PROVIDERS, accepted
 from ..providers.spec import Provider
-from ..utils.shapes import described, quoted
-from .app import App, Reply
-from .checks import check_count, check_seconds, items, refused
-from .faults import MAX_STALL_S, Cut, Data, Fault, Pause, Step, compressed, plan
-from .httpd import BadRequest, Request, read_body, read_head, reply_head
-from .limits import USUAL_FAULTS, Limiter, RandomFaults, RateLimit
+from ..utils.shapes import quoted
+from .app import App
+from .checks import SECONDS, Kind, check, count, items, number
+from .faults import Fault
+from .httpd import Refusal, Request, Response, read_body, read_head
+from .limits import USUAL_FAULTS, RandomFaults, RateLimit, RateLimiter
+from .listener import Listener
+from .sending import Sender, say_and_leave
 
 FAULT_HEADER = "x-llmsdk-fault"
 """Request header by which any client asks for a fault, as JSON."""
 
-IDLE_S = 75.0  # how long a kept connection may be silent, and a client may refuse to read
 KEPT_REQUESTS = 1000
-_CLOSE_S = 5.0
-_POLL_S = 0.05  # how often a pause looks whether the client has gone
-_BACKLOG = 1024
 
 _GOOD = Fault()
 
 
-class _Gone(Exception):
-    """The connection is over: cut by script, closed by the client, or by the server's end."""
-
-
-def _found(dialect: Any) -> Provider:
+def _provider_of(dialect: Any) -> Provider:
     if isinstance(dialect, Provider):
         return dialect
     if isinstance(dialect, str) and dialect in PROVIDERS:
@@ -51,13 +39,8 @@ def _found(dialect: Any) -> Provider:
     raise ConfigurationError(f"unknown dialect {quoted(dialect)}; known: {accepted(dialect)}")
 
 
-def _check_address(host: Any, port: Any) -> None:
-    if not isinstance(host, str) or not (host.isascii() and host.isprintable()):
-        raise ConfigurationError(f"host: must be a name or an address, got {described(host)}")
-    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
-        raise ConfigurationError(
-            f"port: must be an integer from 0, for any that is free, to 65535, got {described(port)}"
-        )
+_HOST = Kind("a name or an address", lambda host: isinstance(host, str) and host.isascii() and host.isprintable())
+_PORT = number("an integer from 0, for any that is free, to 65535", 0, 65535, int)
 
 
 class LocalServer:
@@ -98,15 +81,14 @@ class LocalServer:
         random_faults: Iterable[Fault | Mapping[str, Any]] = USUAL_FAULTS,
         seed: int = 0,
     ) -> None:
-        self.provider = dialect = _found(dialect)
-        _check_address(host, port)
-        key: Any = api_key
-        if key is not None and not isinstance(key, str):
-            raise refused("api_key", "a str or None", key)
-        check_seconds(latency_s, "latency_s")
-        check_seconds(event_delay_s, "event_delay_s")
-        check_count(page_size, "page_size", 1)
-        self._app = App(dialect, api_key=api_key, page_size=page_size)
+        self.provider = dialect = _provider_of(dialect)
+        check(host, "host", _HOST)
+        check(port, "port", _PORT)
+        check(api_key, "api_key", Kind("a str or None", lambda key: key is None or isinstance(key, str)))
+        check(latency_s, "latency_s", SECONDS)
+        check(event_delay_s, "event_delay_s", SECONDS)
+        check(page_size, "page_size", count(1))
+        self.app = App(dialect, api_key=api_key, page_size=page_size)
         self._address = host, port
         self._latency_s, self._event_delay_s = latency_s, event_delay_s
         self._lock = threading.Lock()
@@ -114,14 +96,10 @@ class LocalServer:
         self._scripted: deque[Fault] = deque()
         self._standing: Fault | None = None
         self._numbers = itertools.count(1)
-        self._limiter = None if rate_limit is None else Limiter.of(rate_limit)
+        self._limiter = None if rate_limit is None else RateLimiter.of(rate_limit)
         self._random = RandomFaults(fault_share, [*map(Fault.parse, items(random_faults, "random_faults"))], seed)
         self._counts: Counter[int | None] = Counter()
-        self._connections: dict[socket.socket, threading.Thread] = {}
-        self._closing = threading.Event()
-        self._listener: socket.socket | None = None
-        self._wake: tuple[socket.socket, socket.socket] | None = None
-        self._acceptor: threading.Thread | None = None
+        self._listener: Listener | None = None
         self.script(*items(faults, "faults"))
 
     def start(self) -> Self:
@@ -130,46 +108,23 @@ class LocalServer:
         Raises:
             OSError: The port is taken.
         """
-        if self._listener is not None:
-            return self
-        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
-        listener = socket.create_server(self._address, family=family, backlog=_BACKLOG)
-        listener.setblocking(False)
-        self._closing = threading.Event()
-        self._listener, self._wake = listener, socket.socketpair()
-        self._app.origin = self.origin
-        self._acceptor = threading.Thread(target=self._accept, name="llmsdk-local", daemon=True)
-        self._acceptor.start()
+        if self._listener is None:
+            self._listener = Listener(self._address, self._serve)
+            self.app.setting.origin = self.origin
+            self._listener.start()
         return self
 
     def close(self) -> None:
         """Stop at once: open connections are closed, their threads ended. Closing twice does no harm."""
         with self._lock:
-            listener, wake, acceptor = self._listener, self._wake, self._acceptor
-            self._listener = self._wake = self._acceptor = None
-        if listener is None or wake is None or acceptor is None:
-            return
-        deadline = time.monotonic() + _CLOSE_S
-        self._closing.set()
-        wake[0].close()
-        acceptor.join(_CLOSE_S)
-        for end in (listener, wake[1]):
-            end.close()
-        with self._lock:
-            connections = dict(self._connections)
-        for connection in connections:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in connections.values():
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, deadline - time.monotonic()))
+            listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.close()
 
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     @property
@@ -179,15 +134,15 @@ class LocalServer:
         Raises:
             RuntimeError: The server is not running.
         """
-        if self._listener is None:
+        listener = self._listener
+        if listener is None:
             raise RuntimeError("the embedded provider is not running; use it in a with block, or call start()")
-        host, port = self._listener.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return listener.origin
 
     @property
     def url(self) -> str:
         """Base URL, to be passed as `server_url`."""
-        return self.origin + self._app.base
+        return self.origin + self.app.setting.base
 
     @property
     def requests(self) -> list[Request]:
@@ -204,8 +159,8 @@ class LocalServer:
     @property
     def connection_count(self) -> int:
         """How many connections are open."""
-        with self._lock:
-            return len(self._connections)
+        listener = self._listener
+        return 0 if listener is None else listener.connection_count
 
     def script(self, *faults: Fault | Mapping[str, Any] | None) -> None:
         """Add what the next requests get, one each and in this order; None is a good reply.
@@ -235,54 +190,15 @@ class LocalServer:
             self._scripted.clear()
             self._standing = None
 
-    def _accept(self) -> None:
-        listener, wake = self._listener, self._wake
-        if listener is None or wake is None:
-            return  # closed before the thread ran
-        with selectors.DefaultSelector() as selector:
-            selector.register(listener, selectors.EVENT_READ)
-            selector.register(wake[1], selectors.EVENT_READ)
-            while not self._closing.is_set():
-                selector.select()
-                try:
-                    connection, _ = listener.accept()
-                except BlockingIOError:
-                    continue
-                except OSError:  # out of file descriptors, or the client has gone already
-                    self._closing.wait(_POLL_S)
-                    continue
-                self._serve_in_thread(connection)
+    def _serve(self, connection: socket.socket, closing: threading.Event) -> None:
+        """Answer the requests of one connection, one after the other."""
+        with connection.makefile("rb") as stream:
+            while not closing.is_set() and self._exchange(connection, stream, closing):
+                pass
 
-    def _serve_in_thread(self, connection: socket.socket) -> None:
-        thread = threading.Thread(target=self._serve, args=(connection,), name="llmsdk-local-connection", daemon=True)
-        with self._lock:
-            self._connections[connection] = thread
-        try:
-            thread.start()
-        except RuntimeError:  # no more threads
-            self._forget(connection)
-
-    def _serve(self, connection: socket.socket) -> None:
-        try:
-            connection.settimeout(IDLE_S)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with connection.makefile("rb") as stream:
-                while not self._closing.is_set() and self._exchange(connection, stream):
-                    pass
-        except (_Gone, OSError):
-            pass
-        finally:
-            self._forget(connection)
-
-    def _forget(self, connection: socket.socket) -> None:
-        with self._lock:
-            self._connections.pop(connection, None)
-        connection.close()
-
-    def _exchange(self, connection: socket.socket, stream: BinaryIO) -> bool:
-        """Read one request and answer it; the answer is whether the connection goes on."""
-        number = next(self._numbers)
-        request_id = f"req-embedded-{number:06d}"
+    def _exchange(self, connection: socket.socket, stream: BinaryIO, closing: threading.Event) -> bool:
+        """Read one request and answer it; the result is whether the connection goes on."""
+        request_id = f"req-embedded-{next(self._numbers):06d}"
         try:
             request = read_head(stream)
             if request is None:
@@ -290,204 +206,56 @@ class LocalServer:
             expected = request.headers.get("expect")
             if expected is not None and request.version == "HTTP/1.1":
                 if expected.lower() != "100-continue":
-                    raise BadRequest(417, "only 100-continue can be expected")
+                    raise Refusal(417, "only 100-continue can be expected.")
                 connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.body = read_body(stream, request.headers)
-        except BadRequest as exc:
-            reply = self._app.failure(exc.status, f"{exc}.", request_id)
-            self._say_and_leave(connection, reply)
+        except Refusal as exc:
+            say_and_leave(connection, self.app.failure(exc, request_id))
             return False
         with self._lock:
             self._requests.append(request)
-        fault, reply = self._prepare(request, request_id)
+        fault, response = self._prepare(request, request_id)
+        sender = Sender(
+            connection=connection,
+            request=request,
+            fault=fault,
+            closing=closing,
+            latency_s=self._latency_s,
+            event_delay_s=self._event_delay_s,
+        )
         try:
-            return _Exchange(self, connection, request, fault).send(reply, request_id)
+            return sender.send(
+                response,
+                lambda status: self.app.failure(Refusal(status, f"Scripted fault: status {status}."), request_id),
+                lambda payload: self.app.error_event(payload, request_id),
+            )
         finally:
             with self._lock:
                 self._counts[request.status] += 1
 
-    def _prepare(self, request: Request, request_id: str) -> tuple[Fault, Reply]:
+    def _prepare(self, request: Request, request_id: str) -> tuple[Fault, Response]:
+        """Find the fault that a request gets, and make the response that it changes."""
         asked = request.headers.get(FAULT_HEADER)
         try:
             fault = self._next_fault() if asked is None else Fault.parse(asked)
         except ValueError as exc:
-            return _GOOD, self._app.failure(400, f"{FAULT_HEADER}: {exc}.", request_id)
+            return _GOOD, self.app.failure(Refusal(400, f"{FAULT_HEADER}: {exc}."), request_id)
         try:
+            headers: dict[str, str] = {}
             if self._limiter is not None:
-                refused, headers = self._limiter.take(self.provider.limits, time.monotonic())
-                if refused:
-                    reply = self._app.failure(429, "Too many requests.", request_id)
-                    reply.headers = headers
-                    return _GOOD, reply
-                reply = self._app.handle(request, request_id)
-                reply.headers |= headers
-                return fault, reply
-            return fault, self._app.handle(request, request_id)
+                is_refused, headers = self._limiter.take(self.provider.limits, time.monotonic())
+                if is_refused:
+                    response = self.app.failure(Refusal(429, "Too many requests."), request_id)
+                    response.headers = headers
+                    return _GOOD, response
+            response = self.app.handle(request, request_id)
+            response.headers |= headers
+            return fault, response
         except Exception as exc:  # nothing may be printed from here, so the client is told
-            return fault, self._app.failure(500, f"The embedded provider failed: {exc!r}.", request_id)
+            return fault, self.app.failure(Refusal(500, f"The embedded provider failed: {exc!r}."), request_id)
 
     def _next_fault(self) -> Fault:
         with self._lock:
             if self._scripted:
                 return self._scripted.popleft()
             return self._random.next() or self._standing or _GOOD
-
-    def _say_and_leave(self, connection: socket.socket, reply: Reply) -> None:
-        """Answer a request that was not read whole, in a way that the client can still see the answer."""
-        headers = (("content-type", reply.content_type), ("content-length", str(len(reply.body))))
-        connection.sendall(reply_head(reply.status, (*headers, ("connection", "close"))) + reply.body)
-        connection.shutdown(socket.SHUT_WR)
-        connection.settimeout(0.5)
-        for _ in range(64):  # unread bytes at the close would reset the connection
-            if not connection.recv(65_536):
-                break
-
-    def pause(self, connection: socket.socket, seconds: float) -> None:
-        """Wait; end the exchange if the client goes away or the server closes.
-
-        Raises:
-            _Gone: One of them did.
-        """
-        end = time.monotonic() + min(seconds, MAX_STALL_S)
-        while (left := end - time.monotonic()) > 0:
-            if self._closing.wait(min(left, _POLL_S)) or _has_left(connection):
-                raise _Gone
-
-    @property
-    def pace(self) -> tuple[float, float]:
-        """Waits before a reply and before an event, in seconds."""
-        return self._latency_s, self._event_delay_s
-
-    @property
-    def app(self) -> App:
-        """What answers the requests."""
-        return self._app
-
-
-class _Exchange:
-    """Sends one reply, with what its fault makes of it."""
-
-    def __init__(self, server: LocalServer, connection: socket.socket, request: Request, fault: Fault) -> None:
-        self._server = server
-        self._connection = connection
-        self._request = request
-        self._fault = fault
-
-    def send(self, reply: Reply, request_id: str) -> bool:
-        """Send; the answer is whether the connection can be used again.
-
-        Raises:
-            _Gone: The script cut the connection, or the client left.
-        """
-        fault, request = self._fault, self._request
-        latency_s, event_delay_s = self._server.pace
-        self._server.pause(self._connection, fault.delay_s + latency_s)
-        if fault.cut_before_headers:
-            self._cut()
-        if fault.raw is not None:
-            self._connection.sendall(fault.raw)
-            self._cut()
-        reply = self._changed(reply, request_id)
-        pieces: Iterable[bytes] = [reply.body]
-        if reply.events is not None:
-            error = self._server.app.error_event(fault.in_band_error[1] if fault.in_band_error else None, request_id)
-            pieces = self._paced(fault.events(reply.events, error), event_delay_s)
-        if fault.content_encoding == "gzip":
-            pieces = compressed(pieces)
-        is_chunked = reply.events is not None and request.version == "HTTP/1.1"
-        if reply.events is None:
-            pieces = [b"".join(pieces)]
-            reply.headers["content-length"] = str(len(pieces[0]))
-        elif is_chunked:
-            reply.headers["transfer-encoding"] = "chunked"
-        keeps = request.keeps_alive and not fault.close_after and (is_chunked or reply.events is None)
-        reply.headers["connection"] = "keep-alive" if keeps else "close"
-        headers = {"content-type": reply.content_type, **reply.headers}
-        request.status = reply.status
-        has_body = request.method != "HEAD" and reply.status not in {204, 304}
-        request.completed = not has_body
-        try:
-            self._connection.sendall(reply_head(reply.status, headers.items()))
-            if has_body:
-                self._send_body(pieces, is_chunked=is_chunked)
-        except BaseException:
-            request.completed = False
-            raise
-        return keeps
-
-    def _changed(self, reply: Reply, request_id: str) -> Reply:
-        """Apply what the fault says about status, headers and body."""
-        fault = self._fault
-        if fault.status is not None and fault.body is None and fault.status >= 400:
-            failed = self._server.app.failure(fault.status, f"Scripted fault: status {fault.status}.", request_id)
-            # A dialect that sends Retry-After with every reply would make each scripted failure a slow one.
-            kept = {name: value for name, value in reply.headers.items() if name != "retry-after"}
-            reply = Reply(status=fault.status, body=failed.body, headers=kept)
-        elif fault.body is not None:
-            reply = Reply(status=reply.status, body=_as_bytes(fault.body), headers=reply.headers)
-        if fault.status is not None:
-            reply.status = fault.status
-        if fault.content_type is not None:
-            reply.content_type = fault.content_type
-        if fault.retry_after is not None:
-            reply.headers["retry-after"] = (
-                fault.retry_after if isinstance(fault.retry_after, str) else f"{fault.retry_after:g}"
-            )
-        if fault.content_encoding is not None:
-            reply.headers["content-encoding"] = fault.content_encoding
-        reply.headers |= {name.lower(): str(value) for name, value in fault.headers.items()}
-        return reply
-
-    def _paced(self, events: list[bytes], delay_s: float) -> Iterator[bytes]:
-        for event in events:
-            if delay_s:
-                self._server.pause(self._connection, delay_s)
-            yield event
-
-    def _send_body(self, pieces: Iterable[bytes], *, is_chunked: bool) -> None:
-        for step, is_last in _with_last(plan(pieces, self._fault)):
-            # Before the last bytes go: whoever has them may look at the record at once.
-            self._request.completed = is_last and not is_chunked
-            match step:
-                case Pause(seconds):
-                    self._server.pause(self._connection, seconds)
-                case Cut():
-                    self._cut()
-                case Data(content, announced) if is_chunked:
-                    end = b"\r\n" if len(content) == announced else b""
-                    if announced:  # a chunk of length zero would end the body
-                        self._connection.sendall(b"%x\r\n%b%b" % (announced, content, end))
-                case Data(content, _):
-                    self._connection.sendall(content)
-        if is_chunked:
-            self._request.completed = True
-            self._connection.sendall(b"0\r\n\r\n")
-
-    def _cut(self) -> None:
-        if self._fault.reset:
-            # Closing with a linger time of zero sends RST instead of FIN.
-            self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        raise _Gone
-
-
-def _with_last(steps: Iterator[Step]) -> Iterator[tuple[Step, bool]]:
-    held = next(steps, None)
-    while held is not None:
-        following = next(steps, None)
-        yield held, following is None
-        held = following
-
-
-def _as_bytes(body: Any) -> bytes:
-    if isinstance(body, bytes):
-        return body
-    return body.encode("utf-8", "surrogatepass") if isinstance(body, str) else json.dumps(body).encode()
-
-
-def _has_left(connection: socket.socket) -> bool:
-    """Tell whether the client closed its end; a pipelined request is no goodbye."""
-    try:
-        readable, _, _ = select.select([connection], [], [], 0)
-        return bool(readable) and not connection.recv(1, socket.MSG_PEEK)
-    except (OSError, ValueError):
-        return True

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .kinds import is_list
+from ..utils.shapes import is_list
 from .replies import Produced
 
 DIMENSIONS = 32
@@ -37,7 +37,7 @@ def inputs(given: Any) -> list[list[str]]:
     """Split what is to be embedded into inputs, and these into words or token ids."""
     if not is_list(given):
         return [_words(str(given))]
-    if given and isinstance(given[0], int):
+    if given and isinstance(given[0], int):  # one text as token ids, and not many texts
         return [[str(token) for token in given]]
     return [[str(token) for token in item] if is_list(item) else _words(str(item)) for item in given]
 
@@ -52,7 +52,7 @@ def _unit(words: list[str], size: int) -> list[float]:
         for at, value in enumerate(_numbers(word, size)):
             sums[at] += value
     length = math.sqrt(sum(value * value for value in sums))
-    return [value / length for value in sums] if length else [1.0, *sums[1:]]
+    return [value / length for value in sums] if length else [1.0, *sums[1:]]  # nothing has no direction
 
 
 def _numbers(word: str, size: int) -> Iterator[float]:

@@ -132,6 +132,39 @@ def copy(document: object, source: str, target: str) -> list[Steps]:
     return made
 
 
+def move(document: Any, source: str, target: str) -> Any:
+    """Move every value found at `source` to `target`, as `copy` does, and delete the containers that this empties.
+
+    Args:
+        document: Changed in place.
+        source: Members, indexes and `[*]`; items that a `[*]` stands for stay, empty or not.
+        target: As in `copy`; or `$`, which makes the first value found the document.
+
+    Returns:
+        The document.
+    """
+    if not _compile(target):
+        found = first(source, document)
+        return document if found is MISSING else found
+    if copy(document, source, target):
+        _delete(document, _compile(source) or ())
+    return document
+
+
+def _delete(value: Any, steps: tuple[str | int | _Any, ...]) -> None:
+    """Delete the values at the steps, and what is empty then on the way to them."""
+    step, *rest = steps
+    if step is _ANY:
+        for item in _items(value):
+            _delete(item, tuple(rest))
+        return
+    inner = _child(value, step)
+    if inner is not MISSING and rest:
+        _delete(inner, tuple(rest))
+    if inner is not MISSING and not (rest and inner):
+        del value[step]
+
+
 def _definite(path: str) -> Steps:
     steps = _compile(path)
     if not steps or _ANY in steps:

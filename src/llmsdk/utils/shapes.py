@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
+Json = dict[str, Any]
+"""A JSON object."""
+
 
 def is_list(value: object) -> TypeGuard[list[Any]]:
     """Tell a list."""

@@ -1,0 +1,257 @@
+"""A request read by the tables of its dialect: the operation that it asks for, its parameters in our own words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from .._call.operation import Operation
+from ..providers.reshape import AsList, Renamed, WidthHeight
+from ..providers.spec import Provider, Reshape, Route
+from ..utils.shapes import Json, is_object
+from .httpd import Refusal, Request
+from .vectors import MAX_DIMENSIONS
+from .wire import WireStyle
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_SHAPED = (AsList, Renamed, WidthHeight)  # forms that can be read backwards
+_BOUNDS: tuple[tuple[str, int, float], ...] = (
+    ("n", 1, 128),
+    ("max_tokens", 1, float("inf")),
+    ("max_completion_tokens", 1, float("inf")),
+    ("partial_images", 0, 3),
+    ("dimensions", 1, MAX_DIMENSIONS),
+)
+_FORM = re.compile(r'multipart/form-data;.*boundary="?([^";]+)"?.*', re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """A path of the dialect, and the operation behind it."""
+
+    operation: Operation
+    route: Route
+    pattern: re.Pattern[str]
+    always_streams: bool = False
+
+
+@dataclass(kw_only=True)
+class Setting:
+    """What all answers of one server share; `origin` is known once it listens."""
+
+    provider: Provider
+    style: WireStyle
+    page_size: int = 100
+    origin: str = ""
+
+    @cached_property
+    def base(self) -> str:
+        """Path that every path of the API begins with."""
+        return urlsplit(self.provider.servers[0]).path.rstrip("/") if self.provider.servers else "/v1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """A request that has been understood."""
+
+    setting: Setting
+    endpoint: Endpoint
+    request: Request
+    params: Json
+    streams: bool
+
+
+def endpoints_of(provider: Provider) -> list[Endpoint]:
+    """Make the endpoints of a dialect: one for each of its routes, and those that belong to a route."""
+    from ..resources.operations import all_operations  # it imports pydantic, which a test that sends nothing need not
+
+    known = all_operations()
+    found: list[Endpoint] = []
+    for operation, route in ((known[name], route) for name, route in provider.routes.items() if name in known):
+        found.append(Endpoint(operation=operation, route=route, pattern=_pattern(route.path or operation.path)))
+        if route.stream_path:
+            pattern = _pattern(route.stream_path)
+            found.append(Endpoint(operation=operation, route=route, pattern=pattern, always_streams=True))
+        if route.handover is not None:  # a call that only says that the file is there, and gets it described
+            done = replace(known["retrieveFile"], method="POST")
+            found.append(Endpoint(operation=done, route=Route(), pattern=_pattern(route.handover.done)))
+    return found
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    parts = re.split(r"\{(\w+)\}", path)
+    return re.compile("".join(f"(?P<{part}>[^/]+)" if at % 2 else re.escape(part) for at, part in enumerate(parts)))
+
+
+def find_endpoint(endpoints: list[Endpoint], request: Request, path: str) -> tuple[Endpoint, dict[str, str]]:
+    """Find what a request asks for, and the parameters that its path holds.
+
+    Raises:
+        Refusal: There is nothing at the path, or not with this method.
+    """
+    tried = ((endpoint, endpoint.pattern.fullmatch(path)) for endpoint in endpoints)
+    matching = [(endpoint, match) for endpoint, match in tried if match]
+    method = "GET" if request.method == "HEAD" else request.method  # RFC 9110, 9.3.2: answered as GET, without the body
+    for endpoint, match in matching:
+        if endpoint.operation.method == method:
+            return endpoint, {name: unquote(value) for name, value in match.groupdict().items()}
+    if matching:
+        allowed = ", ".join(sorted({endpoint.operation.method for endpoint, _ in matching}))
+        raise Refusal(405, f"{request.method} is not allowed here, use {allowed}.", allowed)  # and goes into Allow
+    raise Refusal(404, f"There is no {request.method} {path[:200]} here.")
+
+
+def read_ask(setting: Setting, endpoint: Endpoint, fills: Mapping[str, str], request: Request) -> Ask:
+    """Turn a request into our own parameters, checked.
+
+    Raises:
+        Refusal: The dialect's server would refuse it.
+    """
+    operation, route = endpoint.operation, endpoint.route
+    body: Json = {}
+    # A POST whose parameters are all in its path, such as a cancellation, needs no body.
+    if operation.method == "POST" and (request.body or _vocabulary(operation) - fills.keys()):
+        body = _form(request) if operation.files else _object(request)
+    streams = _wants_stream(endpoint, body)
+    body |= {name: _query_value(value) for name, value in request.query.items() if name in operation.query}
+    params = _ours(endpoint, body, takes_any=setting.style.takes_any)
+    # What else is in a path, such as an organization, is no parameter of the operation.
+    params |= {name: value for name, value in fills.items() if name in _vocabulary(operation)}
+    for name in sorted(operation.required - route.optional):
+        if params.get(name) is None:
+            raise Refusal(400, f"{route.rename.get(name, name)} is required.", route.rename.get(name, name))
+    _check_types(endpoint, params)
+    _check_bounds(params)
+    return Ask(setting=setting, endpoint=endpoint, request=request, params=params, streams=streams)
+
+
+def _wants_stream(endpoint: Endpoint, body: Json) -> bool:
+    """Take out what says whether the reply is to be a stream."""
+    operation, route = endpoint.operation, endpoint.route
+    streams = endpoint.always_streams
+    if route.says_stream and (said := body.pop("stream", None)) is not None:
+        if not isinstance(said, bool) and not operation.files:  # all of a form is text
+            raise Refusal(400, "stream must be a boolean.", "stream")
+        streams = said in {True, "true"}
+    if streams and (not route.streams or operation.chunk is None):
+        raise Refusal(400, f"{operation.id} does not stream here.", "stream")
+    return streams
+
+
+def _ours(endpoint: Endpoint, body: Json, *, takes_any: bool) -> Json:
+    """Give wire parameters our names and forms."""
+    route = endpoint.route
+    shaped = {name: shape for name, shape in route.reshape.items() if isinstance(shape, _SHAPED)}
+    gone = {name for name, shape in shaped.items() if isinstance(shape, WidthHeight)}
+    names = _vocabulary(endpoint.operation) - route.unsupported - endpoint.pattern.groupindex.keys() - gone
+    ours = {route.rename.get(name, name): name for name in names}
+    # A form that cannot be read backwards may make parameters of any name.
+    takes_any = takes_any or len(shaped) < len(route.reshape)
+    params: Json = {}
+    for wire_name, value in body.items():
+        name = ours.get(wire_name)
+        if name is not None:
+            params[name] = _unshaped(wire_name, value, shaped.get(name))
+        elif not takes_any:
+            raise Refusal(400, f"Unknown parameter: {wire_name[:100]}.", wire_name[:100])
+    return params
+
+
+@cache
+def _vocabulary(operation: Operation) -> frozenset[str]:
+    names: dict[str, Any] = operation.request.__annotations__
+    return (frozenset(names) | operation.required) - {"stream"}
+
+
+def _unshaped(wire_name: str, value: Any, shape: Reshape | None) -> Any:
+    """Undo a form; the form that other servers take is refused."""
+    if isinstance(shape, AsList) and isinstance(value, str):
+        raise Refusal(400, f"{wire_name} must be a list.", wire_name)
+    if isinstance(shape, Renamed) and isinstance(value, str):
+        theirs = {wire: ours for ours, wire in shape.values}
+        if value in {ours for ours, _ in shape.values} - theirs.keys():  # our word, which this server does not know
+            raise Refusal(400, f"{wire_name} must be one of {', '.join(map(str, theirs))}.", wire_name)
+        return theirs.get(value, value)
+    return value
+
+
+@cache
+def _adapter(operation: Operation) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(operation.request)
+
+
+def _check_types(endpoint: Endpoint, params: Json) -> None:
+    from pydantic import ValidationError
+
+    operation, route = endpoint.operation, endpoint.route
+    custom = {name for name, shape in route.reshape.items() if not isinstance(shape, _SHAPED)}
+    checked = {k: v for k, v in params.items() if v is not None and k not in operation.files | custom}
+    try:
+        # As JSON, not as Python: in strict mode only JSON's own kinds pass, and a list for a tuple is one of them.
+        _adapter(operation).validate_json(json.dumps(checked), strict=not operation.files)
+    except ValidationError as exc:
+        for problem in exc.errors(include_url=False, include_input=False, include_context=False):
+            where = [str(step) for step in problem["loc"]]
+            if problem["type"] == "missing" and len(where) == 1:
+                continue  # what is required was looked at before, by the dialect
+            where[0] = route.rename.get(where[0], where[0])
+            raise Refusal(400, f"{'.'.join(where)}: {problem['msg']}.", where[0]) from None
+
+
+def _check_bounds(params: Json) -> None:
+    """Refuse what would be no request, or too large an answer."""
+    for name, least, most in _BOUNDS:
+        value = params.get(name)
+        value = int(value) if isinstance(value, str) and value.isdigit() else value  # as forms send it
+        if isinstance(value, int):
+            params[name] = value
+            if not least <= value <= most:
+                raise Refusal(400, f"{name} is out of range.", name)
+
+
+def _object(request: Request) -> Json:
+    """Read a JSON body."""
+    content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if not content_type.endswith("json"):
+        raise Refusal(400, f"The body must be application/json, not {content_type[:100]}.")
+    try:
+        body = json.loads(request.body, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise Refusal(400, "The body is not valid JSON.") from None
+    if not is_object(body):
+        raise Refusal(400, "The body must be a JSON object.")
+    return body
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity, which Python reads and JSON does not have
+
+
+def _form(request: Request) -> Json:
+    """Read a multipart body: files as bytes, repeated and bracketed names as lists."""
+    match = _FORM.fullmatch(request.headers.get("content-type", ""))
+    if match is None:
+        raise Refusal(400, "The body must be multipart/form-data.")
+    found: dict[str, list[Any]] = {}
+    # RFC 2046, 5.1.1: a delimiter begins with the line break before it, which the first one may lack.
+    for part in (b"\r\n" + request.body).split(b"\r\n--" + match[1].encode("latin-1"))[1:-1]:
+        head, blank, content = part.partition(b"\r\n\r\n")
+        name = re.search(r'\bname="([^"]*)"', head.decode("utf-8", "replace"))
+        if not blank or name is None:
+            raise Refusal(400, "Malformed multipart body.")
+        value = content if b"filename" in head else content.decode("utf-8", "replace")
+        found.setdefault(name[1].removesuffix("[]"), []).append(value)  # `image[]` is how OpenAI's client sends a list
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def _query_value(value: str) -> Any:
+    return int(value) if value.isdecimal() and len(value) < 10 else {"true": True, "false": False}.get(value, value)

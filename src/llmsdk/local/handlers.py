@@ -1,0 +1,91 @@
+"""The handlers of operations, by their ids; those of files and batches, which are kept, are in `stored`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..utils.jsonpaths import assign
+from ..utils.shapes import Json
+from . import pictures, replies, vectors
+from .asks import Ask
+from .httpd import Refusal, Response
+from .replies import CREATED, Produced
+
+Handler = Callable[[Ask], Produced | Response]
+
+MODELS = (("embedded-chat", "chat"), ("embedded-text", "language"), ("embedded-image", "image"))
+
+
+def _completion(ask: Ask) -> Produced:
+    params = _with_model(ask)
+    if ask.setting.style.splits_echo:  # the prompt stands in a place of its own, which the dialect's shape fills
+        params.pop("echo", None)
+    return replies.completion(params)
+
+
+def _chat(ask: Ask) -> Produced:
+    if not ask.params["messages"]:
+        raise Refusal(400, "messages must not be empty.", "messages")
+    return replies.chat(_with_model(ask))
+
+
+def _image(ask: Ask) -> Produced:
+    return pictures.image({"response_format": ask.setting.style.images_as, **ask.params}, ask.setting.origin)
+
+
+def _embeddings(ask: Ask) -> Produced:
+    if not ask.params["input"] or not all(vectors.inputs(ask.params["input"])):
+        raise Refusal(400, "input must not be empty.", "input")
+    return vectors.embed(_with_model(ask))
+
+
+def _models(ask: Ask) -> Produced:
+    return Produced(reply=paged(ask, [_model(name, kind) for name, kind in MODELS]))
+
+
+def _one_model(ask: Ask) -> Produced:
+    return Produced(reply=_model(_with_model(ask)["model"]))
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "createCompletion": _completion,
+    "createModelCustomizationCompletion": _completion,
+    "createChatCompletion": _chat,
+    "createImage": _image,
+    "editImage": _image,
+    "createEmbedding": _embeddings,
+    "listModels": _models,
+    "retrieveModel": _one_model,
+}
+
+
+def paged(ask: Ask, items: list[Json]) -> Json:
+    """Make a list, or the page of it that is asked for where the dialect pages."""
+    page, size = ask.endpoint.route.page, ask.setting.page_size
+    if page is None:
+        return {"object": "list", "data": items}
+    size = min(ask.params.get("limit") or size, size)
+    names = [item["id"] for item in items]
+    after = ask.request.query.get(page.param)
+    start = names.index(after) + 1 if after in names else 0
+    shown = items[start : start + size]
+    is_last = start + size >= len(items)
+    reply: Json = {"object": "list", "data": shown}
+    if page.more is not None:
+        assign(reply, page.more, not is_last)
+    # Where nothing else says that this is the last page, its missing cursor does.
+    assign(reply, page.cursor, shown[-1]["id"] if shown and not (is_last and page.more is None) else None)
+    return reply
+
+
+def _model(name: str, kind: str = "chat") -> Json:
+    return {"id": name, "object": "model", "created": CREATED, "owned_by": "embedded provider", "type": kind}
+
+
+def _with_model(ask: Ask) -> dict[str, Any]:
+    """Give the parameters with a model in them; every name is one, but those that begin with "missing"."""
+    model = ask.params.get("model")
+    if isinstance(model, str) and model.startswith("missing"):
+        raise Refusal(404, f"The model {model[:100]!r} does not exist.", "model")
+    return {**ask.params, "model": model or "embedded-chat"}
