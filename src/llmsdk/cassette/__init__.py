@@ -1,5 +1,10 @@
-"""Record and replay: real exchanges kept in a file, played back without a network."""
+"""Record and replay: real exchanges kept in a file, played back without a network.
 
-from .tape import Cassette
+A wing: nothing but the face's `Cassette` imports it. It may import `_net` and what is below. Start reading at
+`cassette.Cassette`; `players` are the clients that record and replay, `lines` is the file format, `asked` says what a
+recording is found by.
+"""
+
+from .cassette import Cassette
 
 __all__ = ["Cassette"]

@@ -23,7 +23,7 @@ _TRANSFER_HEADERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class Piece:
     """A piece of a body, and the milliseconds that it came after what stood before it."""
 
     ms: float
@@ -45,7 +45,7 @@ class Exchange:
     status: int
     headers: tuple[tuple[str, str], ...]
     ms: float
-    chunks: tuple[Chunk, ...]
+    pieces: tuple[Piece, ...]
     end: str
     error: tuple[str, str] = ("", "")
     line: int = 0
@@ -59,7 +59,7 @@ def write_line(exchange: Exchange) -> bytes:
         "status": exchange.status,
         "headers": [list(pair) for pair in exchange.headers],
         "ms": round(exchange.ms, 1),
-        "chunks": [_written(chunk) for chunk in exchange.chunks],
+        "chunks": [_written(piece) for piece in exchange.pieces],
         "end": exchange.end,
     }
     if exchange.end == "broken":
@@ -67,11 +67,11 @@ def write_line(exchange: Exchange) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
-def _written(chunk: Chunk) -> dict[str, Any]:
+def _written(piece: Piece) -> dict[str, Any]:
     try:
-        return {"ms": round(chunk.ms, 1), "text": chunk.data.decode("utf-8")}
+        return {"ms": round(piece.ms, 1), "text": piece.data.decode("utf-8")}
     except UnicodeDecodeError:
-        return {"ms": round(chunk.ms, 1), "base64": base64.b64encode(chunk.data).decode("ascii")}
+        return {"ms": round(piece.ms, 1), "base64": base64.b64encode(piece.data).decode("ascii")}
 
 
 def read_line(raw: bytes, line: int) -> Exchange:
@@ -106,7 +106,7 @@ def read_line(raw: bytes, line: int) -> Exchange:
         status=_field(value, "status", int),
         headers=tuple(_pair(item) for item in _field(value, "headers", list)),
         ms=_field(value, "ms", (int, float)),
-        chunks=tuple(_chunk(item) for item in _field(value, "chunks", list)),
+        pieces=tuple(_piece(item) for item in _field(value, "chunks", list)),
         end=end,
         error=(error[0], error[1]),
         line=line,
@@ -134,14 +134,14 @@ def _pair(item: Any) -> tuple[str, str]:
     return item[0], item[1]
 
 
-def _chunk(item: Any) -> Chunk:
+def _piece(item: Any) -> Piece:
     if not is_mapping(item) or ("text" in item) == ("base64" in item):
         raise ValueError("each of chunks must have either text or base64")
     ms: float = _field(item, "ms", (int, float))
     if "text" in item:
-        return Chunk(ms, str(_field(item, "text", str)).encode("utf-8", "surrogatepass"))
+        return Piece(ms, str(_field(item, "text", str)).encode("utf-8", "surrogatepass"))
     try:
-        return Chunk(ms, base64.b64decode(_field(item, "base64", str), validate=True))
+        return Piece(ms, base64.b64decode(_field(item, "base64", str), validate=True))
     except binascii.Error:
         raise ValueError("base64 of a chunk is broken") from None
 
@@ -155,9 +155,9 @@ def kept_headers(headers: Iterable[tuple[str, str]], secrets: set[str]) -> tuple
     )
 
 
-def kept_chunks(
-    chunks: Iterable[Chunk], coding: str | None, secrets: set[str], *, whole: bool
-) -> tuple[list[Chunk], str]:
+def kept_pieces(
+    pieces: Iterable[Piece], coding: str | None, secrets: set[str], *, whole: bool
+) -> tuple[list[Piece], str]:
     """Decode and mask the pieces of a body; where they were cut stays.
 
     Args:
@@ -166,28 +166,28 @@ def kept_chunks(
     Returns:
         The pieces, and what is wrong with their coding, "" where nothing is.
     """
-    decoded: list[Chunk] = []
+    decoded: list[Piece] = []
     trouble = ""
     try:
         decoder = make_decoder(coding)
-        for chunk in chunks:
-            pieces: list[bytes] = []
+        for piece in pieces:
+            parts: list[bytes] = []
             try:
-                pieces.extend(decoder.decode(chunk.data))
+                parts.extend(decoder.decode(piece.data))
             finally:
-                decoded.append(Chunk(chunk.ms, b"".join(pieces)))
+                decoded.append(Piece(piece.ms, b"".join(parts)))
         rest = b"".join(decoder.flush()) if whole else b""
         if rest:
-            decoded.append(Chunk(0.0, rest))
+            decoded.append(Piece(0.0, rest))
     except CodingError as exc:
         trouble = str(exc)
-    joined = b"".join(chunk.data for chunk in decoded)
+    joined = b"".join(piece.data for piece in decoded)
     for form in spellings(secrets):
         # Stars of the same length: a secret may lie across two pieces.
         joined = joined.replace(form.encode("utf-8"), b"*" * len(form.encode("utf-8")))
-    masked_chunks: list[Chunk] = []
+    masked_pieces: list[Piece] = []
     start = 0
-    for chunk in decoded:
-        masked_chunks.append(Chunk(chunk.ms, joined[start : start + len(chunk.data)]))
-        start += len(chunk.data)
-    return masked_chunks, trouble
+    for piece in decoded:
+        masked_pieces.append(Piece(piece.ms, joined[start : start + len(piece.data)]))
+        start += len(piece.data)
+    return masked_pieces, trouble

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 import httpx
@@ -15,31 +15,14 @@ from .._net.tls import shared_context
 from ..errors import CassetteError
 from ..options import AsyncHttpClient, HttpClient
 from .asked import Asked, asked_of, secrets_of
-from .lines import Chunk, Exchange, kept_chunks, kept_headers
+from .lines import Exchange, Piece, kept_headers, kept_pieces
+from .tape import Tape
 
 _MAX_ERROR_TEXT = 200
 _CLOSED = (
     "the recording ends here, since the reply was closed before its end when it was recorded; record it again and "
     "read it to the end"
 )
-
-
-class Tape(Protocol):
-    """What players need of a cassette."""
-
-    realtime: bool
-
-    def find(self, asked: Asked) -> Exchange | None:
-        """Take the next recording of a request; None where it has to be sent."""
-        ...
-
-    def begin(self, recorder: Recorder) -> None:
-        """Learn of a reply that is being recorded."""
-        ...
-
-    def add(self, recorder: Recorder, exchange: Exchange) -> None:
-        """Write an exchange."""
-        ...
 
 
 class Recorder:
@@ -49,7 +32,7 @@ class Recorder:
         self._tape = tape
         self._asked = asked
         self._secrets = secrets | secrets_of(request)
-        self._chunks: list[Chunk] = []
+        self._pieces: list[Piece] = []
         self._last = time.monotonic()
         self._ms = 0.0
         self._response: Any = None
@@ -62,37 +45,34 @@ class Recorder:
         self._response = response
         # Read by its client already, and so decoded by it.
         self._coding = None if response.is_stream_consumed else response.headers.get("content-encoding")
-        self._tape.begin(self)
+        self._tape.begin(self.finish)
 
     def note(self, data: bytes) -> None:
         """Note a piece of the body."""
-        self._chunks.append(Chunk(self._lap(), data))
+        self._pieces.append(Piece(self._lap(), data))
 
     def finish(self, end: str, exc: Exception | None = None) -> None:
         """Write the exchange; only the first call counts."""
         if self._finished:
             return
         self._finished = True
-        headers = self._response.headers
-        chunks, trouble = kept_chunks(self._chunks, self._coding, self._secrets, whole=end == "complete")
+        pieces, trouble = kept_pieces(self._pieces, self._coding, self._secrets, whole=end == "complete")
         error = ("", "")
         if exc is not None:
             # Texts of transport errors are short; whatever they quote of the server stays out.
             error = (_family_name(exc), "the connection broke here when this was recorded")
         if trouble:
             end, error = "broken", ("DecodingError", trouble[:_MAX_ERROR_TEXT])
-        self._tape.add(
-            self,
-            Exchange(
-                asked=self._asked,
-                status=self._response.status_code,
-                headers=kept_headers(headers.multi_items(), self._secrets),
-                ms=self._ms,
-                chunks=tuple(chunks),
-                end=end,
-                error=error,
-            ),
+        exchange = Exchange(
+            asked=self._asked,
+            status=self._response.status_code,
+            headers=kept_headers(self._response.headers.multi_items(), self._secrets),
+            ms=self._ms,
+            pieces=tuple(pieces),
+            end=end,
+            error=error,
         )
+        self._tape.add(exchange, self.finish)
 
     def _lap(self) -> float:
         now = time.monotonic()
@@ -162,17 +142,17 @@ class _ReplayedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
         self._realtime = realtime
 
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._exchange.chunks:
+        for piece in self._exchange.pieces:
             if self._realtime:
-                _pause(chunk.ms, self._request)
-            yield chunk.data
+                _pause(piece.ms, self._request)
+            yield piece.data
         self._end()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for chunk in self._exchange.chunks:
+        for piece in self._exchange.pieces:
             if self._realtime:
-                await anyio.sleep(chunk.ms / 1000)
-            yield chunk.data
+                await anyio.sleep(piece.ms / 1000)
+            yield piece.data
         self._end()
 
     def _end(self) -> None:

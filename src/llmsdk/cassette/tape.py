@@ -1,13 +1,13 @@
-"""Cassette: a file of recorded exchanges, and the clients that record to it and play from it."""
+"""The file of a cassette: its exchanges, found by the requests that they answer, and written one line at a time."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections import defaultdict, deque
+from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal
 
 from ..errors import CassetteError, RequestValidationError
 from ..utils.files import given_path, write_atomically
@@ -15,33 +15,16 @@ from ..utils.shapes import described, quoted
 from .asked import Asked, differences, named
 from .lines import Exchange, read_line, write_line
 
-if TYPE_CHECKING:
-    from ..options import AsyncHttpClient, HttpClient
-    from .players import Recorder
-
 Mode = Literal["auto", "record", "replay"]
 MODES = ("auto", "record", "replay")
+Finish = Callable[[str], None]
 
 
-class Cassette:
-    """A file of recorded exchanges, one JSON line each, behind the clients of an SDK; a context manager.
-
-    A request is matched by method, URL and body, equal ones in the order in which they were recorded. Headers are not
-    matched and not written. Keys, cookies and what else names a secret are taken out before a line is written, also
-    where the server echoes them; prompts and replies stay, for requests are matched by them: look at a cassette before
-    you share it. A request that got no reply at all is not recorded.
-
-    Args:
-        path: The file; folders above it are made when the first exchange is written.
-        mode: `auto` replays what is recorded and records the rest; `record` writes the file anew; `replay` never sends.
-        realtime: Whether replies take the time they took, instead of none.
+class Tape:
+    """A file of recorded exchanges, one JSON line each.
 
     Raises:
         CassetteError: The file cannot be read, has a broken line, or is missing where `mode` is `replay`.
-
-    Example:
-        >>> with Cassette("tape.jsonl") as tape, SDK(client=tape.client(), async_client=tape.async_client()) as sdk:
-        ...     sdk.chat.create(model="m", messages=[{"role": "user", "content": "Hi"}])
     """
 
     def __init__(self, path: str | os.PathLike[str], mode: Mode = "auto", *, realtime: bool = False) -> None:
@@ -63,34 +46,8 @@ class Cassette:
         for exchange in self._recorded:
             self._waiting[exchange.asked.key].append(exchange)
         self._count = len(self._recorded)
-        self._open: dict[int, Recorder] = {}
-        self._players: list[object] = []
+        self._open: dict[Finish, None] = {}  # in order; a set has none
         self._closed = False
-
-    def client(self, client: HttpClient | None = None) -> HttpClient:
-        """Make the client for `SDK(client=...)`.
-
-        Args:
-            client: Sends where nothing is recorded, and is not closed here; an `httpx.Client` of our own by default.
-        """
-        from .players import SyncPlayer
-
-        player = SyncPlayer(self, client)
-        self._players.append(player)
-        return player
-
-    def async_client(self, client: AsyncHttpClient | None = None) -> AsyncHttpClient:
-        """Make the client for `SDK(async_client=...)`; it works in any number of event loops.
-
-        Args:
-            client: Sends where nothing is recorded, and is not closed here; an `httpx.AsyncClient` of our own by
-                default.
-        """
-        from .players import AsyncPlayer
-
-        player = AsyncPlayer(self, client)
-        self._players.append(player)
-        return player
 
     @property
     def unused(self) -> int:
@@ -114,12 +71,12 @@ class Cassette:
                 return None
         raise CassetteError(f"{self.path}: {self._unmatched(asked)}; record it with mode='auto'")
 
-    def begin(self, recorder: Recorder) -> None:
-        """Learn of a reply that is being recorded."""
+    def begin(self, finish: Finish) -> None:
+        """Note a reply that is being recorded; `finish` writes what of it has come."""
         with self._lock:
-            self._open[id(recorder)] = recorder
+            self._open[finish] = None
 
-    def add(self, recorder: Recorder, exchange: Exchange) -> None:
+    def add(self, exchange: Exchange, finish: Finish) -> None:
         """Write an exchange, as one line at the end of the file.
 
         Raises:
@@ -127,7 +84,7 @@ class Cassette:
         """
         line = write_line(exchange)
         with self._lock:
-            self._open.pop(id(recorder), None)
+            self._open.pop(finish, None)
             try:
                 if self._count == 0:
                     self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -139,44 +96,16 @@ class Cassette:
                 raise CassetteError(f"{self.path}: cannot be written: {exc.strerror or exc}") from exc
             self._count += 1
 
-    def close(self) -> None:
-        """Close what was opened; a reply still on its way is written as far as it came. May be called again."""
+    def end(self) -> None:
+        """Take no more requests, and write what has come of replies that are still on their way."""
         with self._lock:
             self._closed = True
-            left = list(self._open.values())
-        for recorder in left:
-            recorder.finish("closed")
-        for player in self._players:
-            close = getattr(player, "close", None)
-            if close is not None:
-                close()
-
-    async def aclose(self) -> None:
-        """Close what was opened, of both colours; may be called again."""
-        self.close()
-        for player in self._players:
-            close = getattr(player, "aclose", None)
-            if close is not None:
-                await close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
+            left = list(self._open)
+        for finish in left:
+            finish("closed")
 
     def __repr__(self) -> str:
-        return f"<Cassette {str(self.path)!r}, {self.mode}, {self._count} recorded>"
+        return f"<{type(self).__name__} {str(self.path)!r}, {self.mode}, {self._count} recorded>"
 
     def _load(self) -> list[Exchange]:
         try:
