@@ -1,5 +1,8 @@
 """The command `llmsdk`; its parts are in the extra `llmsdk[cli]`.
 
+A wing: only the console script imports it, and it may import everything. Start reading at `app`, which has a function
+for each command; `setup` has what they share, `talk` the conversation, `screen` what is shown.
+
 Exit codes: 0 done, 1 the server refused, failed or could not be reached, 2 the command or its set-up is wrong and
 nothing was sent, 130 interrupted.
 """
@@ -26,6 +29,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if missing:
         sys.stderr.write(f"llmsdk: error: {' and '.join(missing)} not installed; install llmsdk[cli]\n")
         return 2
-    from .app import run
+    from .app import run  # only now: it imports what may not be installed
 
     return run(sys.argv[1:] if argv is None else argv)

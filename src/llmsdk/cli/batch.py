@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from ..errors import BatchError
 from ..many.runs.tally import BatchReport
+from ..sdk import SDK
 from .setup import (
     FAILED,
     INTERRUPTED,
@@ -62,38 +64,37 @@ def run(
     debug: DebugOption = False,
 ) -> None:
     """Send every row of IN and write each reply to OUT; run again, it goes on where it was."""
-    setup = Setup(server, server_url, debug)
-    options: dict[str, Any] = {
-        name: value
-        for name, value in {"model": model, "max_tokens": max_tokens, "temperature": temperature}.items()
-        if value is not None
+    params = {"model": model, "max_tokens": max_tokens, "temperature": temperature}
+    options = {
+        "operation": operation,
+        "resume": resume,
+        "limit": limit,
+        "deadline_ms": None if deadline_s is None else deadline_s * 1000,
+        "errors": errors,
+        "report": report,
+        "progress": not quiet,
+        "strict": strict,
+        **{name: value for name, value in params.items() if value is not None},
     }
+    setup = Setup(server, server_url, debug)
     with reporting(setup), setup.open() as sdk:
-        try:
-            done = sdk.batch.run(
-                source,
-                output,
-                operation=operation,
-                resume=resume,
-                limit=limit,
-                deadline_ms=None if deadline_s is None else deadline_s * 1000,
-                errors=errors,
-                report=report,
-                progress=not quiet,
-                strict=strict,
-                **options,
-            )
-        except BatchError as exc:
-            complain(f"error: {exc}")
-            if exc.report is not None:
-                complain(str(exc.report))
-            raise typer.Exit(MISUSED if exc.report is None else FAILED) from None
-        except KeyboardInterrupt as exc:
-            complain(f"interrupted: {' '.join(getattr(exc, '__notes__', ['nothing was sent']))}")
-            raise typer.Exit(INTERRUPTED) from None
+        done = _run(sdk, source, output, options)
         _tell(done, as_json=as_json)
     if not done.is_complete:
         raise typer.Exit(FAILED)
+
+
+def _run(sdk: SDK, source: Path, output: Path, options: Mapping[str, Any]) -> BatchReport:
+    try:
+        return sdk.batch.run(source, output, **options)
+    except BatchError as exc:
+        complain(f"error: {exc}")
+        if exc.report is not None:
+            complain(str(exc.report))
+        raise typer.Exit(MISUSED if exc.report is None else FAILED) from None
+    except KeyboardInterrupt as exc:
+        complain(f"interrupted: {' '.join(getattr(exc, '__notes__', ['nothing was sent']))}")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _tell(report: BatchReport, *, as_json: bool) -> None:

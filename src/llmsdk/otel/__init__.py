@@ -1,4 +1,8 @@
-"""OpenTelemetry spans and metrics of every call, by the conventions for generative AI."""
+"""OpenTelemetry spans and metrics of every call, by the conventions for generative AI.
+
+Nothing imports it but applications, which pass `instrument()` to `SDK(observers=[...])`. It may import `observers`,
+`errors` and `utils`; of a call it knows what `CallInfo` says. Start reading at `tracing.Tracing.start`.
+"""
 
 from __future__ import annotations
 

@@ -20,6 +20,11 @@ from ..utils.urls import origin
 # Names and buckets: OpenTelemetry semantic conventions for generative AI, client spans and client metrics.
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _TOKENS = tuple(4**power for power in range(14))
+_HISTOGRAMS = (
+    ("operation.duration", "s", "Duration of a call, its retries and its stream included.", _SECONDS),
+    ("operation.time_to_first_chunk", "s", "Time from the start of a streamed call to its first event.", _SECONDS),
+    ("token.usage", "{token}", "Tokens in and out of a call.", _TOKENS),
+)
 _NUMBERS: dict[str, tuple[str, type[int] | type[float]]] = {
     "max_tokens": ("gen_ai.request.max_tokens", int),
     "max_completion_tokens": ("gen_ai.request.max_tokens", int),
@@ -49,25 +54,11 @@ class Tracing:
 
     def __init__(self, tracer_provider: Any, meter_provider: Any, *, capture_content: bool) -> None:
         self.tracer = trace.get_tracer("llmsdk", __version__, tracer_provider)
-        meter = metrics.get_meter("llmsdk", __version__, meter_provider)
         self.capture_content = capture_content
-        self.duration = meter.create_histogram(
-            "gen_ai.client.operation.duration",
-            "s",
-            "Duration of a call, its retries and its stream included.",
-            explicit_bucket_boundaries_advisory=_SECONDS,
-        )
-        self.first_chunk = meter.create_histogram(
-            "gen_ai.client.operation.time_to_first_chunk",
-            "s",
-            "Time from the start of a streamed call to its first event.",
-            explicit_bucket_boundaries_advisory=_SECONDS,
-        )
-        self.tokens = meter.create_histogram(
-            "gen_ai.client.token.usage",
-            "{token}",
-            "Tokens in and out of a call.",
-            explicit_bucket_boundaries_advisory=_TOKENS,
+        meter = metrics.get_meter("llmsdk", __version__, meter_provider)
+        self.duration, self.first_chunk, self.tokens = (
+            meter.create_histogram(f"gen_ai.client.{name}", unit, text, explicit_bucket_boundaries_advisory=buckets)
+            for name, unit, text, buckets in _HISTOGRAMS
         )
         self._late: deque[Callable[[], None]] = deque()
 
