@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -64,6 +64,22 @@ class Structured:
     strict: bool = True
     lacks: frozenset[str] = frozenset()
     formats: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Codec:
+    """A protocol of its own behind one operation, as pure functions between JSON documents.
+
+    Attributes:
+        request: Our parameters to the wire's body; raises `CannotSay` for a value that the protocol has no form for.
+        reply: The wire's document to ours; an error is returned as a document with `error` in it.
+        decoder: Makes what reads one stream: called with each event, it returns our chunks in order, and `END` last
+            where the event ends the stream.
+    """
+
+    request: Callable[[dict[str, Any]], dict[str, Any]]
+    reply: Callable[[dict[str, Any]], dict[str, Any]]
+    decoder: Callable[[], Callable[[dict[str, Any]], Iterable[Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)

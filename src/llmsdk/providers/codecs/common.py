@@ -1,0 +1,214 @@
+"""What the codecs share: reading our documents, and building ours from theirs."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, cast
+from urllib.parse import unquote_to_bytes
+
+Document = dict[str, Any]
+Events = Callable[[Document], Iterable[Any]]
+"""Turns an event of the wire into our chunks, in order; `END` comes last where the event ends the stream."""
+
+END: Final = object()
+"""Says that a stream is over and that nothing more is to be read."""
+
+
+class CannotSay(ValueError):
+    """A value that the protocol has no form for; `param` names the parameter, the reason says what is accepted."""
+
+    def __init__(self, param: str, reason: str) -> None:
+        super().__init__(reason)
+        self.param = param
+
+
+def child(document: Mapping[str, Any], name: str) -> Document:
+    """Give an object inside a document; an empty one where there is none, as servers may send anything."""
+    value: Any = document.get(name)
+    return cast(Document, value) if isinstance(value, dict) else {}
+
+
+def children(document: Mapping[str, Any], name: str) -> list[Document]:
+    """Give the objects of a list inside a document."""
+    value: Any = document.get(name)
+    found: list[Any] = value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType] # JSON
+    return [one for one in found if isinstance(one, dict)]
+
+
+def text(document: Mapping[str, Any], name: str) -> str:
+    """Give a text inside a document; an empty one where there is none."""
+    value: Any = document.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def number(document: Mapping[str, Any], name: str) -> int | None:
+    """Give a whole number inside a document; None where there is none."""
+    value: Any = document.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def given(params: Mapping[str, Any]) -> Document:
+    """Copy the parameters that have a value: these protocols have no null for "as if not given"."""
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def token_limit(params: Document) -> Any:
+    """Take both names of the limit out of the parameters; the newer one counts."""
+    older, newer = params.pop("max_tokens", None), params.pop("max_completion_tokens", None)
+    return older if newer is None else newer
+
+
+def as_list(value: Any) -> list[Any]:
+    """Put a single value into a list."""
+    return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else [value]
+
+
+def inner(part: Document) -> Document:
+    """Give the object that a part holds under the name of its type; a plain string there is its `url`."""
+    name = text(part, "type")
+    return {"url": part[name]} if isinstance(part.get(name), str) else child(part, name)
+
+
+def parts_of(content: Any) -> list[Document]:
+    """Read the content of a message as parts, without texts that are empty: servers refuse these."""
+    if content is None:
+        return []
+    listed = [{"type": "text", "text": one} if isinstance(one, str) else dict(one) for one in as_list(content)]
+    return [part for part in listed if part.get("type") != "text" or part.get("text") != ""]
+
+
+def text_of(content: Any) -> str:
+    """Join the texts of a content."""
+    return "".join(text(part, "text") for part in parts_of(content))
+
+
+def spoken(message: Document) -> Any:
+    """Give what an assistant said: the content, or the refusal where that is all there is."""
+    return message.get("content") or message.get("refusal")
+
+
+def own_blocks(message: Document, protocol: str) -> list[Document] | None:
+    """Give the blocks of a message that go back as they are; None where there are none, or only another protocol's."""
+    blocks = children(message, "blocks")
+    return blocks if blocks and message.get("blocks_of") in (None, protocol) else None
+
+
+def refuse_role(message: Document, accepted: Iterable[str]) -> CannotSay:
+    """Make the error about a message whose role has no place."""
+    return CannotSay("messages", f"role {message.get('role')!r} has no place here; accepted are {', '.join(accepted)}")
+
+
+def join_turns(turns: Iterable[tuple[str, list[Document]]]) -> list[tuple[str, list[Document]]]:
+    """Put neighbours of one side together; an empty turn is left out."""
+    joined: list[tuple[str, list[Document]]] = []
+    for role, parts in turns:
+        if joined and joined[-1][0] == role:
+            joined[-1][1].extend(parts)
+        elif parts:
+            joined.append((role, list(parts)))
+    return joined
+
+
+def data_url(url: str) -> tuple[str, str] | None:
+    """Split a data URL into its media type and its data in base64; None for an address (RFC 2397)."""
+    head, comma, data = url.partition(",")
+    if not comma or not head.lower().startswith("data:"):
+        return None
+    media_type, *options = head[5:].split(";")
+    if options and options[-1].strip().lower() == "base64":
+        return media_type or "text/plain", data
+    return media_type or "text/plain", base64.b64encode(unquote_to_bytes(data)).decode()
+
+
+def decoded_text(data: str) -> str:
+    """Decode a text that came as base64.
+
+    Raises:
+        CannotSay: It is not base64.
+    """
+    try:
+        return base64.b64decode(data, validate=True).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        raise CannotSay("messages", "a data URL must hold base64") from None
+
+
+def arguments_of(call: Document) -> Document:
+    """Read the arguments of a call as an object, which these protocols want; text that is none goes along in one."""
+    arguments: Any = child(call, "function").get("arguments")
+    if isinstance(arguments, dict):
+        return cast(Document, arguments)
+    parsed = parsed_object(arguments) if isinstance(arguments, str) else {}
+    return {"arguments": arguments} if parsed is None else parsed
+
+
+def parsed_object(source: str) -> Document | None:
+    """Parse a text that should be a JSON object: empty is an empty one; None for anything else."""
+    if not source.strip():
+        return {}
+    try:
+        value: Any = json.loads(source)
+    except (ValueError, RecursionError):
+        return None
+    return cast(Document, value) if isinstance(value, dict) else None
+
+
+def json_text(value: Any) -> str:
+    """Write a value as JSON text."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def function_call(call_id: Any, name: Any, arguments: str, index: int | None = None) -> Document:
+    """Make a call in our words; with `index`, the first piece of one in a chunk."""
+    call = {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+    return call if index is None else {"index": index, **call}
+
+
+def annotation(citation: Document) -> Document:
+    """Read a citation: one with an address as OpenAI writes them, any other as it is."""
+    if not citation.get("url"):
+        return citation
+    return {
+        "type": "url_citation",
+        "url_citation": {name: value for name, value in citation.items() if name != "type"},
+    }
+
+
+def usage_of(counts: Document, prompt: int | None, completion: int | None, **details: int | None) -> Document:
+    """Put our token counts beside those of the wire.
+
+    Args:
+        counts: The wire's own, kept under their names.
+        details: `cached_tokens`, `cache_write_tokens`, `reasoning_tokens`; None where the server says nothing of it.
+    """
+    usage = dict(counts)
+    total = number(counts, "total_tokens")
+    if total is None and prompt is not None and completion is not None:
+        total = prompt + completion
+    usage |= {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
+    of_prompt = {
+        name: details[name] for name in ("cached_tokens", "cache_write_tokens") if details.get(name) is not None
+    }
+    if of_prompt:
+        usage["prompt_tokens_details"] = of_prompt
+    if details.get("reasoning_tokens") is not None:
+        usage["completion_tokens_details"] = {"reasoning_tokens": details["reasoning_tokens"]}
+    return usage
+
+
+def beside(document: Document, taken: Iterable[str]) -> Document:
+    """Give the fields of the wire's document that no rule of the codec names: they stay under their own names."""
+    names = set(taken)
+    return {name: value for name, value in document.items() if name not in names}
+
+
+def merged(under: Document, over: Document) -> Document:
+    """Lay one object over another, objects into objects at any depth; anything else, lists too, replaces."""
+    result = dict(under)
+    for name, value in over.items():
+        below: Any = result.get(name)
+        both = isinstance(below, dict) and isinstance(value, dict)
+        result[name] = merged(cast(Document, below), cast(Document, value)) if both else value
+    return result
