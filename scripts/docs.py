@@ -1,4 +1,4 @@
-"""Write docs/sdks, docs/models, docs/errors and docs/servers.md from the code; `--check` says whether they are fresh.
+"""Write docs/sdks, docs/models, docs/errors, docs/servers.md and README's table; `--check` says what is stale.
 
 What one reads there is the code's own: descriptions of parameters, docstrings, routes of the providers, and the
 examples of the operations, which the tests run.
@@ -940,6 +940,33 @@ def stale(docs: Path = DOCS) -> list[str]:
     return sorted([*differing, *(name for name in _written(docs) if name not in fresh)])
 
 
+README = ROOT / "README.md"
+_TABLE = re.compile(r"(<!-- operations, written by scripts/docs\.py -->\n).*?(\n<!-- end -->)", re.DOTALL)
+
+
+def readme(text: str) -> str:
+    """Put the table of operations into a README."""
+    rows = []
+    for resource, kind in resources().items():
+        operations = operations_of(resource)
+        servers = [servers_text(operation) for operation in operations]
+        methods = [operation.name for operation in operations] + beside_operations(kind, operations)
+        for name, where in itertools.zip_longest(methods, servers, fillvalue=servers[0] if servers else "all"):
+            method = link(f"`{resource}.{name}`", f"docs/sdks/{resource}/README.md#{name}", "README.md")
+            rows.append([method, first_line(getattr(kind, name)), where])
+    fresh = table(["Method, and its `_async` twin", "What it does", "Servers"], rows)
+    return _TABLE.sub(lambda found: found[1] + fresh + found[2], text)
+
+
+def servers_text(operation: Operation) -> str:
+    """Name the servers that have an operation, the shorter way round."""
+    having = routes_of(operation)
+    lacking = [name for name in PROVIDERS if name not in having]
+    if len(lacking) < len(having):
+        return f"all but {codes(lacking)}" if lacking else "all"
+    return codes(having)
+
+
 def _read(path: Path) -> str | None:
     return path.read_bytes().decode() if path.is_file() else None
 
@@ -966,12 +993,15 @@ def main(arguments: Sequence[str]) -> int:
     if arguments not in ([], ["--check"]):
         print("usage: python scripts/docs.py [--check]", file=sys.stderr)
         return 2
+    text = README.read_text(encoding="utf-8")
+    fresh = readme(text)
     if not arguments:
         write()
+        README.write_text(fresh, encoding="utf-8")
         return 0
-    old = stale()
+    old = [f"docs/{name}" for name in stale()] + ["README.md"] * (fresh != text)
     for name in old:
-        print(f"docs/{name} is stale; run: make docs")
+        print(f"{name} is stale; run: make docs")
     return 1 if old else 0
 
 

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 import pytest
 import respx
 
+from llmsdk.providers import PROVIDERS
 from support.canned import CannedServer
 from support.colours import OTHERS, USUAL, Colour
 
 pytest_plugins = ("support.reliability",)
 
-_PROVIDER_VARIABLES = ("TOGETHER_API_KEY", "WRITER_API_KEY", "R9S_API_KEY", "OPENAI_API_KEY")
+_PROVIDER_VARIABLES = [provider.env_var for provider in PROVIDERS.values() if provider.env_var]
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 

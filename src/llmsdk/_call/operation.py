@@ -38,12 +38,11 @@ class Operation:
     """One endpoint, independent of provider and of sync or async.
 
     What other parts of the package have to know of an endpoint stands here and has no default where a forgotten value
-    would go unnoticed: tracing reads `traced_as`, batches read `is_row`, the docs read `summary` and `example`.
+    would go unnoticed: tracing reads `traced_as`, batches read `is_row`, the docs read `example`.
 
     Attributes:
         id: Name of the endpoint in OpenAPI terms, such as `createChatCompletion`.
         resource, name: Where it is on the SDK object: `chat`, `create`.
-        summary: What it does, in a line.
         example: How the documentation shows it.
         path: Default path; a name in braces is filled from the parameters, which then leave the body.
         request: TypedDict of the parameters.
@@ -63,7 +62,6 @@ class Operation:
     id: str
     resource: str
     name: str
-    summary: str
     example: Example
     path: str
     request: type[Any]

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from importlib import import_module
+from pkgutil import iter_modules
 
-if TYPE_CHECKING:
-    from ..._call.operation import Operation
+from ..._call.operation import Operation
 
 
 @cache
 def all_operations() -> dict[str, Operation]:
-    """Collect every operation by its id, importing all families."""
-    from ..._call.operation import Operation
-    from . import batches, chat, completions, embeddings, files, images
-    from . import models as catalog
-
-    families = (completions, chat, images, embeddings, catalog, files, batches)
-    constants = (value for family in families for value in vars(family).values())
+    """Collect every operation by its id, importing the modules beside this one."""
+    modules = (import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__))
+    constants = (value for module in modules for value in vars(module).values())
     return {constant.id: constant for constant in constants if isinstance(constant, Operation)}

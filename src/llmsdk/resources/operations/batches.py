@@ -15,7 +15,6 @@ _one = partial(_operation, path="/batches/{batch_id}", request=BatchRequest, req
 CREATE_BATCH = _operation(
     id="createBatch",
     name="create",
-    summary="Start a batch.",
     example=Example(args=('file="rows.jsonl"',), shows="print(res.id, res.status)", needs=_WRITTEN),
     path="/batches",
     request=BatchCreateRequest,
@@ -26,7 +25,6 @@ CREATE_BATCH = _operation(
 LIST_BATCHES = _operation(
     id="listBatches",
     name="list",
-    summary="List the batches that a server knows of.",
     example=Example(shows="print(len(res))"),
     method="GET",
     path="/batches",
@@ -39,7 +37,6 @@ LIST_BATCHES = _operation(
 RETRIEVE_BATCH = _one(
     id="retrieveBatch",
     name="retrieve",
-    summary="Describe a batch.",
     example=_begun(shows="print(res.status)"),
     method="GET",
     reply=Batch,
@@ -48,7 +45,6 @@ RETRIEVE_BATCH = _one(
 CANCEL_BATCH = _one(
     id="cancelBatch",
     name="cancel",
-    summary="Stop a batch.",
     example=_begun(shows="print(res.status)"),
     path="/batches/{batch_id}/cancel",
     reply=Batch,

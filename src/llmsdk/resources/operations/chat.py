@@ -9,7 +9,6 @@ CREATE_CHAT_COMPLETION = Operation(
     id="createChatCompletion",
     resource="chat",
     name="create",
-    summary="Answer a conversation.",
     example=Example(
         args=('model="embedded-chat"', 'messages=[{"role": "user", "content": "Why is the sky blue?"}]'),
         shows="print(res.text)",

@@ -16,7 +16,6 @@ CREATE_COMPLETION = Operation(
     id="createCompletion",
     resource="completions",
     name="create",
-    summary="Continue a prompt.",
     example=Example(
         args=('model="embedded-text"', 'prompt="Once upon a time"', "max_tokens=50"),
         shows="print(res.text)",
@@ -37,7 +36,6 @@ CREATE_MODEL_CUSTOMIZATION_COMPLETION = Operation(
     id="createModelCustomizationCompletion",
     resource="completions",
     name="create_model_customization_completion",
-    summary="Continue a prompt with a customized model.",
     example=Example(
         args=('model_id="palmyra-x"', 'customization_id="support-tone"', 'prompt="Dear customer"'),
         shows="print(res.text)",

@@ -9,7 +9,6 @@ CREATE_EMBEDDING = Operation(
     id="createEmbedding",
     resource="embeddings",
     name="create",
-    summary="Turn texts into vectors.",
     example=Example(
         args=('model="embedded-embedding"', 'input=["a cat", "a dog"]'),
         shows="for item in res.data:\n    print(item.index, len(item.as_array()))",

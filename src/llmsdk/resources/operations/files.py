@@ -15,7 +15,6 @@ _one = partial(_operation, path="/files/{file_id}", request=FileRequest, require
 UPLOAD_FILE = _operation(
     id="uploadFile",
     name="upload",
-    summary="Upload a file.",
     example=Example(args=(_ROWS, 'file_name="rows.jsonl"'), shows="print(res.id, res.filename, res.bytes)"),
     path="/files",
     request=FileUploadRequest,
@@ -27,7 +26,6 @@ UPLOAD_FILE = _operation(
 LIST_FILES = _operation(
     id="listFiles",
     name="list",
-    summary="List the files that a server keeps.",
     example=Example(shows="print(len(res))"),
     method="GET",
     path="/files",
@@ -40,7 +38,6 @@ LIST_FILES = _operation(
 RETRIEVE_FILE = _one(
     id="retrieveFile",
     name="retrieve",
-    summary="Describe a file.",
     example=_kept(shows="print(res.filename)"),
     method="GET",
     reply=FileObject,
@@ -49,7 +46,6 @@ RETRIEVE_FILE = _one(
 DELETE_FILE = _one(
     id="deleteFile",
     name="delete",
-    summary="Delete a file.",
     example=_kept(shows="print(res.deleted)"),
     method="DELETE",
     reply=FileDeleted,
@@ -58,7 +54,6 @@ DELETE_FILE = _one(
 FILE_CONTENT = _one(
     id="fileContent",
     name="content",
-    summary="Download a file.",
     example=_kept(shows="print(len(res))"),
     method="GET",
     path="/files/{file_id}/content",

@@ -9,7 +9,6 @@ CREATE_IMAGE = Operation(
     id="createImage",
     resource="images",
     name="create",
-    summary="Make images from a prompt.",
     example=Example(
         args=('model="embedded-image"', 'prompt="a cat"', 'size="512x512"'),
         shows='print(res.data[0].save("cat"))',
@@ -31,7 +30,6 @@ EDIT_IMAGE = Operation(
     id="editImage",
     resource="images",
     name="edit",
-    summary="Change images by a prompt.",
     example=Example(
         args=('model="embedded-image"', 'prompt="add a hat"', 'image=Path("cat.png")'),
         shows='print(res.data[0].save("cat-with-hat"))',

@@ -1,0 +1,70 @@
+"""What every operation has to have; what a new one lacks fails here, or in the samples and docs, by its name."""
+
+from __future__ import annotations
+
+import http.client
+import inspect
+from pathlib import Path
+
+import pytest
+
+from llmsdk import SDK
+from llmsdk.local import LocalServer
+from llmsdk.providers import LOCAL, PROVIDERS
+from llmsdk.resources.operations import all_operations
+from llmsdk.utils.urls import placeholders
+
+OPERATIONS = all_operations().values()
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def sdk() -> SDK:
+    return SDK(server="local")
+
+
+def test_every_operation_is_a_pair_of_methods(sdk: SDK) -> None:
+    missing = []
+    for operation in OPERATIONS:
+        resource = getattr(sdk, operation.resource, None)
+        names = (operation.name, f"{operation.name}_async", "preview")
+        missing += [f"sdk.{operation.resource}.{name}" for name in names if not callable(getattr(resource, name, None))]
+    assert missing == []
+
+
+def test_every_operation_is_had_by_some_server() -> None:
+    had = {name for provider in PROVIDERS.values() for name in provider.routes}
+    assert sorted(all_operations().keys() ^ had) == []
+
+
+def test_the_embedded_provider_answers_every_operation() -> None:
+    """A request with nothing in it: a path that is not answered is a 404."""
+    missing = []
+    for operation in OPERATIONS:
+        dialect = next(one for one in (LOCAL, *PROVIDERS.values()) if operation.id in one.routes)
+        path = dialect.routes[operation.id].path or operation.path
+        for name in placeholders(path):
+            path = path.replace(f"{{{name}}}", "missing")
+        with LocalServer(dialect=dialect) as server:
+            connection = http.client.HTTPConnection("127.0.0.1", int(server.url.rpartition(":")[2].partition("/")[0]))
+            base = "/v1" if not dialect.servers else ""
+            connection.request(operation.method, base + path, headers={"authorization": "sk-placeholder"})
+            answer = connection.getresponse()
+            text = answer.read().decode()
+            connection.close()
+            if answer.status == 404 and f"has no {operation.method}" in text:
+                missing.append(f"{operation.id}: {operation.method} {path}")
+    assert missing == []
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
+def test_required_parameters_are_parameters(operation: object) -> None:
+    one = all_operations()[operation.id]  # type: ignore[attr-defined] # an operation
+    names = one.request.__annotations__.keys() | set(placeholders(one.path))
+    assert one.required | one.query | one.files <= names
+    assert (one.chunk is None) == (one.accumulator is None) == (one.as_chunk is None) == (one.example.streamed is None)
+
+
+def test_every_resource_has_tests_of_its_own() -> None:
+    modules = {Path(inspect.getfile(type(getattr(SDK(server="local"), one.resource)))).stem for one in OPERATIONS}
+    assert sorted(name for name in modules if not (HERE / f"test_{name}.py").is_file()) == []
