@@ -34,7 +34,7 @@ LAYERS = {head: layer for layer, heads in ROOMS.values() for head in heads}
 # A wing is imported through its door only: who may, and what.
 DOORS = {
     ("sdk", "local"),
-    ("sdk", "many.runs.run"),
+    ("sdk", "many.runs.batch"),
     ("resources.base", "many.map"),
 }
 FIRST_IO_LAYER = 4

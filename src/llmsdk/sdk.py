@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ._call.usage import UsageTotals
-    from .many.runs.run import Batch
-    from .resources.batches import Batches
+    from .many.runs.batch import FileBatch
+    from .resources.batches import ServerBatches
     from .resources.chat import Chat
     from .resources.completions import Completions
     from .resources.embeddings import Embeddings
@@ -101,11 +101,11 @@ class SDK:
         return Models(self._runner)
 
     @cached_property
-    def batch(self) -> Batch:
-        """Many requests from a file, their replies into a file."""
-        from .many.runs.run import Batch
+    def batch(self) -> FileBatch:
+        """The requests of a file, sent from here; for batches that the server works off, see `batches`."""
+        from .many.runs.batch import FileBatch
 
-        return Batch(self._runner)
+        return FileBatch(self._runner)
 
     @cached_property
     def files(self) -> Files:
@@ -115,11 +115,11 @@ class SDK:
         return Files(self._runner)
 
     @cached_property
-    def batches(self) -> Batches:
-        """Batches that a server works off by itself."""
-        from .resources.batches import Batches
+    def batches(self) -> ServerBatches:
+        """Batches that the server works off by itself; for a file whose requests are sent from here, see `batch`."""
+        from .resources.batches import ServerBatches
 
-        return Batches(self._runner)
+        return ServerBatches(self._runner)
 
     @property
     def usage(self) -> UsageTotals:

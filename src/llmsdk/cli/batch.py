@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import BatchError
-from ..many.runs.tally import BatchReport
+from ..many.runs import BatchReport
 from ..sdk import SDK
 from .setup import (
     FAILED,

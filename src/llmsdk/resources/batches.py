@@ -1,4 +1,4 @@
-"""`sdk.batches`: batches that a server works off by itself."""
+"""`sdk.batches`: batches that the server works off by itself; for a file sent from here, see `sdk.batch`."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -44,8 +44,8 @@ class ListBatchesArgs(CallOptions, total=False):
     limit: int
 
 
-class Batches(Resource):
-    """Batches that a server works off by itself."""
+class ServerBatches(Resource):
+    """Batches that the server works off by itself; `sdk.batch` sends the requests of a file from here."""
 
     def create(
         self,

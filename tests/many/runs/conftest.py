@@ -14,7 +14,7 @@ import pytest
 
 from llmsdk import SDK
 from llmsdk.local import LocalServer
-from llmsdk.many.runs.tally import BatchReport
+from llmsdk.many.runs import BatchReport
 from llmsdk.utils import BackoffStrategy, RetryConfig
 
 QUICK = RetryConfig("backoff", BackoffStrategy(1, 10, 2, 60_000), True, max_attempts=4)

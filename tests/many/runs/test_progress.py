@@ -14,29 +14,32 @@ from pathlib import Path
 
 import pytest
 
+from llmsdk import Adaptive
 from llmsdk.errors import APITimeoutError, RateLimitError
 from llmsdk.local import LocalServer
+from llmsdk.many.runs.counts import Latencies, RunCounts, Timeline
 from llmsdk.many.runs.page import _seconds, _short, page
 from llmsdk.many.runs.progress import line, showing
-from llmsdk.many.runs.tally import Latencies, Tally, Timeline
+from llmsdk.resources.rows.rows import BatchRow
 
 from .conftest import Folder, chat_row
 
+ROW = BatchRow("a", "a", {}, 1)
 SRC = Path(__file__).resolve().parents[3] / "src"
 
 
-def tally_of(rows: int) -> Tally:
-    tally = Tally(None)
-    tally.rows = rows
-    return tally
+def counts_of(rows: int) -> RunCounts:
+    counts = RunCounts(None)
+    counts.rows = rows
+    return counts
 
 
 def test_a_line_says_rows_pace_errors_and_what_is_left() -> None:
-    tally = tally_of(10)
-    tally.done_before = 4
-    tally.failure(RateLimitError("m", status_code=429), 3)
-    tally.failure(APITimeoutError("m"), 1)
-    told = line(tally)
+    counts = counts_of(10)
+    counts.done_before = 4
+    counts.failure(RateLimitError("m", status_code=429), ROW, "m", 3)
+    counts.failure(APITimeoutError("m"), ROW, "m", 1)
+    told = line(counts)
     assert told.startswith("6/10 rows (60 %), ")
     assert "failed 2: RateLimitError 1, APITimeoutError 1" in told
     assert re.search(r"ETA \d+:\d\d$", told)
@@ -45,14 +48,14 @@ def test_a_line_says_rows_pace_errors_and_what_is_left() -> None:
 def test_plain_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
-    with showing(tally_of(3), True, every_s=0.005):
+    with showing(counts_of(3), True, every_s=0.005):
         limit = time.monotonic() + 10
         while written.getvalue().count("\n") < 2 and time.monotonic() < limit:
             time.sleep(0.005)
     assert written.getvalue().splitlines()[0] == "0/3 rows (0 %), 0.0 rows/s, 0 tokens"
     before = threading.active_count()
     written.truncate(0)
-    with showing(tally_of(3), None, every_s=0.0):
+    with showing(counts_of(3), None, every_s=0.0):
         assert threading.active_count() == before
     assert written.getvalue().strip("\0") == ""
 
@@ -100,17 +103,19 @@ def test_percentiles_are_right_within_their_buckets() -> None:
 
 
 def test_a_timeline_keeps_its_sums_and_its_size() -> None:
-    timeline = Timeline()
+    timeline = Timeline("even", "odd", "span")
     for second in range(0, 100_000, 7):
-        timeline.add(float(second), is_failure=second % 2 == 0)
-    assert len(timeline.done) == len(timeline.failed) <= 120
-    assert sum(timeline.done) + sum(timeline.failed) == len(range(0, 100_000, 7))
+        timeline.add(("even", "odd")[second % 2], float(second))
+        timeline.spread("span", max(0.0, second - 5.0), float(second))
+    sums = timeline.sums
+    assert len(sums["even"]) == len(sums["odd"]) == len(sums["span"]) <= 120
+    assert sum(sums["even"]) + sum(sums["odd"]) == len(range(0, 100_000, 7))
+    assert sum(sums["span"]) == pytest.approx(5 * (len(range(0, 100_000, 7)) - 1))
 
 
 def test_a_page_shows_names_as_text() -> None:
-    report = tally_of(1).report(
-        end="stopped", operation="o", server="<s>", input="<script>alert(1)</script>", output="out", errors="e"
-    )
+    about = {"operation": "o", "server": "<s>", "url": "u", "input": "<script>alert(1)</script>", "output": "out"}
+    report = counts_of(1).report(end="stopped", limit=Adaptive(), errors="e", **about)
     assert "<script" not in page(report)
     assert "&lt;script&gt;" in page(report)
 

@@ -19,7 +19,7 @@ from llmsdk.errors import BatchError
 from llmsdk.local import LocalServer
 from llmsdk.many.map.work import Work
 from llmsdk.many.runs import state
-from llmsdk.many.runs.job import Job
+from llmsdk.many.runs.file_run import FileRun
 from llmsdk.many.runs.journal import Journal
 from llmsdk.providers import R9S, TOGETHER
 
@@ -481,12 +481,12 @@ def test_what_came_before_an_interruption_is_written(folder: Folder, monkeypatch
     if folder.is_async:
         pytest.skip("nothing comes while a task holds the loop")
     folder.write(*(chat_row(f"r{number}") for number in range(12)))
-    really, settle = Job.take, Work.settle
+    really, settle = FileRun.take, Work.settle
     settled: list[Any] = []
 
-    def take(job: Job, outcome: Any) -> None:
-        monkeypatch.setattr(Job, "take", really)
-        really(job, outcome)
+    def take(run: FileRun, outcome: Any) -> None:
+        monkeypatch.setattr(FileRun, "take", really)
+        really(run, outcome)
         limit = time.monotonic() + 10
         while len(settled) < 5 and time.monotonic() < limit:
             time.sleep(0.01)
@@ -498,7 +498,7 @@ def test_what_came_before_an_interruption_is_written(folder: Folder, monkeypatch
         settled.append(work)
 
     monkeypatch.setattr(Work, "settle", noted)
-    monkeypatch.setattr(Job, "take", take)
+    monkeypatch.setattr(FileRun, "take", take)
     with pytest.raises(KeyboardInterrupt) as caught:
         folder.run(limit=4)
     assert caught.value.__notes__[0].startswith("5 of 12 rows done, 0 failed, 7 left")
@@ -547,7 +547,7 @@ def test_a_report_is_written_as_json_and_as_a_page(folder: Folder) -> None:
     told = json.loads((folder.path / "report.json").read_text())
     assert (told["succeeded"], told["broken"], told["is_complete"]) == (5, 1, False)
     assert set(told["latency_ms"]) == {"mean", "p50", "p90", "p99", "max"}
-    assert sum(count for _, count in told["histogram"]) == sum(told["timeline"]["done"]) == 5
+    assert sum(count for _, count in told["latency_histogram"]) == sum(told["timeline"]["rows_done"]) == 5
     page = (folder.path / "report.html").read_text()
     assert page == report.as_html()
     assert page.count("<svg") == 2

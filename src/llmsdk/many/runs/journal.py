@@ -13,17 +13,29 @@ from importlib.util import find_spec
 from typing import Any, Self
 
 from ...errors import BatchError
+from ...resources.rows.problems import file_error, os_error
+from ...utils.files import Draft
 
 # Not on Windows: two runs on one output are not told apart there.
 _fcntl: Any = import_module("fcntl") if find_spec("fcntl") else None
 _BUSY = (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN)
+_MAKE_ROOM = "; make room, and run again: rows that are written stay done"
+_ADVICE = {
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.EFBIG: "; the file has reached the bound of this process; rows that are written stay done",
+    errno.EROFS: "; name an output that can be written",
+    errno.EACCES: "; name an output that can be written",
+    errno.ENOENT: "; make its folder first",
+}
 
 
 class Journal:
     """A file of JSON lines, held by one run.
 
-    A line is in the file when `append` returns: what a kill can cost is what had not been appended. Against the loss of
-    power, a thread calls fsync as often as the disk allows; lines that come meanwhile share the next one.
+    A line is in the file when `append` returns, by one `write` to the kernel: a kill costs what had not been appended.
+    Against the loss of power, a thread calls fsync as often as the disk allows, since a call of its own for each line
+    would bound a run to the some hundred that a disk does per second; lines that come meanwhile share the next one.
 
     Args:
         path: The file; it is made where it is missing, and otherwise left as it is until `mend`.
@@ -42,7 +54,7 @@ class Journal:
         try:
             self._open()
         except OSError as exc:
-            raise _failed(path, exc) from exc
+            raise self._error(exc) from exc
 
     def mend(self) -> None:
         """Cut off a last line without its end: the kill came while it was written, and its row is not done."""
@@ -68,7 +80,7 @@ class Journal:
             BatchError: The disk is full, or fails; this or an earlier line may not be on it.
         """
         if self._trouble is not None:
-            raise _failed(self.path, self._trouble)
+            raise self._error(self._trouble)
         size = os.fstat(self._file).st_size
         try:
             written = 0
@@ -77,7 +89,7 @@ class Journal:
         except OSError as exc:
             self._trouble = exc
             self._cut(size)
-            raise _failed(self.path, exc) from exc
+            raise self._error(exc) from exc
         if self._syncer is None:
             self._syncer = threading.Thread(target=self._sync, name="llmsdk-batch-sync", daemon=True)
             self._syncer.start()
@@ -102,18 +114,16 @@ class Journal:
         Raises:
             BatchError: The disk is full, or fails; the file is then as it was.
         """
-        target = os.path.realpath(self.path)
-        draft = f"{target}.tmp"
         try:
-            with open(draft, "wb") as file:
-                file.writelines(lines)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, target)
+            draft = Draft(self.path)
+            try:
+                for line in lines:
+                    draft.write(line)
+                draft.commit()
+            finally:
+                draft.discard()
         except OSError as exc:
-            with suppress(OSError):
-                os.unlink(draft)
-            raise _failed(self.path, exc) from exc
+            raise self._error(exc) from exc
 
     @property
     def is_empty(self) -> bool:
@@ -135,7 +145,7 @@ class Journal:
             self._syncer.join()
         os.close(self._file)
         if self._trouble is not None:
-            raise _failed(self.path, self._trouble)
+            raise self._error(self._trouble)
 
     def __enter__(self) -> Self:
         return self
@@ -168,10 +178,9 @@ class Journal:
             _fcntl.flock(self._file, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
         except OSError as exc:
             if exc.errno in _BUSY:
-                raise BatchError(
-                    f"{self.path}: another run is writing it; wait for its end, or name another output", path=self.path
-                ) from None
-            # A file system without locks: it cannot be told.
+                problem = "another run is writing it; wait for its end, or name another output"
+                raise file_error(self.path, problem) from None
+            # Else a file system without locks, on which two runs cannot be told apart.
 
     def _cut(self, size: int) -> None:
         try:
@@ -193,15 +202,5 @@ class Journal:
                 if exc.errno != errno.EINVAL:  # a pipe or a device, which keeps nothing
                     self._trouble = exc
 
-
-def _failed(path: str, exc: OSError) -> BatchError:
-    said = exc.strerror or str(exc)
-    advice = {
-        errno.ENOSPC: "; make room, and run again: rows that are written stay done",
-        errno.EDQUOT: "; make room, and run again: rows that are written stay done",
-        errno.EFBIG: "; the file has reached the bound of this process; rows that are written stay done",
-        errno.EROFS: "; name an output that can be written",
-        errno.EACCES: "; name an output that can be written",
-        errno.ENOENT: "; make its folder first",
-    }.get(exc.errno or 0, "")
-    return BatchError(f"{path}: cannot be written: {said}{advice}", path=path)
+    def _error(self, exc: OSError) -> BatchError:
+        return os_error(self.path, "written", exc, _ADVICE.get(exc.errno or 0, ""))

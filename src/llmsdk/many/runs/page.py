@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .tally import BatchReport
+from .figures import RunFigures
 
 _MOST_BARS = 40
 _STYLE = """
@@ -49,7 +47,7 @@ _ENDS = {
 }
 
 
-def page(report: BatchReport) -> str:
+def page(report: RunFigures) -> str:
     """Lay a report out."""
     title = f"Batch {report.operation}: {report.succeeded + report.done_before:,} of {report.rows:,} rows"
     parts = [
@@ -68,7 +66,7 @@ def page(report: BatchReport) -> str:
     return "\n".join(part for part in parts if part) + "\n"
 
 
-def _about(report: BatchReport) -> str:
+def _about(report: RunFigures) -> str:
     is_good = report.is_complete
     said = "complete, with failures" if report.end == "complete" and not is_good else _ENDS[report.end]
     kind = "good" if is_good else "bad"
@@ -78,7 +76,7 @@ def _about(report: BatchReport) -> str:
     )
 
 
-def _tiles(report: BatchReport) -> str:
+def _tiles(report: RunFigures) -> str:
     latency = report.latency_ms
     tiles = [
         (f"{report.succeeded:,}", "done in this run"),
@@ -97,8 +95,8 @@ def _tiles(report: BatchReport) -> str:
     return f'<div class="tiles">{cells}</div>'
 
 
-def _throughput(report: BatchReport) -> str:
-    done, failed = report.timeline["done"], report.timeline["failed"]
+def _throughput(report: RunFigures) -> str:
+    done, failed = report.timeline["rows_done"], report.timeline["rows_failed"]
     if not done:
         return ""
     slot = report.timeline["slot_s"]
@@ -111,11 +109,11 @@ def _throughput(report: BatchReport) -> str:
     return f"<h2>Rows per second over time{key}</h2>{_plot(good, bad, ends)}"
 
 
-def _latency(report: BatchReport) -> str:
-    if not report.histogram:
+def _latency(report: RunFigures) -> str:
+    if not report.latency_histogram:
         return ""
-    step = -(-len(report.histogram) // _MOST_BARS)
-    groups = [report.histogram[start : start + step] for start in range(0, len(report.histogram), step)]
+    step = -(-len(report.latency_histogram) // _MOST_BARS)
+    groups = [report.latency_histogram[start : start + step] for start in range(0, len(report.latency_histogram), step)]
     counts = [float(sum(count for _, count in group)) for group in groups]
     bounds = [group[-1][0] for group in groups]
     ends = [_seconds(bounds[at] / 1000) for at in sorted({0, len(bounds) // 2, len(bounds) - 1})]
@@ -144,7 +142,7 @@ def _plot(good: Sequence[float], bad: Sequence[float], x_labels: Sequence[str]) 
     return f'<div class="plot"><div class="y">{y_labels}</div>{svg}<div class="x">{labels}</div></div>'
 
 
-def _errors(report: BatchReport) -> str:
+def _errors(report: RunFigures) -> str:
     if not report.errors_by_class:
         return ""
     most = max(report.errors_by_class.values())
@@ -156,7 +154,7 @@ def _errors(report: BatchReport) -> str:
     return f"<h2>Failures by class</h2><table>{rows}</table>"
 
 
-def _files(report: BatchReport) -> str:
+def _files(report: RunFigures) -> str:
     named = [("input", report.input), ("output", report.output), ("failures", report.errors)]
     rows = "".join(f"<tr><th>{name}</th><td>{escape(path)}</td></tr>" for name, path in named if path)
     broken = f"<tr><th>broken lines</th><td>{report.broken:,}</td></tr>" if report.broken else ""

@@ -1,4 +1,4 @@
-"""State: the side file of an output, which says what configured it, so that no other run goes on with it."""
+"""The side file of an output: it says what configured the run, so that no other run goes on with the output."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..._call.operation import Operation
 from ..._version import __version__
-from ...errors import BatchError
 from ...options import CALL_OPTIONS
+from ...resources.rows.problems import file_error, os_error
 from ...utils.files import write_atomically
 from ...utils.shapes import is_object
 
@@ -28,7 +28,7 @@ _LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class RunState:
     """What configured an output; no key, header or prompt is in it.
 
     Attributes:
@@ -48,7 +48,7 @@ class State:
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def state_of(runner: Runner, operation: Operation, options: Mapping[str, Any]) -> State:
+def state_of(runner: Runner, operation: Operation, options: Mapping[str, Any]) -> RunState:
     """Describe what a run is configured with."""
     config = runner.config
     target = runner.target(options.get("server"), options.get("server_url"))
@@ -61,7 +61,7 @@ def state_of(runner: Runner, operation: Operation, options: Mapping[str, Any]) -
     }
     # The embedded provider has another port in each process.
     url = "embedded" if target.provider.embedded and config.server_url is None else target.base_url
-    return State(operation.id, ",".join(servers), url, params)
+    return RunState(operation.id, ",".join(servers), url, params)
 
 
 def _shown(value: Any) -> Any:
@@ -71,7 +71,7 @@ def _shown(value: Any) -> Any:
     return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
-def settle(path: str, output: str, mine: State, *, is_new: bool) -> State:
+def settle(path: str, output: str, mine: RunState, *, is_new: bool) -> RunState:
     """Read the side file of an output and compare, or write it where the output begins.
 
     Raises:
@@ -81,39 +81,24 @@ def settle(path: str, output: str, mine: State, *, is_new: bool) -> State:
         with open(path, "rb") as file:
             raw = file.read()
     except FileNotFoundError:
-        if not is_new:
-            raise BatchError(
-                f"{output}: holds something, but {path}, which says what made it, is missing; bring that back, or name "
-                "another output",
-                path=output,
-            ) from None
-        return _written(path, mine)
+        if is_new:
+            return _written(path, mine)
+        problem = (
+            f"holds something, but {path}, which says what made it, is missing; bring that back, or name another output"
+        )
+        raise file_error(output, problem) from None
     except OSError as exc:
-        raise BatchError(f"{path}: cannot be read: {exc.strerror or exc}", path=path) from exc
+        raise os_error(path, "read", exc) from exc
     found = _read(path, raw)
-    differences = _differences(found, vars_of(mine))
+    differences = _differences(found, asdict(mine))
     if is_new and differences:
         return _written(path, mine)
     if differences:
-        raise BatchError(
-            f"{output}: was written by a run of another configuration: {'; '.join(differences)}; name another output, "
-            "or run as before",
-            path=output,
+        told = "; ".join(differences)
+        raise file_error(
+            output, f"was written by a run of another configuration: {told}; name another output, or run as before"
         )
-    return State(mine.operation, mine.server, mine.url, mine.params, found["run_id"])
-
-
-def vars_of(state: State) -> dict[str, Any]:
-    """Give a state as it is written."""
-    return {
-        "version": _VERSION,
-        "operation": state.operation,
-        "server": state.server,
-        "url": state.url,
-        "params": dict(state.params),
-        "run_id": state.run_id,
-        "llmsdk": __version__,
-    }
+    return replace(mine, run_id=found["run_id"])
 
 
 def _differences(found: Mapping[str, Any], mine: Mapping[str, Any]) -> list[str]:
@@ -136,15 +121,16 @@ def _read(path: str, raw: bytes) -> dict[str, Any]:
         found = None
     is_ours = is_object(found) and found.get("version") == _VERSION
     if not (is_ours and isinstance(found.get("run_id"), str) and is_object(found.get("params"))):
-        raise BatchError(f"{path}: is not the side file of a batch; name another output", path=path)
+        raise file_error(path, "is not the side file of a batch; name another output")
     whole: dict[str, Any] = found
     return whole
 
 
-def _written(path: str, state: State) -> State:
+def _written(path: str, state: RunState) -> RunState:
+    written = {"version": _VERSION, **asdict(state), "llmsdk": __version__}
     try:
-        write_atomically(path, json.dumps(vars_of(state), indent=1).encode() + b"\n")
+        write_atomically(path, json.dumps(written, indent=1).encode() + b"\n")
     except OSError as exc:
         advice = "; make its folder first" if not os.path.isdir(os.path.dirname(path) or ".") else ""
-        raise BatchError(f"{path}: cannot be written: {exc.strerror or exc}{advice}", path=path) from exc
+        raise os_error(path, "written", exc, advice) from exc
     return state

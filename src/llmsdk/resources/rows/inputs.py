@@ -15,8 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from ..._call.operation import Operation
-from ...errors import BatchError, ConfigurationError
+from ...errors import ConfigurationError
 from .cells import plain
+from .problems import file_error, os_error
 from .rows import BLANK, BatchRow, InvalidRow, RowReader, column_names
 
 MAX_LINE_BYTES = 64 << 20
@@ -64,7 +65,7 @@ def read_rows(path: str | os.PathLike[str], operation: Operation) -> Iterator[Ba
             case _:
                 yield from _rows(_lines(shown), reader)
     except OSError as exc:
-        raise BatchError(f"{shown}: cannot be read: {exc.strerror or exc}", path=shown) from exc
+        raise os_error(shown, "read", exc) from exc
 
 
 # ------------------------------------------------------------------ JSON lines
@@ -83,7 +84,7 @@ def _lines(path: str) -> Iterator[bytes | None]:
     with open(path, "rb") as file:
         start = file.read(3)
         if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise BatchError(f"{path}: line 1: the file is UTF-16; save it as UTF-8", path=path, line=1)
+            raise file_error(path, "the file is UTF-16; save it as UTF-8", line=1)
         file.seek(3 if start == b"\xef\xbb\xbf" else 0)
         while raw := file.readline(MAX_LINE_BYTES + 1):
             if len(raw) <= MAX_LINE_BYTES:
@@ -101,12 +102,9 @@ def _check_columns(names: Sequence[str], path: str, operation: Operation) -> Non
     known = column_names(operation)
     for name in names:
         if name not in known:
-            raise BatchError(
-                f"{path}: line 1: column {name[:80]!r} is no parameter of {operation.resource}.{operation.name}; "
-                "take it out, or name it custom_id if rows are to be known by it",
-                path=path,
-                line=1,
-            )
+            where = f"{operation.resource}.{operation.name}"
+            advice = "take it out, or name it custom_id if rows are to be known by it"
+            raise file_error(path, f"column {name[:80]!r} is no parameter of {where}; {advice}", line=1)
 
 
 def _csv_rows(path: str, operation: Operation) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -118,13 +116,13 @@ def _csv_rows(path: str, operation: Operation) -> Iterator[tuple[int, dict[str, 
             while (cells := _next_cells(reader)) is not None:
                 line = reader.line_num
                 if len(cells) > len(names):
-                    raise BatchError(f"{path}: line {line}: more cells than columns", path=path, line=line)
+                    raise file_error(path, "more cells than columns", line=line)
                 if cells:
                     yield line, {name: _cell(name, text, operation) for name, text in zip(names, cells, strict=False)}
     except UnicodeDecodeError as exc:
-        raise BatchError(f"{path}: not UTF-8 at byte {exc.start + 1}; save it as UTF-8", path=path) from None
+        raise file_error(path, f"not UTF-8 at byte {exc.start + 1}; save it as UTF-8") from None
     except csv.Error as exc:
-        raise BatchError(f"{path}: not CSV: {exc}", path=path) from exc
+        raise file_error(path, f"not CSV: {exc}") from exc
 
 
 def _next_cells(reader: Any) -> list[str] | None:
@@ -169,4 +167,4 @@ def _parquet_rows(path: str, operation: Operation) -> Iterator[tuple[int, dict[s
                     line += 1
                     yield line, plain(cells)
     except arrow.ArrowInvalid as exc:
-        raise BatchError(f"{path}: not Parquet: {str(exc)[:200]}", path=path) from exc
+        raise file_error(path, f"not Parquet: {str(exc)[:200]}") from exc

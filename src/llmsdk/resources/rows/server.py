@@ -18,7 +18,6 @@ from ..._call.operation import Operation
 from ..._call.reply.decode import decode_error, decode_reply, stated_error
 from ..._call.request.encode import Extras, encode
 from ...errors import (
-    BatchError,
     ConfigurationError,
     ReplyMeta,
     RequestValidationError,
@@ -30,6 +29,7 @@ from ...providers.spec import BatchRows, Provider
 from ...utils.files import Draft
 from ...utils.shapes import is_object
 from .inputs import check_extra, read_rows
+from .problems import file_error
 from .results import failed, succeeded
 from .rows import BatchRow, InvalidRow, endpoint_of
 
@@ -82,7 +82,7 @@ def wire_file(
                 extras=extras,
             )
         except (ValueError, RequestValidationError) as exc:
-            raise BatchError(f"{shown}: line {row.line}: {exc}", path=shown, line=row.line) from None
+            raise file_error(shown, str(exc), line=row.line) from None
         parts = {
             "custom_id": to_json(custom_id),
             "method": to_json(operation.method),
@@ -91,7 +91,7 @@ def wire_file(
         }
         lines += b"{%b}\n" % b",".join(b'"%b":%b' % (name.encode(), parts[name]) for name in rows.fields)
     if not lines:
-        raise BatchError(f"{shown}: holds no rows", path=shown)
+        raise file_error(shown, "holds no rows")
     return f"{Path(shown).stem or 'batch'}.jsonl", bytes(lines)
 
 
@@ -150,8 +150,7 @@ class BatchResults:
         """Write the lines of a local run: replies to one file, failures, where there are any, to the other."""
         to_errors = f"{os.fspath(output)}.errors.jsonl" if errors is None else errors
         if os.path.realpath(output) == os.path.realpath(to_errors):
-            shown = os.fspath(output)
-            raise BatchError(f"{shown}: is output and errors at once; name another file", path=shown)
+            raise file_error(os.fspath(output), "is output and errors at once; name another file")
         replies, failures, has_failed = Draft(output), Draft(to_errors), False
         try:
             for custom_id, result in self:

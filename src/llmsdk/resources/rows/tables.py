@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from ...errors import BatchError
 from ...utils.shapes import is_list, is_mapping
 from .inputs import CSV
+from .problems import os_error
 
 _TOKENS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _COLUMNS = {
@@ -44,9 +44,7 @@ def write_results(journal: str, path: str) -> None:
     except OSError as exc:
         with suppress(OSError):
             os.unlink(draft)
-        raise BatchError(
-            f"{path}: cannot be written: {exc.strerror or exc}; the results are in {journal}", path=path
-        ) from exc
+        raise os_error(path, "written", exc, f"; the results are in {journal}") from exc
 
 
 def _results(journal: str) -> Iterator[dict[str, Any]]:

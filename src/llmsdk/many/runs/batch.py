@@ -1,0 +1,106 @@
+"""`sdk.batch`: sends the requests of a file from here; for batches that the server works off, see `sdk.batches`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from ...errors import DeadlineExceededError
+from ...resources.base import Resource
+from ..map import Adaptive, outcomes, outcomes_async
+from .file_run import FileRun, RunFlags
+from .paths import AnyPath, RunPaths
+from .report import BatchReport
+
+OperationName = Literal["chat", "completions", "images", "embeddings"] | str
+__all__ = ["BatchReport", "FileBatch"]
+
+
+class FileBatch(Resource):
+    """The requests of a file, sent from here and resumable; `sdk.batches` has batches that the server works off."""
+
+    def run(
+        self,
+        input: AnyPath,
+        output: AnyPath,
+        *,
+        operation: OperationName = "chat",
+        resume: bool = True,
+        limit: Adaptive | int | None = None,
+        deadline_ms: float | None = None,
+        errors: AnyPath | None = None,
+        report: AnyPath | None = None,
+        progress: bool | None = None,
+        strict: bool = False,
+        **options: Any,
+    ) -> BatchReport:
+        """Send every row of a file from here, and write each reply when it comes; a second run resumes the first.
+
+        A row that is in `output` is not sent again. Rows that failed are written beside it, with their request, and are
+        sent again by the next run. A line that is no request fails as well, and stops nothing.
+
+        Args:
+            input: JSON lines, each with the parameters of a request and perhaps a `custom_id`, or in the shape of
+                OpenAI's batch files; or a table, `.csv` or `.parquet`.
+            output: JSON lines; or a table that is written when all rows are through.
+            operation: `chat`, `completions`, `images`, `embeddings`, or the id of an operation.
+            resume: Whether an output that holds results is resumed; if not, it is refused.
+            limit: Requests in flight: found out within an `Adaptive`, or at most this number.
+            deadline_ms: Bound of the run; rows that are left then are for the next run.
+            errors: File of the rows that failed; by default `output` with `.errors.jsonl` behind it.
+            report: Where a report is written, as `.json` and as `.html`.
+            progress: Whether to show progress on stderr; None shows it on terminals.
+            strict: Whether a single bad line keeps all rows from being sent.
+            options: Options of every call, and parameters of rows that do not have them, such as `model`.
+
+        Raises:
+            BatchError: A file that cannot be used, read or written; its `report` says what had been done, and stays.
+            ConfigurationError: An argument has a wrong value.
+            RequestValidationError: A parameter that the operation does not have.
+        """
+        paths = RunPaths.named(input, output, errors, report)
+        flags = RunFlags(resume=resume, strict=strict, progress=progress)
+        run = FileRun(self._runner, operation, paths, flags, limit, deadline_ms, options)
+        with outcomes(self, run.operation, run.items(), run.settings) as done:
+            run.begin()
+            try:
+                for outcome in done:
+                    run.take(outcome)
+            except DeadlineExceededError:
+                return run.finish("deadline")
+            except BaseException as exc:
+                done.close()
+                run.give_up(exc, done.drain())
+                raise
+        return run.finish("complete")
+
+    async def run_async(
+        self,
+        input: AnyPath,
+        output: AnyPath,
+        *,
+        operation: OperationName = "chat",
+        resume: bool = True,
+        limit: Adaptive | int | None = None,
+        deadline_ms: float | None = None,
+        errors: AnyPath | None = None,
+        report: AnyPath | None = None,
+        progress: bool | None = None,
+        strict: bool = False,
+        **options: Any,
+    ) -> BatchReport:
+        """Send every row of a file from here, and write each reply when it comes; as `run`."""
+        paths = RunPaths.named(input, output, errors, report)
+        flags = RunFlags(resume=resume, strict=strict, progress=progress)
+        run = FileRun(self._runner, operation, paths, flags, limit, deadline_ms, options)
+        async with outcomes_async(self, run.operation, run.items(), run.settings) as done:
+            run.begin()
+            try:
+                async for outcome in done:
+                    run.take(outcome)
+            except DeadlineExceededError:
+                return run.finish("deadline")
+            except BaseException as exc:
+                await done.aclose()
+                run.give_up(exc, done.drain())
+                raise
+        return run.finish("complete")

@@ -1,0 +1,38 @@
+"""The report of a run: its figures in a line, as JSON and as a page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from .figures import RunFigures
+from .page import page
+
+
+class BatchReport(RunFigures):
+    """What became of a run: its figures, in a line (`str`), as JSON and as a page."""
+
+    __slots__ = ()
+
+    def as_json(self) -> str:
+        """Write the report as JSON."""
+        return json.dumps(
+            {**asdict(self), "errors_by_class": self.errors_by_class, "is_complete": self.is_complete}, indent=1
+        )
+
+    def as_html(self) -> str:
+        """Write the report as one page with plots, which loads nothing."""
+        return page(self)
+
+    def __str__(self) -> str:
+        before = f" ({self.done_before:,} before)" if self.done_before else ""
+        parts = [
+            f"{self.done_before + self.succeeded:,} of {self.rows:,} rows done{before}",
+            f"{self.failed:,} failed",
+            *([f"{self.left:,} left"] if self.left else []),
+            f"{self.rows_per_s:,.1f} rows/s",
+            f"{self.total_tokens:,} tokens",
+            *([] if self.cost is None else [f"cost {self.cost:,.4f}"]),
+            f"{self.elapsed_s:,.1f} s",
+        ]
+        return ", ".join(parts)
