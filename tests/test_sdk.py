@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -600,11 +601,45 @@ def test_a_variable_travels(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("api_key", [KEY, {"together": KEY}])
-@pytest.mark.parametrize("duplicate", [pickle.dumps, copy.deepcopy])
-def test_a_literal_key_does_not_travel(api_key: Any, duplicate: Any) -> None:
+def test_a_literal_key_does_not_travel(api_key: Any) -> None:
     with pytest.raises(errors.ConfigurationError, match=r"^api_key: ") as caught:
-        duplicate(SDK(api_key=api_key))
+        pickle.dumps(SDK(api_key=api_key))
     assert KEY not in str(caught.value)
+
+
+@dataclass
+class _Owner:
+    """What an application keeps an SDK in, such as an agent that is copied for every run."""
+
+    sdk: SDK
+    name: str = "owner"
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+async def test_a_copy_in_this_process_has_the_same_key_and_settings(
+    colour: Colour, canned: CannedServer, duplicate: Any
+) -> None:
+    canned.reply(200, REPLY)
+    headers = {"x-goog-api-key": KEY, "x-app": "mine"}
+    async with colour.open(server_url=canned.url, api_key=KEY, http_headers=headers, timeout_ms=7_000) as client:
+        owner = _Owner(client.sdk)
+        copied = duplicate(owner).sdk if duplicate is copy.deepcopy else duplicate(client.sdk)
+        assert copied is not client.sdk
+        assert copied._config.timeout_ms == 7_000
+        assert KEY not in repr(vars(copied))
+        async with Client(copied, colour.backend) as second:
+            await second.call("completions.create", **ARGS)
+        assert canned.last.headers["authorization"] == f"Bearer {KEY}"
+        assert (canned.last.headers["x-goog-api-key"], canned.last.headers["x-app"]) == (KEY, "mine")
+        await client.call("completions.create", **ARGS)  # closing the copy has closed nothing of the first
+        with pytest.raises(errors.ConfigurationError):
+            pickle.dumps(copied)
+
+
+def test_a_copy_shares_a_supplied_client() -> None:
+    with httpx.Client() as client:
+        copied = copy.deepcopy(SDK(api_key=KEY, client=client))
+        assert copied._options["client"] is client
 
 
 def test_a_supplied_client_does_not_travel() -> None:

@@ -7,15 +7,14 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from ._call.auth import Secret
 from ._call.config import configure
+from ._call.secrecy import forget_locals, hide
 from ._call.target import resolve
 from ._net.drivers import Drivers, Embedded
 from ._net.runner import Runner
 from .errors import ConfigurationError
 from .options import SDKOptions
 from .providers.ids import EMBEDDED
-from .utils.shapes import is_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,16 +45,17 @@ class SDK:
     """
 
     def __init__(self, **options: Unpack[SDKOptions]) -> None:
-        if "api_key" in options:
-            options["api_key"] = _hidden(options["api_key"])  # no frame shows the key from here on
+        hide(options)  # no frame shows a key from here on
         self._options = options
-        self._config = configure(options)
-        self._config.hooks.init(self._config)
-        resolve(
-            self._config, None, None, lambda: "http://127.0.0.1"
-        )  # what is missing shows here, not at the first call
-        for provider in () if self._config.failover is None else self._config.failover.servers:
-            resolve(self._config, provider, None, lambda: "http://127.0.0.1")
+        try:
+            self._config = configure(options)
+            self._config.hooks.init(self._config)
+            # What is missing shows here, not at the first call.
+            for provider in (None, *(self._config.failover.servers if self._config.failover is not None else ())):
+                resolve(self._config, provider, None, lambda: "http://127.0.0.1")
+        except BaseException as exc:
+            forget_locals(exc)
+            raise
         self._drivers = Drivers(
             options.get("client"),
             options.get("async_client"),
@@ -176,6 +176,13 @@ class SDK:
         config = getattr(self, "_config", None)  # a traceback with locals may show one that was never finished
         return "<SDK>" if config is None else f"<SDK of {config.provider.name}>"
 
+    def __copy__(self) -> SDK:
+        """Make an SDK of the same options, which may hold keys and clients: it stays in this process."""
+        return SDK(**self._options)
+
+    def __deepcopy__(self, memo: Any) -> SDK:
+        return SDK(**self._options)
+
     def __reduce__(self) -> tuple[Any, ...]:
         for name in ("client", "async_client"):
             if self._options.get(name) is not None:
@@ -185,14 +192,6 @@ class SDK:
 
 def _with_options(options: SDKOptions) -> SDK:
     return SDK(**options)
-
-
-def _hidden(api_key: Any) -> Any:
-    if isinstance(api_key, str):
-        return Secret(api_key)
-    if is_mapping(api_key):
-        return {name: _hidden(value) for name, value in api_key.items()}
-    return api_key
 
 
 def _start_embedded() -> Embedded:

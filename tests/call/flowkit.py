@@ -9,15 +9,16 @@ from typing import Any
 
 import httpx
 
-from llmsdk._call.auth import KeySource, Secret
 from llmsdk._call.effects import Close, FailureKind, Flow, Invoke, Read, Send, Sleep, TransportFailure
 from llmsdk._call.flow import Call, Env, exchange
 from llmsdk._call.hooks import Hooks
+from llmsdk._call.keys import KeySource
 from llmsdk._call.request.encode import Encoded
 from llmsdk.hooks import HookContext
 from llmsdk.providers import PROVIDERS
 from llmsdk.providers.spec import Provider
 from llmsdk.utils.retries import DEFAULT_RETRY, RetryBudget
+from llmsdk.utils.secrets import Secret
 
 NOW = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
 KEY = "sk-placeholder-0123456789"

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from call.flowkit import KEY
 from llmsdk import errors
-from llmsdk._call.auth import Secrets
 from llmsdk._call.effects import TransportFailure
 from llmsdk._call.operation import Operation
 from llmsdk._call.stream.events import EventDecoder, fold_whole
@@ -22,6 +21,7 @@ from llmsdk.providers import OPENAI, PROVIDERS, R9S, TOGETHER, WRITER, WRITER_V1
 from llmsdk.providers.spec import Provider, Route
 from llmsdk.resources.operations import all_operations
 from llmsdk.utils.headers import Headers
+from llmsdk.utils.secrets import Secret, Secrets
 
 SAMPLES = Path(__file__).parent.parent / "data" / "fixtures"
 INDEX = json.loads((SAMPLES / "index.json").read_text())
@@ -43,7 +43,7 @@ def decoder_of(
     provider: Provider = OPENAI, operation: Operation = CHAT, content_type: str = SSE, **more: Any
 ) -> EventDecoder:
     secrets = Secrets()
-    secrets.add(KEY)
+    secrets.add(Secret(KEY))
     given = {"coding": None, "max_event_bytes": 1 << 20, "max_response_bytes": 1 << 22, **more}
     meta = errors.ReplyMeta(provider.name, 200, Headers({"content-type": content_type} if content_type else {}))
     return EventDecoder(operation, provider, meta, secrets, **given)

@@ -10,13 +10,14 @@ import pytest
 
 from call.flowkit import KEY, NOW, URL, Clock, Player, Turn, env_of, failure, make_call, play, reply
 from llmsdk import errors
-from llmsdk._call.auth import KeySource, Secret
 from llmsdk._call.effects import Close, Read, Send, Sleep, TransportFailure
 from llmsdk._call.flow import Env, Received, exchange
 from llmsdk._call.hooks import Hooks
+from llmsdk._call.keys import KeySource
 from llmsdk.providers import PROVIDERS
 from llmsdk.utils.headers import Headers
 from llmsdk.utils.retries import DEFAULT_RETRY, RETRYABLE_STATUSES, BackoffStrategy, RetryBudget, RetryConfig
+from llmsdk.utils.secrets import Secret
 
 OWN = RetryConfig("backoff", BackoffStrategy(100, 1_000, 2, 10_000), True)
 

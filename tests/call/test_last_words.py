@@ -20,9 +20,9 @@ from call.test_events import chunk, decoder_of
 from call.test_events import play as stream
 from llmsdk import errors
 from llmsdk._call.adapters import reader
-from llmsdk._call.auth import KeySource, Secret, Secrets, check_key
 from llmsdk._call.effects import Invoke, TransportFailure
 from llmsdk._call.flow import Received
+from llmsdk._call.keys import KeySource, check_key
 from llmsdk._call.reply.body import BodyReader
 from llmsdk._call.reply.decode import safe_cause, shown_text, without_secrets
 from llmsdk._call.reply.error_bodies import fields_of
@@ -31,6 +31,7 @@ from llmsdk.providers import OPENAI, TOGETHER
 from llmsdk.resources.operations import all_operations
 from llmsdk.utils.headers import Headers
 from llmsdk.utils.retries import parse_retry_after
+from llmsdk.utils.secrets import Secret, Secrets
 
 FILES = all_operations()["listFiles"]
 MODELS = all_operations()["listModels"]

@@ -7,15 +7,14 @@ from typing import Any
 
 import pytest
 
-from llmsdk._call.auth import Secrets
-from llmsdk._call.secrecy import is_secret_name, learn
+from llmsdk.utils.secrets import Secrets, is_secret_name
 
 
 def learnt(
     headers: Mapping[str, str] | None = None, url_params: Mapping[str, Any] | None = None, url: str = "https://h/v1"
 ) -> set[str]:
     secrets = Secrets()
-    learn(secrets, headers or {}, url_params or {}, url)
+    secrets.learn(headers or {}, url_params or {}, url)
     return {*secrets}
 
 

@@ -14,14 +14,15 @@ import pytest
 
 from call.flowkit import KEY, Clock, Player, Turn, build, env_of, failure, make_call, reply
 from llmsdk import errors
-from llmsdk._call.auth import KeySource, Secret, Secrets, check_key
 from llmsdk._call.countdown import Countdown
 from llmsdk._call.download import fetch
 from llmsdk._call.effects import TransportFailure
 from llmsdk._call.hooks import Hooks
+from llmsdk._call.keys import KeySource, check_key
 from llmsdk._call.paging import paged
 from llmsdk._call.reply.body import BodyReader
 from llmsdk.providers.spec import Page
+from llmsdk.utils.secrets import Secret, Secrets
 
 # ---------------------------------------------------------------- countdown
 
@@ -150,13 +151,12 @@ def test_the_text_of_an_error_that_only_says_that_it_is_coded_is_kept() -> None:
 def test_a_secret_shows_itself_to_nobody() -> None:
     secret = Secret(KEY)
     secrets = Secrets()
-    secrets.add(KEY)
+    secrets.add(secret)
     source = KeySource(secret, "Bearer {api_key}")
     for shown in (repr(secret), str(secret), f"{secret}", repr(source), repr(secrets)):
         assert KEY not in shown
     assert list(secrets) == [KEY]
     assert secret.reveal() == KEY
-    assert secret.is_text
     with pytest.raises(errors.ConfigurationError, match="api_key: a literal key cannot be pickled"):
         pickle.dumps(secret)
 

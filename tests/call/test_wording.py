@@ -14,14 +14,15 @@ from pydantic import BaseModel
 
 from call.flowkit import Clock
 from llmsdk import errors
-from llmsdk._call.auth import Secret, Secrets, check_key
 from llmsdk._call.countdown import Countdown
 from llmsdk._call.effects import Close, Invoke, Pull, Read, Send, Sleep, TransportFailure, invoke, pull
+from llmsdk._call.keys import check_key
 from llmsdk._call.reply.body import BodyReader
 from llmsdk._call.request.encode import Extras, encode
 from llmsdk.providers import PROVIDERS, TOGETHER
 from llmsdk.resources.operations import all_operations
 from llmsdk.utils.plain import NotJson, check_name, check_scalar, misfit, plain
+from llmsdk.utils.secrets import Secret, Secrets
 
 OPERATIONS = all_operations()
 HELLO = [{"role": "user", "content": "Hi"}]
@@ -52,7 +53,7 @@ def test_a_secret_says_what_it_is_and_no_more() -> None:
         "function that can be pickled by its name"
     )
     secrets = Secrets()
-    secrets.add("sk-placeholder")
+    secrets.add(Secret("sk-placeholder"))
     assert repr(secrets) == "<1 secrets>"
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from llmsdk._call.auth import Secrets
 from llmsdk._call.reply.decode import decode_reply
 from llmsdk._call.stream.events import EventDecoder
 from llmsdk.errors import ReplyMeta
@@ -22,6 +21,7 @@ from llmsdk.resources.operations.chat import CREATE_CHAT_COMPLETION
 from llmsdk.resources.operations.completions import CREATE_COMPLETION
 from llmsdk.resources.operations.images import CREATE_IMAGE
 from llmsdk.utils.headers import Headers
+from llmsdk.utils.secrets import Secrets
 
 FIXTURES = Path(__file__).parents[1] / "data" / "fixtures"
 INDEX = json.loads((FIXTURES / "index.json").read_text(encoding="utf-8"))

@@ -13,7 +13,6 @@ import anyio
 import httpx
 import pytest
 
-from llmsdk._call.auth import Secret
 from llmsdk._call.countdown import Countdown
 from llmsdk._net import aiohttp_transport
 from llmsdk._net.client import build_own, own_of
@@ -23,6 +22,7 @@ from llmsdk._net.network import CONNECT_S, AsyncStream, Stream
 from llmsdk._net.supplied import bound, build_with
 from llmsdk._net.transport import AsyncTransport, _wait
 from llmsdk.utils.headers import Headers
+from llmsdk.utils.secrets import Secret
 
 
 def countdown(seconds: float = 5) -> Countdown:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsdk.utils.headers import Headers, check_header, masked
+from llmsdk.utils.headers import Headers, check_header
+from llmsdk.utils.secrets import masked
 
 PAIRS = [(b"Content-Type", b"text/html"), (b"Set-Cookie", b"a=1"), (b"set-cookie", b"b=2"), (b"X-Name", b"caf\xe9")]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import RequestValidationError
 from ..options import CALL_OPTIONS, STREAM_OPTIONS
+from ..utils.secrets import revealed
 from ..utils.urls import path_text
 from .operation import Operation
 
@@ -20,7 +21,7 @@ def split_arguments(operation: Operation, args: Mapping[str, Any]) -> tuple[dict
     Raises:
         RequestValidationError: Both forms are mixed, or the model is named twice.
     """
-    options = {name: value for name, value in args.items() if name in CALL_OPTIONS}
+    options = {name: revealed(value) for name, value in args.items() if name in CALL_OPTIONS}
     params = {name: value for name, value in args.items() if name not in CALL_OPTIONS}
     for name in options.keys() & STREAM_OPTIONS:
         if operation.chunk is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import ConfigurationError
 from ..options import SDKOptions
@@ -33,6 +33,7 @@ from .checks import (
 from .hooks import Hooks
 from .keys import Keys
 from .request.encode import Unsupported
+from .secrecy import shown
 
 if TYPE_CHECKING:
     from ..observers import Observer
@@ -55,8 +56,9 @@ class SDKConfig:
     """The configuration of an SDK; `sdk_init` hooks may change it."""
 
     provider: Provider
-    server_url: str | None
-    url_params: Mapping[str, Any] = field(repr=False)  # as headers, it may hold what is as secret as a key
+    # URL, its parameters and headers may hold what is as secret as a key.
+    server_url: str | None = field(repr=False)
+    url_params: Mapping[str, Any] = field(repr=False)
     keys: Keys
     hooks: Hooks
     http_headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
@@ -80,6 +82,7 @@ def configure(options: SDKOptions) -> SDKConfig:
     Raises:
         ConfigurationError: An unknown option, or a value that cannot be.
     """
+    options = cast(SDKOptions, shown(options))
     for name in options:
         if name not in SDKOptions.__annotations__:
             from difflib import get_close_matches

@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 from ..errors import APIConnectionError, APITimeoutError, ResponseValidationError, SDKError
 from ..errors.status import SDKDefaultError, class_for
 from ..utils.addresses import is_private
-from ..utils.headers import masked
+from ..utils.secrets import masked
 from ..utils.urls import check_base_url, origin
 from .countdown import Countdown
 from .effects import Flow, TransportFailure, close, invoke, read, send

@@ -25,13 +25,14 @@ from ..errors import (
 from ..errors.status import SDKDefaultError
 from ..hooks import HookContext
 from ..providers.spec import Provider
-from ..utils.headers import Headers, masked
+from ..utils.headers import Headers
 from ..utils.retries import RetryBudget, RetryConfig, retry_after_from, should_retry_header
+from ..utils.secrets import Secret, Secrets, masked
 from ..utils.urls import origin
-from .auth import KeySource, Secret, Secrets
 from .countdown import Countdown
 from .effects import Flow, TransportFailure, close, read, send, sleep
 from .hooks import Hooks
+from .keys import KeySource
 from .reply.decode import MAX_ERROR_BODY, decode_error, rate_limit, request_id, safe_cause, shown_text, without_secrets
 from .request.encode import Encoded
 from .verdict import Failed, retry_delay
@@ -178,7 +179,7 @@ def _attempt(call: Call, hooks: Hooks, env: Env, started: float, number: int) ->
         request = call.build(call.encoded.method, call.encoded.url, headers, authorization, call.content, countdown)
         request = yield from hooks.before_request(call.context, request, countdown)
         if call.log is not None:
-            call.log("attempt %d: %s %s", number, call.encoded.method, _address(call.encoded.url))
+            call.log("attempt %d: %s %s", number, call.encoded.method, masked(_address(call.encoded.url), call.secrets))
         response = yield from _send(call, hooks, request, headers, authorization, countdown)
     except TransportFailure as failure:
         _note(call, env, began, error=failure.kind)

@@ -1,45 +1,83 @@
-"""The API keys of an SDK, by server."""
+"""API keys: by server, checked, kept out of every text, put into a header at the last moment."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 from ..errors import ConfigurationError
 from ..options import KeyFunction
 from ..providers.registry import checked_provider
 from ..providers.spec import Provider
+from ..utils.secrets import Secret, Secrets
 from ..utils.shapes import is_mapping, is_unicode, quoted
-from .auth import Secret, check_key
-
-if TYPE_CHECKING:
-    pass
+from .countdown import Countdown
+from .effects import Flow, invoke
 
 
 class Keys:
     """The API keys of an SDK, by server id; a literal is wrapped at once, so that nothing shows it."""
 
     def __init__(self, given: Any, default: Provider, known: Collection[str]) -> None:
-        if given is None:
-            self._by_server: dict[str, Secret | KeyFunction] = {}
-        elif is_mapping(given):
-            pairs = [(_server_id(name, known), value) for name, value in given.items()]
-            self._by_server = {name: _key(value, f"api_key[{quoted(name)}]") for name, value in pairs}
-        else:
-            self._by_server = {default.name: _key(given, "api_key")}
+        self._by_server: dict[str, Secret | KeyFunction] = {}
+        if is_mapping(given):
+            for name, value in given.items():
+                server = _server_id(name, known)
+                self._by_server[server] = _key(value, f"api_key[{quoted(server)}]")
+        elif given is not None:
+            self._by_server[default.name] = _key(given, "api_key")
 
     def told(self) -> str:
         """Say for which servers there are keys, where there are any: one may be for the wrong one."""
         return f" (there are keys of {', '.join(map(quoted, self._by_server))})" if self._by_server else ""
 
     def of(self, provider: Provider) -> Secret | KeyFunction | None:
-        """Answer with the key that was given for a provider."""
+        """Return the key that was given for a provider."""
         return self._by_server.get(provider.name)
 
 
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """Where a call's key comes from, and the form of the Authorization header that holds it."""
+
+    value: Secret | KeyFunction
+    form: str = "{api_key}"
+
+    def resolve(self, countdown: Countdown | None = None) -> Flow[Secret]:
+        """Take the key, anew where it is a function; an async one may take as long as `countdown` says."""
+        if isinstance(self.value, Secret):
+            return self.value
+        key: Secret = yield from invoke(self.value, wrap=Secret, countdown=countdown)
+        return check_key(key, "api_key (from the function)")
+
+    def header(self, key: Secret, secrets: Secrets) -> Secret:
+        """Write the Authorization header; `secrets` learns the key."""
+        secrets.add(key)
+        return Secret(self.form.format(api_key=key.reveal()))
+
+
+def check_key(key: Secret, name: str) -> Secret:
+    """Refuse what cannot be a key, without showing it; a user's function may have returned anything.
+
+    Raises:
+        ConfigurationError: Not a string, empty, or with characters that a header cannot hold.
+    """
+    if not isinstance(key.reveal(), str):
+        raise ConfigurationError(f"{name}: must be a string, got {type(key.reveal()).__name__}")
+    if not key.reveal().strip():
+        raise ConfigurationError(f"{name}: must not be empty or blank")
+    if not all(" " <= character <= "~" or "\xa0" <= character <= "\xff" for character in key.reveal()):
+        raise ConfigurationError(
+            f"{name}: has a newline, a control character or a character outside Latin-1; accepted is one line of "
+            "Latin-1 text"
+        )
+    if key.reveal() != key.reveal().strip():
+        raise ConfigurationError(f"{name}: has blanks around it; remove them")
+    return key
+
+
 def _key(value: Any, name: str) -> Secret | KeyFunction:
-    if isinstance(value, Secret):
-        return check_key(value, name)
     if isinstance(value, str):
         return check_key(Secret(value), name)
     if callable(value):

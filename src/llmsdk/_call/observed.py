@@ -10,6 +10,7 @@ from typing import Any, Self
 from ..errors import SDKError
 from ..observers import CallInfo, Observation, Observer
 from ..utils.headers import check_header
+from .secrecy import forget_locals
 
 _logger = logging.getLogger("llmsdk")
 
@@ -63,6 +64,7 @@ class Observed:
         """Tell how a stream ended."""
         error: SDKError | None = progress.error
         if error is not None:
+            forget_locals(error)  # before observers see it, who may report tracebacks with locals
             self._end("failed", error, getattr(error, "partial", None))
         else:
             self._end("finished", progress.build(), progress.meta)
@@ -81,6 +83,7 @@ class Observed:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
+            forget_locals(error)  # before observers see it, who may report tracebacks with locals
             self._end("failed", error, getattr(error, "partial", None))
 
 

@@ -13,13 +13,14 @@ from ..errors import RemoteError, ReplyMeta, RequestValidationError, SDKError
 from ..hooks import HookContext
 from ..providers.registry import PROVIDERS
 from ..utils.codings import accepted_codings
-from ..utils.headers import masked, new_idempotency_key
+from ..utils.headers import new_idempotency_key
 from ..utils.log import logger
+from ..utils.secrets import MASK, Secret, Secrets, is_secret_name, masked
 from .arguments import checked_organization, mapping_option, split_arguments
-from .auth import KeySource, Secret, Secrets
 from .checks import checked_headers, checked_ms, checked_retries, checked_unsupported
 from .config import DEFAULT_IDLE_TIMEOUT_MS
 from .flow import BuildRequest, Call, Env, Received, exchange
+from .keys import KeySource
 from .operation import Operation
 from .reply.decode import decode_reply
 from .request.encode import Extras, encode
@@ -175,12 +176,11 @@ class Plan:
     def preview(self) -> Preview:
         """Show the request."""
         from .preview import UPLOAD, Preview
-        from .secrecy import is_secret_name
 
         encoded = self.encoded
         given = self._given_headers()
         content, headers, key = self._content_headers_key(given)
-        shown = {name: "***" if is_secret_name(name) else value for name, value in headers}
+        shown = {name: MASK if is_secret_name(name) else value for name, value in headers}
         if "idempotency-key" not in given:
             shown.pop("idempotency-key", None)  # one that is made anew for every call
         if key is not None:
@@ -192,7 +192,8 @@ class Plan:
             from pydantic_core import from_json
 
             body = from_json(content)
-        self._learn(secrets := Secrets(), given)
+        secrets = Secrets()
+        secrets.learn(given, self.config.url_params, encoded.url)
         return Preview(encoded.method, masked(encoded.url, secrets), shown, body, encoded.dropped)
 
     def _call(self, build: BuildRequest) -> Call:
@@ -216,21 +217,13 @@ class Plan:
             max_response_bytes=self.config.max_response_bytes,
             log=log.debug if log is not None else None,
         )
-        self._learn(call.secrets, given)
+        call.secrets.learn(given, self.config.url_params, self.encoded.url)
         if self.shared is not None:
             call.attempts = self.shared.attempts
             call.context.state = self.shared.state
             call.earlier = self.shared.earlier
             self.shared.call = call
         return call
-
-    def _learn(self, secrets: Secrets, given: Mapping[str, str]) -> None:
-        """Learn what the caller put into headers and URL that is as secret as a key."""
-        url_params = self.config.url_params
-        if given or url_params or "?" in self.encoded.url:
-            from .secrecy import learn
-
-            learn(secrets, given, url_params, self.encoded.url)
 
     def _given_headers(self) -> dict[str, str]:
         return {**self.config.http_headers, **checked_headers(self.options.get("http_headers"))}

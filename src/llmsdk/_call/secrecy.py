@@ -1,43 +1,71 @@
-"""What is as secret as a key: in headers and URLs that callers give, and in the frames of a failed request."""
+"""The doors of a call: secrets among its options are wrapped on the way in, locals are forgotten on the way out.
+
+Between the doors values are plain. A traceback with locals, as error reporters keep it, shows the frames above a door,
+which hold wrapped options only, and those below it, which have been cleared.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from traceback import walk_tb
-from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
-from .auth import Secrets
+from ..utils.secrets import Secret, is_secret_name, revealed
+from ..utils.shapes import is_mapping, quoted
 
-_SECRET_NAME = re.compile(r"auth|cookie|secret|passw|api[-_]?key|(^|[-_])(key|token)($|[-_])", re.IGNORECASE)
+_MAY_HOLD = frozenset({"api_key", "http_headers", "server_url", "url_params", "extra_query"})
 # Their frames hold requests. Frames of the application may be in the same chain, where it calls while it handles an
 # exception of its own, and are left as they are.
-_HOLDERS = frozenset({"llmsdk", "httpx", "httpcore", "h11", "aiohttp"})
-_MIN_PART = 8  # characters of a part of a value that is masked by itself
+_CLEARED = frozenset({"llmsdk", "httpx", "httpx2", "httpcore", "httpcore2", "h11", "aiohttp"})
 
 
-def is_secret_name(name: str) -> bool:
-    """Tell the name of a header or URL parameter whose value is to be masked."""
-    return name != "idempotency-key" and _SECRET_NAME.search(name) is not None
+def hide(options: Any) -> Any:
+    """Wrap in place what is secret among the options of an SDK or a call, and return them."""
+    if not _MAY_HOLD.isdisjoint(options):
+        for name in _MAY_HOLD.intersection(options):
+            place = next(places_of_secrets(name, options[name]), None)
+            if place is not None:
+                options[name] = Secret(options[name], place)
+    return options
 
 
-def learn(secrets: Secrets, headers: Mapping[str, str], url_params: Mapping[str, Any], url: str) -> None:
-    """Learn the values, whole and by their parts, of the names that say that they are secret."""
-    for name, value in (*headers.items(), *url_params.items(), *parse_qsl(url.partition("?")[2])):
-        if is_secret_name(name):
-            text = str(value)
-            secrets.add(text)
-            for part in re.split(r"[\s;,=]+", text):
-                if len(part) >= _MIN_PART:
-                    secrets.add(part)
+def shown(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with what `hide` has wrapped."""
+    return {name: revealed(value) for name, value in options.items()}
 
 
-def forget_locals(traceback: TracebackType | None) -> None:
-    """Clear the locals of the frames that sent a request, which tools that show tracebacks would show."""
-    for frame, _ in walk_tb(traceback):
-        if frame.f_globals.get("__name__", "").partition(".")[0] in _HOLDERS:
-            with suppress(RuntimeError):  # still at work
-                frame.clear()
+def places_of_secrets(option: str, value: Any) -> Iterator[str]:
+    """Name what is secret in an option, such as `http_headers: 'x-api-key'`; values are never part of it."""
+    if option == "api_key":
+        given = value.values() if is_mapping(value) else (value,)
+        if not all(one is None or isinstance(one, Secret) or callable(one) for one in given):
+            yield option
+    elif option not in _MAY_HOLD:
+        return
+    elif is_mapping(value):
+        yield from (f"{option}: {quoted(name)}" for name in value if is_secret_name(name))
+    elif isinstance(value, str):
+        url = str.__str__(value)
+        if "@" in _authority(url):
+            yield f"{option}: its user and password"
+        query = parse_qsl(url.partition("?")[2])
+        yield from (f"{option}: {quoted(name)} in its query" for name, _ in query if is_secret_name(name))
+
+
+def _authority(url: str) -> str:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:  # it will be refused, and may have a password all the same
+        return url
+
+
+def forget_locals(error: BaseException | None) -> None:
+    """Clear the locals of all frames of an exception and its causes that are over, of ours and of HTTP clients."""
+    while error is not None:
+        for frame, _ in walk_tb(error.__traceback__):
+            if frame.f_globals.get("__name__", "").partition(".")[0] in _CLEARED:
+                with suppress(RuntimeError):  # still at work
+                    frame.clear()
+        error = error.__cause__ or error.__context__

@@ -11,10 +11,11 @@ from ..errors import ConfigurationError
 from ..providers.registry import find_provider
 from ..providers.spec import Provider
 from ..utils.log import logger
+from ..utils.secrets import Secret, revealed
 from ..utils.urls import is_loopback, origin
-from .auth import KeySource, Secret, check_key
 from .checks import checked_url
 from .config import SDKConfig
+from .keys import KeySource, check_key
 
 if TYPE_CHECKING:
     pass
@@ -42,7 +43,7 @@ def resolve(config: SDKConfig, server: Any, server_url: Any, start_embedded: Cal
     provider = find_provider(server) or config.provider
     own_url = config.server_url if provider is config.provider else None
     if server_url is not None:
-        base_url = checked_url(server_url, config.url_params)
+        base_url = checked_url(revealed(server_url), config.url_params)
     elif own_url is not None:
         base_url = own_url
     elif provider.embedded:

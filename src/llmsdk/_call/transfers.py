@@ -20,6 +20,7 @@ from ..models.batches import Batch
 from ..models.images import checked_private
 from ..providers.spec import Handover, Route
 from ..utils.files import Draft, checked_path
+from ..utils.secrets import Secret
 from ..utils.urls import fill_path, join, origin
 from .checks import checked_ms
 from .countdown import Countdown
@@ -207,7 +208,7 @@ class Transfer(Plan):
         if content is not None:
             call.headers.append(("content-type", "application/octet-stream"))
         if signature := url.partition("?")[2]:
-            call.secrets.add(signature)  # whoever has it may read or write the file
+            call.secrets.add(Secret(signature))  # whoever has it may read or write the file
         call.encoded = replace(self.encoded, method=method, url=url, stream=content is None, form=None, files=None)
         call.content, call.key = content, None
         return call

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import httpcore
 import httpx
 
-from .._call.auth import Secret
 from .._call.countdown import Countdown
 from ..errors import ConfigurationError
+from ..utils.secrets import Secret
 from ..utils.urls import is_loopback
 from .transport import OwnRequest, Reply, target_of
 

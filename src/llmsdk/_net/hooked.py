@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx
 
-from .._call.auth import Secret
 from .._call.countdown import Countdown
+from ..utils.secrets import Secret
 from .client import encoded, parsed_url
 from .transport import Reply, timeouts
 

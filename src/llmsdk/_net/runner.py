@@ -10,6 +10,7 @@ from .._call.arguments import split_arguments
 from .._call.config import SDKConfig
 from .._call.operation import Operation
 from .._call.plan import ENV, Finish, Plan
+from .._call.secrecy import forget_locals, hide
 from .._call.target import Target, resolve
 from ..errors import ConfigurationError, SDKError
 
@@ -63,16 +64,21 @@ class Runner:
             finish: Given each reply together with the server's URL.
             shared: What this call has in common with those that tried the same before.
         """
-        if self.config.hooks.has_async:
-            raise ConfigurationError(
-                "hooks: one of them is async, and a sync call cannot wait for it; call the _async method instead"
-            )
-        driver = self.drivers.sync()
-        plan = self._route(operation, args, finish, shared)
-        if not self.config.observers:
-            return self._perform(plan, driver)
-        with self._observe(operation, plan, args) as observed:
-            return observed.begun(self._perform(plan, driver))
+        hide(args)
+        try:
+            if self.config.hooks.has_async:
+                raise ConfigurationError(
+                    "hooks: one of them is async, and a sync call cannot wait for it; call the _async method instead"
+                )
+            driver = self.drivers.sync()
+            plan = self._route(operation, args, finish, shared)
+            if not self.config.observers:
+                return self._perform(plan, driver)
+            with self._observe(operation, plan, args) as observed:
+                return observed.begun(self._perform(plan, driver))
+        except BaseException as exc:
+            forget_locals(exc)
+            raise
 
     def _perform(self, plan: Plan | Relay, driver: SyncDriver) -> Any:
         if isinstance(plan, Plan):
@@ -96,12 +102,17 @@ class Runner:
         shared: Shared | None = None,
     ) -> Any:
         """Do an operation and await it; the arguments are those of `call`."""
-        driver = self.drivers.asynchronous()
-        plan = self._route(operation, args, finish, shared)
-        if not self.config.observers:
-            return await self._perform_async(plan, driver)
-        with self._observe(operation, plan, args) as observed:
-            return observed.begun(await self._perform_async(plan, driver))
+        hide(args)
+        try:
+            driver = self.drivers.asynchronous()
+            plan = self._route(operation, args, finish, shared)
+            if not self.config.observers:
+                return await self._perform_async(plan, driver)
+            with self._observe(operation, plan, args) as observed:
+                return observed.begun(await self._perform_async(plan, driver))
+        except BaseException as exc:
+            forget_locals(exc)
+            raise
 
     async def _perform_async(self, plan: Plan | Relay, driver: AsyncDriver) -> Any:
         if isinstance(plan, Plan):
@@ -176,6 +187,7 @@ class Runner:
 
     def preview(self, operation: Operation, args: Mapping[str, Any]) -> Preview:
         """Make the request of a call and send nothing; of one with failover, that to the first server."""
+        hide(args)
         plan = self._route(operation, args, None)
         return (plan if isinstance(plan, Plan) else plan.plans[0]).preview()
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from .._call.auth import Secret
 from .._call.countdown import Countdown
 from ..errors import ConfigurationError
 from ..options import AsyncHttpClient, HttpClient
+from ..utils.secrets import Secret
 from .client import encoded
 from .network import CONNECT_S
 

@@ -8,18 +8,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from ..utils.headers import masked
+from ..utils.secrets import MASK, Secrets, masked, shown_url
 from ..utils.shapes import is_list, is_mapping
 
-# "x-ratelimit-remaining-tokens" is none of them: the words stand alone.
-SECRET_NAME = re.compile(
-    r"(^|[-_])(auth\w*|proxy-auth\w*|api[-_]?key|apikey|key|token|secret|password|signature|sig|credential|cookie)([-_]|$)",
-    re.IGNORECASE,
-)
 _BOUNDARY = re.compile(r'multipart/form-data;.*?boundary="?([^";]+)', re.IGNORECASE)
-_MASK = "***"
 _MAX_NAMED = 6
 
 
@@ -37,43 +30,31 @@ class Asked:
         return json.dumps([self.method, self.url, self.body], sort_keys=True)
 
 
-def secrets_of(request: Any) -> set[str]:
+def secrets_of(request: Any) -> Secrets:
     """Collect what of a request must not be written: the values of headers and query parameters that name secrets."""
-    found: set[str] = set()
-    for name, value in request.headers.items():
-        if SECRET_NAME.search(name):
-            found |= {value, value.rpartition(" ")[2]}
-            found |= {pair.partition("=")[2] for pair in value.split("; ")} if name.lower() == "cookie" else set()
-    found |= {value for name, value in parse_qsl(urlsplit(str(request.url)).query) if SECRET_NAME.search(name)}
-    return {secret for secret in found if secret}
+    secrets = Secrets()
+    secrets.learn(request.headers, {}, str(request.url))
+    return secrets
 
 
-def asked_of(request: Any, secrets: set[str]) -> Asked:
+def asked_of(request: Any, secrets: Secrets) -> Asked:
     """Read a request of any client of httpx's family."""
     content: bytes = request.content
     found = _BOUNDARY.match(request.headers.get("content-type", ""))
     if found is not None:  # a random one in each request
         content = content.replace(found[1].encode("latin-1"), b"boundary")
-    return Asked(request.method, masked(_clean(str(request.url)), secrets), _body(content, secrets))
+    url = shown_url(str(request.url).partition("#")[0])
+    return Asked(request.method, masked(url, secrets), _body(content, secrets))
 
 
-def _clean(url: str) -> str:
-    parts = urlsplit(url)
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    if any(SECRET_NAME.search(name) for name, _ in query):
-        pairs = [(name, _MASK if SECRET_NAME.search(name) else value) for name, value in query]
-        parts = parts._replace(query=urlencode(pairs, safe="*", quote_via=quote))
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
-
-
-def _body(content: bytes, secrets: set[str]) -> dict[str, Any]:
+def _body(content: bytes, secrets: Secrets) -> dict[str, Any]:
     if not content:
         return {}
     try:
         text = masked(content.decode("utf-8"), secrets)
     except UnicodeDecodeError:
-        for secret in secrets:
-            content = content.replace(secret.encode("utf-8"), _MASK.encode())
+        for form in secrets.masks:
+            content = content.replace(form.encode(), MASK.encode())
         return {"base64": base64.b64encode(content).decode("ascii")}
     try:
         return {"json": json.loads(text)}

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..utils.codings import CodingError, make_decoder
-from ..utils.headers import masked, spellings
+from ..utils.secrets import Secrets, is_secret_name, masked
 from ..utils.shapes import is_list, is_mapping
-from .asked import SECRET_NAME, Asked
+from .asked import Asked
 
 VERSION = 1
 ENDS = ("complete", "closed", "broken")
@@ -146,17 +146,17 @@ def _piece(item: Any) -> Piece:
         raise ValueError("base64 of a chunk is broken") from None
 
 
-def kept_headers(headers: Iterable[tuple[str, str]], secrets: set[str]) -> tuple[tuple[str, str], ...]:
+def kept_headers(headers: Iterable[tuple[str, str]], secrets: Secrets) -> tuple[tuple[str, str], ...]:
     """Choose and mask the headers that are written."""
     return tuple(
         (name.lower(), masked(value, secrets))
         for name, value in headers
-        if name.lower() not in _TRANSFER_HEADERS and not SECRET_NAME.search(name)
+        if name.lower() not in _TRANSFER_HEADERS and not is_secret_name(name)
     )
 
 
 def kept_pieces(
-    pieces: Iterable[Piece], coding: str | None, secrets: set[str], *, whole: bool
+    pieces: Iterable[Piece], coding: str | None, secrets: Secrets, *, whole: bool
 ) -> tuple[list[Piece], str]:
     """Decode and mask the pieces of a body; where they were cut stays.
 
@@ -182,7 +182,7 @@ def kept_pieces(
     except CodingError as exc:
         trouble = str(exc)
     joined = b"".join(piece.data for piece in decoded)
-    for form in spellings(secrets):
+    for form in secrets.masks:
         # Stars of the same length: a secret may lie across two pieces.
         joined = joined.replace(form.encode("utf-8"), b"*" * len(form.encode("utf-8")))
     masked_pieces: list[Piece] = []

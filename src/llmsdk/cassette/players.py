@@ -14,6 +14,7 @@ from .._net.client import refuse_offline
 from .._net.tls import shared_context
 from ..errors import CassetteError
 from ..options import AsyncHttpClient, HttpClient
+from ..utils.secrets import Secrets
 from .asked import Asked, asked_of, secrets_of
 from .lines import Exchange, Piece, kept_headers, kept_pieces
 from .tape import Tape
@@ -28,10 +29,10 @@ _CLOSED = (
 class Recorder:
     """Notes one reply as it passes."""
 
-    def __init__(self, tape: Tape, request: Any, asked: Asked, secrets: set[str]) -> None:
+    def __init__(self, tape: Tape, request: Any, asked: Asked, secrets: Secrets) -> None:
         self._tape = tape
         self._asked = asked
-        self._secrets = secrets | secrets_of(request)
+        self._secrets = secrets
         self._pieces: list[Piece] = []
         self._last = time.monotonic()
         self._ms = 0.0

@@ -13,10 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from .._call.config import configure
-from .._call.secrecy import is_secret_name
 from ..errors import ConfigurationError, RemoteError, ReplyMeta, RequestValidationError, SDKError
 from ..options import SDKOptions
 from ..sdk import SDK
+from ..utils.secrets import MASK, is_secret_name
 
 KEY_VARIABLE = "LLMSDK_API_KEY"
 OK, FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
@@ -150,4 +150,4 @@ def tell(meta: ReplyMeta | None, setup: Setup, usage: Any = None) -> None:
         counts = {name: value for name, value in usage if isinstance(value, int)}
         complain(f"debug: usage {', '.join(f'{name} {value}' for name, value in counts.items())}")
     for name, value in meta.headers.items():
-        complain(f"debug: header {name}: {'***' if is_secret_name(name) else value}")
+        complain(f"debug: header {name}: {MASK if is_secret_name(name) else value}")

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from .._call.config import configure
 from .._call.request.validate import check_names, known_names
+from .._call.secrecy import places_of_secrets
 from ..errors import BatchError, ConfigurationError
 from ..many.map.pace import Adaptive, check_count
 from ..options import CALL_OPTIONS
 from ..resources.rows.rows import column_names, row_operation
+from ..utils.secrets import revealed
 from ..utils.shapes import described, is_mapping, quoted
 from .columns import NAMES
 from .earlier import files_of
@@ -27,7 +29,6 @@ RowSource = str | Mapping[str, str] | Callable[[dict[str, Any]], Mapping[str, An
 
 _OPTIONS = CALL_OPTIONS - {"idle_timeout_ms", "deadline_ms"}
 _CLIENTS = ("client", "async_client")
-_KEY_HEADERS = frozenset({"authorization", "proxy-authorization", "api-key", "x-api-key", "cookie"})
 _SOME_NAME = "TOGETHER_API_KEY"
 
 
@@ -110,7 +111,7 @@ class Plan:
                 raise ConfigurationError(
                     f"options: {quoted(name)} is no option of a call; accepted are {_listed(_OPTIONS)}"
                 )
-        _check_headers(self.options.get("http_headers"), "options")
+        _check_open(self.options, "options")
         _check_row(self.row, column_names(operation), where)
         _check_names_of_variables(self.api_key_env)
         if not isinstance(self.limit, Adaptive):
@@ -169,6 +170,8 @@ class Plan:
         return frozenset() if isinstance(done, tuple) else done
 
     def __getstate__(self) -> dict[str, Any]:
+        _check_sdk(self.sdk)  # again: a mapping of the caller's may have got a key since
+        _check_open(self.options, "options")
         return {name: value for name, value in self.__dict__.items() if name not in ("described_operation", "pace")}
 
     def _check_done(self) -> None:
@@ -229,7 +232,7 @@ def _check_sdk(options: Mapping[str, Any]) -> None:
     for name in _CLIENTS:
         if options.get(name) is not None:
             raise ConfigurationError(f"sdk: a {name} does not travel to workers; leave it out, each makes its own")
-    _check_headers(options.get("http_headers"), "sdk")
+    _check_open(options, "sdk")
 
 
 def _is_named(function: Any) -> bool:
@@ -238,12 +241,13 @@ def _is_named(function: Any) -> bool:
     return "<" not in name and module != "__main__" and not hasattr(function, "__self__")
 
 
-def _check_headers(headers: object, where: str) -> None:
-    for name in headers if is_mapping(headers) else ():
-        if name.lower() in _KEY_HEADERS:
+def _check_open(options: Mapping[str, Any], where: str) -> None:
+    """Refuse options with secrets in them, which the workers would be sent in the open."""
+    for name in options.keys() - {"api_key"}:
+        for place in places_of_secrets(name, revealed(options[name])):
             raise ConfigurationError(
-                f"{where}: the header {quoted(name)} holds a key, which does not travel to workers; set the key in "
-                f'their environment and pass the variable\'s name: api_key_env="{_SOME_NAME}"'
+                f"{where}: {place} holds a key, which does not travel to workers; set the key in their environment "
+                f'and pass the variable\'s name: api_key_env="{_SOME_NAME}"'
             )
 
 

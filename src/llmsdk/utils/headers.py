@@ -1,4 +1,4 @@
-"""HTTP headers: a mapping that ignores case, checks for what is sent, and masks for what is shown."""
+"""HTTP headers: a mapping that ignores case, and checks for what is sent."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar, cast, overload
 
+from .secrets import MASK, is_secret_name
+
 T = TypeVar("T")
 Pair: TypeAlias = "tuple[str, str] | tuple[bytes, bytes]"
 
-_MASK = "***"
-_SECRET_NAMES = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key"})
 _NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 # Visible Latin-1, space and tab: RFC 9110, 5.5.
 _VALUE = r"[\t\x20-\x7e\x80-\xff]*"
 _C1 = r"[\x80-\x9f]"
-# Shorter strings occur by chance, and masking them would garble the text.
-_MIN_SECRET = 4
 
 
 class Headers(Mapping[str, str]):
@@ -38,8 +36,8 @@ class Headers(Mapping[str, str]):
     def _joined(self) -> dict[str, str]:
         if self._index is None:
             index: dict[str, str] = {}
-            for name, value in self._pairs:
-                key, text = _text(name).lower(), _text(value)
+            for name, text in self.multi_items():
+                key = name.lower()
                 index[key] = f"{index[key]}, {text}" if key in index else text
             self._index = index
         return self._index
@@ -53,7 +51,7 @@ class Headers(Mapping[str, str]):
     def get(self, name: str, default: str | T, /) -> str | T: ...
     def get(self, name: str, default: Any = None, /) -> Any:
         """Answer with a header, or with `default`: most that are asked for are absent, which is no exception."""
-        return self._joined().get(name.lower(), default)
+        return (self._index or self._joined()).get(name.lower(), default)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._joined()
@@ -76,7 +74,7 @@ class Headers(Mapping[str, str]):
         return hash(frozenset(self._joined().items()))
 
     def __repr__(self) -> str:
-        shown = {name: _MASK if name in _SECRET_NAMES else value for name, value in self._joined().items()}
+        shown = {name: MASK if is_secret_name(name) else value for name, value in self._joined().items()}
         return f"Headers({shown!r})"
 
     def __reduce__(self) -> tuple[type[Headers], tuple[list[tuple[str, str]]]]:
@@ -84,11 +82,14 @@ class Headers(Mapping[str, str]):
 
     def multi_items(self) -> list[tuple[str, str]]:
         """List every name and value as received, repeated names apart."""
-        return [(_text(name), _text(value)) for name, value in self._pairs]
-
-
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("latin-1")
+        # Inline, as an error reads all headers: a function for each name and value was an eighth of a retry's calls.
+        return [
+            (
+                name if isinstance(name, str) else name.decode("latin-1"),
+                value if isinstance(value, str) else value.decode("latin-1"),
+            )
+            for name, value in self._pairs
+        ]
 
 
 def new_idempotency_key() -> str:
@@ -114,41 +115,3 @@ def check_header(name: object, value: object) -> None:
             f"{field}: got str with a newline, a control character or one outside Latin-1; "
             "accepted are visible Latin-1 characters, spaces and tabs"
         )
-
-
-def masked(text: str, secrets: Iterable[str]) -> str:
-    """Replace every secret in the text, also where it is percent-encoded, in base64 or escaped for JSON.
-
-    Args:
-        text: What is about to be shown.
-        secrets: Those of at least 4 characters are masked.
-    """
-    for form in spellings(secrets):
-        if form in text:
-            text = text.replace(form, _MASK)
-    return text
-
-
-def spellings(secrets: Iterable[str]) -> list[str]:
-    """List every form in which secrets of at least 4 characters may stand in a text, to be masked in this order."""
-    forms: set[str] = set()
-    for secret in secrets:
-        if len(secret) >= _MIN_SECRET:
-            forms |= _spellings(secret)
-    # Longest first: a secret that holds another one would leave its rest behind.
-    return sorted(forms, key=len, reverse=True)
-
-
-def _spellings(secret: str) -> set[str]:
-    import base64
-    import json
-    from urllib.parse import quote, quote_plus
-
-    raw = secret.encode("utf-8", "surrogatepass")
-    encoded = {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
-    quoted = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
-    escaped = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-    escaped |= {form.replace("/", "\\/") for form in escaped}
-    quoted |= {re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), form) for form in quoted}
-    # Without its padding the base64 form is also found inside longer text.
-    return {secret} | quoted | escaped | encoded | {form.rstrip("=") for form in encoded}

@@ -15,12 +15,14 @@ from ...errors import APIStatusError, Limit, RateLimit, ReplyMeta, ResponseValid
 from ...errors.status import SDKDefaultError, class_for
 from ...providers.spec import LimitHeaders, Provider
 from ...utils.dates import parse_date, parse_reset
-from ...utils.headers import Headers, masked, spellings
+from ...utils.headers import Headers
 from ...utils.jsonpaths import MISSING, copy
 from ...utils.retries import retry_after_from
+from ...utils.secrets import masked, masks_of
 from ...utils.shapes import is_list, is_object, is_unicode
 from ..adapters import reader
 from ..operation import Operation
+from ..secrecy import forget_locals
 from .error_bodies import fields_of, is_error, is_error_instead, states_error, status_of
 
 MAX_ERROR_BODY = 1 << 20
@@ -237,8 +239,7 @@ def stated_error(
 
 def _masked_document(document: Any, secrets: Iterable[str]) -> Any:
     """Copy a parsed body with every secret masked."""
-    secrets = [secret for secret in secrets if secret]
-    if not secrets:
+    if not masks_of(secrets):
         return document
     text = json.dumps(document)
     hidden = masked(text, secrets)
@@ -265,7 +266,7 @@ def shown_text(body: bytes, secrets: Iterable[str]) -> str:
 
 def _masked_to_end(text: str, secrets: Iterable[str]) -> str:
     text = masked(text, secrets)
-    for form in spellings(secrets):
+    for form in masks_of(secrets):
         for length in range(len(form) - 1, _MIN_HALF - 1, -1):
             if text.endswith(form[:length]):
                 return f"{text[:-length]}***"
@@ -280,11 +281,9 @@ def safe_cause(cause: BaseException | None, secrets: Iterable[str]) -> BaseExcep
 
     The transport's frames in it lose their locals, which may hold the same, and the request with its key.
     """
+    forget_locals(cause)
     link = cause
     while link is not None:
-        from ..secrecy import forget_locals
-
-        forget_locals(link.__traceback__)
         text = str(link)
         if masked(text, secrets) != text:
             return None
@@ -294,11 +293,11 @@ def safe_cause(cause: BaseException | None, secrets: Iterable[str]) -> BaseExcep
 
 def without_secrets(meta: ReplyMeta, secrets: Iterable[str]) -> ReplyMeta:
     """Mask what an error is about to carry: a server may echo a key in its headers too."""
-    secrets = list(secrets)
     pairs = meta.headers.multi_items() if isinstance(meta.headers, Headers) else list(meta.headers.items())
-    hidden = [(name, masked(value, secrets)) for name, value in pairs] if secrets else pairs
-    if hidden != pairs:
-        meta.headers = Headers(hidden)
+    # All at once: most servers repeat nothing, and a reply has some twenty headers.
+    text = "\n".join([value for _, value in pairs])
+    if masked(text, secrets) != text:
+        meta.headers = Headers([(name, masked(value, secrets)) for name, value in pairs])
         meta.request_id = masked(meta.request_id or "", secrets) or None
     return meta
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ...providers.spec import Provider
-from ...utils.headers import masked
 from ...utils.jsonpaths import MISSING, find, first
+from ...utils.secrets import masked
 from ...utils.shapes import is_list, is_object
 from ..operation import Operation
 

@@ -10,12 +10,11 @@ from pydantic_core import from_json
 
 from ...errors import RemoteError, ReplyMeta, ResponseValidationError, SDKError, StreamInterruptedError
 from ...providers.spec import Provider
-from ...utils.headers import masked
 from ...utils.jsonpaths import MISSING
+from ...utils.secrets import Secrets, masked
 from ...utils.shapes import is_object
 from ...utils.sse import EventTooLarge, Frame, SSEDecoder, framed
 from ..adapters import reader
-from ..auth import Secrets
 from ..effects import TransportFailure
 from ..operation import Operation
 from ..reply.body import BodyReader

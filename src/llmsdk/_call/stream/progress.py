@@ -18,7 +18,7 @@ from ...errors import (
     StreamInterruptedError,
     StreamTimeoutError,
 )
-from ...utils.headers import masked
+from ...utils.secrets import masked
 from ..countdown import Countdown
 from ..effects import TransportFailure
 from ..reply.decode import safe_cause, shown_text, without_secrets
