@@ -171,10 +171,11 @@ def codes(names: Iterable[str]) -> str:
 
 @functools.cache
 def resources() -> dict[str, type[Any]]:
-    """Find the classes of `sdk.completions` and its like, in the order of the code."""
+    """Find the classes of `sdk.completions` and its like, by the alphabet."""
     with SDK(server="local") as sdk:
-        names = [name for name, value in vars(SDK).items() if isinstance(value, functools.cached_property)]
-        return {name: type(getattr(sdk, name)) for name in names}
+        members = [item for kind in reversed(SDK.__mro__) for item in vars(kind).items()]
+        names = [name for name, value in members if isinstance(value, functools.cached_property)]
+        return {name: type(getattr(sdk, name)) for name in sorted(names)}
 
 
 @functools.cache

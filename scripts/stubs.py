@@ -1,18 +1,21 @@
 """Write what type checkers read of lazy packages, and the ids of the servers; `--check` names what is stale.
 
 - `models/__init__.pyi`, from the table of names in `models/__init__.py`;
+- `resources/attributes.py`, from the classes beside it;
 - `providers/ids.py` and `providers/__init__.pyi`, from the files of the servers.
 """
 
 from __future__ import annotations
 
+import inspect
 import pkgutil
 import sys
 from importlib import import_module
 from pathlib import Path
 
-from llmsdk import models, providers
+from llmsdk import models, providers, resources
 from llmsdk.providers.spec import Provider
+from llmsdk.resources.base import MappedResource, Resource
 from llmsdk.resources.operations import all_operations
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,8 +85,38 @@ def _only(known: dict[str, Provider], flag: str) -> str:
     return name
 
 
+def resource_classes() -> dict[str, type[Resource]]:
+    """Find the classes of resources by their module, which names them on the SDK object."""
+    found: dict[str, type[Resource]] = {}
+    for module in pkgutil.iter_modules(resources.__path__):
+        home = import_module(f"llmsdk.resources.{module.name}")
+        for kind in vars(home).values():
+            if inspect.isclass(kind) and issubclass(kind, Resource) and kind.__module__ == home.__name__:
+                found[module.name] = kind
+    return {name: kind for name, kind in found.items() if kind not in (Resource, MappedResource)}
+
+
+def attributes() -> str:
+    """Write a property for each resource, which imports its module when it is first used."""
+    found = resource_classes()
+    lines = [NOTE.format("What hangs on the SDK object"), "", "from __future__ import annotations", ""]
+    lines += ["from functools import cached_property", "from typing import TYPE_CHECKING", ""]
+    lines += ["from .base import Resources, loaded", "", "if TYPE_CHECKING:"]
+    lines += [f"    from .{name} import {kind.__name__}" for name, kind in found.items()]
+    lines += ["", "", "class Attributes(Resources):", '    """The resources, each imported when it is first used."""']
+    for name, kind in found.items():
+        text = (inspect.getdoc(kind) or "").splitlines()[0]
+        lines += ["", "    @cached_property", f"    def {name}(self) -> {kind.__name__}:", f'        """{text}"""']
+        lines += [
+            f'        made: {kind.__name__} = loaded("{name}", "{kind.__name__}")(self._runner)',
+            "        return made",
+        ]
+    return "\n".join([*lines, ""])
+
+
 FILES = {
     "models/__init__.pyi": models_stub,
+    "resources/attributes.py": attributes,
     "providers/ids.py": ids,
     "providers/__init__.pyi": providers_stub,
 }

@@ -15,6 +15,7 @@ from ._net.runner import Runner
 from .errors import ConfigurationError
 from .options import SDKOptions
 from .providers.ids import EMBEDDED
+from .resources.attributes import Attributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,16 +23,9 @@ if TYPE_CHECKING:
 
     from ._call.usage import UsageTotals
     from .many.runs.batch import FileBatch
-    from .resources.batches import ServerBatches
-    from .resources.chat import Chat
-    from .resources.completions import Completions
-    from .resources.embeddings import Embeddings
-    from .resources.files import Files
-    from .resources.images import Images
-    from .resources.models import Models
 
 
-class SDK:
+class SDK(Attributes):
     """One client for several providers of hosted language models, sync and async.
 
     Use it in `with` or `async with`, which close what it opened; it serves many threads and event loops. Nothing is
@@ -66,60 +60,11 @@ class SDK:
         self._runner = Runner(self._drivers, self._config)
 
     @cached_property
-    def completions(self) -> Completions:
-        """Text completion."""
-        from .resources.completions import Completions
-
-        return Completions(self._runner)
-
-    @cached_property
-    def chat(self) -> Chat:
-        """Chat completion."""
-        from .resources.chat import Chat
-
-        return Chat(self._runner)
-
-    @cached_property
-    def images(self) -> Images:
-        """Image generation and image edit."""
-        from .resources.images import Images
-
-        return Images(self._runner)
-
-    @cached_property
-    def embeddings(self) -> Embeddings:
-        """Texts as vectors."""
-        from .resources.embeddings import Embeddings
-
-        return Embeddings(self._runner)
-
-    @cached_property
-    def models(self) -> Models:
-        """The models that a server offers."""
-        from .resources.models import Models
-
-        return Models(self._runner)
-
-    @cached_property
     def batch(self) -> FileBatch:
         """The requests of a file, sent from here; for batches that the server works off, see `batches`."""
         from .many.runs.batch import FileBatch
 
         return FileBatch(self._runner)
-
-    @cached_property
-    def files(self) -> Files:
-        """Files that a server keeps."""
-        from .resources.files import Files
-
-        return Files(self._runner)
-
-    @cached_property
-    def batches(self) -> ServerBatches:
-        """Batches that the server works off by itself; for a file whose requests are sent from here, see `batch`."""
-        from .resources.batches import ServerBatches
-
-        return ServerBatches(self._runner)
 
     @property
     def usage(self) -> UsageTotals:

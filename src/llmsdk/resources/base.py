@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 
 from ..options import CallOptions
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 RequestT = TypeVar("RequestT")
 ReplyT = TypeVar("ReplyT")
+
+
+class Resources:
+    """What has resources: a runner does their calls."""
+
+    _runner: Runner
+
+
+def loaded(module: str, name: str) -> Any:
+    """Import a class of a resource: an SDK uses some of them, and its first call should not pay for the others."""
+    return getattr(import_module(f"{__package__}.{module}"), name)
 
 
 class Resource:
