@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -13,6 +13,7 @@ from .._call.stream.progress import Progress
 from ..errors import ConfigurationError, ReplyMeta, SDKError
 from .async_driver import AsyncDriver
 from .loops import close_soon
+from .steps import Iteration
 from .sync_driver import SyncDriver
 
 
@@ -221,9 +222,9 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
         self._batch: Iterator[EventT] | None = progress.ahead
         self._at_end = progress.at_end
 
-    def __aiter__(self) -> _Iteration[EventT]:
+    def __aiter__(self) -> Iteration[EventT]:
         self._progress.check_usable()
-        return _Iteration(self)
+        return Iteration(self)
 
     async def __anext__(self) -> EventT:
         progress = self._progress
@@ -319,19 +320,3 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
     def __del__(self) -> None:
         if hasattr(self, "_token"):
             self.abandon()
-
-
-class _Iteration(Generic[EventT]):
-    """What `async for` holds; dropping it, as `break` does, closes the stream."""
-
-    def __init__(self, stream: EventStreamAsync[EventT, Any]) -> None:
-        self._stream = stream
-
-    def __aiter__(self) -> Self:
-        return self
-
-    def __anext__(self) -> Coroutine[Any, Any, EventT]:
-        return self._stream.__anext__()
-
-    def __del__(self) -> None:
-        self._stream.abandon()

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from .._net.runner import Runner
+from .._net.steps import Steps, take, take_async
 from ..errors import RequestValidationError
 from ..models.chat import ChatCompletionResponse
 from ..providers.spec import Provider, Structured
 from ..resources.operations.chat import CREATE_CHAT_COMPLETION
 from .forms import Ask, Unfit, form_of
 from .replies import ParsedChatCompletion, with_parsed
-from .steps import Steps, TimeLeft, conversation, take, take_async
+from .steps import TimeLeft, conversation
 from .streams import ParsedEventStream, ParsedEventStreamAsync
 
 T = TypeVar("T")

@@ -1,10 +1,10 @@
-"""Calls that take several requests: written once as a generator of steps, taken in either colour."""
+"""Calls that take several requests: one deadline over all of them, and what is sent back of a reply."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
-from typing import Any, Generic, Protocol, Self, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic_core import to_json
 
@@ -12,45 +12,6 @@ from ..errors import DeadlineExceededError
 from ..models.chat import ChatCompletionResponse
 from ..models.messages import ChatMessage, ToolCall
 from ..utils.shapes import is_listed
-
-StepT = TypeVar("StepT")
-T = TypeVar("T")
-EventT_co = TypeVar("EventT_co", covariant=True)
-
-Steps = Generator[StepT, Any, T]
-"""Yields what is to be done, is sent what came of it, returns the result."""
-
-
-def take(steps: Steps[StepT, T], do: Callable[[StepT], Any]) -> T:
-    """Take all steps; what a step raises is raised inside the generator."""
-    try:
-        step = next(steps)
-        while True:
-            try:
-                outcome = do(step)
-            except Exception as exc:
-                step = steps.throw(exc)
-            else:
-                step = steps.send(outcome)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-
-
-async def take_async(steps: Steps[StepT, T], do: Callable[[StepT], Awaitable[Any]]) -> T:
-    """Take all steps; what a step raises is raised inside the generator."""
-    try:
-        step = next(steps)
-        while True:
-            try:
-                outcome = await do(step)
-            except Exception as exc:
-                step = steps.throw(exc)
-            else:
-                step = steps.send(outcome)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
 
 
 class TimeLeft:
@@ -99,24 +60,3 @@ def arguments_of(call: ToolCall) -> str:
     if isinstance(arguments, str):
         return arguments
     return "" if arguments is None else to_json(arguments, fallback=str).decode()
-
-
-class _Abandonable(Protocol[EventT_co]):
-    async def __anext__(self) -> EventT_co: ...
-    def abandon(self) -> None: ...
-
-
-class Iteration(Generic[EventT_co]):
-    """What `async for` holds; dropping it, as `break` does, closes the stream."""
-
-    def __init__(self, stream: _Abandonable[EventT_co]) -> None:
-        self._stream = stream
-
-    def __aiter__(self) -> Self:
-        return self
-
-    def __anext__(self) -> Coroutine[Any, Any, EventT_co]:
-        return self._stream.__anext__()
-
-    def __del__(self) -> None:
-        self._stream.abandon()

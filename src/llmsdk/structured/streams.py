@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator, Generator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from .._net.steps import Iteration
 from .._net.streams import EventStream, EventStreamAsync
 from ..errors import ReplyMeta
 from ..models.chat import ChatCompletionChunk, ChatCompletionResponse
 from .forms import Ask, partial_json, unwrapped
 from .replies import ParsedChatCompletion, with_parsed
-from .steps import Iteration
 
 T = TypeVar("T")
 

@@ -9,10 +9,11 @@ from typing import Any, TypeAlias, cast
 
 from pydantic_core import to_json
 
+from .._net.steps import Steps
 from ..errors import MaxRoundsError, RequestValidationError, SDKError, ToolCallError
 from ..models.chat import ChatCompletionResponse
 from ..models.messages import ToolCall
-from ..structured.steps import Steps, TimeLeft, arguments_of, conversation, said
+from ..structured.steps import TimeLeft, arguments_of, conversation, said
 from ..utils.shapes import is_listed, is_mapping, quoted
 from .functions import BadArgumentsError, Tool, made_tool
 from .rounds import Round, ToolResult, ToolRun

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, assert_never
 
 from .._net.runner import Runner
+from .._net.steps import take, take_async
 from ..errors import ConfigurationError
 from ..resources.operations.chat import CREATE_CHAT_COMPLETION
-from ..structured.steps import take, take_async
 from .loop import Job, Jobs, Loop, Request, Step, Tell
 from .rounds import ToolResult
 from .streams import ToolEventStream, ToolEventStreamAsync

@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from types import TracebackType
 from typing import Any, Self
 
+from .._net.steps import Iteration
 from .._net.streams import EventStream, EventStreamAsync
 from ..errors import ConfigurationError, ReplyMeta
 from ..models.chat import ChatCompletionChunk, ChatCompletionResponse
-from ..structured.steps import Iteration
 from .loop import Loop, Request, Step
 from .rounds import Round, ToolRun
 
