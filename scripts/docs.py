@@ -25,14 +25,13 @@ import typing_extensions
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from llmsdk import SDK, Preview, errors, models
+from llmsdk import SDK, Preview, errors, hooks, models
 from llmsdk._call.failover.policy import Failover
-from llmsdk._call.hooks import Hooks
 from llmsdk._call.operation import Example, Operation
 from llmsdk._call.usage import Prices
 from llmsdk._net.streams import EventStream, EventStreamAsync
 from llmsdk.errors.status import class_for
-from llmsdk.hooks import HookContext
+from llmsdk.hooks import AfterErrorHook, AfterSuccessHook, BeforeRequestHook, HookContext, SDKInitHook
 from llmsdk.observers import Observer
 from llmsdk.options import AsyncHttpClient, CallOptions, DebugLogger, HttpClient, SDKOptions
 from llmsdk.providers import PROVIDERS, ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
@@ -59,7 +58,7 @@ MACHINERY = {
 }
 
 # Named as text in the options, since a plain call loads none of them.
-_LATE = {"Failover": Failover, "Observer": Observer, "Prices": Prices}
+_LATE = {"Failover": Failover, "Hook": hooks.Hook, "Observer": Observer, "Prices": Prices}
 
 NOTE = "<!-- Written by scripts/docs.py from the code; change it there. -->"
 IDLE_OPTION = "Streams only: bound of the time without an event; comments and pings don't count. 120,000 by default."
@@ -193,13 +192,14 @@ def documented_errors() -> dict[str, type[Any]]:
     return {name: getattr(errors, name) for name in errors.__all__ if getattr(errors, name).__name__ == name}
 
 
+_HOOKS = (SDKInitHook, BeforeRequestHook, AfterSuccessHook, AfterErrorHook)
 _DIALECT = (Provider, Route, Structured, ErrorPaths, LimitHeaders, Page)
 _ON_SHARED_PAGES: dict[Any, str] = {
     **dict.fromkeys(_DIALECT, "servers.md"),
     **dict.fromkeys(
         (
             *(EventStream, EventStreamAsync, RetryConfig, BackoffStrategy, RetryBudget),
-            *(Preview, Hooks, HookContext, HttpClient, AsyncHttpClient, DebugLogger),
+            *(Preview, *_HOOKS, HookContext, HttpClient, AsyncHttpClient, DebugLogger),
         ),
         "sdks/sdk/README.md",
     ),
@@ -256,6 +256,8 @@ def _members(annotation: Any, here: str) -> Iterator[str]:
         yield from (f"`{_quoted(value)}`" for value in args)
     elif origin in (list, collections.abc.Sequence):
         yield f"list of {_grouped(args[0], here)}"
+    elif origin is collections.abc.Iterable:
+        yield f"iterable of {_grouped(args[0], here)}"
     elif origin in (dict, collections.abc.Mapping):
         yield f"dict of {_grouped(args[0], here)} to {_grouped(args[1], here)}"
     elif origin is tuple:
@@ -574,8 +576,8 @@ def sdk_page() -> tuple[str, str]:
         call_options(here),
         *(class_part(kind) for kind in (EventStream, EventStreamAsync)),
         *(arguments_part(kind) for kind in (RetryConfig, BackoffStrategy, RetryBudget)),
-        f"## Hooks\n\n{paragraphs(Hooks.__doc__)}",
-        *(class_part(kind) for kind in (Preview, HookContext, HttpClient, AsyncHttpClient, DebugLogger)),
+        f"## Hooks\n\n{paragraphs(hooks.__doc__)}",
+        *(class_part(kind) for kind in (HookContext, *_HOOKS, Preview, HttpClient, AsyncHttpClient, DebugLogger)),
     ]
     return here, page("SDK", *parts)
 

@@ -11,6 +11,7 @@ from .utils.retries import RetryBudget, RetryConfig
 if TYPE_CHECKING:  # written as text below: a plain call needs neither
     from ._call.failover.policy import Failover
     from ._call.usage import Prices
+    from .hooks import Hook
     from .observers import Observer
 
 
@@ -107,7 +108,7 @@ class SDKOptions(TypedDict, total=False):
     ]
     retry_budget: Annotated[RetryBudget | None, Doc("Bound of all calls' retries together.")]
     timeout_ms: Annotated[float | None, Doc("Bound of one attempt; 600,000 by default.")]
-    hooks: Annotated[Iterable[object], Doc("Objects with hook methods, see `llmsdk.hooks.Hooks`.")]
+    hooks: Annotated["Iterable[Hook]", Doc("Objects with hook methods, see `llmsdk.hooks`.")]
     observers: Annotated[
         "Iterable[Observer]",
         Doc("Told of every call up to the end of its stream, see `llmsdk.observers`."),

@@ -69,7 +69,7 @@ class SDK(Attributes):
     @property
     def usage(self) -> UsageTotals:
         """Token counts of all calls so far, per server and model, and their cost where `prices` are set."""
-        return self._runner.metering().totals
+        return self._runner.core.metering().totals
 
     def track(self) -> AbstractContextManager[UsageTotals]:
         """Sum the token counts of the calls that begin inside a `with` block, those of other tasks and threads not.
@@ -79,7 +79,7 @@ class SDK(Attributes):
             ...     sdk.chat.create(model="m", messages=[{"role": "user", "content": "Hi"}])
             >>> usage.total_tokens
         """
-        return self._runner.metering().track()
+        return self._runner.core.metering().track()
 
     def close(self) -> None:
         """Close what the SDK opened; may be called again. Connections of an event loop are closed by it, soon."""

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 
 from llmsdk._call.effects import Close, FailureKind, Flow, Invoke, Read, Send, Sleep, TransportFailure
-from llmsdk._call.flow import Call, Env, exchange
+from llmsdk._call.flow import exchange
 from llmsdk._call.hooks import Hooks
 from llmsdk._call.keys import KeySource
+from llmsdk._call.limits import limits_of
+from llmsdk._call.plan import Plan
 from llmsdk._call.request.encode import Encoded
-from llmsdk.hooks import HookContext
+from llmsdk._call.state import CallState
+from llmsdk._call.target import Target
+from llmsdk._call.world import Env
 from llmsdk.providers import PROVIDERS
-from llmsdk.providers.spec import Provider
+from llmsdk.providers.spec import Provider, Route
+from llmsdk.resources.operations.chat import CREATE_CHAT_COMPLETION
 from llmsdk.utils.retries import DEFAULT_RETRY, RetryBudget
 from llmsdk.utils.secrets import Secret
 
@@ -164,6 +171,30 @@ def rebuild(response: httpx.Response, body: bytes) -> httpx.Response:
     return httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
 
 
+@dataclass
+class Client:
+    """What a driver makes at once."""
+
+    build: Any = build
+    rebuild: Any = rebuild
+
+    def chunks(self, response: Any, countdown: Any) -> Any:
+        raise AssertionError("no stream is read here")
+
+
+@dataclass
+class Made:
+    """A call that is about to run."""
+
+    plan: Plan
+    state: CallState
+    client: Client = field(default_factory=Client)
+
+    def exchange(self, env: Env) -> Flow[Any]:
+        """Make its flow."""
+        return exchange(self.plan, self.state, self.client, env)
+
+
 def make_call(
     *,
     provider: Provider = PROVIDERS["together"],
@@ -173,26 +204,42 @@ def make_call(
     key: KeySource | Callable[[], Any] | None = BEARER,
     deadline_in: float | None = None,
     clock: Clock | None = None,
+    hooks: Iterable[object] = (),
+    base_url: str = "https://api.together.xyz/v1",
     **changes: Any,
-) -> Call:
+) -> Made:
     """Make a call as the runner would."""
-    content = changes.pop("content", b'{"model":"m"}')
-    encoded = Encoded(method, url, stream, content, None, None, changes.pop("dropped", ()))
+    encoded = Encoded(method, url, stream, changes.pop("content", b'{"model":"m"}'), changes.pop("dropped", ()))
     if key is not None and not isinstance(key, KeySource):
         key = KeySource(key, "Bearer {api_key}")
-    given: dict[str, Any] = {
-        "headers": [("content-type", "application/json"), ("idempotency-key", "one-key")],
-        "context": HookContext("createChatCompletion", provider.name, "https://api.together.xyz/v1"),
-        "build": build,
-        "rebuild": rebuild,
-        "retries": DEFAULT_RETRY,
-        "budget": RetryBudget(),
-        "timeout_s": 600.0,
-        "deadline": None if deadline_in is None else (clock or Clock())() + deadline_in,
-        "max_response_bytes": 1 << 20,
+    config: Any = SimpleNamespace(
+        retry_config=changes.pop("retries", DEFAULT_RETRY),
+        retry_budget=changes.pop("budget", RetryBudget()),
+        timeout_ms=changes.pop("timeout_s", 600.0) * 1000,
+        max_response_bytes=changes.pop("max_response_bytes", 1 << 20),
+        max_event_bytes=1 << 20,
+    )
+    client = Client(**{name: changes.pop(name) for name in ("build", "rebuild") if name in changes})
+    noted = {name: changes.pop(name) for name in ("attempts", "earlier") if name in changes}
+    plan = Plan(
+        operation=CREATE_CHAT_COMPLETION,
+        target=Target(provider, base_url, key),
+        route=Route(),
+        encoded=encoded,
+        headers=(("content-type", "application/json"),),
+        is_keyed=True,
+        limits=replace(limits_of(config, {}), deadline_s=deadline_in),
+        hooks=Hooks(hooks),
+        model="m",
+        is_single=True,
+        finish=None,
+        pending=deque(),
+        tracked=(),
+        given={},
+        url_params={},
         **changes,
-    }
-    return Call(encoded=encoded, content=content, provider=provider, key=key, **given)
+    )
+    return Made(plan, CallState((clock or Clock())(), "one-key", **noted), client)
 
 
 def env_of(clock: Clock, jitter: float = 1.0) -> Env:
@@ -212,7 +259,7 @@ def play(
     clock = clock or Clock()
     player = Player(list(turns), clock, raise_on=raise_on or {})
     try:
-        result = player.run(exchange(make_call(clock=clock, **call), Hooks(hooks), env_of(clock, jitter)))
+        result = player.run(make_call(clock=clock, hooks=hooks, **call).exchange(env_of(clock, jitter)))
     except BaseException as exc:
         result = exc
     return player, result

@@ -253,7 +253,7 @@ def test_every_server_that_lacks_something_says_so_with_a_name() -> None:
 
 def test_a_request_without_anything_to_say_has_no_body() -> None:
     encoded = made(all_operations()["cancelBatch"], OPENAI, {"batch_id": "b"})
-    assert (encoded.method, encoded.content, encoded.form, encoded.files) == ("POST", None, None, None)
+    assert (encoded.method, encoded.body) == ("POST", None)
 
 
 def test_the_names_of_a_request_are_read_once() -> None:

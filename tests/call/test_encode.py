@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from llmsdk import errors
 from llmsdk._call.request.encode import Encoded, Extras, encode, find_route
+from llmsdk._call.request.multipart import Form
 from llmsdk._call.request.validate import check_names, check_required, check_values
 from llmsdk.models import ChatCompletionResponse
 from llmsdk.providers import OPENAI, PROVIDERS, R9S, TOGETHER, WRITER, WRITER_V1
@@ -34,8 +35,8 @@ def made(operation: Any, provider: Provider, params: dict[str, Any], **more: Any
 
 
 def body_of(encoded: Encoded) -> Any:
-    assert encoded.content is not None
-    return json.loads(encoded.content)
+    assert isinstance(encoded.body, bytes)
+    return json.loads(encoded.body)
 
 
 # --------------------------------------------------------------------- body
@@ -50,7 +51,6 @@ def test_only_what_was_set_is_sent_and_none_is_null() -> None:
         False,
         (),
     )
-    assert (encoded.form, encoded.files) == (None, None)
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -120,7 +120,7 @@ def test_extra_body_and_query_go_through_untouched_and_win() -> None:
 
 def test_a_get_has_a_query_and_no_body() -> None:
     encoded = made(MODELS, TOGETHER, {"dedicated": True}, extras=Extras(query={"dedicated": False}))
-    assert (encoded.method, encoded.content, encoded.url) == ("GET", None, f"{BASE}/models?dedicated=false")
+    assert (encoded.method, encoded.body, encoded.url) == ("GET", None, f"{BASE}/models?dedicated=false")
     assert made(MODELS, TOGETHER, {"dedicated": True}).url == f"{BASE}/models?dedicated=true"
 
 
@@ -131,9 +131,7 @@ def test_a_body_is_not_dropped_in_silence() -> None:
 
 def test_files_make_a_form() -> None:
     encoded = made(EDIT, OPENAI, {"image": b"\x89PNG", "prompt": "p", "n": 2})
-    assert encoded.content is None
-    assert encoded.form == {"prompt": "p", "n": 2}
-    assert encoded.files == {"image": b"\x89PNG"}
+    assert encoded.body == Form({"prompt": "p", "n": 2}, {"image": b"\x89PNG"})
 
 
 def test_models_of_a_reply_go_back_as_they_came() -> None:
@@ -346,9 +344,9 @@ def test_ranges_are_the_servers_matter(temperature: float) -> None:
 
 def test_values_are_not_changed_by_the_check() -> None:
     encoded = made(COMPLETION, OPENAI, {"model": "m", "prompt": "p", "temperature": 1, "logit_bias": {"5": 1}})
-    assert encoded.content is not None
-    assert b'"temperature":1' in encoded.content.replace(b" ", b"")
-    assert b"1.0" not in encoded.content
+    assert isinstance(encoded.body, bytes)
+    assert b'"temperature":1' in encoded.body.replace(b" ", b"")
+    assert b"1.0" not in encoded.body
 
 
 def test_what_the_route_may_do_without() -> None:

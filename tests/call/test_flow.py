@@ -11,9 +11,9 @@ import pytest
 from call.flowkit import KEY, NOW, URL, Clock, Player, Turn, env_of, failure, make_call, play, reply
 from llmsdk import errors
 from llmsdk._call.effects import Close, Read, Send, Sleep, TransportFailure
-from llmsdk._call.flow import Env, Received, exchange
-from llmsdk._call.hooks import Hooks
 from llmsdk._call.keys import KeySource
+from llmsdk._call.state import Received
+from llmsdk._call.world import Env
 from llmsdk.providers import PROVIDERS
 from llmsdk.utils.headers import Headers
 from llmsdk.utils.retries import DEFAULT_RETRY, RETRYABLE_STATUSES, BackoffStrategy, RetryBudget, RetryConfig
@@ -33,7 +33,7 @@ def raised(result: Any, kind: type[Exception]) -> Any:
 def test_a_busy_server_is_asked_again_after_the_wait_it_names() -> None:
     busy = httpx.Response(429, headers={"retry-after": "7"})
     fine = httpx.Response(200)
-    flow = exchange(make_call(), Hooks(), Env(clock=lambda: 0.0, jitter=lambda: 1.0))
+    flow = make_call().exchange(Env(clock=lambda: 0.0, jitter=lambda: 1.0))
     first = next(flow)
     assert isinstance(first, Send)
     assert first.request.method == "POST"
@@ -83,7 +83,7 @@ def test_whatever_is_thrown_into_a_read_closes_the_reply(thrown: BaseException, 
 
 
 def test_a_flow_that_is_dropped_asks_for_nothing_more() -> None:
-    flow = exchange(make_call(), Hooks(), env_of(Clock()))
+    flow = make_call().exchange(env_of(Clock()))
     next(flow)
     flow.send(httpx.Response(200))
     flow.close()
@@ -103,7 +103,7 @@ def test_whatever_is_thrown_into_a_send_or_a_wait_ends_the_call(thrown: BaseExce
 
 
 def test_an_exception_in_the_close_reaches_the_caller() -> None:
-    flow = exchange(make_call(), Hooks(), env_of(Clock()))
+    flow = make_call().exchange(env_of(Clock()))
     next(flow)
     fine = httpx.Response(200)
     flow.send(fine)
@@ -654,7 +654,7 @@ def test_a_client_with_plain_headers_will_do() -> None:
 
 
 def _meta_of(response: Any) -> Any:
-    flow = exchange(make_call(), Hooks(), env_of(Clock()))
+    flow = make_call().exchange(env_of(Clock()))
     next(flow)
     effect = flow.send(response)
     assert isinstance(effect, Read)
@@ -698,6 +698,7 @@ def test_the_time_of_day_is_utc_unless_given() -> None:
 
 def test_a_call_shows_no_key() -> None:
     assert KEY not in repr(make_call())
+    assert KEY not in repr((make_call().plan, make_call().state))
 
 
 @pytest.mark.parametrize("provider", PROVIDERS.values(), ids=lambda one: one.name)
@@ -717,4 +718,4 @@ def test_the_class_is_that_of_the_status(provider: Any, stream: bool, status: in
 
 def test_a_player_without_a_turn_left_fails_loudly() -> None:
     with pytest.raises(IndexError):
-        Player([]).run(exchange(make_call(), Hooks(), env_of(Clock())))
+        Player([]).run(make_call().exchange(env_of(Clock())))

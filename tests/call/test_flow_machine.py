@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from call.flowkit import NOW, Clock, make_call
 from llmsdk import errors
 from llmsdk._call.effects import Close, Invoke, Read, Send, Sleep, TransportFailure
-from llmsdk._call.flow import Env, Received, exchange
-from llmsdk._call.hooks import Hooks
+from llmsdk._call.state import Received
+from llmsdk._call.world import Env
 from llmsdk.utils.retries import BackoffStrategy, RetryBudget, RetryConfig
 
 PERMANENT = b'{"error": {"code": "insufficient_quota"}}'
@@ -105,10 +105,15 @@ class FlowMachine(RuleBasedStateMachine):
         self.hook = Hook() if hooked else None
         budget = RetryBudget(initial=tokens, per_second=0, per_success=0)
         self.call = make_call(
-            retries=config, deadline_in=deadline, clock=self.clock, budget=budget, stream=stream, timeout_s=60.0
+            retries=config,
+            deadline_in=deadline,
+            clock=self.clock,
+            budget=budget,
+            stream=stream,
+            timeout_s=60.0,
+            hooks=[self.hook] if self.hook else [],
         )
-        hooks = Hooks([self.hook] if self.hook else [])
-        self.flow = exchange(self.call, hooks, Env(self.clock, lambda: jitter, lambda: NOW))
+        self.flow = self.call.exchange(Env(self.clock, lambda: jitter, lambda: NOW))
         self.step(lambda: next(self.flow))
 
     def step(self, move: Any) -> None:
@@ -243,7 +248,7 @@ class FlowMachine(RuleBasedStateMachine):
     @invariant()
     def hooks_run_once_per_attempt(self) -> None:
         if getattr(self, "hook", None) and self.over:
-            attempts = len(self.call.attempts)
+            attempts = len(self.call.state.attempts)
             # Once for each request: a redirect that is followed is a request of the same attempt.
             assert self.hook.counts["before"] <= len(self.sends) + 1
             assert self.hook.counts["after"] <= attempts

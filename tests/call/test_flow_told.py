@@ -11,9 +11,8 @@ import pytest
 from call.flowkit import KEY, NOW, URL, Clock, Player, Turn, build, env_of, failure, make_call, play, reply
 from llmsdk import errors
 from llmsdk._call.effects import Close, Read, TransportFailure
-from llmsdk._call.flow import Call, Received, exchange
-from llmsdk._call.hooks import Hooks
 from llmsdk._call.reply.decode import MAX_ERROR_BODY
+from llmsdk._call.state import CallState, Received
 from llmsdk.errors import Attempt, Limit
 from llmsdk.errors.status import SDKDefaultError
 from llmsdk.hooks import HookContext
@@ -207,7 +206,7 @@ def test_an_error_without_a_body_has_the_reason_of_its_status_line() -> None:
         def __init__(self) -> None:
             self.headers: dict[str, str] = {}
 
-    flow = exchange(make_call(), Hooks(), env_of(Clock()))
+    flow = make_call().exchange(env_of(Clock()))
     next(flow)
     assert isinstance(flow.send(Bare()), Read)
     assert isinstance(flow.send(b""), Close)
@@ -282,15 +281,15 @@ def test_a_caller_that_waits_by_itself_goes_on_counting() -> None:
         def before_request(self, context: Any, request: Any) -> None:
             contexts.append(context.attempt)
 
-    call = make_call(clock=clock, earlier=2)
+    call = make_call(clock=clock, earlier=2, hooks=[Seen()])
     player = Player([reply(503), reply(503), reply(503)], clock)
     with pytest.raises(errors.ServiceUnavailableError) as caught:
-        player.run(exchange(call, Hooks([Seen()]), env_of(clock)))
+        player.run(call.exchange(env_of(clock)))
     assert contexts == [3, 4, 5]
     assert [request.headers["x-llmsdk-retry-count"] for request in player.requests] == ["2", "3", "4"]
-    assert call.failed is not None
-    assert call.failed.error is caught.value
-    assert call.failed.retryable
+    assert call.state.failed is not None
+    assert call.state.failed.error is caught.value
+    assert call.state.failed.retryable
     assert player.waits == [0.5, 1.0]
 
 
@@ -298,10 +297,10 @@ def test_the_countdown_of_the_attempt_under_way_is_known() -> None:
     clock = Clock()
     call = make_call(clock=clock, timeout_s=4)
     player = Player([reply(503), reply(200)], clock)
-    player.run(exchange(call, Hooks(), env_of(clock)))
-    assert call.countdown is player.sends[1].countdown is player.reads[1].countdown
+    player.run(call.exchange(env_of(clock)))
+    assert call.state.countdown is player.sends[1].countdown is player.reads[1].countdown
     assert player.sends[0].countdown is player.reads[0].countdown
-    assert call.countdown is not player.sends[0].countdown
+    assert call.state.countdown is not player.sends[0].countdown
 
 
 def test_a_send_behind_a_redirect_has_the_same_countdown() -> None:
@@ -581,17 +580,14 @@ def test_attempts_are_timed_one_by_one() -> None:
 
 
 def test_calls_share_nothing() -> None:
-    one, other = (Call(**{name: getattr(make_call(), name) for name in ()} | _least()) for _ in range(2))
+    one, other = CallState(0.0), CallState(0.0)
     assert one.attempts is not other.attempts
     assert one.secrets is not other.secrets
-    assert (one.log, one.earlier, one.failed, one.countdown, one.expects) == (None, 0, None, None, ())
-
-
-def _least() -> dict[str, Any]:
-    whole = make_call()
-    given = ("encoded", "content", "provider", "key", "headers", "context", "build", "rebuild", "retries", "budget")
-    more = ("timeout_s", "deadline", "max_response_bytes")
-    return {name: getattr(whole, name) for name in (*given, *more)}
+    assert one.hook_state is not other.hook_state
+    assert one.idempotency_key != other.idempotency_key
+    assert (one.earlier, one.failed, one.countdown, one.is_abandoned) == (0, None, None, False)
+    plan = make_call().plan
+    assert (plan.log, plan.expects) == (None, ())
 
 
 def test_the_time_of_day_decides_what_a_date_means() -> None:
@@ -617,11 +613,11 @@ def test_every_hook_is_told_which_call_it_is_about() -> None:
             seen.append(context)
 
     for status, stream in ((200, False), (200, True), (404, False)):
-        context = HookContext("createChatCompletion", "together", URL)
         seen.clear()
-        play(reply(status), stream=stream, hooks=[Sees()], context=context)
+        play(reply(status), stream=stream, hooks=[Sees()], base_url=URL)
         assert len(seen) == 2
-        assert all(one is context for one in seen)
+        assert seen[0] is seen[1]
+        assert seen[0] == HookContext("createChatCompletion", "together", URL, attempt=1)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -671,8 +667,7 @@ def test_a_hook_without_answer_in_time_does_not_hold_up_the_reply(stream: bool, 
     clock = Clock()
     hook = type("Silent", (), {"after_success": _silent})()
     echo = reply(200, f"echo {KEY}".encode(), headers={"x-echo": KEY}, takes_s=2)
-    deadline = clock() + 2 if is_late else clock() + 3
-    player, error = play(echo, hooks=[hook], stream=stream, clock=clock, deadline=deadline)
+    player, error = play(echo, hooks=[hook], stream=stream, clock=clock, deadline_in=2 if is_late else 3)
     assert type(error) is (errors.DeadlineExceededError if is_late else errors.APITimeoutError)
     assert str(error) == "the reply came, and its hooks had no answer in time: still at work"
     assert error.body == ("" if stream else "echo ***")
@@ -688,8 +683,7 @@ def test_a_hook_without_answer_in_time_does_not_hold_up_the_reply(stream: bool, 
 def test_a_hook_without_answer_in_time_leaves_the_failure_as_it_is(deadline: float | None, bound: float) -> None:
     clock = Clock()
     hook = type("Silent", (), {"after_error": _silent})()
-    at = None if deadline is None else clock() + deadline
-    player, error = play(reply(400, takes_s=2), hooks=[hook], clock=clock, timeout_s=9, deadline=at)
+    player, error = play(reply(400, takes_s=2), hooks=[hook], clock=clock, timeout_s=9, deadline_in=deadline)
     assert type(error) is errors.BadRequestError
     (invoke,) = player.invokes
     assert invoke.countdown is not None

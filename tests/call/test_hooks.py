@@ -11,8 +11,8 @@ import pytest
 from call.flowkit import KEY, Clock, env_of, failure, make_call, play, reply
 from llmsdk import SDK, errors
 from llmsdk._call.effects import Invoke, TransportFailure
-from llmsdk._call.flow import Received, exchange
 from llmsdk._call.hooks import Hooks
+from llmsdk._call.state import Received
 from llmsdk.hooks import HookContext
 
 
@@ -235,8 +235,7 @@ def test_an_exception_in_a_hook_of_a_stream_closes_it() -> None:
 
 
 def test_a_hook_sees_the_key_only_in_the_request() -> None:
-    context = Hooks([Spy("a")])
-    flow = exchange(make_call(), context, env_of(Clock()))
+    flow = make_call(hooks=[Spy("a")]).exchange(env_of(Clock()))
     effect = next(flow)
     assert isinstance(effect, Invoke)
     ctx, request = effect.args

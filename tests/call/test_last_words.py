@@ -21,12 +21,12 @@ from call.test_events import play as stream
 from llmsdk import errors
 from llmsdk._call.adapters import reader
 from llmsdk._call.effects import Invoke, TransportFailure
-from llmsdk._call.flow import Received
 from llmsdk._call.keys import KeySource, check_key
 from llmsdk._call.reply.body import BodyReader
 from llmsdk._call.reply.decode import safe_cause, shown_text, without_secrets
 from llmsdk._call.reply.error_bodies import fields_of
 from llmsdk._call.request.encode import Extras
+from llmsdk._call.state import Received
 from llmsdk.providers import OPENAI, TOGETHER
 from llmsdk.resources.operations import all_operations
 from llmsdk.utils.headers import Headers

@@ -12,12 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from call.flowkit import KEY, Clock, Player, Turn, build, env_of, failure, make_call, reply
+from call.flowkit import KEY, Client, Clock, Player, Turn, build, env_of, failure, make_call, reply
 from llmsdk import errors
 from llmsdk._call.countdown import Countdown
 from llmsdk._call.download import fetch
 from llmsdk._call.effects import TransportFailure
-from llmsdk._call.hooks import Hooks
 from llmsdk._call.keys import KeySource, check_key
 from llmsdk._call.paging import paged
 from llmsdk._call.reply.body import BodyReader
@@ -201,7 +200,7 @@ def pages(*bodies: Any, page: Page = PAGE) -> tuple[Player, Any]:
     player = Player(turns)
     call = make_call(method="GET", url="https://host.example/v1/models?x=1", content=None)
     try:
-        return player, player.run(paged(call, Hooks(), env_of(player.clock), page))
+        return player, player.run(paged(call.plan, call.state, Client(), env_of(player.clock), page))
     except errors.SDKError as exc:
         return player, exc
 
@@ -266,8 +265,9 @@ def test_pages_without_end_are_an_error() -> None:
 def test_an_error_on_a_later_page_is_that_of_the_call() -> None:
     turns = [reply(200, b'{"has_more": true, "last_id": "a"}'), reply(404)]
     player = Player(turns)
+    call = make_call(method="GET", content=None)
     with pytest.raises(errors.NotFoundError):
-        player.run(paged(make_call(method="GET", content=None), Hooks(), env_of(Clock()), PAGE))
+        player.run(paged(call.plan, call.state, Client(), env_of(Clock()), PAGE))
     player.check_closed()
 
 

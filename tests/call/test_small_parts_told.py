@@ -8,11 +8,12 @@ import httpx
 import pytest
 
 from call.flowkit import Clock, Player, Turn, failure, make_call, reply
-from call.test_failover_flow import hosts, play_legs
+from call.test_failover_flow import hosts, play_servers
 from call.test_small_parts import fetched, pages
 from llmsdk import errors
 from llmsdk._call.effects import TransportFailure
-from llmsdk._call.failover.flow import Bench, Leg, covers
+from llmsdk._call.failover.cooldowns import Cooldowns
+from llmsdk._call.failover.flow import covers
 from llmsdk._call.paging import paged
 from llmsdk._call.reply.body import BodyReader
 from llmsdk.providers.spec import Page
@@ -223,36 +224,26 @@ def test_the_line_of_a_list_that_does_not_end() -> None:
 
 
 def test_a_page_that_is_a_stream_has_no_next() -> None:
-    from call.flowkit import env_of
-    from llmsdk._call.hooks import Hooks
+    from call.flowkit import Client, env_of
 
     clock = Clock()
     player = Player([reply(200)], clock)
     call = make_call(method="GET", stream=True, content=None, clock=clock)
-    received = player.run(paged(call, Hooks(), env_of(clock), Page(cursor="$.next", param="after")))
+    received = player.run(paged(call.plan, call.state, Client(), env_of(clock), Page(cursor="$.next", param="after")))
     assert [one.body for one in received] == [None]
 
 
 # ------------------------------------------------------------------ failover
 
 
-def leg(name: str) -> Leg[Any]:
-    return Leg(name, f"https://{name}.test", lambda: iter(()))  # type: ignore[arg-type, return-value]  # never run
-
-
-def test_the_bench() -> None:
-    bench, one, other = Bench(), leg("one"), leg("other")
-    assert bench.pick([], 0, whatever=True) is None
-    assert bench.pick([], 0, whatever=False) is None
-    bench.put(one, 5, 100)
-    assert bench.pick([one, other], 100, whatever=False) is other
-    assert bench.pick([one], 100, whatever=False) is None
-    assert bench.pick([one], 105, whatever=False) is one
-    bench.put(other, 5, 100)
-    assert bench.pick([one, other], 100, whatever=True) is one
-    bench.put(one, 9, 100)
-    assert bench.pick([one, other], 100, whatever=True) is other
-    assert (bench.left(one, 100), bench.left(one, 110)) == (9, 0)
+def test_cooldowns() -> None:
+    cooldowns, one, other = Cooldowns(), ("one", "https://one.test"), ("other", "https://other.test")
+    assert cooldowns.left(one, 100) == 0
+    cooldowns.start(one, 5, 100)
+    assert (cooldowns.left(one, 100), cooldowns.left(one, 104), cooldowns.left(one, 105)) == (5, 1, 0)
+    assert cooldowns.left(other, 100) == 0
+    cooldowns.start(one, 9, 100)
+    assert (cooldowns.left(one, 100), cooldowns.left(one, 110)) == (9, 0)
 
 
 @pytest.mark.parametrize("status, covered", [(200, True), (299, True), (300, False), (500, True), (501, False)])
@@ -263,14 +254,14 @@ def test_an_error_object_in_a_good_reply_counts_as_a_500(status: int, covered: b
 
 def test_no_other_server_is_asked_at_the_deadline() -> None:
     for takes_s, asked in ((4.999, ["together", "r9s"]), (5, ["together"])):
-        player, _ = play_legs(reply(503, takes_s=takes_s), reply(200), deadline_in=5)
+        player, _ = play_servers(reply(503, takes_s=takes_s), reply(200), deadline_in=5)
         assert hosts(player) == asked
 
 
 def test_the_failure_at_the_deadline_is_that_of_the_server() -> None:
     for takes_s in (4.999, 5):
         turns = [reply(503, takes_s=takes_s), reply(500, takes_s=1)]
-        _, error = play_legs(*turns, deadline_in=5)
+        _, error = play_servers(*turns, deadline_in=5)
         assert type(error) is (errors.ServiceUnavailableError if takes_s == 5 else errors.InternalServerError)
 
 

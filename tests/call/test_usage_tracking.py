@@ -273,12 +273,15 @@ def test_nothing_is_lost_between_threads_that_add_and_threads_that_look() -> Non
 
 def test_a_long_run_keeps_no_replies() -> None:
     with SDK(server="local") as sdk:
-        runner = sdk.chat._runner
-        usage = Usage(prompt_tokens=1)
-        for _ in range(2500):
-            runner.count("s", "m", usage, ())
-        assert len(runner._pending) <= 1001
-        assert sdk.usage.calls == 2500
+        core = sdk.chat._runner.core
+        most = 0
+        for _ in range(3):
+            core.pending.extend([("s", "m", Usage(prompt_tokens=1), ())] * 800)
+            most = max(most, len(core.pending))
+            sdk.chat.create(**CHAT)
+        assert most == 1601
+        assert len(core.pending) == 802
+        assert sdk.usage.calls == 2403
 
 
 # --------------------------------------------------------------- counts

@@ -17,7 +17,7 @@ from anyio.lowlevel import current_token
 from llmsdk import errors
 from llmsdk._call.countdown import Countdown
 from llmsdk._call.effects import Invoke, Pull, Read, Send, TransportFailure
-from llmsdk._call.request.multipart import read_files, write_form
+from llmsdk._call.request.multipart import Form, read_files, write_form
 from llmsdk._net import drivers as drivers_module
 from llmsdk._net.async_driver import AsyncDriver
 from llmsdk._net.drivers import Drivers
@@ -534,8 +534,10 @@ def test_a_reply_over_a_stream_that_cannot_be_closed() -> None:
 
 def test_the_values_of_a_form() -> None:
     body, content_type = write_form(
-        {"yes": True, "no": False, "n": 2, "none": None, "text": "h\u00fc"},
-        {"image": b"png", "masks": [b"a", ("b.png", b"b")]},
+        Form(
+            {"yes": True, "no": False, "n": 2, "none": None, "text": "h\u00fc"},
+            {"image": b"png", "masks": [b"a", ("b.png", b"b")]},
+        )
     )
     assert content_type.startswith("multipart/form-data; boundary=")
     for name, value in (("yes", "true"), ("no", "false"), ("n", "2"), ("text", "h\u00fc")):

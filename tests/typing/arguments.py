@@ -5,12 +5,27 @@ from __future__ import annotations
 import io
 import logging
 from pathlib import Path
+from typing import Any
 
 import httpx
 
-from llmsdk import SDK, Provider, Route
+from llmsdk import SDK, HookContext, Provider, Route
 from llmsdk.models import ChatCompletionRequest, ChatMessageParam, CompletionRequest
 from llmsdk.utils import BackoffStrategy, RetryBudget, RetryConfig
+
+
+class Before:
+    def sdk_init(self, config: Any) -> None: ...
+
+    async def before_request(self, ctx: HookContext, request: httpx.Request) -> httpx.Request:
+        return request
+
+
+class After:
+    def after_error(
+        self, ctx: HookContext, response: httpx.Response | None, error: Exception | None
+    ) -> tuple[httpx.Response | None, Exception | None]:
+        return response, error
 
 
 async def later() -> str:
@@ -31,7 +46,7 @@ def sdks(client: httpx.Client, async_client: httpx.AsyncClient) -> list[SDK]:
         SDK(
             retry_config=RetryConfig("backoff", BackoffStrategy(500, 60_000, 1.5, 300_000), True),
             retry_budget=RetryBudget(),
-            hooks=[object()],
+            hooks=[Before(), After()],
             http_headers={"X-A": "1"},
             debug_logger=logging.getLogger("x"),
             max_response_bytes=1,

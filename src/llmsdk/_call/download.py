@@ -13,7 +13,7 @@ from ..utils.secrets import masked
 from ..utils.urls import check_base_url, origin
 from .countdown import Countdown
 from .effects import Flow, TransportFailure, close, invoke, read, send
-from .flow import BuildRequest, Env
+from .world import BuildRequest, Env
 
 _MAX_REDIRECTS = 5
 _MAX_URL = 1 << 15  # clients refuse URLs of twice that length with errors of their own

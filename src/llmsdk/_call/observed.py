@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from ..errors import SDKError
 from ..observers import CallInfo, Observation, Observer
 from ..utils.headers import check_header
+from ..utils.log import logger
+from .effects import Flow
 from .secrecy import forget_locals
+from .stream.progress import Progress
 
-_logger = logging.getLogger("llmsdk")
+T = TypeVar("T")
 
 
 class Observed:
@@ -38,18 +39,17 @@ class Observed:
         for watching in self._watching:
             _tell(watching.at_server, server, base_url, model)
 
-    def begun(self, result: Any) -> Any:
-        """Take what the call answers with: a reply, or a stream that is followed to its end."""
-        progress = getattr(result, "_progress", None)
-        if progress is None:
+    def begun(self, result: Any) -> None:
+        """Take what the call comes to: a reply, or a stream, which is followed to its end."""
+        if not isinstance(result, Progress):
             self._end("finished", result, getattr(result, "meta", None))
-            return result
+            return
+        progress: Any = result
         progress.observed = self
         if progress.ahead is not None:
             self.first_event()
         else:
             progress.decoder.accumulator = _FirstNoted(progress.decoder, self)
-        return result
 
     def first_event(self) -> None:
         """Tell that a stream's first event is here."""
@@ -76,15 +76,21 @@ class Observed:
         for watching in self._watching:
             _tell(getattr(watching, how), *told)
 
-    def __enter__(self) -> Self:
-        return self
+    def failed(self, error: BaseException) -> None:
+        """Tell that the call raised."""
+        forget_locals(error)  # before observers see it, who may report tracebacks with locals
+        self._end("failed", error, getattr(error, "partial", None))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            forget_locals(error)  # before observers see it, who may report tracebacks with locals
-            self._end("failed", error, getattr(error, "partial", None))
+
+def watched(flow: Flow[T], observed: Observed) -> Flow[T]:
+    """Tell observers what a flow comes to."""
+    try:
+        result = yield from flow
+    except BaseException as error:
+        observed.failed(error)
+        raise
+    observed.begun(result)
+    return result
 
 
 class _FirstNoted:
@@ -120,5 +126,5 @@ def _tell(method: Callable[..., Any], *told: Any) -> Any:
         return method(*told)
     except Exception as exc:
         # Its text may hold anything; the class says enough to find the place.
-        _logger.warning("an observer failed in %s: %s", getattr(method, "__qualname__", method), type(exc).__name__)
+        logger.warning("an observer failed in %s: %s", getattr(method, "__qualname__", method), type(exc).__name__)
         return None

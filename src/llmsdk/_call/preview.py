@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic_core import from_json
+
+from ..utils.secrets import MASK, Secrets, is_secret_name, masked
+from .plan import Plan
+from .request.multipart import Form, write_form
 
 UPLOAD = "(file)"
 """What stands for a file in the body."""
@@ -30,8 +37,6 @@ class Preview:
 
     def as_curl(self) -> str:
         """Write the request as a command line; `$API_KEY` stands where the key goes, `FILE` where that of a file."""
-        import json
-
         parts = ["curl", "-X", self.method, shlex.quote(self.url)]
         is_form = self.headers.get("content-type", "").startswith("multipart/")
         for name, value in self.headers.items():
@@ -57,3 +62,20 @@ def _form(fields: Mapping[str, Any]) -> list[str]:
             text = str(value).lower() if isinstance(value, bool) else str(value)
             words += ["--form-string", shlex.quote(f"{name}={text}")]
     return words
+
+
+def preview_of(plan: Plan) -> Preview:
+    """Show the request of a plan; the idempotency key, which is made anew for every call, is left out."""
+    encoded = plan.encoded
+    shown = {name: MASK if is_secret_name(name) else value for name, value in plan.headers}
+    if plan.target.key is not None:
+        shown["authorization"] = plan.target.key.form.format(api_key=MASK)
+    body: Any = None
+    if isinstance(encoded.body, Form):
+        _, shown["content-type"] = write_form(encoded.body)
+        body = {**encoded.body.fields, **dict.fromkeys(encoded.body.files, UPLOAD)}
+    elif encoded.body is not None:
+        body = from_json(encoded.body)
+    secrets = Secrets()
+    secrets.learn(plan.given, plan.url_params, encoded.url)
+    return Preview(encoded.method, masked(encoded.url, secrets), shown, body, encoded.dropped)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import (
     APIConnectionError,
@@ -18,20 +18,29 @@ from ..errors import (
 )
 from ..models.batches import Batch
 from ..models.images import checked_private
-from ..providers.spec import Handover, Route
+from ..providers.spec import Handover
 from ..utils.files import Draft, checked_path
 from ..utils.secrets import Secret
 from ..utils.urls import fill_path, join, origin
+from .arguments import split_arguments
+from .call import read_reply, run_call
 from .checks import checked_ms
+from .core import Core
 from .countdown import Countdown
 from .download import Resolve, check_file_url, failed, joined, refuse_private, refuse_private_peer
 from .effects import Flow, TransportFailure, close, invoke, pull, sleep
-from .flow import BuildRequest, Call, Received, exchange
+from .flow import exchange
 from .hooks import Hooks
 from .operation import Operation
-from .plan import Plan
+from .plan import Plan, plan_call
 from .reply.body import BodyReader
 from .reply.decode import safe_cause
+from .request.multipart import Form
+from .state import CallState, Received
+from .world import Driver
+
+if TYPE_CHECKING:
+    from .observed import Observed
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_REDIRECTS = 5
@@ -44,13 +53,12 @@ _GROWTH = 1.5
 class Tools:
     """What a driver lends to a flow; `thread` runs a function where it may take its time."""
 
-    build: BuildRequest
-    chunks: Callable[[Any, Countdown], Any]
+    driver: Driver
     resolve: Resolve
     thread: Callable[..., Any]
 
 
-class Transfer(Plan):
+class Transfer:
     """One call about what a server keeps.
 
     Args:
@@ -58,21 +66,29 @@ class Transfer(Plan):
     """
 
     def __init__(
-        self, operation: Operation, args: Mapping[str, Any], runner: Any, *, allow_private: bool = False
+        self, operation: Operation, args: Mapping[str, Any], core: Core, *, allow_private: bool = False
     ) -> None:
         if args.get("failover") is not None:
             raise RequestValidationError(
                 "failover: what one server keeps, another does not have; name the server instead", param="failover"
             )
-        super().__init__(operation, {name: value for name, value in args.items() if name != "failover"}, runner)
-        self._env = runner.env
+        self.plan = plan_call(core, operation, *split_arguments(operation, args))
+        self.observed: Observed | None = None
+        self._core = core
+        self._env = core.env
+        self._started = core.env.clock()
         self._allow_private = checked_private(allow_private)
 
+    def _state(self, stored: Plan | None = None) -> CallState:
+        state = CallState(self._started, observed=self.observed)
+        if stored is not None and (signature := stored.encoded.url.partition("?")[2]):
+            state.secrets.add(Secret(signature))  # whoever has it may read or write the file
+        return state
+
     @property
-    def route(self) -> Route:
-        """How the server does it."""
-        route: Route = self.target.provider.routes[self.operation.id]
-        return route
+    def _deadline(self) -> float | None:
+        deadline_s = self.plan.limits.deadline_s
+        return None if deadline_s is None else self._started + deadline_s
 
     # ------------------------------------------------------------------ up
 
@@ -83,21 +99,23 @@ class Transfer(Plan):
             read: Gives its name and its bytes, and may take its time.
         """
         name, content = yield from invoke(tools.thread, read)
-        handover = self.route.handover
+        handover, body = self.plan.route.handover, self.plan.encoded.body
+        fields: Mapping[str, Any] = body.fields if isinstance(body, Form) else {}
         if handover is None:
-            self.encoded = replace(self.encoded, files={"file": (name, content)})
-            return self.reply((yield from self.flow(tools.build)))
-        kind = Path(name).suffix[1:] or "jsonl"
-        fields = {**(self.encoded.form or {}), "file_name": name, "file_type": kind}
+            plan = self._with(body=Form(fields, {"file": (name, content)}))
+            return (yield from run_call(plan, self._state(), tools.driver, self._env))
+        fields = {**fields, "file_name": name, "file_type": Path(name).suffix[1:] or "jsonl"}
         # Without a file name, parts of a form are plain fields.
         parts = {name: (None, str(value).encode()) for name, value in fields.items()}
-        self.encoded = replace(self.encoded, form={}, files=parts)
-        self.call = call = self._call(tools.build)
-        call.expects = (handover.status,)
-        received = yield from exchange(call, self.config.hooks, self._env)
+        plan = replace(self._with(body=Form({}, parts)), expects=(handover.status,))
+        state = self._state()
+        received = yield from exchange(plan, state, tools.driver, self._env)
         if received.status != handover.status:
-            return self.reply([received])
+            return read_reply(plan, state, [received])
         return (yield from self._handed_over(tools, handover, received, content))
+
+    def _with(self, **changes: Any) -> Plan:
+        return replace(self.plan, encoded=replace(self.plan.encoded, **changes))
 
     def _handed_over(self, tools: Tools, handover: Handover, received: Received, content: bytes) -> Flow[Any]:
         """Put a file where the server wants it, and say so."""
@@ -110,11 +128,11 @@ class Transfer(Plan):
                 status_code=received.status,
                 meta=received.meta,
             )
-        call = yield from self._keyless(tools, joined(self.encoded.url, location), "PUT", content)
-        yield from exchange(call, Hooks(), self._env)
-        url = join(self.target.base_url, fill_path(handover.done, {"file_id": file_id}), None)
-        self.encoded = replace(self.encoded, url=url, form=None, files=None)
-        return self.reply((yield from self.flow(tools.build)))
+        stored = yield from self._keyless(tools, joined(self.plan.encoded.url, location), "PUT", content)
+        yield from exchange(stored, self._state(stored), tools.driver, self._env)
+        url = join(self.plan.target.base_url, fill_path(handover.done, {"file_id": file_id}))
+        done = self._with(url=url, body=None)
+        return (yield from run_call(done, self._state(), tools.driver, self._env))
 
     # ---------------------------------------------------------------- down
 
@@ -122,7 +140,7 @@ class Transfer(Plan):
         """Download a file to a path, whole or not at all, or into memory."""
         if to is None:
             content = bytearray()
-            yield from self.downloading(tools, content.extend, max_bytes=self.config.max_response_bytes)
+            yield from self.downloading(tools, content.extend, max_bytes=self.plan.limits.max_response_bytes)
             return bytes(content)
         target = yield from invoke(tools.thread, partial(checked_path, to, "to"))
         draft = Draft(target)
@@ -137,30 +155,31 @@ class Transfer(Plan):
         self, tools: Tools, write: Callable[[bytes], Any], *, max_bytes: int = _MAX_FILE_BYTES
     ) -> Flow[None]:
         """Download a file piece by piece, following redirects to wherever it is stored."""
-        self.call = call = self._call(tools.build)
-        call.encoded = replace(self.encoded, stream=True)  # the body stays open
-        call.headers = [("accept", "*/*") if name == "accept" else (name, value) for name, value in call.headers]
-        call.expects = _REDIRECTS
-        received = yield from exchange(call, self.config.hooks, self._env)
+        headers = tuple(("accept", "*/*") if name == "accept" else (name, value) for name, value in self.plan.headers)
+        plan = replace(self._with(stream=True), headers=headers, expects=_REDIRECTS)  # the body stays open
+        state = self._state()
+        received = yield from exchange(plan, state, tools.driver, self._env)
         for _ in range(_MAX_REDIRECTS):
             if received.status < 300:
                 break
             yield from close(received.response)
-            url = joined(call.encoded.url, received.headers.get("location", ""))
-            call = yield from self._keyless(tools, url, "GET", None)
-            call.expects = _REDIRECTS
-            received = yield from exchange(call, Hooks(), self._env)
+            url = joined(plan.encoded.url, received.headers.get("location", ""))
+            plan = replace((yield from self._keyless(tools, url, "GET", None)), expects=_REDIRECTS)
+            state = self._state(plan)
+            received = yield from exchange(plan, state, tools.driver, self._env)
             if not self._may_be_private(url):
                 yield from self._checked_peer(received)
         if received.status >= 300:
             yield from close(received.response)
             raise ResponseValidationError(f"the file's URL redirects more than {_MAX_REDIRECTS} times")
-        yield from self._written(tools, received, write, max_bytes)
+        yield from self._written(tools, state, received, write, max_bytes)
 
-    def _written(self, tools: Tools, received: Received, write: Callable[[bytes], Any], max_bytes: int) -> Flow[None]:
+    def _written(
+        self, tools: Tools, state: CallState, received: Received, write: Callable[[bytes], Any], max_bytes: int
+    ) -> Flow[None]:
         countdown, size = received.countdown, 0
-        body = BodyReader(received.headers.get("content-encoding"), self.config.max_response_bytes)
-        chunks = tools.chunks(received.response, countdown)
+        body = BodyReader(received.headers.get("content-encoding"), self.plan.limits.max_response_bytes)
+        chunks = tools.driver.chunks(received.response, countdown)
         dropped = False
         try:
             self._allow(countdown)
@@ -174,8 +193,7 @@ class Transfer(Plan):
             write(body.finish())
         except TransportFailure as failure:
             self._check_deadline()
-            secrets = self.call.secrets
-            raise failed(failure, secrets) from safe_cause(failure.__cause__, secrets)
+            raise failed(failure, state.secrets) from safe_cause(failure.__cause__, state.secrets)
         except GeneratorExit:
             dropped = True  # nobody performs effects any more
             raise
@@ -187,34 +205,35 @@ class Transfer(Plan):
     def _allow(self, countdown: Countdown) -> None:
         """Bound the next silence."""
         self._check_deadline()
-        countdown.restart(self.timeout_s)
-        if self.deadline is not None:
-            countdown.shorten(self.deadline - self._env.clock())
+        countdown.restart(self.plan.limits.timeout_s)
+        if self._deadline is not None:
+            countdown.shorten(self._deadline - self._env.clock())
 
     def _check_deadline(self) -> None:
-        if self.deadline is not None and self._env.clock() >= self.deadline - 0.002:
+        if self._deadline is not None and self._env.clock() >= self._deadline - 0.002:
             raise DeadlineExceededError("deadline_ms passed inside the file")
 
     # -------------------------------------------------------------- storage
 
-    def _keyless(self, tools: Tools, url: str, method: str, content: bytes | None) -> Flow[Call]:
-        """Make the call to a storage: retried like any other, without key, hooks and the caller's headers."""
+    def _keyless(self, tools: Tools, url: str, method: str, content: bytes | None) -> Flow[Plan]:
+        """Plan the call to a storage: retried like any other, without key, hooks and the caller's headers."""
         check_file_url(url)
         if not self._may_be_private(url):
             yield from refuse_private(url, tools.resolve)
-        call = self._call(tools.build)
         kept = ("user-agent", "accept-encoding")
-        call.headers = [("accept", "*/*"), *((name, value) for name, value in call.headers if name in kept)]
+        headers = [("accept", "*/*"), *((name, value) for name, value in self.plan.headers if name in kept)]
         if content is not None:
-            call.headers.append(("content-type", "application/octet-stream"))
-        if signature := url.partition("?")[2]:
-            call.secrets.add(Secret(signature))  # whoever has it may read or write the file
-        call.encoded = replace(self.encoded, method=method, url=url, stream=content is None, form=None, files=None)
-        call.content, call.key = content, None
-        return call
+            headers.append(("content-type", "application/octet-stream"))
+        return replace(
+            self._with(method=method, url=url, stream=content is None, body=content),
+            target=replace(self.plan.target, key=None),
+            headers=tuple(headers),
+            is_keyed=False,
+            hooks=Hooks(),
+        )
 
     def _may_be_private(self, url: str) -> bool:
-        return self._allow_private or origin(url) == origin(self.target.base_url)
+        return self._allow_private or origin(url) == origin(self.plan.target.base_url)
 
     def _checked_peer(self, received: Received) -> Flow[None]:
         try:
@@ -235,7 +254,7 @@ class Transfer(Plan):
         silent, status = 0, "unknown"
         while True:
             try:
-                batch: Batch = self.reply((yield from self.flow(tools.build)))
+                batch: Batch = yield from run_call(self.plan, self._state(), tools.driver, self._env)
             except DeadlineExceededError:
                 raise self._too_late(status) from None
             except (APIConnectionError, APIStatusError) as exc:
@@ -246,9 +265,9 @@ class Transfer(Plan):
                 silent, status = 0, batch.status or status
                 if batch.is_over:
                     return batch
-            left = delay if self.deadline is None else self.deadline - self._env.clock()
+            left = delay if self._deadline is None else self._deadline - self._env.clock()
             yield from sleep(max(0.0, min(delay, left)))
-            if left <= delay and self.deadline is not None:
+            if left <= delay and self._deadline is not None:
                 raise self._too_late(status)
             delay = min(delay * _GROWTH, longest)
 

@@ -1,26 +1,109 @@
-"""What a failed attempt comes to: whether there is another one, and after how long."""
+"""What a failed attempt comes to: which error, whether another attempt may cure it, and after how long it is made."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ssl
+from datetime import datetime
+from typing import Any
 
-from ..utils.retries import RetryBudget, RetryConfig, next_delay
+from ..errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    ConfigurationError,
+    DeadlineExceededError,
+    RemoteError,
+    ReplyMeta,
+    ResponseValidationError,
+)
+from ..errors.status import SDKDefaultError
+from ..utils.retries import RetryBudget, RetryConfig, next_delay, should_retry_header
+from ..utils.secrets import Secrets, masked
+from ..utils.urls import same_origin_target, shown_address
+from .effects import TransportFailure
+from .plan import Plan
+from .reply.decode import decode_error, safe_cause, shown_text, without_secrets
+from .state import Failed
+
+MAX_REDIRECTS = 5
 
 
-@dataclass(slots=True)
-class Failed:
-    """An attempt that brought no reply, judged.
+def status_failed(response: Any, body: bytes, plan: Plan, secrets: Secrets, meta: ReplyMeta, now: datetime) -> Failed:
+    """Judge a reply whose status is a failure; `meta` holds its headers."""
+    status, headers = response.status_code, meta.headers
+    if status < 400:
+        text = masked(_redirected(plan, status, headers.get("location", "")), secrets)
+        shown, meta = shown_text(body, secrets), without_secrets(meta, secrets)
+        return Failed(SDKDefaultError(text, status_code=status, body=shown, meta=meta), retryable=False)
+    reason = getattr(response, "reason_phrase", "") or ""
+    error = decode_error(plan.target.provider, status, body, reason=reason, meta=meta, secrets=secrets, now=now)
+    retryable, retries = should_retry_header(headers), plan.limits.retries
+    if retryable is None:  # else the server has said it, and knows best
+        retryable = retries is not None and status in retries.statuses and not _is_permanent(error)
+    return Failed(error, retryable, error.retry_after_s)
 
-    Attributes:
-        retryable: Whether another attempt may end otherwise, and the policy allows it.
-        retry_after_s: The wait that the server asked for: a minimum.
-        stale: Whether a kept-alive connection turned out to be closed, so that the server never saw the request.
-    """
 
+def _is_permanent(error: APIStatusError) -> bool:
+    """Tell a used-up balance from a limit that passes: both are a 429."""
+    kinds = (error.code or "", error.type or "")
+    return error.status_code == 429 and ("insufficient_quota" in kinds or any(k.startswith("billing") for k in kinds))
+
+
+def transport_failed(
+    failure: TransportFailure, plan: Plan, secrets: Secrets, meta: ReplyMeta, *, is_over: bool
+) -> Failed:
+    """Judge a failure before the head of a reply; `is_over` says whether the deadline has passed."""
+    cause, retries = safe_cause(failure.__cause__, secrets), plan.limits.retries
+    retryable = retries is not None and retries.retry_connection_errors
+    retryable = retryable and not failure.began and not _is_untrusted(cause)
     error: Exception
-    retryable: bool
-    retry_after_s: float | None = None
-    stale: bool = False
+    if failure.kind == "request":
+        error, retryable = ConfigurationError(masked(f"the request could not be sent: {failure}", secrets)), False
+    elif failure.kind == "timeout" and is_over:
+        error, retryable = DeadlineExceededError("deadline_ms passed during an attempt", meta=meta), False
+    elif failure.kind == "timeout":
+        error = APITimeoutError(f"no reply in time: {failure}", meta=meta)
+    else:
+        error = APIConnectionError(masked(f"no reply: {failure}", secrets), meta=meta)
+    error.__cause__ = cause
+    return Failed(error, retryable, stale=failure.stale)
+
+
+def body_failed(failure: TransportFailure, meta: ReplyMeta, secrets: Secrets, *, is_over: bool) -> Failed:
+    """Judge a failure inside the body of a reply; it is never tried again, since the server has done its work."""
+    meta, body = without_secrets(meta, secrets), shown_text(failure.body, secrets)
+    size = f"{len(failure.body)} bytes"
+    error: RemoteError
+    if failure.kind == "timeout" and is_over:
+        error = DeadlineExceededError(f"deadline_ms passed inside the reply, after {size}", body=body, meta=meta)
+    elif failure.kind == "timeout":
+        error = APITimeoutError(f"the reply did not arrive whole in time, only {size} did", body=body, meta=meta)
+    elif failure.kind in ("coding", "too large"):
+        text = masked(str(failure), secrets)
+        error = ResponseValidationError(text, status_code=meta.status_code, body=body, meta=meta)
+    else:
+        text = masked(f"the connection broke inside the reply, after {size}: {failure}", secrets)
+        error = APIConnectionError(text, body=body, meta=meta)
+    error.__cause__ = safe_cause(failure.__cause__, secrets)
+    return Failed(error, retryable=False)
+
+
+def _redirected(plan: Plan, status: int, location: str) -> str:
+    """Say why a redirect was not followed; queries may hold what gives access, and are left out."""
+    if not location:
+        return "the server answers with a status of redirects, and does not say where to"
+    if status in (307, 308) and (target := same_origin_target(plan.encoded.url, location)):
+        return f"the server redirects more than {MAX_REDIRECTS} times, the last time to {shown_address(target)}"
+    return f"the server redirects to {shown_address(location)}; only 307 and 308 to the same origin are followed"
+
+
+def _is_untrusted(cause: BaseException | None) -> bool:
+    """Tell a certificate that did not verify, which no retry cures."""
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def retry_delay(

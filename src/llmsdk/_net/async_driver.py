@@ -15,7 +15,7 @@ from .._call.countdown import Countdown
 from .._call.effects import Close, Effect, Flow, Invoke, Pull, Read, Send, Sleep, TransportFailure
 from .._call.reply.body import BodyReader
 from ..options import AsyncHttpClient
-from .client import builder, own_of, refuse_closed, refuse_offline
+from .client import builder, own_of, rebuild, refuse_closed, refuse_offline
 from .failures import translate
 from .loops import close_soon, is_over
 from .transport import AsyncTransport, OwnRequest
@@ -62,6 +62,8 @@ async def _keep(transport: Transport) -> AsyncGenerator[None, None]:
 
 class AsyncDriver:
     """One per SDK; has a transport per event loop, since connections cannot move between loops."""
+
+    rebuild = staticmethod(rebuild)
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from ..utils.urls import is_loopback
 from .transport import OwnRequest, Reply, target_of
 
 if TYPE_CHECKING:
-    from .._call.flow import BuildRequest
+    from .._call.world import BuildRequest
     from ..options import AsyncHttpClient, HttpClient
 
 

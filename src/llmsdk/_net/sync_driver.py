@@ -14,7 +14,7 @@ from .._call.effects import Close, Effect, Flow, Invoke, Pull, Read, Send, Sleep
 from .._call.reply.body import BodyReader
 from ..errors import ConfigurationError
 from ..options import HttpClient
-from .client import builder, own_of, refuse_closed, refuse_offline
+from .client import builder, own_of, rebuild, refuse_closed, refuse_offline
 from .failures import translate
 from .transport import SyncTransport
 
@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 class SyncDriver:
     """One per SDK; serves many threads."""
+
+    rebuild = staticmethod(rebuild)
 
     def __init__(self, client: HttpClient | None, *, is_hooked: bool) -> None:
         self._client = client

@@ -321,7 +321,8 @@ def _rows_to_send(
     options = {name: value for name, value in params.items() if name in CALL_OPTIONS - _OF_CREATE_ONLY}
     target = runner.target(options.get("server"), options.get("server_url"))
     rows = find_route(CREATE_BATCH, target.provider, PROVIDERS).rows
-    plan = Transfer(UPLOAD_FILE, {"file": path, "purpose": "batch", **options}, runner, allow_private=allow_private)
+    upload = {"file": path, "purpose": "batch", **options}
+    plan = Transfer(UPLOAD_FILE, upload, runner.core, allow_private=allow_private)
     return plan, partial(wire_file, path, row_operation(operation), rows, runner, options)
 
 
@@ -335,7 +336,7 @@ def _id_of(batch: Any) -> str:
 
 def _look(runner: Runner, batch: Batch | str, args: Mapping[str, Any]) -> Transfer:
     batch_id = _id_of(batch)
-    return Transfer(RETRIEVE_BATCH, {"batch_id": batch_id, "deadline_ms": DEFAULT_WAIT_MS, **args}, runner)
+    return Transfer(RETRIEVE_BATCH, {"batch_id": batch_id, "deadline_ms": DEFAULT_WAIT_MS, **args}, runner.core)
 
 
 def _places(to: Any, errors: Any, operation: str | None, allow_private: bool) -> tuple[Path | None, Path | None]:
@@ -365,12 +366,12 @@ def _to_fetch(
             batch.error or batch.errors or ("wait for its end" if not batch.is_over else "the server does not say why")
         )
         raise BatchError(f"batch {batch.id} is {batch.status} and has no results: {why}")
-    carrier = Transfer(RETRIEVE_BATCH, {"batch_id": batch.id, **args}, runner)
+    carrier = Transfer(RETRIEVE_BATCH, {"batch_id": batch.id, **args}, runner.core)
     plans = [
-        Transfer(FILE_CONTENT, {"file_id": file_id, **args}, runner, allow_private=allow_private)
+        Transfer(FILE_CONTENT, {"file_id": file_id, **args}, runner.core, allow_private=allow_private)
         for file_id in file_ids
     ]
-    results = BatchResults(_operation_at(batch, operation), carrier.target.provider)
+    results = BatchResults(_operation_at(batch, operation), carrier.plan.target.provider)
     return carrier, partial(_fetching, plans, results, to, errors)
 
 

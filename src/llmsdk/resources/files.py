@@ -54,7 +54,7 @@ class Files(Resource):
         """
         given = _given(file, file_name)
         params = {"file": given, "purpose": purpose, **args}
-        plan = Transfer(UPLOAD_FILE, params, self._runner, allow_private=allow_private)
+        plan = Transfer(UPLOAD_FILE, params, self._runner.core, allow_private=allow_private)
         flow = partial(plan.uploading, read=partial(_read, given, file_name))
         reply: FileObject = self._runner.transfer(plan, args, flow)
         return reply
@@ -71,7 +71,7 @@ class Files(Resource):
         """Upload a file, as it is; as `upload`."""
         given = _given(file, file_name)
         params = {"file": given, "purpose": purpose, **args}
-        plan = Transfer(UPLOAD_FILE, params, self._runner, allow_private=allow_private)
+        plan = Transfer(UPLOAD_FILE, params, self._runner.core, allow_private=allow_private)
         flow = partial(plan.uploading, read=partial(_read, given, file_name))
         reply: FileObject = await self._runner.transfer_async(plan, args, flow)
         return reply
@@ -167,7 +167,7 @@ class Files(Resource):
             APIConnectionError: The download was cut.
             ResponseValidationError: The file is too large, or its storage is in a private network.
         """
-        plan = Transfer(FILE_CONTENT, {"file_id": file_id, **args}, self._runner, allow_private=allow_private)
+        plan = Transfer(FILE_CONTENT, {"file_id": file_id, **args}, self._runner.core, allow_private=allow_private)
         saved: bytes | Path = self._runner.transfer(plan, args, partial(plan.saving, to=to))
         return saved
 
@@ -188,7 +188,7 @@ class Files(Resource):
         **args: Unpack[CallOptions],
     ) -> bytes | Path:
         """Download a file, whole or not at all; as `content`."""
-        plan = Transfer(FILE_CONTENT, {"file_id": file_id, **args}, self._runner, allow_private=allow_private)
+        plan = Transfer(FILE_CONTENT, {"file_id": file_id, **args}, self._runner.core, allow_private=allow_private)
         saved: bytes | Path = await self._runner.transfer_async(plan, args, partial(plan.saving, to=to))
         return saved
 

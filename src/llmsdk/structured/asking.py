@@ -64,7 +64,7 @@ def _servers(runner: Runner, args: Mapping[str, Any]) -> list[Structured]:
     """Find how the servers that a call may go to take the form of an answer."""
     providers: Sequence[Provider] = ()
     if runner.config.failover is not None or "failover" in args:
-        from .._call.failover.relay import find_failover
+        from .._call.failover.plans import find_failover
 
         failover = find_failover(args, runner.config.failover)
         providers = failover.servers if failover is not None else ()

@@ -111,7 +111,7 @@ class Secrets:
     def __init__(self) -> None:
         self._keys: list[Secret] = []
         self._values: set[str] = set()
-        self._unread: tuple[Mapping[str, str], Mapping[str, Any], str] | None = None
+        self._unread: list[tuple[Mapping[str, str], Mapping[str, Any], str]] = []
         self._masks: tuple[str, ...] | None = None
 
     def add(self, key: Secret) -> None:
@@ -121,7 +121,8 @@ class Secrets:
 
     def learn(self, headers: Mapping[str, str], url_params: Mapping[str, Any], url: str) -> None:
         """Learn the values, whole and by their parts, of the names that say that they are secret."""
-        self._unread, self._masks = (headers, url_params, url), None
+        self._unread.append((headers, url_params, url))
+        self._masks = None
 
     @property
     def masks(self) -> tuple[str, ...]:
@@ -135,16 +136,14 @@ class Secrets:
         return self._masks
 
     def _read(self) -> None:
-        if self._unread is None:
-            return
-        headers, url_params, url = self._unread
-        self._unread = None
-        for name, value in (*headers.items(), *url_params.items(), *parse_qsl(url.partition("?")[2])):
-            if is_secret_name(name):
-                text = str(value)
-                self._values |= {text, *(part for part in re.split(r"[\s;,=]+", text) if len(part) >= _MIN_PART)}
-                if name in headers and ";" not in text:  # no list of cookies: a scheme, and a key of any length
-                    self._values |= _with_rest(text)
+        while self._unread:
+            headers, url_params, url = self._unread.pop()
+            for name, value in (*headers.items(), *url_params.items(), *parse_qsl(url.partition("?")[2])):
+                if is_secret_name(name):
+                    text = str(value)
+                    self._values |= {text, *(part for part in re.split(r"[\s;,=]+", text) if len(part) >= _MIN_PART)}
+                    if name in headers and ";" not in text:  # no list of cookies: a scheme, and a key of any length
+                        self._values |= _with_rest(text)
 
     def __iter__(self) -> Iterator[str]:
         self._read()

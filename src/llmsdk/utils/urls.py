@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from .shapes import described, is_unicode
 
@@ -21,6 +21,8 @@ _LABEL_ENDS = "[.\u3002\uff0e\uff61]"  # RFC 3490, 3.1
 _LONGEST_NUMBER = 1024  # bits of a number in a path
 _LONGEST_LABEL, _LONGEST_HOST = 63, 253  # RFC 1035, 2.3.4, without the length bytes at both ends
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_LONGEST_TARGET = 1 << 15  # clients refuse URLs of twice that length with errors of their own
+_LONGEST_SHOWN = 500
 
 
 def quote_segment(value: str) -> str:
@@ -232,3 +234,19 @@ def _unwrapped(address: IPv6Address) -> IPv4Address | IPv6Address:
     if number >> 32 == 0x0064_FF9B << 64:
         return IPv4Address(number & 0xFFFF_FFFF)
     return address
+
+
+def same_origin_target(url: str, location: str) -> str | None:
+    """Read a Location header; None where it leads to another origin, or nowhere."""
+    try:
+        target = urljoin(url, location)
+        is_ours = bool(location) and len(target) <= _LONGEST_TARGET and origin(target) == origin(url)
+        return target if is_ours else None
+    except ValueError:
+        return None
+
+
+def shown_address(url: str) -> str:
+    """Show a URL without credentials, query and fragment."""
+    start = re.split(r"[?#]", url, maxsplit=1)[0]
+    return re.sub(r"^([^/]*//)[^/]*@", r"\1", start)[:_LONGEST_SHOWN]

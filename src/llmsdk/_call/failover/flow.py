@@ -1,18 +1,17 @@
-"""A call that moves on to another server where one has failed for good; it yields effects and does no I/O."""
+"""A call that goes on to another server where one has failed for good; it yields effects and does no I/O."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+import itertools
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
 from ...errors import APIConnectionError, APIStatusError, APITimeoutError, DeadlineExceededError, RemoteError, ReplyMeta
-from ..effects import Flow
-from ..flow import Env
-
-LONGEST_BENCH_S = 3600.0
-"""A server that asks for a longer rest is asked again after this, lest one broken header shut it out for ever."""
+from ..effects import Close, Flow, Pull
+from ..plan import Plan
+from ..stream.progress import Progress
+from ..world import Driver, Env
+from .cooldowns import Cooldowns
 
 
 class HasMeta(Protocol):
@@ -27,48 +26,20 @@ class HasMeta(Protocol):
 T = TypeVar("T", bound=HasMeta)
 
 
-@dataclass(frozen=True)
-class Leg(Generic[T]):
-    """One server's turn: its id and URL, and the flow that asks it, its own retries included."""
-
-    server: str
-    base_url: str
-    run: Callable[[], Flow[T]]
-
-
-class Bench:
-    """The servers of one SDK that asked for a rest, and until when; threads share it."""
-
-    def __init__(self) -> None:
-        self._until: dict[tuple[str, str], float] = {}
-        self._lock = threading.Lock()
-
-    def put(self, leg: Leg[T], seconds: float, now: float) -> None:
-        """Leave a server out for some time; a shorter time does not replace a longer one."""
-        until = now + min(seconds, LONGEST_BENCH_S)
-        with self._lock:
-            key = (leg.server, leg.base_url)
-            self._until[key] = max(until, self._until.get(key, until))
-
-    def left(self, leg: Leg[T], now: float) -> float:
-        """Seconds for which a server is still to be left alone; zero where it is not."""
-        return max(0.0, self._until.get((leg.server, leg.base_url), now) - now)
-
-    def pick(self, legs: Iterable[Leg[T]], now: float, *, whatever: bool) -> Leg[T] | None:
-        """Find the first server that is not benched; where all are, `whatever` takes the one that is free soonest."""
-        waits = [(self.left(leg, now), leg) for leg in legs]
-        free = next((leg for wait, leg in waits if not wait), None)
-        if free is not None or not whatever:
-            return free
-        return min(waits, key=lambda entry: entry[0])[1] if waits else None
-
-
 def first_that_answers(
-    legs: Iterable[Leg[T]], on: Collection[int | str], bench: Bench, env: Env, deadline: float | None
+    plans: Sequence[Plan],
+    ask: Callable[[Plan], Flow[T]],
+    *,
+    on: Collection[int | str],
+    cooldowns: Cooldowns,
+    env: Env,
+    deadline: float | None,
 ) -> Flow[T]:
     """Ask one server after the other until one answers.
 
     Args:
+        plans: The call at each server, the first choice first.
+        ask: Makes the flow that asks one of them, its own retries included.
         on: What makes a call move on: statuses, "connection", "timeout".
         deadline: Moment of the clock when everything must be over; None without one.
 
@@ -77,23 +48,24 @@ def first_that_answers(
             tell of the servers before it.
     """
     began = env.clock()
-    waiting = list(legs)
+    waiting = list(plans)
     earlier: list[RemoteError] = []
     while True:
         now = env.clock()
-        leg = bench.pick(waiting, now, whatever=not earlier)
-        if leg is None:
-            raise _told(earlier.pop(), earlier, waiting, bench, now)
-        waiting.remove(leg)
+        plan = _next(waiting, cooldowns, now, is_first=not earlier)
+        if plan is None:
+            raise _told(earlier.pop(), earlier, waiting, cooldowns, now)
+        waiting.remove(plan)
         try:
-            reply = yield from leg.run()
+            reply = yield from ask(plan)
         except RemoteError as error:
             _count_from(error.meta, now - began)
             failed_at = env.clock()
-            if isinstance(error, APIStatusError) and error.retry_after_s and covers(on, error):
-                bench.put(leg, error.retry_after_s, failed_at)
-            if not covers(on, error) or (deadline is not None and failed_at >= deadline):
-                _told(error, earlier, waiting, bench, failed_at)
+            is_covered = covers(on, error)
+            if is_covered and isinstance(error, APIStatusError) and error.retry_after_s:
+                cooldowns.start(_server(plan), error.retry_after_s, failed_at)
+            if not is_covered or (deadline is not None and failed_at >= deadline):
+                _told(error, earlier, waiting, cooldowns, failed_at)
                 raise
             earlier.append(error)
         else:
@@ -114,6 +86,47 @@ def covers(on: Collection[int | str], error: Exception) -> bool:
     return isinstance(error, APIConnectionError) and "connection" in on
 
 
+def first_event(progress: Progress, driver: Driver) -> Flow[Progress]:
+    """Read a stream up to its first event, which the stream hands out later; where it fails, let go of it.
+
+    Only until then is another server asked: what was handed out cannot be taken back.
+    """
+    progress.chunks = chunks = driver.chunks(progress.response, progress.countdown)
+    decoder = progress.decoder
+    try:
+        while not (decoder.done or progress.at_end):
+            progress.arm()
+            raw: bytes | None = yield Pull(chunks)
+            progress.at_end = raw is None
+            events: Iterator[Any] = decoder.end() if raw is None else decoder.feed(raw)
+            for event in events:
+                progress.ahead = itertools.chain([event], events)
+                return progress
+        return progress
+    except GeneratorExit:
+        raise  # the flow was dropped: nobody would perform what it asks for now
+    except BaseException as exc:
+        yield Close(chunks)
+        yield Close(progress.response)
+        error = progress.failed(exc) if isinstance(exc, Exception) else exc
+        if error is exc:
+            raise
+        raise error from error.__cause__
+
+
+def _server(plan: Plan) -> tuple[str, str]:
+    return plan.target.provider.name, plan.target.base_url
+
+
+def _next(waiting: Sequence[Plan], cooldowns: Cooldowns, now: float, *, is_first: bool) -> Plan | None:
+    """Find the first server that is not left alone; where all are, the call itself still asks the one free soonest."""
+    waits = [cooldowns.left(_server(plan), now) for plan in waiting]
+    free = next((plan for wait, plan in zip(waits, waiting, strict=True) if not wait), None)
+    if free is not None or not is_first:
+        return free
+    return waiting[waits.index(min(waits))]
+
+
 def _count_from(meta: ReplyMeta | None, seconds: float) -> None:
     """Count the time of earlier servers too; attempts are shared and need no such care."""
     if meta is not None:
@@ -121,13 +134,14 @@ def _count_from(meta: ReplyMeta | None, seconds: float) -> None:
 
 
 def _told(
-    error: RemoteError, earlier: list[RemoteError], waiting: list[Leg[T]], bench: Bench, now: float
+    error: RemoteError, earlier: list[RemoteError], waiting: Sequence[Plan], cooldowns: Cooldowns, now: float
 ) -> RemoteError:
     """Write the story of the other servers into an error."""
     error.earlier = tuple(earlier)
     for other in earlier:
         error.add_note(f"failover: before this, server {other.server!r} failed with {type(other).__name__}: {other}")
-    for leg in waiting:
-        if wait := bench.left(leg, now):
-            error.add_note(f"failover: server {leg.server!r} was not asked, it wants to be left alone for {wait:.1f} s")
+    for plan in waiting:
+        if wait := cooldowns.left(_server(plan), now):
+            name = plan.target.provider.name
+            error.add_note(f"failover: server {name!r} was not asked, it wants to be left alone for {wait:.1f} s")
     return error

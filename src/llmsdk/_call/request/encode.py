@@ -14,6 +14,7 @@ from ...utils.plain import NotJson, check_name, check_scalar, misfit, plain
 from ...utils.shapes import is_list, is_listed, named
 from ...utils.urls import fill_path, join, path_text, placeholders
 from ..operation import Operation
+from .multipart import Form
 from .validate import check_names, check_required, check_values, known_names
 
 Unsupported = Literal["error", "drop", "pass"]
@@ -23,23 +24,24 @@ _LONGEST_URL = 65_536  # httpx takes no longer one
 _SCALARS = "strings of valid Unicode, finite numbers, booleans and None"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Encoded:
-    """A request before the key: the same on every attempt.
+    """A request before headers and key: the same on every attempt.
 
-    `form` and `files` are set instead of `content` where the request is multipart.
+    Attributes:
+        stream: Whether a stream is wanted.
+        body: JSON, a form, or None where nothing is sent.
+        dropped: Parameters that the server lacks and that were left out.
     """
 
     method: str
     url: str
-    stream: bool
-    content: bytes | None
-    form: Mapping[str, Any] | None
-    files: Mapping[str, Any] | None
-    dropped: tuple[str, ...]
+    stream: bool = False
+    body: bytes | Form | None = None
+    dropped: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Extras:
     """What goes to the server beside the vocabulary."""
 
@@ -47,7 +49,7 @@ class Extras:
     query: Mapping[str, Any] | None = None
 
 
-_NO_EXTRAS = Extras()
+NO_EXTRAS = Extras()
 
 
 def encode(
@@ -59,7 +61,7 @@ def encode(
     url_params: Mapping[str, Any],
     unsupported: Unsupported = "error",
     providers: Mapping[str, Provider],
-    extras: Extras = _NO_EXTRAS,
+    extras: Extras = NO_EXTRAS,
 ) -> Encoded:
     """Make the request of one call.
 
@@ -96,7 +98,7 @@ def encode(
                 f"extra_body: {where} sends no body; extra_query goes into the URL", param="extra_body"
             )
         wire |= _extra(extras.body)
-    content, form, files = _body(operation, wire, extras.body or {})
+    body = _body(operation, wire, extras.body or {})
     url = join(base_url, path, query)
     if len(url) > _LONGEST_URL:
         parts = {**url_params, **params, "extra_query": extras.query or "", "server_url": base_url}
@@ -107,7 +109,7 @@ def encode(
             f"{_LONGEST_URL}",
             param=longest,
         )
-    return Encoded(operation.method, url, streaming, content, form, files, dropped)
+    return Encoded(operation.method, url, streaming, body, dropped)
 
 
 def find_route(operation: Operation, provider: Provider, providers: Mapping[str, Provider]) -> Route:
@@ -218,16 +220,14 @@ def _on_the_wire(route: Route, params: dict[str, Any]) -> dict[str, Any]:
     return wire
 
 
-def _body(
-    operation: Operation, wire: dict[str, Any], extra: Mapping[str, Any]
-) -> tuple[bytes | None, Mapping[str, Any] | None, Mapping[str, Any] | None]:
+def _body(operation: Operation, wire: dict[str, Any], extra: Mapping[str, Any]) -> bytes | Form | None:
     if operation.method in _BODILESS or not wire:
-        return None, None, None
+        return None
     if operation.files:
         files = {name: wire.pop(name) for name in operation.files if wire.get(name) is not None}
         _check_files(files)
-        return None, _form(wire, extra), files
-    return _json(wire, extra), None, None
+        return Form(_form(wire, extra), files)
+    return _json(wire, extra)
 
 
 def _json(wire: dict[str, Any], extra: Mapping[str, Any]) -> bytes:

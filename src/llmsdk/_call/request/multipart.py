@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,15 @@ _UNNAMED = "image.png"
 _ACCEPTED = "accepted are bytes, a path, an open binary file, or a (file name, bytes) pair"
 
 
-def write_form(fields: Mapping[str, Any], files: Mapping[str, Any]) -> tuple[bytes, str]:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A multipart body that is still to be written: its files are read when the call begins."""
+
+    fields: Mapping[str, Any]
+    files: Mapping[str, Any]
+
+
+def write_form(form: Form) -> tuple[bytes, str]:
     """Write a multipart body.
 
     Returns:
@@ -26,12 +35,12 @@ def write_form(fields: Mapping[str, Any], files: Mapping[str, Any]) -> tuple[byt
     import httpx
 
     parts: list[tuple[str, tuple[str, bytes]]] = []
-    for name, value in files.items():
+    for name, value in form.files.items():
         if is_list(value):
             parts += [(f"{name}[]", _file(f"{name}[{index}]", item)) for index, item in enumerate(value)]
         else:
             parts.append((name, _file(name, value)))
-    data = {name: _text(value) for name, value in fields.items() if value is not None}
+    data = {name: _text(value) for name, value in form.fields.items() if value is not None}
     request = httpx.Request("POST", "http://form", data=data, files=parts)
     return request.read(), request.headers["content-type"]
 

@@ -271,8 +271,8 @@ class _Run:
         seen = Observation(sent=False)
         began = job.clock()
         try:
-            args, shared = job.begin(row)
-            reply = await job.runner.call_async(job.operation, args, job.finish, shared)
+            args, state = job.begin(row)
+            reply = await job.runner.call_async(job.operation, args, job.finish, state)
             seen = job.succeeded(row, reply, began)
         except SDKError as exc:
             seen = job.failed(row, exc, began)

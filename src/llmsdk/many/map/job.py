@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..._call.checks import checked_flag, checked_ms, checked_retries
-from ..._call.failover.relay import Shared
+from ..._call.state import CallState
 from ...errors import ConfigurationError, DeadlineExceededError, RemoteError, RequestValidationError, SDKError
 from ...options import CALL_OPTIONS
 from ...utils.headers import new_idempotency_key
@@ -117,24 +117,24 @@ class Job:
             return False
         return True
 
-    def begin(self, row: Row) -> tuple[dict[str, Any], Shared]:
+    def begin(self, row: Row) -> tuple[dict[str, Any], CallState]:
         """Begin an attempt: the arguments of the call, and what it shares with the row's others."""
         now = self.clock()
-        if row.shared is None:
+        if row.state is None:
             key = row.item.idempotency_key if isinstance(row.item, Item) else None
-            row.shared = Shared(now, key or new_idempotency_key())
-        row.shared.earlier = row.attempts
-        row.shared.call = None
+            row.state = CallState(now, key or new_idempotency_key())
+        row.state.earlier = row.attempts
+        row.sent = len(row.state.attempts)
         self.work.begin(row, now)
         args = {**(row.args or {}), "retries": self._policy(row, now)}
         if self.work.deadline is not None:
-            args["deadline_ms"] = max(1.0, (self.work.deadline - row.shared.started) * 1000)
+            args["deadline_ms"] = max(1.0, (self.work.deadline - row.state.started) * 1000)
         headers = self._headers
         if row.attempts > 1:
             headers = {**headers, "x-llmsdk-retry-count": str(row.attempts - 1)}
         if headers:
             args["http_headers"] = headers
-        return args, row.shared
+        return args, row.state
 
     def succeeded(self, row: Row, reply: Any, began: float) -> Observation:
         """Take the reply of an attempt."""
@@ -147,16 +147,17 @@ class Job:
     def failed(self, row: Row, error: SDKError, began: float) -> Observation:
         """Take the error of an attempt."""
         now = self.clock()
-        call = row.shared.call if row.shared is not None else None
-        failed = call.failed if call is not None else None
+        state = row.state
+        was_sent = state is not None and len(state.attempts) > row.sent
+        failed = state.failed if state is not None else None
         if failed is None or failed.error is not error:
-            if call is None or not call.attempts:
-                row.attempts -= 1  # nothing was sent
+            if not was_sent:
+                row.attempts -= 1
             self.work.settle(row, error, now)
         else:
             self.work.failed(row, error, retryable=failed.retryable, retry_after_s=failed.retry_after_s, now=now)
-        if call is None or not isinstance(error, RemoteError):
-            return Observation(sent=call is not None and bool(call.attempts))
+        if not isinstance(error, RemoteError):
+            return Observation(sent=was_sent)
         meta = error.meta
         return Observation(
             getattr(error, "status_code", None),

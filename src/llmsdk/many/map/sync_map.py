@@ -153,12 +153,10 @@ class _Run:
     def _hang_up(self) -> None:
         """Shut the sockets of attempts in flight, which wakes the threads that wait for them."""
         with self._lock:
-            calls = [row.shared.call for row in self._sent if row.shared is not None]
-        for call in calls:
-            if call is None:
-                continue
-            call.retries = None  # no other connection is tried
-            countdown = call.countdown
+            states = [row.state for row in self._sent if row.state is not None]
+        for state in states:
+            state.is_abandoned = True  # no other connection is tried
+            countdown = state.countdown
             if countdown is not None and countdown.carrier is not None:
                 countdown.shorten(0)
                 sock = countdown.carrier.get_extra_info("socket")
@@ -272,12 +270,12 @@ class _Run:
         with self._lock:
             if self._closing:
                 return
-            args, shared = job.begin(row)
+            args, state = job.begin(row)
             self._sent.add(row)
         result: Any = None
         foreign: Exception | None = None
         try:
-            result = job.runner.call(job.operation, args, job.finish, shared)
+            result = job.runner.call(job.operation, args, job.finish, state)
         except SDKError as exc:
             result = exc
         except Exception as exc:

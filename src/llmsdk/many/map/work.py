@@ -15,7 +15,7 @@ from ...utils.retries import RetryBudget, RetryConfig, next_delay
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..._call.failover.relay import Shared
+    from ..._call.state import CallState
 
 ItemT = TypeVar("ItemT")
 
@@ -57,7 +57,8 @@ class Row:
     began: float | None = None
     error: SDKError | None = None
     args: dict[str, Any] | None = None
-    shared: Shared | None = None
+    state: CallState | None = None
+    sent: int = 0
 
 
 class Work:

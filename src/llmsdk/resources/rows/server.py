@@ -87,7 +87,7 @@ def wire_file(
             "custom_id": to_json(custom_id),
             "method": to_json(operation.method),
             "url": to_json(endpoint_of(operation)),
-            "body": encoded.content or b"{}",
+            "body": encoded.body if isinstance(encoded.body, bytes) else b"{}",
         }
         lines += b"{%b}\n" % b",".join(b'"%b":%b' % (name.encode(), parts[name]) for name in rows.fields)
     if not lines:

@@ -1,0 +1,66 @@
+"""What the calls of one SDK have in common."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from .config import SDKConfig
+from .failover.cooldowns import Cooldowns
+from .limits import Limits, limits_of
+from .target import Target, resolve
+from .world import ENV
+
+if TYPE_CHECKING:
+    from .usage import Meter, Pending
+
+MAX_PENDING = 1000
+"""Replies whose token counts are kept as they came, until somebody asks for their sum."""
+
+
+class Core:
+    """What plans are made from: the configuration, where calls go, the clock, the sums of token counts."""
+
+    def __init__(self, config: SDKConfig, embedded_url: Callable[[], str]) -> None:
+        self.config = config
+        self.env = ENV
+        self.cooldowns = Cooldowns()
+        self.pending: Pending = deque()
+        self.meter: Meter | None = None
+        self._embedded_url = embedded_url
+        self._lock = threading.Lock()
+
+    @cached_property
+    def usual_target(self) -> Target | None:
+        """Where a call goes that does not say it; None where that has to be found out anew each time.
+
+        An embedded server has no URL before it runs, and another one in a forked child.
+        """
+        return None if self.config.provider.embedded else resolve(self.config, None, None, self._embedded_url)
+
+    @cached_property
+    def usual_limits(self) -> Limits:
+        """The limits of a call that has no options."""
+        return limits_of(self.config, {})
+
+    def target(self, server: Any, server_url: Any) -> Target:
+        """Find where a call goes.
+
+        Raises:
+            ConfigurationError: An unknown server, a bad URL, or no key where one is needed.
+        """
+        is_usual = server is None and server_url is None
+        found = self.usual_target if is_usual else None
+        return found or resolve(self.config, server, server_url, self._embedded_url)
+
+    def metering(self) -> Meter:
+        """Answer with what sums the token counts, from the first reply on; few programs ever ask for it."""
+        with self._lock:
+            if self.meter is None:
+                from .usage import Meter
+
+                self.meter = Meter(self.pending, self.config.prices)
+            return self.meter

@@ -1,0 +1,71 @@
+"""What becomes of one call while it runs: shared by its attempts, and by the servers that it may go on to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Attempt, ReplyMeta
+from ..utils.headers import Headers, new_idempotency_key
+from ..utils.secrets import Secrets
+from .countdown import Countdown
+
+if TYPE_CHECKING:
+    from .observed import Observed
+
+
+@dataclass(slots=True, repr=False)
+class Received:
+    """A reply with a status below 300, or one that the plan expects; `body` is None while a stream is still open."""
+
+    response: Any
+    status: int
+    headers: Headers
+    body: bytes | None
+    meta: ReplyMeta
+    countdown: Countdown
+
+
+@dataclass(slots=True)
+class Failed:
+    """An attempt that brought no reply, judged.
+
+    Attributes:
+        retryable: Whether another attempt may end otherwise, and the policy allows it.
+        retry_after_s: The wait that the server asked for: a minimum.
+        stale: Whether a kept-alive connection turned out to be closed, so that the server never saw the request.
+    """
+
+    error: Exception
+    retryable: bool
+    retry_after_s: float | None = None
+    stale: bool = False
+
+
+@dataclass(slots=True, repr=False)
+class CallState:
+    """One call under way. Who makes the call makes this, and may look into it during the call and after it.
+
+    Attributes:
+        started: When the call began, by the monotonic clock; its deadline counts from here.
+        idempotency_key: The same on every attempt, so that a server can tell a repeated request from a second one.
+        earlier: Attempts that were made before this call, where the waits between them are the caller's.
+        is_abandoned: Set by another thread that wants no further attempt.
+        observed: Those who watch the call.
+        hook_state: What hooks keep from one attempt to the next.
+        attempts: Every send so far.
+        secrets: What errors must not show.
+        countdown: Of the attempt under way.
+        failed: The failure that ended the call, for a caller who tries again itself.
+    """
+
+    started: float
+    idempotency_key: str = field(default_factory=new_idempotency_key)
+    earlier: int = 0
+    is_abandoned: bool = False
+    observed: Observed | None = None
+    hook_state: dict[str, Any] = field(default_factory=dict[str, Any])
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
+    secrets: Secrets = field(default_factory=Secrets)
+    countdown: Countdown | None = None
+    failed: Failed | None = None

@@ -1,0 +1,60 @@
+"""The world as a flow sees it beside its effects: clocks, chance, and what a driver makes at once."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from ..utils.secrets import Secret
+from .countdown import Countdown
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """A monotonic clock, chance in [0, 1), the time of day."""
+
+    clock: Callable[[], float]
+    jitter: Callable[[], float]
+    now: Callable[[], datetime] = _utc_now
+
+
+ENV = Env(clock=time.monotonic, jitter=random.random)
+
+
+class BuildRequest(Protocol):
+    """Makes the client's own request; `authorization` is put into its headers without being a local on the way."""
+
+    def __call__(
+        self,
+        method: str,
+        url: str,
+        headers: list[tuple[str, str]],
+        authorization: Secret | None,
+        content: bytes | None,
+        countdown: Countdown,
+    ) -> Any: ...
+
+
+class Driver(Protocol):
+    """Values of the client in use; whatever waits is an effect instead."""
+
+    @property
+    def build(self) -> BuildRequest:
+        """Makes requests."""
+        ...
+
+    def rebuild(self, response: Any, body: bytes) -> Any:
+        """Make a response that hooks can read, of one whose body was read and decoded."""
+        ...
+
+    def chunks(self, response: Any, countdown: Countdown) -> Any:
+        """Make the iterator of a body's raw bytes that `Pull` takes."""
+        ...
