@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 
 from llmsdk.local.png import png
 from llmsdk.local.replies import chat, completion, tokenize
-from llmsdk.local.schemas import example
+from llmsdk.local.schemas import MAX_SIZE, example
 
 
 def ask(content: Any, **params: Any) -> Any:
@@ -251,3 +252,47 @@ def test_pictures_stay_small(width, height):
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
     assert content.endswith(b"IEND\xaeB`\x82")
     assert len(content) < 4_000
+
+
+TEXT, NEXT = {"type": "string"}, {"$ref": "#/$defs/N"}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "minLength": 10**12},
+        {"type": "string", "minLength": 10**9, "pattern": "^x"},
+        {"type": "array", "items": TEXT, "minItems": 10**12},
+        {"type": "array", "items": {"type": "array", "items": TEXT, "minItems": 10**6}, "minItems": 10**6},
+        {"type": "array", "items": {"const": "x" * 100_000}, "minItems": 10**6},
+        {"type": "object", "minProperties": 10**12},
+        {
+            "$ref": "#/$defs/N",
+            "$defs": {"N": {"required": ["a", "b"], "properties": {"a": NEXT, "b": NEXT}}},
+        },
+    ],
+)
+def test_no_schema_asks_for_too_much(schema):
+    assert len(json.dumps(example(schema))) < 4 * MAX_SIZE
+    assert len(json.dumps(example(schema, size=1000))) < 200_000
+
+
+@pytest.mark.parametrize("limit", [1, 5, 40])
+def test_max_tokens_bounds_what_a_schema_asks_for(limit):
+    schema = {"type": "object", "properties": {"text": {"type": "string", "minLength": 10**9}}}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    produced = ask("Hi", response_format=form, max_tokens=limit)
+    said = produced.reply["choices"][0]
+    assert said["finish_reason"] == "length"
+    assert produced.reply["usage"]["completion_tokens"] == limit
+    assert len(said["message"]["content"]) <= 128 * limit
+    called = ask("long?", tools=[tool("long", text={"type": "string", "minLength": 10**9})], max_tokens=limit)
+    assert called.reply["choices"][0]["finish_reason"] == "length"
+    assert called.reply["usage"]["completion_tokens"] == limit
+    assert len(called.reply["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"]) <= 128 * limit
+
+
+def test_a_pattern_takes_no_time(monkeypatch):
+    began = time.monotonic()
+    example({"type": "string", "pattern": "^(a+)+$b", "minLength": 100})
+    assert time.monotonic() - began < 5

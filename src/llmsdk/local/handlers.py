@@ -14,11 +14,15 @@ from .replies import CREATED, Produced
 
 Handler = Callable[[Ask], Produced | Response]
 
+MAX_ECHO = 10_000  # tokens, each of which is an event of a stream
+MAX_INPUTS = 2048  # as at OpenAI
 MODELS = (("embedded-chat", "chat"), ("embedded-text", "language"), ("embedded-image", "image"))
 
 
 def _completion(ask: Ask) -> Produced:
     params = _with_model(ask)
+    if params.get("echo") and replies.count_tokens(params["prompt"]) > MAX_ECHO:
+        raise Refusal(400, f"A prompt that is echoed may have {MAX_ECHO} tokens.", "prompt")
     if ask.setting.style.splits_echo:  # the prompt stands in a place of its own, which the dialect's shape fills
         params.pop("echo", None)
     return replies.completion(params)
@@ -35,8 +39,11 @@ def _image(ask: Ask) -> Produced:
 
 
 def _embeddings(ask: Ask) -> Produced:
-    if not ask.params["input"] or not all(vectors.inputs(ask.params["input"])):
+    inputs = vectors.inputs(ask.params["input"])
+    if not ask.params["input"] or not all(inputs):
         raise Refusal(400, "input must not be empty.", "input")
+    if len(inputs) > MAX_INPUTS:
+        raise Refusal(400, f"input may have {MAX_INPUTS} items.", "input")
     return vectors.embed(_with_model(ask))
 
 

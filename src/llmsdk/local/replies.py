@@ -15,13 +15,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..utils.shapes import Json, is_list, is_object
-from .schemas import example
+from .schemas import MAX_SIZE, example
 
 CREATED = 1_700_000_000
 """Time of every reply: the same request gets the same bytes."""
 
 _QUOTED = 400  # characters of the prompt that a reply repeats
-_TOKENS = re.compile(r"\s*\S+|\s+$")  # words with the blanks before them, and the blanks at the end
+_LONGEST = 64  # characters of a token; else a word without an end would count as one
+# Words with the blanks before them, and blanks that no word follows.
+_TOKENS = re.compile(rf"\s{{0,{_LONGEST}}}\S{{1,{_LONGEST}}}|\s{{1,{_LONGEST}}}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,15 @@ def tokenize(text: str) -> list[str]:
     return _TOKENS.findall(text)
 
 
+def count_tokens(content: Any) -> int:
+    """Count the tokens of a prompt or of a message's content."""
+    return _count(_text_of(content))
+
+
+def _count(text: str) -> int:
+    return sum(1 for _ in _TOKENS.finditer(text))  # a prompt may have millions of them, which no list need hold
+
+
 def completion(params: Mapping[str, Any]) -> Produced:
     """Continue a prompt."""
     prompt = _text_of(params["prompt"])
@@ -69,7 +80,7 @@ def completion(params: Mapping[str, Any]) -> Produced:
             score = {name: row and row[at : at + 1] for name, row in scores.items()} if scores else None
             pieces.append({"index": index, "text": token, "logprobs": score, "finish_reason": None})
         pieces.append({**choice, "text": "", "logprobs": None})
-    return _produced(top, top, choices, pieces, _usage(len(tokenize(prompt)), answers))
+    return _produced(top, top, choices, pieces, _usage(_count(prompt), answers))
 
 
 def chat(params: Mapping[str, Any]) -> Produced:
@@ -92,14 +103,14 @@ def chat(params: Mapping[str, Any]) -> Produced:
             {
                 "index": index,
                 "message": message,
-                "logprobs": scores and {"content": scores, "refusal": None},
+                "logprobs": {"content": scores, "refusal": None} if scores else None,  # a call has none
                 "finish_reason": answer.finish_reason,
             }
         )
         pieces += [{"index": index, **piece} for piece in _chat_pieces(answer, scores)]
     top = {"id": _identity("chatcmpl", params), "created": CREATED, "model": params["model"]}
     whole, chunk = {**top, "object": "chat.completion"}, {**top, "object": "chat.completion.chunk"}
-    prompt_tokens = sum(len(tokenize(_text_of(message.get("content")))) for message in messages)
+    prompt_tokens = sum(count_tokens(message.get("content")) for message in messages)
     return _produced(whole, chunk, choices, pieces, _usage(prompt_tokens, answers))
 
 
@@ -124,11 +135,23 @@ def _answer(text: str, params: Mapping[str, Any], reasoning: list[str] | None = 
     for stop in [given] if isinstance(given, str) else given:
         if stop and stop in text:
             text = text[: text.index(stop)]
-    tokens = tokenize(text)
-    limits = [value for name in ("max_tokens", "max_completion_tokens") if (value := params.get(name)) is not None]
-    if limits and len(tokens) > min(limits):
-        tokens, finish_reason = tokens[: min(limits)], "length"
+    tokens, limit = tokenize(text), _limit(params)
+    if limit is not None and len(tokens) > limit:
+        tokens, finish_reason = tokens[:limit], "length"
     return Answer(tokens=tokens, finish_reason=finish_reason, reasoning=reasoning or [])
+
+
+def _limit(params: Mapping[str, Any]) -> int | None:
+    """Find how many tokens an answer may have."""
+    given = (params.get(name) for name in ("max_tokens", "max_completion_tokens"))
+    return min((limit for limit in given if limit is not None), default=None)
+
+
+def _example(schema: Any, asked: str, params: Mapping[str, Any]) -> str:
+    """Write a value that fits a schema, not much longer than what the answer may hold of it."""
+    limit, size = _limit(params), MAX_SIZE // (params.get("n") or 1)
+    size = size if limit is None else min(size, 2 * _LONGEST * limit)
+    return json.dumps(example(schema, hint=_hint(asked), size=size), ensure_ascii=False)
 
 
 def _chat_answer(params: Mapping[str, Any], messages: list[Json], reasoning: list[str], index: int) -> Answer:
@@ -138,17 +161,16 @@ def _chat_answer(params: Mapping[str, Any], messages: list[Json], reasoning: lis
         told = _text_of(last.get("content"))
         return _answer(f"Embedded provider: the tool said '{told[:_QUOTED]}'.", params, reasoning)
     if tools := _tools_to_call(params, asked):
-        calls = [_call(tool, asked, params, index, at) for at, tool in enumerate(tools)]
-        return Answer(tokens=[], finish_reason="tool_calls", calls=calls, reasoning=reasoning)
+        return _calling(tools, asked, params, reasoning, index)
     wanted: Json = params.get("response_format") or {}
     kind = wanted.get("type")
     if kind in {"json_schema", "json_object"}:
         holder = wanted.get("json_schema")
         schema = holder.get("schema") if is_object(holder) else None
         schema = schema if schema is not None else wanted.get("schema") or _schema_told(messages)
-        said = {"provider": "embedded", "said": asked[:_QUOTED]}
-        value = said if schema is None or schema == {"type": "object"} else example(schema, hint=_hint(asked))
-        return _answer(json.dumps(value, ensure_ascii=False), params, reasoning)
+        if schema is None or schema == {"type": "object"}:
+            schema = {"const": {"provider": "embedded", "said": asked[:_QUOTED]}}
+        return _answer(_example(schema, asked, params), params, reasoning)
     return _answer(_say(asked + _attachments(messages), params, index), params, reasoning)
 
 
@@ -207,11 +229,21 @@ def _is_about(asked: str, name: str) -> bool:
     return "?" in text and any(len(word) > 3 and word in text for word in words.split())
 
 
-def _call(tool: Json, asked: str, params: Mapping[str, Any], index: int, at: int) -> Json:
-    schema: Json = tool.get("parameters") or {"type": "object", "properties": {}}
-    arguments = json.dumps(example(schema, hint=_hint(asked)), ensure_ascii=False)
-    identity = f"{_identity('call', params)}{index:x}{at:x}"
-    return {"id": identity, "type": "function", "function": {"name": tool["name"], "arguments": arguments}}
+def _calling(tools: list[Json], asked: str, params: Mapping[str, Any], reasoning: list[str], index: int) -> Answer:
+    """Call tools; arguments that are longer than the answer may be are cut, as those of a model are."""
+    left, calls, finish_reason = _limit(params), list[Json](), "tool_calls"
+    identity = _identity("call", params)
+    for at, tool in enumerate(tools):
+        schema: Json = tool.get("parameters") or {"type": "object", "properties": {}}
+        tokens = tokenize(_example(schema, asked, params))
+        if left is not None and len(tokens) > left:
+            tokens, finish_reason = tokens[:left], "length"
+        function = {"name": tool["name"], "arguments": "".join(tokens)}
+        calls.append({"id": f"{identity}{index:x}{at:x}", "type": "function", "function": function})
+        left = None if left is None else left - len(tokens)
+        if finish_reason == "length":
+            break
+    return Answer(tokens=[], finish_reason=finish_reason, calls=calls, reasoning=reasoning)
 
 
 def _hint(asked: str) -> str:
@@ -285,7 +317,7 @@ def _ranked(token: str, count: int) -> list[tuple[str, float]]:
 def _usage(prompt_tokens: int, answers: list[Answer]) -> Json:
     reasoning = sum(len(answer.reasoning) for answer in answers)
     arguments = (call["function"]["arguments"] for answer in answers for call in answer.calls)
-    written = sum(len(answer.tokens) for answer in answers) + sum(len(tokenize(text)) for text in arguments)
+    written = sum(len(answer.tokens) for answer in answers) + sum(_count(text) for text in arguments)
     usage: Json = {
         "prompt_tokens": prompt_tokens,
         "completion_tokens": written + reasoning,

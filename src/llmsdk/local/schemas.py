@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
 import re
-from collections.abc import Callable
 from typing import Any
 
 from ..utils.shapes import Json, is_list, is_object
 
+MAX_SIZE = 1 << 20  # about as many bytes of JSON are made at most, however much a schema asks for
 _MAX_DEPTH = 6  # below it only what is required is made, so that recursive schemas end
 _MAX_BRANCHING = 3  # below it what may be recursive is left out where it can be, so that it stays small
+_MAX_NESTED = 64  # below it nothing is made: what requires itself has no end
+_VALUE = 8  # bytes that a value without text is counted as
 
 _FORMATS = {
     "date": "2025-01-0{}",
@@ -32,69 +36,125 @@ _FORMATS = {
     "regex": "a{}",
 }
 _GUESSES = ("", "a", "A", "0", "1", "12", "123", "1234", "12345", "12.5", "abc", "ABC", "a1", "A1", "a-b", "a_b", "a.b")
+# What a schema says only of values of one type, where it names no type.
+_HINTS = (
+    ("object", ("properties", "required", "additionalProperties")),
+    ("array", ("items", "prefixItems", "minItems")),
+    ("string", ("pattern", "format", "minLength", "maxLength")),
+    ("number", ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")),
+)
 
 
-def example(schema: Any, *, hint: str = "embedded", root: Any = None, depth: int = 0, turn: int = 0) -> Any:
+def example(schema: Any, *, hint: str = "embedded", size: int = MAX_SIZE) -> Any:
     """Make a value that fits a schema.
 
     Args:
         schema: A JSON schema, also one with `$ref`, `anyOf`, `oneOf`, `allOf`.
         hint: Text that free strings take.
-        root: The document that `$ref` points into; the schema itself by default.
-        depth: How deep in the value this is.
-        turn: Which of several different values to make, for the items of an array.
+        size: About how large it may become; what a schema asks for beyond is left out.
     """
-    root = schema if root is None else root
-    schema = _resolved(schema, root)
-    if not is_object(schema):
-        return None if schema is False else hint
-    if "const" in schema:
-        return schema["const"]
-    if choices := schema.get("enum"):
-        return choices[turn % len(choices)]
-    if options := schema.get("anyOf") or schema.get("oneOf"):
-        rest = {key: value for key, value in schema.items() if key not in {"anyOf", "oneOf"}}
-        return example(_merged(rest, _pick(options, depth)), hint=hint, root=root, depth=depth, turn=turn)
-    match _type_of(schema):
-        case "object":
-            return _object(schema, hint, root, depth, turn)
-        case "array":
-            return _array(schema, hint, root, depth)
-        case "string":
-            return _string(schema, hint, turn)
-        case "integer":
-            return _number(schema, turn, whole=True)
-        case "number":
-            return _number(schema, turn, whole=False)
-        case "boolean":
-            return turn % 2 == 0
-        case "null":
-            return None
-        case _:
-            return hint
+    return _Maker(schema, hint, size).value(schema, 0, 0)
 
 
-def _resolved(schema: Any, root: Any) -> Any:
-    """Follow `$ref` and fold `allOf` in."""
-    for _ in range(32):  # a chain of references that is longer goes in a circle
-        if not is_object(schema):
-            return schema
-        if isinstance(reference := schema.get("$ref"), str):
-            rest = {key: value for key, value in schema.items() if key != "$ref"}
-            schema = _merged(rest, _pointed(root, reference))
-        elif parts := schema.get("allOf"):
-            schema = {key: value for key, value in schema.items() if key != "allOf"}
-            for part in parts:
-                schema = _merged(schema, _resolved(part, root))
-        else:
-            return schema
-    return True
+class _Maker:
+    """Makes one value; `root` is the document that `$ref` points into."""
+
+    def __init__(self, root: Any, hint: str, size: int) -> None:
+        self._root, self._hint, self._left = root, hint, size
+
+    def value(self, schema: Any, depth: int, turn: int) -> Any:
+        """Make a part of it; `turn` tells the items of an array apart."""
+        self._left -= _VALUE
+        schema = self._resolved(schema)
+        if not is_object(schema) or self._left < 0 or depth > _MAX_NESTED:
+            return None if schema is False else self._hint[: max(0, self._left)]
+        if "const" in schema or schema.get("enum"):
+            choices = [schema["const"]] if "const" in schema else schema["enum"]
+            chosen = choices[turn % len(choices)]
+            self._left -= len(json.dumps(chosen))
+            return chosen
+        if options := schema.get("anyOf") or schema.get("oneOf"):
+            rest = {key: value for key, value in schema.items() if key not in {"anyOf", "oneOf"}}
+            return self.value(_merged(rest, _pick(options, depth)), depth, turn)
+        match _type_of(schema):
+            case "object":
+                return self._object(schema, depth, turn)
+            case "array":
+                return self._array(schema, depth)
+            case "string":
+                return self._string(schema, turn)
+            case "integer" | "number" as kind:
+                return _number(schema, turn, whole=kind == "integer")
+            case "boolean":
+                return turn % 2 == 0
+            case "null":
+                return None
+            case _:
+                return self._hint
+
+    def _resolved(self, schema: Any) -> Any:
+        """Follow `$ref` and fold `allOf` in."""
+        for _ in range(32):  # a chain of references that is longer goes in a circle
+            if not is_object(schema):
+                return schema
+            if isinstance(reference := schema.get("$ref"), str):
+                rest = {key: value for key, value in schema.items() if key != "$ref"}
+                schema = _merged(rest, _pointed(self._root, reference))
+            elif parts := schema.get("allOf"):
+                schema = {key: value for key, value in schema.items() if key != "allOf"}
+                for part in parts:
+                    schema = _merged(schema, self._resolved(part))
+            else:
+                return schema
+        return True
+
+    def _object(self, schema: Json, depth: int, turn: int) -> dict[str, Any]:
+        properties: Json = schema.get("properties") or {}
+        names = dict.fromkeys([*(properties if depth < _MAX_DEPTH else ()), *(schema.get("required") or ())])
+        extra = schema.get("additionalProperties", True)
+        made: dict[str, Any] = {}
+        more = (f"key{at}" for at in range(int(schema.get("minProperties", 0)) - len(names)))
+        for name in itertools.chain(names, more):
+            if self._left < 0:
+                break
+            self._left -= len(name)
+            made[name] = self.value(properties.get(name, extra), depth + 1, turn)
+        return made
+
+    def _array(self, schema: Json, depth: int) -> list[Any]:
+        first: list[Any] = schema.get("prefixItems") or []
+        items, least = schema.get("items", True), int(schema.get("minItems", 0))
+        wanted = max(least, 0 if depth >= _MAX_DEPTH else min(1, int(schema.get("maxItems", 1))))
+        if depth > _MAX_BRANCHING and is_object(items) and "$ref" in items:
+            wanted = least
+        if first and "minItems" not in schema:
+            wanted = len(first)
+        made: list[Any] = []
+        while len(made) < wanted and self._left >= 0:
+            at = len(made)
+            made.append(self.value(first[at] if at < len(first) else items, depth + 1, at))
+        return made
+
+    def _string(self, schema: Json, turn: int) -> str:
+        if form := _FORMATS.get(str(schema.get("format"))):
+            return form.format(turn % 9 + 1)
+        least = min(max(0, int(schema.get("minLength", 0))), self._left)
+        most = min(int(schema.get("maxLength", max(least, 4096))), self._left)
+        text = f"{self._hint} {turn + 1}" if turn else self._hint
+        if len(text) > most and turn:
+            text = f"{turn}{self._hint}"
+        text = text.ljust(least, ".")[:most]
+        if isinstance(pattern := schema.get("pattern"), str):
+            guesses = (guess for guess in (text, *_GUESSES, *_repeated(least)) if least <= len(guess) <= most)
+            text = next((guess for guess in guesses if _fits(pattern, guess)), text)
+        self._left -= len(text)
+        return text
 
 
 def _pointed(root: Any, reference: str) -> Any:
     found: Any = root
     for step in reference.removeprefix("#").strip("/").split("/"):
-        key = step.replace("~1", "/").replace("~0", "~")
+        key = step.replace("~1", "/").replace("~0", "~")  # in this order: RFC 6901, 4
         if key:
             found = found.get(key, True) if is_object(found) else True
     return found
@@ -131,64 +191,17 @@ def _type_of(schema: Json) -> str | None:
         return next((str(name) for name in kind if name != "null"), "null")
     if isinstance(kind, str):
         return kind
-    for name, keys in (
-        ("object", ("properties", "required", "additionalProperties")),
-        ("array", ("items", "prefixItems", "minItems")),
-        ("string", ("pattern", "format", "minLength", "maxLength")),
-        ("number", ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")),
-    ):
-        if any(key in schema for key in keys):
-            return name
-    return None
-
-
-def _object(schema: Json, hint: str, root: Any, depth: int, turn: int) -> dict[str, Any]:
-    properties: Json = schema.get("properties") or {}
-    required: list[str] = schema.get("required") or []
-    extra = schema.get("additionalProperties", True)
-    names: list[str] = list(properties) if depth < _MAX_DEPTH else []
-    names += [name for name in dict.fromkeys(required) if name not in names]
-    missing = max(0, int(schema.get("minProperties", 0)) - len(names))
-    names += [f"key{number}" for number in range(missing)]
-    return {
-        name: example(properties.get(name, extra), hint=hint, root=root, depth=depth + 1, turn=turn) for name in names
-    }
-
-
-def _array(schema: Json, hint: str, root: Any, depth: int) -> list[Any]:
-    first: list[Any] = schema.get("prefixItems") or []
-    items = schema.get("items", True)
-    wanted = max(int(schema.get("minItems", 0)), 0 if depth >= _MAX_DEPTH else min(1, int(schema.get("maxItems", 1))))
-    if depth > _MAX_BRANCHING and is_object(items) and "$ref" in items:
-        wanted = int(schema.get("minItems", 0))
-    if first and "minItems" not in schema:
-        wanted = len(first)
-    return [
-        example(first[at] if at < len(first) else items, hint=hint, root=root, depth=depth + 1, turn=at)
-        for at in range(min(wanted, 1000))
-    ]
-
-
-def _string(schema: Json, hint: str, turn: int) -> str:
-    if form := _FORMATS.get(str(schema.get("format"))):
-        return form.format(turn % 9 + 1)
-    least = max(0, int(schema.get("minLength", 0)))
-    most = int(schema.get("maxLength", max(least, 4096)))
-    text = f"{hint} {turn + 1}" if turn else hint
-    if len(text) > most and turn:
-        text = f"{turn}{hint}"
-    text = text.ljust(least, ".")[:most]
-    if isinstance(pattern := schema.get("pattern"), str):
-        guesses = (guess for guess in (text, *_GUESSES, *_repeated(least)) if least <= len(guess) <= most)
-        text = next((guess for guess in guesses if _fits(pattern, guess)), text)
-    return text
+    return next((name for name, keys in _HINTS if any(key in schema for key in keys)), None)
 
 
 def _repeated(least: int) -> list[str]:
-    return [letter * length for length in range(1, max(least, 40) + 1) for letter in "aA0"]
+    return [letter * length for length in (*range(1, 41), min(least, 256)) for letter in "aA0"]
 
 
 def _fits(pattern: str, text: str) -> bool:
+    # A pattern with groups may take time that doubles with each letter.
+    if len(text) > (16 if "(" in pattern else 256):
+        return False
     try:
         return re.search(pattern, text) is not None
     except re.error:
@@ -196,8 +209,8 @@ def _fits(pattern: str, text: str) -> bool:
 
 
 def _number(schema: Json, turn: int, *, whole: bool) -> float:
-    low, low_open = _bound(schema, "minimum", "exclusiveMinimum", -math.inf, max)
-    high, high_open = _bound(schema, "maximum", "exclusiveMaximum", math.inf, min)
+    low, low_open = _bound(schema, "minimum", "exclusiveMinimum", -math.inf)
+    high, high_open = _bound(schema, "maximum", "exclusiveMaximum", math.inf)
     step = schema.get("multipleOf") or (1 if whole else None)
     if step is None:
         return _between(low, low_open, high, high_open, turn)
@@ -214,17 +227,12 @@ def _number(schema: Json, turn: int, *, whole: bool) -> float:
     return int(count * step) if whole else float(round(count * step, 12))
 
 
-def _bound(
-    schema: Json, name: str, open_name: str, none: float, tighter: Callable[[float, float], float]
-) -> tuple[float, bool]:
+def _bound(schema: Json, name: str, open_name: str, none: float) -> tuple[float, bool]:
     """Find the tighter of two bounds, and whether the value itself is outside."""
-    closed, opened = (_limit(schema.get(key), none) for key in (name, open_name))
-    bound = tighter(closed, opened)
+    given = (schema.get(key) for key in (name, open_name))
+    closed, opened = (v if isinstance(v, int | float) and not isinstance(v, bool) else none for v in given)
+    bound = max(closed, opened) if none < 0 else min(closed, opened)
     return bound, bound == opened and not math.isinf(bound)
-
-
-def _limit(value: Any, none: float) -> float:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else none
 
 
 def _between(low: float, low_open: bool, high: float, high_open: bool, turn: int) -> float:
