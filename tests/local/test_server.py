@@ -22,7 +22,8 @@ import pytest
 
 import llmsdk
 from llmsdk.errors import ConfigurationError
-from llmsdk.local import LocalServer
+from llmsdk.local import LocalServer, httpd
+from llmsdk.local import server as local_server
 
 pytest_plugins = ["pytester"]
 
@@ -104,24 +105,165 @@ def test_five_hundred_at_once(server):
     "request_bytes, status",
     [
         (b"nonsense\r\n\r\n", 400),
+        (b"GET  /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"GET /v1/models HTTP/1.1 \r\nHost: localhost\r\n\r\n", 505),
         (b"GET /v1/models HTTP/2.0\r\n\r\n", 505),
         (b"GET /v1/models FTP/1.0\r\n\r\n", 400),
+        (b"GET /v1/models HTTP/1.1\nHost: localhost\n\n", 400),
         (b"GET /v1/models HTTP/1.1\r\nbad header\r\n\r\n", 400),
-        (b"GET /v1/models HTTP/1.1\r\nExpect: miracles\r\n\r\n", 417),
-        (b"GET /v1/models HTTP/1.1\r\n" + b"a: b\r\n" * 201 + b"\r\n", 431),
+        (b"GET /v1/models HTTP/1.1\r\nHost : localhost\r\n\r\n", 400),
+        (b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n folded\r\n\r\n", 400),
+        (b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\na: \0\r\n\r\n", 400),
+        (b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nExpect: miracles\r\n\r\n", 417),
+        (b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n" + b"a: b\r\n" * 201 + b"\r\n", 431),
+        (b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n" + b"a: %b\r\n" % (b"b" * 600) * 150 + b"\r\n", 431),
         (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", 431),
-        (b"POST /v1/completions HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400),
-        (b"POST /v1/completions HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
-        (b"POST /v1/completions HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", 413),
-        (b"POST /v1/completions HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
-        (b"POST /v1/completions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
-        (b"POST /v1/completions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n", 400),
     ],
 )
 def test_what_is_no_request_is_answered_all_the_same(raw, server, request_bytes, status):
     received = raw(server, request_bytes)
     assert received.startswith(b"HTTP/1.1 %d " % status)
     assert json.loads(received.partition(b"\r\n\r\n")[2])["error"]["message"]
+
+
+CHUNKED = "Transfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize(
+    "headers, body, status",
+    [
+        *(
+            (f"Content-Length: {length}\r\n", "x" * 20, 400)
+            for length in ("x", "0x9", "+9", "-9", "9 9", "9, 9", "\xb2")
+        ),
+        ("Content-Length: 2\r\nContent-Length: 2\r\n", "{}", 400),
+        (f"Content-Length: {'0' * 30}2\r\n", "{}", 400),
+        (f"Content-Length: {'0' * 9}2\r\n", "{}", 200),
+        ("Content-Length: 99999999999\r\n", "", 413),
+        ("Transfer-Encoding: gzip\r\n", "", 400),
+        (CHUNKED + "Content-Length: 2\r\n", "2\r\n{}\r\n0\r\n\r\n", 400),
+        (CHUNKED + CHUNKED, "2\r\n{}\r\n0\r\n\r\n", 400),
+        (CHUNKED, "2\r\n{}\r\n0\r\n\r\n", 200),
+        (CHUNKED, "02;name=value\r\n{}\r\n0\r\nTrailer: x\r\n\r\n", 200),
+        (CHUNKED, "2 ;name=value\r\n{}\r\n0\r\n\r\n", 200),
+        *(
+            (CHUNKED, size + "\r\n{}\r\n0\r\n\r\n", 400)
+            for size in ("0x2", "+2", "2 ", " 2", "2\t", "zz", "", "2;", "2;a ", "0" * 16 + "2", "2\n")
+        ),
+        (CHUNKED, "1\r\nabc\r\n0\r\n\r\n", 400),
+        (CHUNKED, "2\n{}\r\n0\r\n\r\n", 400),
+        (CHUNKED, "fffffffff\r\n", 413),
+        (CHUNKED, "2\r\n{}\r\n0\r\n" + "a: b\r\n" * 201 + "\r\n", 431),
+        (CHUNKED, "2\r\n{}\r\n0\r\na: " + "b" * 70_000 + "\r\n\r\n", 431),
+        (CHUNKED, "2\r\n{}\r\n0\r\nbad trailer\r\n\r\n", 400),
+    ],
+)
+def test_lengths_are_read_by_the_letter(raw, server, headers, body, status):
+    server.always({"status": 200, "body": "{}", "close_after": True})
+    head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"
+    received = raw(server, (head + body).encode("latin-1"))
+    assert received.startswith(b"HTTP/1.1 %d " % status)
+    if status == 200:
+        assert server.requests[0].body == b"{}"
+
+
+def test_http_1_0_has_no_chunks(raw, server):
+    assert raw(server, f"POST {PATH} HTTP/1.0\r\n{CHUNKED}\r\n0\r\n\r\n".encode()).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    "head, status",
+    [
+        ("GET {path} HTTP/1.1\r\n", 400),
+        ("GET {path} HTTP/1.0\r\n", 200),
+        ("GET {path} HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n", 400),
+        *(
+            (f"GET {{path}} HTTP/1.1\r\nHost: {host}\r\n", 200)
+            for host in ("localhost", "LOCALHOST:8080", "127.0.0.1:1", "127.9.9.9", "[::1]:80", "a.localhost")
+        ),
+        *(
+            (f"GET {{path}} HTTP/1.1\r\nHost: {host}\r\n", 421)
+            for host in (
+                "evil.example",
+                "evil.example:80",
+                "127.0.0.1.evil.example",
+                "localhost.evil.example",
+                "",
+                "10.0.0.1",
+            )
+        ),
+        ("GET {path} HTTP/1.0\r\nHost: evil.example\r\n", 421),
+        # The host of an absolute target is the one that counts.
+        ("GET http://localhost{path} HTTP/1.1\r\nHost: evil.example\r\n", 200),
+        ("GET http://evil.example{path} HTTP/1.1\r\nHost: localhost\r\n", 421),
+    ],
+)
+def test_a_request_for_another_host_is_refused(raw, server, head, status):
+    received = raw(server, f"{head.format(path='/v1/models')}Connection: close\r\n\r\n".encode())
+    assert received.startswith(b"HTTP/1.1 %d " % status)
+    assert len(server.requests) == (status == 200)
+
+
+def test_a_server_for_other_machines_has_any_name(raw):
+    with LocalServer(host="0.0.0.0") as server:
+        request = b"GET /v1/models HTTP/1.1\r\nHost: build-7.example\r\nConnection: close\r\n\r\n"
+        assert raw(server, request).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("sent", [b"GET /v1/models HTTP/1.1\r\n", b"POST / HTTP/1.1\r\nHost: localhost\r\n"])
+def test_a_head_has_its_time_as_a_whole(server, monkeypatch, sent):
+    monkeypatch.setattr(httpd, "HEAD_S", 0.3)
+    host, port = server.origin.removeprefix("http://").split(":")
+    began = time.monotonic()
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(sent)
+        connection.settimeout(0.05)
+        received = b""
+        while time.monotonic() < began + 8 and not received:  # each header on time, the head never complete
+            try:
+                connection.sendall(b"a: b\r\n")
+                received = connection.recv(65_536)
+            except TimeoutError:
+                continue
+        assert received.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_body_has_its_time_as_a_whole(server, monkeypatch):
+    monkeypatch.setattr(httpd, "BODY_S", 0.3)
+    host, port = server.origin.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_silent_connection_is_closed(server, monkeypatch):
+    monkeypatch.setattr(httpd, "IDLE_S", 0.2)
+    host, port = server.origin.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        assert connection.recv(100) == b""
+
+
+def test_recorded_requests_are_bounded_in_bytes(call, server, monkeypatch):
+    monkeypatch.setattr(local_server, "KEPT_BYTES", 1000)
+    for size in (300, 400, 500, 5000):
+        call(server, PATH, b"x" * size)
+        assert sum(len(request.body) for request in server.requests[:-1]) <= 1000
+    assert [len(request.body) for request in server.requests] == [5000]  # the last one stays in any case
+    call(server, PATH, b"x")
+    assert [len(request.body) for request in server.requests] == [1]
+
+
+def test_large_bodies_take_turns(call, server, monkeypatch):
+    monkeypatch.setattr(httpd, "SMALL_BODY", 1000)
+    server._room._left = httpd.MAX_BODY + 1000
+    server.script({"delay_s": 0.3}, None)
+    with ThreadPoolExecutor(4) as pool:
+        chunked = {"Transfer-Encoding": "chunked"}
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (2000, b"x" * 2000)
+        answers = [pool.submit(call, server, PATH, body, headers=chunked) for _ in range(2)]
+        answers += [pool.submit(call, server, PATH, b"x" * 2000) for _ in range(2)]
+        assert [answer.result(10).status for answer in answers] == [400] * 4
+    assert server._room._left == httpd.MAX_BODY + 1000
 
 
 def test_old_clients_chunked_bodies_expectations_and_heads(raw, server):
@@ -133,9 +275,9 @@ def test_old_clients_chunked_bodies_expectations_and_heads(raw, server):
     chunked = b"POST /v1/chat/completions HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n"
     body = json.dumps(CHAT).encode()
     chunks = b"%x;x=y\r\n%b\r\n0\r\nTrailer: x\r\n\r\n" % (len(body), body)
-    both = raw(server, chunked + b"Connection: close\r\n\r\n" + chunks)
+    both = raw(server, chunked + b"Host: localhost\r\nConnection: close\r\n\r\n" + chunks)
     assert both.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
-    head = raw(server, b"\r\nHEAD http://x/v1/models HTTP/1.1\r\nConnection: close\r\n\r\n")
+    head = raw(server, b"\r\nHEAD http://localhost/v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK")
     assert head.endswith(b"\r\n\r\n")
     assert raw(server, b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 404")
@@ -153,7 +295,11 @@ def test_requests_are_recorded_without_showing_keys(call, server):
 
 @pytest.mark.parametrize(
     "content",
-    [b"GET /v1/mod", b"GET /v1/models HTTP/1.1\r\nHost: x\r\n", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"],
+    [
+        b"GET /v1/mod",
+        b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+    ],
     ids=["line", "headers", "body"],
 )
 def test_a_client_that_stops_in_the_middle_gets_no_answer(server, content):

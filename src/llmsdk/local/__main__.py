@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import sys
 import time
 from collections.abc import Sequence
 
 from ..providers.ids import FOR_URLS
 from ..providers.registry import PROVIDERS
+from ..utils.urls import is_loopback
 from .faults import Fault
 from .server import LocalServer
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until interrupted."""
     parser = _parser()
     options = parser.parse_args(argv)
-    if not options.allow_remote and not _is_loopback(options.host):
+    if not options.allow_remote and not is_loopback(options.host):
         parser.error(f"{options.host} is not a loopback address; --allow-remote lets other machines in")
     server = LocalServer(
         options.dialect,

@@ -18,6 +18,7 @@ from ..utils.jsonpaths import move
 from ..utils.shapes import Json
 from . import pictures
 from .asks import Ask, Endpoint, Setting, endpoints_of, find_endpoint, read_ask
+from .cors import headers_of, preflight
 from .handlers import HANDLERS
 from .httpd import Refusal, Request, Response
 from .stored import STORAGE, Store
@@ -45,12 +46,12 @@ class App:
     def handle(self, request: Request, request_id: str) -> Response:
         """Answer a request; what it lacks is answered with an error."""
         try:
-            response = self._answer(request)
+            response = preflight(request) if request.method == "OPTIONS" else self._answer(request)
         except Refusal as exc:
             response = self.failure(exc, request_id)
             if exc.status == 405:
                 response.headers["allow"] = exc.param or ""
-        response.headers = {**self._headers(request_id), **response.headers}
+        response.headers = {**self._headers(request_id), **headers_of(request), **response.headers}
         return response
 
     def failure(self, problem: Refusal, request_id: str) -> Response:
@@ -64,7 +65,7 @@ class App:
             message = "Scripted fault: the embedded provider failed in the middle of a stream."
             payload = style.error(Refusal(500, message), request_id)
         data = payload.encode() if isinstance(payload, str) else _dump(payload)
-        return (f"event: {style.error_event}\n".encode() if style.error_event else b"") + _event(data)
+        return _event(data, style.error_event)
 
     def _headers(self, request_id: str) -> dict[str, str]:
         provider, style = self.setting.provider, self.setting.style
@@ -120,7 +121,8 @@ class App:
         wants_usage = style.sends_usage or options.get("include_usage") is True
         said = (chunk for chunk in chunks if chunk.get("choices") != [] or wants_usage)
         shaped = (self._shaped(ask, chunk, CHUNK, route.event) for chunk in said)
-        events = [_event(_dump(document)) for document in shaped if document is not None]
+        # Events that say their type in the data say it as their name too.
+        events = [_event(_dump(event), event.get("type")) for event in shaped if event is not None]
         if not route.ends_with_connection:
             events.append(_event(self.setting.provider.sentinel))
         return Response(events=events, content_type=style.event_type)
@@ -140,5 +142,5 @@ def _dump(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _event(data: bytes) -> bytes:
-    return b"data: " + data + b"\n\n"
+def _event(data: bytes, name: str | None = None) -> bytes:
+    return (f"event: {name}\n".encode() if name else b"") + b"data: " + data + b"\n\n"

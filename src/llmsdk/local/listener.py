@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 
-IDLE_S = 75.0  # how long a kept connection may be silent, and a client may refuse to read
 _CLOSE_S = 5.0
 _PAUSE_S = 0.05
 _BACKLOG = 1024
@@ -91,7 +90,6 @@ class Listener:
 
     def _run(self, connection: socket.socket) -> None:
         try:
-            connection.settimeout(IDLE_S)
             # Events are small; Nagle's algorithm would hold each back until the one before is acknowledged.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._serve(connection, self.closing)

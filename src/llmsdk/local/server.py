@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import itertools
+import re
 import socket
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from typing import Any, BinaryIO, Self
+from contextlib import nullcontext
+from typing import Any, Self
 
 from ..errors import ConfigurationError
 from ..providers.ids import FOR_URLS
 from ..providers.registry import PROVIDERS, accepted
 from ..providers.spec import Provider
 from ..utils.shapes import quoted
+from ..utils.urls import is_loopback
 from .app import App
 from .checks import SECONDS, Kind, check, count, items, number
+from .cors import headers_of
 from .faults import Fault
-from .httpd import Refusal, Request, Response, read_body, read_head
+from .httpd import SMALL_BODY, Reader, Refusal, Request, Response, body_length, read_body, read_head
 from .limits import USUAL_FAULTS, RandomFaults, RateLimit, RateLimiter
 from .listener import Listener
+from .room import Room
 from .sending import Sender, say_and_leave
 
 FAULT_HEADER = "x-llmsdk-fault"
 """Request header by which any client asks for a fault, as JSON."""
 
 KEPT_REQUESTS = 1000
+KEPT_BYTES = 64 << 20  # of the bodies of these
+READ_BYTES = 128 << 20  # of large bodies that are read and answered at the same time
 
 _GOOD = Fault()
+_HOST_PORT = re.compile(r":[0-9]*$")
 
 
 def _provider_of(dialect: Any) -> Provider:
@@ -83,6 +91,7 @@ class LocalServer:
     ) -> None:
         self.provider = dialect = _provider_of(dialect)
         check(host, "host", _HOST)
+        self._is_private = is_loopback(host)
         check(port, "port", _PORT)
         check(api_key, "api_key", Kind("a str or None", lambda key: key is None or isinstance(key, str)))
         check(latency_s, "latency_s", SECONDS)
@@ -92,7 +101,10 @@ class LocalServer:
         self._address = host, port
         self._latency_s, self._event_delay_s = latency_s, event_delay_s
         self._lock = threading.Lock()
-        self._requests: deque[Request] = deque(maxlen=KEPT_REQUESTS)
+        self._requests: deque[Request] = deque()
+        self._kept_bytes = 0
+        self._room = Room(READ_BYTES)
+        self._turn = threading.Lock()
         self._scripted: deque[Fault] = deque()
         self._standing: Fault | None = None
         self._numbers = itertools.count(1)
@@ -146,7 +158,7 @@ class LocalServer:
 
     @property
     def requests(self) -> list[Request]:
-        """The requests that came, oldest first; the last thousand are kept."""
+        """The requests that came, oldest first; the last thousand are kept, and of large ones the last 64 MiB."""
         with self._lock:
             return list(self._requests)
 
@@ -186,35 +198,41 @@ class LocalServer:
         """Forget recorded requests, their counts and scripted faults."""
         with self._lock:
             self._requests.clear()
+            self._kept_bytes = 0
             self._counts.clear()
             self._scripted.clear()
             self._standing = None
 
     def _serve(self, connection: socket.socket, closing: threading.Event) -> None:
         """Answer the requests of one connection, one after the other."""
-        with connection.makefile("rb") as stream:
-            while not closing.is_set() and self._exchange(connection, stream, closing):
-                pass
+        reader = Reader(connection)
+        while not closing.is_set() and self._exchange(connection, reader, closing):
+            pass
 
-    def _exchange(self, connection: socket.socket, stream: BinaryIO, closing: threading.Event) -> bool:
+    def _exchange(self, connection: socket.socket, reader: Reader, closing: threading.Event) -> bool:
         """Read one request and answer it; the result is whether the connection goes on."""
         request_id = f"req-embedded-{next(self._numbers):06d}"
-        try:
-            request = read_head(stream)
-            if request is None:
+        with self._room.guest() as take:
+            try:
+                request = read_head(reader)
+                if request is None:
+                    return False
+                self._check_host(request)
+                length = body_length(request)
+                expected = request.headers.get("expect")
+                if expected is not None and request.version == "HTTP/1.1":
+                    if expected.lower() != "100-continue":
+                        raise Refusal(417, "only 100-continue can be expected.")
+                    connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+                request.body = read_body(reader, length, take)
+            except Refusal as exc:
+                say_and_leave(connection, self.app.failure(exc, request_id))
                 return False
-            expected = request.headers.get("expect")
-            if expected is not None and request.version == "HTTP/1.1":
-                if expected.lower() != "100-continue":
-                    raise Refusal(417, "only 100-continue can be expected.")
-                connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.body = read_body(stream, request.headers)
-        except Refusal as exc:
-            say_and_leave(connection, self.app.failure(exc, request_id))
-            return False
-        with self._lock:
-            self._requests.append(request)
-        fault, response = self._prepare(request, request_id)
+            self._keep(request)
+            # One large request at a time: reading its JSON takes several times its size, and the interpreter does no
+            # two things at once anyway.
+            with self._turn if len(request.body) > SMALL_BODY else nullcontext():
+                fault, response = self._prepare(request, request_id)
         sender = Sender(
             connection=connection,
             request=request,
@@ -233,6 +251,23 @@ class LocalServer:
             with self._lock:
                 self._counts[request.status] += 1
 
+    def _check_host(self, request: Request) -> None:
+        """Refuse a request that is meant for another machine.
+
+        A page of the web can have its own name resolve to 127.0.0.1, and would then read what is answered here; but its
+        browser names that host.
+        """
+        if self._is_private and request.host is not None and not is_loopback(_HOST_PORT.sub("", request.host)):
+            raise Refusal(421, f"{quoted(request.host)} is not this machine; use 127.0.0.1 or localhost.", "host")
+
+    def _keep(self, request: Request) -> None:
+        """Record a request; the oldest go where there are too many, or where they are too large."""
+        with self._lock:
+            self._requests.append(request)
+            self._kept_bytes += len(request.body)
+            while len(self._requests) > KEPT_REQUESTS or (self._kept_bytes > KEPT_BYTES and len(self._requests) > 1):
+                self._kept_bytes -= len(self._requests.popleft().body)
+
     def _prepare(self, request: Request, request_id: str) -> tuple[Fault, Response]:
         """Find the fault that a request gets, and make the response that it changes."""
         asked = request.headers.get(FAULT_HEADER)
@@ -246,7 +281,7 @@ class LocalServer:
                 is_refused, headers = self._limiter.take(self.provider.limits, time.monotonic())
                 if is_refused:
                     response = self.app.failure(Refusal(429, "Too many requests."), request_id)
-                    response.headers = headers
+                    response.headers = headers | headers_of(request)
                     return _GOOD, response
             response = self.app.handle(request, request_id)
             response.headers |= headers
