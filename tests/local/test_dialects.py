@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from llmsdk import SDK
 from llmsdk.local import LocalServer
 from llmsdk.local.app import App
 from llmsdk.providers import PROVIDERS, ErrorPaths, Provider, Route
@@ -299,3 +300,93 @@ def test_an_operation_without_a_handler_is_named(call, server):
     answer = call(server, "/v1/embeddings", {"model": "m", "input": "x"})
     assert answer.status == 501
     assert answer.json["error"]["message"] == "The embedded provider has no handler of createEmbedding."
+
+
+TOOL = {"type": "function", "function": {"name": "f"}}
+
+
+@pytest.mark.parametrize(
+    "wrong, param",
+    [
+        ({"messages": [{"role": "usr", "content": "Hi"}]}, "messages[0].role"),
+        ({"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}, "messages[0].content[0].type"),
+        ({"response_format": {"type": "json"}}, "response_format.type"),
+        ({"response_format": {}}, "response_format.type"),
+        ({"tools": [{}]}, "tools[0].type"),
+        ({"tools": [TOOL, {"type": "function"}]}, "tools[1].function: "),
+        ({"tools": [{"type": "function", "function": {"name": None}}]}, "tools[0].function.name: "),
+    ],
+)
+@pytest.mark.parametrize("dialect", ["openai", "together", "r9s"])
+def test_what_no_server_takes_is_refused(call, dialect, wrong, param):
+    with LocalServer(dialect) as server:
+        answer = call(server, "/v1/chat/completions", CHAT | wrong)
+    assert answer.status == 400
+    assert answer.json["error"]["message"].startswith(param)
+
+
+def test_a_call_has_no_log_probabilities(call, server):
+    asked = CHAT | {"tools": [TOOL], "tool_choice": "required", "logprobs": True}
+    choice = call(server, "/v1/chat/completions", asked).json["choices"][0]
+    assert (choice["finish_reason"], choice["logprobs"]) == ("tool_calls", None)
+
+
+def test_images_stream_in_openais_shape(call, server):
+    body = {"prompt": "Hi", "stream": True, "partial_images": 2, "size": "64x64"}
+    answer = call(server, "/v1/images/generations", body)
+    partial, completed = "image_generation.partial_image", "image_generation.completed"
+    assert [event["type"] for event in answer.events] == [partial, partial, completed]
+    assert [event.get("partial_image_index") for event in answer.events] == [0, 1, None]
+    assert answer.body.startswith(b"event: image_generation.partial_image\ndata: {")
+    assert answer.events[-1]["usage"]["input_tokens_details"] == {"text_tokens": 1, "image_tokens": 0}
+    with SDK(server_url=server.url) as sdk, sdk.images.create(**body, model="m") as stream:
+        assert len(list(stream)) == 3
+        assert stream.final.data[0].content().startswith(b"\x89PNG")
+
+
+def test_uploads_to_together_take_its_clients_checksum(call):
+    fields = {"purpose": "batch-api", "file_name": "a.jsonl", "file_type": "jsonl", "checksum": "0" * 64}
+    parts = [f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n' for name, text in fields.items()]
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    with LocalServer("together") as server:
+        answer = call(server, "/v1/files", ("".join(parts) + "--x--\r\n").encode(), headers=headers)
+        assert answer.status == 302, answer.body
+        described = call(server, f"/v1/files/{answer.headers['x-together-file-id']}").json
+    assert (described["FileType"], described["Processed"]) == ("jsonl", False)
+
+
+def test_answers_are_bounded(call, server):
+    long = "a " * 20_000
+    refused = call(server, "/v1/completions", {"model": "m", "prompt": long, "echo": True})
+    assert (refused.status, refused.json["error"]["param"]) == (400, "prompt")
+    assert call(server, "/v1/completions", {"model": "m", "prompt": long}).status == 200
+    refused = call(server, "/v1/embeddings", {"model": "m", "input": ["a"] * 2049})
+    assert (refused.status, refused.json["error"]["param"]) == (400, "input")
+
+
+ASKED = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization, content-type"}
+
+
+@pytest.mark.parametrize("page", ["http://localhost:3000", "https://127.0.0.1", "http://[::1]:5173"])
+def test_pages_of_this_machine_may_use_it(call, server, page):
+    asked = call(server, "/v1/chat/completions", method="OPTIONS", headers={"Origin": page, **ASKED})
+    assert (asked.status, asked.body) == (204, b"")
+    assert asked.headers["access-control-allow-headers"] == "authorization, content-type"
+    assert "POST" in asked.headers["access-control-allow-methods"]
+    server.script(None, {"status": 503})
+    for status in (200, 503, 200):
+        answer = call(server, "/v1/chat/completions", CHAT, headers={"Origin": page})
+        assert (answer.status, answer.headers["access-control-allow-origin"]) == (status, page)
+
+
+@pytest.mark.parametrize("page", ["https://evil.example", "null", "http://127.0.0.1.evil.example", "file://", "x"])
+def test_pages_of_other_machines_may_not(call, server, page):
+    asked = call(server, "/v1/chat/completions", method="OPTIONS", headers={"Origin": page, **ASKED})
+    assert asked.status == 403
+    answer = call(server, "/v1/chat/completions", CHAT, headers={"Origin": page})
+    assert [name for name in (*asked.headers, *answer.headers) if name.startswith("access-control")] == []
+
+
+def test_options_alone_is_no_method(call, server):
+    answer = call(server, "/v1/models", method="OPTIONS")
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, POST, DELETE")

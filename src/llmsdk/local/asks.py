@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from .._call.operation import Operation
 from ..providers.reshape import AsList, Renamed, WidthHeight
 from ..providers.spec import Provider, Reshape, Route
-from ..utils.shapes import Json, is_object
+from ..utils.shapes import Json, is_list, is_object, named
 from .httpd import Refusal, Request
 from .vectors import MAX_DIMENSIONS
 from .wire import WireStyle
@@ -29,6 +29,8 @@ _BOUNDS: tuple[tuple[str, int, float], ...] = (
     ("partial_images", 0, 3),
     ("dimensions", 1, MAX_DIMENSIONS),
 )
+_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+_FORMS = ("text", "json_object", "json_schema", "regex", "grammar", "structural_tag")  # the last three: Together, vLLM
 _FORM = re.compile(r'multipart/form-data;.*boundary="?([^";]+)"?.*', re.IGNORECASE)
 
 
@@ -121,7 +123,7 @@ def read_ask(setting: Setting, endpoint: Endpoint, fills: Mapping[str, str], req
         body = _form(request) if operation.files else _object(request)
     streams = _wants_stream(endpoint, body)
     body |= {name: _query_value(value) for name, value in request.query.items() if name in operation.query}
-    params = _ours(endpoint, body, takes_any=setting.style.takes_any)
+    params = _ours(endpoint, body, setting.style)
     # What else is in a path, such as an organization, is no parameter of the operation.
     params |= {name: value for name, value in fills.items() if name in _vocabulary(operation)}
     for name in sorted(operation.required - route.optional):
@@ -129,6 +131,7 @@ def read_ask(setting: Setting, endpoint: Endpoint, fills: Mapping[str, str], req
             raise Refusal(400, f"{route.rename.get(name, name)} is required.", route.rename.get(name, name))
     _check_types(endpoint, params)
     _check_bounds(params)
+    _check_words(params)
     return Ask(setting=setting, endpoint=endpoint, request=request, params=params, streams=streams)
 
 
@@ -145,7 +148,7 @@ def _wants_stream(endpoint: Endpoint, body: Json) -> bool:
     return streams
 
 
-def _ours(endpoint: Endpoint, body: Json, *, takes_any: bool) -> Json:
+def _ours(endpoint: Endpoint, body: Json, style: WireStyle) -> Json:
     """Give wire parameters our names and forms."""
     route = endpoint.route
     shaped = {name: shape for name, shape in route.reshape.items() if isinstance(shape, _SHAPED)}
@@ -153,13 +156,13 @@ def _ours(endpoint: Endpoint, body: Json, *, takes_any: bool) -> Json:
     names = _vocabulary(endpoint.operation) - route.unsupported - endpoint.pattern.groupindex.keys() - gone
     ours = {route.rename.get(name, name): name for name in names}
     # A form that cannot be read backwards may make parameters of any name.
-    takes_any = takes_any or len(shaped) < len(route.reshape)
+    takes_any = style.takes_any or len(shaped) < len(route.reshape)
     params: Json = {}
     for wire_name, value in body.items():
         name = ours.get(wire_name)
         if name is not None:
             params[name] = _unshaped(wire_name, value, shaped.get(name))
-        elif not takes_any:
+        elif not takes_any and wire_name not in style.also_takes:
             raise Refusal(400, f"Unknown parameter: {wire_name[:100]}.", wire_name[:100])
     return params
 
@@ -200,11 +203,25 @@ def _check_types(endpoint: Endpoint, params: Json) -> None:
         _adapter(operation).validate_json(json.dumps(checked), strict=not operation.files)
     except ValidationError as exc:
         for problem in exc.errors(include_url=False, include_input=False, include_context=False):
-            where = [str(step) for step in problem["loc"]]
-            if problem["type"] == "missing" and len(where) == 1:
+            way = problem["loc"]
+            if problem["type"] == "missing" and len(way) == 1:
                 continue  # what is required was looked at before, by the dialect
-            where[0] = route.rename.get(where[0], where[0])
-            raise Refusal(400, f"{'.'.join(where)}: {problem['msg']}.", where[0]) from None
+            name = route.rename.get(str(way[0]), str(way[0]))
+            rest = _way_in(params[str(way[0])], way[1:], is_missing=problem["type"] == "missing")
+            raise Refusal(400, f"{named(name, *rest)}: {problem['msg']}.", name) from None
+
+
+def _way_in(value: Any, way: tuple[int | str, ...], *, is_missing: bool) -> list[int | str]:
+    """Leave the names of types out of the way to a value, where pydantic puts the member of a union that it tried."""
+    steps: list[int | str] = []
+    inner = value
+    for at, step in enumerate(way):
+        if is_missing and at == len(way) - 1:
+            steps.append(step)
+        elif (isinstance(inner, dict) and step in inner) or (isinstance(inner, list) and isinstance(step, int)):
+            steps.append(step)
+            inner = inner[step]  # type: ignore[index] # just looked at
+    return steps
 
 
 def _check_bounds(params: Json) -> None:
@@ -216,6 +233,30 @@ def _check_bounds(params: Json) -> None:
             params[name] = value
             if not least <= value <= most:
                 raise Refusal(400, f"{name} is out of range.", name)
+
+
+def _check_words(params: Json) -> None:
+    """Refuse what the vocabulary leaves open, for servers to come, and no server takes: such a slip is found here."""
+    for at, message in enumerate(params.get("messages") or ()):
+        where = f"messages[{at}]"
+        if message.get("role") not in _ROLES:
+            raise Refusal(400, f"{where}.role must be one of {', '.join(_ROLES)}.", f"{where}.role")
+        content = message.get("content")
+        for number, part in enumerate(content if is_list(content) else ()):
+            _check_type(part, f"{where}.content[{number}]")
+    for at, tool in enumerate(params.get("tools") or ()):
+        _check_type(tool, f"tools[{at}]")
+        function = tool.get("function")
+        if tool["type"] == "function" and not (is_object(function) and isinstance(function.get("name"), str)):
+            raise Refusal(400, f"tools[{at}].function.name is required.", f"tools[{at}].function.name")
+    form = params.get("response_format")
+    if is_object(form) and form.get("type") not in _FORMS:
+        raise Refusal(400, f"response_format.type must be one of {', '.join(_FORMS)}.", "response_format.type")
+
+
+def _check_type(item: Any, where: str) -> None:
+    if not is_object(item) or not isinstance(item.get("type"), str):
+        raise Refusal(400, f"{where}.type is required.", f"{where}.type")
 
 
 def _object(request: Request) -> Json:

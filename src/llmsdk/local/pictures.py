@@ -46,7 +46,12 @@ def image(params: Mapping[str, Any], origin: str) -> Produced:
             chunks.append({**top, "data": [{**part, "is_final": False}]})
         chunks.append({**top, "data": [{**item, "progress": 1, "is_final": True}]})
     words = len(prompt.split())
-    usage = {"input_tokens": words, "output_tokens": len(items), "total_tokens": words + len(items)}
+    usage = {
+        "input_tokens": words,
+        "input_tokens_details": {"text_tokens": words, "image_tokens": 0},
+        "output_tokens": len(items),
+        "total_tokens": words + len(items),
+    }
     chunks[-1] = {**chunks[-1], "usage": usage}
     return Produced(reply={**top, "object": "list", "data": items, "usage": usage}, chunks=chunks)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..providers.spec import Provider
@@ -72,6 +72,7 @@ class WireStyle:
         event_type: Content-Type of streams.
         shapes: By operation id, and by operation id plus `CHUNK` for events.
         takes_any: Whether parameters that the vocabulary does not know are let through.
+        also_takes: Parameters that are let through and do nothing here.
         sends_usage: Whether streams end with usage without being asked.
         splits_echo: Whether an echoed prompt has a place of its own, apart from the text.
         images_as: What images come as where the request does not say.
@@ -84,6 +85,7 @@ class WireStyle:
     event_type: str = "text/event-stream"
     shapes: Mapping[str, Shape] = field(default_factory=dict[str, Shape])
     takes_any: bool = False
+    also_takes: frozenset[str] = frozenset()
     sends_usage: bool = False
     splits_echo: bool = False
     images_as: str = "b64_json"
@@ -184,6 +186,16 @@ def _parallel(scores: Json | None) -> Json | None:
     }
 
 
+def _together_file(reply: Json, params: Mapping[str, Any]) -> Json:
+    kind = reply["filename"].rpartition(".")[2]
+    kind = kind if kind in {"csv", "parquet"} else "jsonl"
+    return {**reply, "FileType": kind, "LineCount": 0, "Processed": reply["status"] == "processed"}
+
+
+def _together_files(reply: Json, params: Mapping[str, Any]) -> Json:
+    return {**reply, "data": [_together_file(file, params) for file in reply["data"]]}
+
+
 def _together_image(reply: Json, params: Mapping[str, Any]) -> Json:
     data = [{**_only(item, "index", "url", "b64_json"), "timings": {"inference": 0.01}} for item in reply["data"]]
     return {"id": "embedded-image", "model": reply["model"], "object": "list", "data": data}
@@ -248,12 +260,31 @@ def _openai_image(reply: Json, params: Mapping[str, Any]) -> Json:
     return {"created": reply["created"], "data": data, "usage": reply["usage"]}
 
 
+def _openai_image_event(event: Json, params: Mapping[str, Any]) -> Json:
+    """Name an event's type, and say of each image what the request left open."""
+    image = event["data"][0]
+    more = {"usage": event["usage"]} if "usage" in event else {}
+    if not image["is_final"]:
+        more = {"partial_image_index": round(image["progress"] * (params["partial_images"] + 1)) - 1}
+    return {
+        "type": f"image_generation.{'completed' if image['is_final'] else 'partial_image'}",
+        **_only(image, "b64_json", "url"),
+        "created_at": event["created"],
+        "size": params.get("size") or "1024x1024",
+        "quality": params.get("quality") or "high",
+        "background": params.get("background") or "opaque",
+        "output_format": params.get("output_format") or "png",
+        **more,
+    }
+
+
 _IMAGES: dict[str, Shape] = {"createImage": _openai_image, "editImage": _openai_image}
 _OPENAI = WireStyle(headers={"x-request-id": "{id}"}, shapes=_IMAGES, takes_any=True)
 
 # Forms as observed where observed, else as documented: Together of 2026, Writer 1.7 and v1, r9s 2026-01-21.
 STYLES: Mapping[str, WireStyle] = {
-    "openai": _OPENAI,
+    # openai 3.x: types/image_gen_partial_image_event.py, types/image_gen_completed_event.py.
+    "openai": replace(_OPENAI, shapes={**_IMAGES, "createImage" + CHUNK: _openai_image_event}),
     "local": _OPENAI,
     "together": WireStyle(
         error=_together_error,
@@ -268,9 +299,12 @@ STYLES: Mapping[str, WireStyle] = {
             "createImage": _together_image,
             "createEmbedding": lambda reply, params: _without(reply, "usage"),
             "listModels": _together_models,
+            "retrieveFile": _together_file,
+            "listFiles": _together_files,
             **dict.fromkeys(("createBatch", "retrieveBatch", "cancelBatch"), _together_batch),
             "listBatches": _together_batches,
         },
+        also_takes=frozenset({"checksum"}),  # of an upload: together 3.x, lib/resources/files.py
         sends_usage=True,
         splits_echo=True,
         images_as="url",
