@@ -33,10 +33,11 @@ from llmsdk._net.streams import EventStream, EventStreamAsync
 from llmsdk.errors.status import class_for
 from llmsdk.hooks import AfterErrorHook, AfterSuccessHook, BeforeRequestHook, HookContext, SDKInitHook
 from llmsdk.observers import Observer
-from llmsdk.options import AsyncHttpClient, CallOptions, DebugLogger, HttpClient, SDKOptions
+from llmsdk.options import CALL_OPTIONS, AsyncHttpClient, CallOptions, DebugLogger, HttpClient, SDKOptions
 from llmsdk.providers import PROVIDERS, ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
 from llmsdk.providers.reshape import AsList, Renamed, WidthHeight
 from llmsdk.resources.operations import all_operations
+from llmsdk.resources.signatures import IDLE_TEXT, described
 from llmsdk.utils.retries import BackoffStrategy, RetryBudget, RetryConfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,7 +62,6 @@ MACHINERY = {
 _LATE = {"Failover": Failover, "Hook": hooks.Hook, "Observer": Observer, "Prices": Prices}
 
 NOTE = "<!-- Written by scripts/docs.py from the code; change it there. -->"
-IDLE_OPTION = "Streams only: bound of the time without an event; comments and pings don't count. 120,000 by default."
 
 
 # ---------------------------------------------------------------- examples
@@ -405,12 +405,17 @@ def beside_operations(kind: type[Any], operations: Sequence[Operation]) -> list[
     return [name for name in public_members(kind) if name not in known and not name.endswith("_async")]
 
 
+def _is_option(name: str, text: str) -> bool:
+    """Tell an option of every call, which has a table of its own, from what a method takes under the same name."""
+    return text == (described(CallOptions.__annotations__.get(name)) or IDLE_TEXT)
+
+
 def method_part(kind: type[Any], name: str) -> str:
     """Write what the docstring of a method says."""
     text = getattr(kind, name).__doc__
     parts = [f"## {name}", paragraphs(text)]
     for head, column in (("Args", "Argument"), ("Raises", "Error")):
-        rows = [[f"`{key}`", value] for key, value in section(text, head).items()]
+        rows = [[f"`{key}`", value] for key, value in section(text, head).items() if not _is_option(key, value)]
         parts.append(f"### {head}\n\n{table([column, 'Description'], rows)}")
     returned = re.search(r"^Returns:\n((?:    .*\n?)+)", inspect.cleandoc(text), re.MULTILINE)
     parts.append(f"### Returns\n\n{' '.join(returned[1].split())}" if returned else "")
@@ -439,7 +444,8 @@ def operation_part(operation: Operation, here: str) -> str:
 def _own_arguments(kind: type[Any], operation: Operation) -> str:
     """Write what a method takes that is no parameter of the request."""
     described = section(getattr(kind, operation.name).__doc__, "Args")
-    names = [name for name in described if name != "args" and name not in fields_of(operation.request)]
+    known = {*fields_of(operation.request), *CALL_OPTIONS, operation.request_name, "stream"}
+    names = [name for name in described if name not in known]
     return table(["Argument", "Description"], [[f"`{name}`", described[name]] for name in names]) if names else ""
 
 
@@ -544,7 +550,7 @@ def call_options(here: str, *, streams: bool = True) -> str:
     annotations = fields_of(CallOptions)
     rows = [[f"`{name}`", type_text(kind, here), description_of(kind)] for name, kind in annotations.items()]
     if streams:
-        rows.append(["`idle_timeout_ms`", "`float`", IDLE_OPTION])
+        rows.append(["`idle_timeout_ms`", "`float`", IDLE_TEXT])
     return table(["Option", "Type", "Description"], rows)
 
 

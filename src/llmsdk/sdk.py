@@ -16,6 +16,7 @@ from .errors import ConfigurationError
 from .options import SDKOptions
 from .providers.ids import EMBEDDED
 from .resources.attributes import Attributes
+from .resources.signatures import described_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,7 @@ class SDK(Attributes):
         ConfigurationError: An option that cannot be, or no key where one is needed.
     """
 
+    @described_by(SDKOptions)
     def __init__(self, **options: Unpack[SDKOptions]) -> None:
         hide(options)  # no frame shows a key from here on
         self._options = options

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 
 from ..options import CallOptions
+from .signatures import described_by
 
 if TYPE_CHECKING:
     from .._call.operation import Operation
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from ..errors import SDKError
     from ..many.map import Adaptive, Mapped, MappedAsync, Rows, RowsAsync
 
-F = TypeVar("F", bound=Callable[..., Any])
 RequestT = TypeVar("RequestT")
 ReplyT = TypeVar("ReplyT")
 
@@ -46,6 +44,7 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
 
     _create: ClassVar[Operation]
 
+    @described_by(CallOptions)
     def map(
         self,
         requests: Rows[RequestT],
@@ -53,16 +52,18 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
         limit: Adaptive | int | None = None,
         ordered: bool = False,
         window: int = 1000,
-        **options: Unpack[CallOptions],
+        **args: Unpack[CallOptions],
     ) -> Mapped[tuple[int, ReplyT | SDKError]]:
         """Do `create` with many requests.
+
+        `deadline_ms` bounds the whole map.
 
         Args:
             requests: Parameters of `create` each, read as fast as they are sent.
             limit: Requests in flight, at most so many, or an `Adaptive`, which is the default.
             ordered: Whether results come in the order of the requests instead of as they are done.
             window: Most requests that are read and not yet handed out: bounds memory and, with `ordered`, reordering.
-            options: Options of every call; `deadline_ms` bounds the whole map.
+            args: Options of every call.
 
         Returns:
             An iterator of `(index, reply or SDKError)`, one for each request; nothing is raised for one.
@@ -72,8 +73,9 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
         """
         from ..many.map import map_rows
 
-        return map_rows(self, self._create, requests, limit=limit, ordered=ordered, window=window, options=options)
+        return map_rows(self, self._create, requests, limit=limit, ordered=ordered, window=window, options=args)
 
+    @described_by(CallOptions)
     def map_async(
         self,
         requests: RowsAsync[RequestT],
@@ -81,31 +83,9 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
         limit: Adaptive | int | None = None,
         ordered: bool = False,
         window: int = 1000,
-        **options: Unpack[CallOptions],
+        **args: Unpack[CallOptions],
     ) -> MappedAsync[tuple[int, ReplyT | SDKError]]:
         """Do `create` with many requests, which may be an async iterable; as `map`, for `async for` without `await`."""
         from ..many.map import map_rows_async
 
-        return map_rows_async(
-            self, self._create, requests, limit=limit, ordered=ordered, window=window, options=options
-        )
-
-
-def described_by(operation: Operation, arguments: type[Any]) -> Callable[[F], F]:
-    """Give a method of `**args` the signature that `help()` and editors show, spelt once in a TypedDict."""
-
-    def decorate(method: F) -> F:
-        keywords = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if name in operation.required else ...,
-                annotation=annotation,
-            )
-            for name, annotation in arguments.__annotations__.items()
-        ]
-        itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        method.__signature__ = inspect.Signature([itself, *keywords])  # type: ignore[attr-defined] # functions take it
-        return method
-
-    return decorate
+        return map_rows_async(self, self._create, requests, limit=limit, ordered=ordered, window=window, options=args)

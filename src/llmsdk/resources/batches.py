@@ -19,11 +19,12 @@ from ..models.images import checked_private
 from ..options import CALL_OPTIONS, CallOptions
 from ..providers.registry import PROVIDERS
 from ..utils.files import checked_path, given_path
-from .base import Resource, described_by
+from .base import Resource
 from .operations.batches import CANCEL_BATCH, CREATE_BATCH, LIST_BATCHES, RETRIEVE_BATCH
 from .operations.files import FILE_CONTENT, UPLOAD_FILE
 from .rows.rows import endpoint_of, operation_at, row_operation
 from .rows.server import BatchResults, wire_file
+from .signatures import described_by
 
 DEFAULT_WAIT_MS = 25 * 3_600_000  # a little more than the one window that servers offer
 _OF_CREATE_ONLY = frozenset({"extra_body", "extra_query"})
@@ -47,6 +48,7 @@ class ListBatchesArgs(CallOptions, total=False):
 class ServerBatches(Resource):
     """Batches that the server works off by itself; `sdk.batch` sends the requests of a file from here."""
 
+    @described_by(CreateBatchArgs, operation=CREATE_BATCH)
     def create(
         self,
         *,
@@ -82,6 +84,7 @@ class ServerBatches(Resource):
         reply: Batch = self._runner.call(CREATE_BATCH, params)
         return reply
 
+    @described_by(CreateBatchArgs, operation=CREATE_BATCH)
     async def create_async(
         self,
         *,
@@ -102,6 +105,7 @@ class ServerBatches(Resource):
         reply: Batch = await self._runner.call_async(CREATE_BATCH, params)
         return reply
 
+    @described_by(CallOptions)
     def retrieve(self, batch_id: str, **args: Unpack[CallOptions]) -> Batch:
         """Describe a batch.
 
@@ -116,12 +120,13 @@ class ServerBatches(Resource):
         reply: Batch = self._runner.call(RETRIEVE_BATCH, {"batch_id": batch_id, **args})
         return reply
 
+    @described_by(CallOptions)
     async def retrieve_async(self, batch_id: str, **args: Unpack[CallOptions]) -> Batch:
         """Describe a batch; as `retrieve`."""
         reply: Batch = await self._runner.call_async(RETRIEVE_BATCH, {"batch_id": batch_id, **args})
         return reply
 
-    @described_by(LIST_BATCHES, ListBatchesArgs)
+    @described_by(ListBatchesArgs, operation=LIST_BATCHES)
     def list(self, **args: Unpack[ListBatchesArgs]) -> BatchList:
         """List the batches that a server knows of, all pages of the list.
 
@@ -135,12 +140,13 @@ class ServerBatches(Resource):
         reply: BatchList = self._runner.call(LIST_BATCHES, args)
         return reply
 
-    @described_by(LIST_BATCHES, ListBatchesArgs)
+    @described_by(ListBatchesArgs, operation=LIST_BATCHES)
     async def list_async(self, **args: Unpack[ListBatchesArgs]) -> BatchList:
         """List the batches that a server knows of, all pages of the list; as `list`."""
         reply: BatchList = await self._runner.call_async(LIST_BATCHES, args)
         return reply
 
+    @described_by(CallOptions)
     def cancel(self, batch_id: str, **args: Unpack[CallOptions]) -> Batch:
         """Stop a batch; what was answered by then is paid, and can be fetched once it is `cancelled`.
 
@@ -155,11 +161,13 @@ class ServerBatches(Resource):
         reply: Batch = self._runner.call(CANCEL_BATCH, {"batch_id": batch_id, **args})
         return reply
 
+    @described_by(CallOptions)
     async def cancel_async(self, batch_id: str, **args: Unpack[CallOptions]) -> Batch:
         """Stop a batch; as `cancel`."""
         reply: Batch = await self._runner.call_async(CANCEL_BATCH, {"batch_id": batch_id, **args})
         return reply
 
+    @described_by(CallOptions)
     def wait(
         self,
         batch: Batch | str,
@@ -170,11 +178,13 @@ class ServerBatches(Resource):
     ) -> Batch:
         """Wait until a batch is over, whether it is `completed`, `failed`, `expired` or `cancelled`.
 
+        `deadline_ms` bounds the whole wait, 25 hours by default.
+
         Args:
             batch: It, or its id.
             poll_ms: Wait before the second look; every further one is half as long again.
             max_poll_ms: The longest wait between two looks.
-            args: Options of the call; `deadline_ms` bounds the whole wait, 25 hours by default.
+            args: Options of the call.
 
         Returns:
             The batch as it was last; look at its `status`.
@@ -186,6 +196,7 @@ class ServerBatches(Resource):
         plan = _look(self._runner, batch, args)
         return self._runner.transfer(plan, {}, partial(plan.polling, poll_ms=poll_ms, max_poll_ms=max_poll_ms))
 
+    @described_by(CallOptions)
     async def wait_async(
         self,
         batch: Batch | str,
@@ -221,6 +232,7 @@ class ServerBatches(Resource):
         allow_private: bool = ...,
         **args: Unpack[CallOptions],
     ) -> Path: ...
+    @described_by(CallOptions)
     def fetch(
         self,
         batch: Batch | str,
@@ -277,6 +289,7 @@ class ServerBatches(Resource):
         allow_private: bool = ...,
         **args: Unpack[CallOptions],
     ) -> Path: ...
+    @described_by(CallOptions)
     async def fetch_async(
         self,
         batch: Batch | str,

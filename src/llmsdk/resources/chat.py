@@ -14,8 +14,9 @@ from ..models.chat import (
 )
 from ..models.tools import ResponseFormatParam
 from ..options import CallOptions
-from .base import MappedResource, described_by
+from .base import MappedResource
 from .operations.chat import CREATE_CHAT_COMPLETION
+from .signatures import described_by
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -43,15 +44,20 @@ class ChatObjectArgs(CallOptions, total=False):
 
 
 class ParseArgs(ChatCommonParams, CallOptions, total=False):
-    """What `chat.parse` takes beside `response_format`, `max_reasks` and `stream`."""
+    """What `chat.parse` takes beside `response_format` and `stream`."""
 
     model: Required[str]
+    max_reasks: int
 
 
 class RunToolsArgs(ChatCommonParams, CallOptions, total=False):
-    """What `chat.run_tools` takes beside the tools, what steers the loop, and `stream`."""
+    """What `chat.run_tools` takes beside `stream`."""
 
     model: Required[str]
+    tools: Required["Sequence[ToolLike]"]
+    max_rounds: int
+    on_error: Literal["reply", "raise"]
+    on_round: "Callable[[Round], Any] | None"
     response_format: ResponseFormatParam | None
 
 
@@ -80,7 +86,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
     def create(
         self, *, stream: bool, idle_timeout_ms: float = ..., **args: Unpack[ChatObjectArgs]
     ) -> ChatCompletionResponse | Stream: ...
-    @described_by(CREATE_CHAT_COMPLETION, CreateChatArgs)
+    @described_by(CreateChatArgs, ChatObjectArgs, operation=CREATE_CHAT_COMPLETION)
     def create(self, **args: Any) -> Any:
         """Answer a conversation.
 
@@ -126,26 +132,20 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
     async def create_async(
         self, *, stream: bool, idle_timeout_ms: float = ..., **args: Unpack[ChatObjectArgs]
     ) -> ChatCompletionResponse | StreamAsync: ...
-    @described_by(CREATE_CHAT_COMPLETION, CreateChatArgs)
+    @described_by(CreateChatArgs, ChatObjectArgs, operation=CREATE_CHAT_COMPLETION)
     async def create_async(self, **args: Any) -> Any:
         """Answer a conversation; as `create`."""
         return await self._runner.call_async(CREATE_CHAT_COMPLETION, args)
 
     @overload
     def parse(
-        self,
-        *,
-        response_format: "type[T] | TypeAdapter[T]",
-        max_reasks: int = ...,
-        stream: Literal[False] = ...,
-        **args: Unpack[ParseArgs],
+        self, *, response_format: "type[T] | TypeAdapter[T]", stream: Literal[False] = ..., **args: Unpack[ParseArgs]
     ) -> "ParsedChatCompletion[T]": ...
     @overload
     def parse(
         self,
         *,
         response_format: "type[T] | TypeAdapter[T]",
-        max_reasks: int = ...,
         stream: Literal[True],
         idle_timeout_ms: float = ...,
         **args: Unpack[ParseArgs],
@@ -155,11 +155,11 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
         self,
         *,
         response_format: "type[T] | TypeAdapter[T]",
-        max_reasks: int = ...,
         stream: bool,
         idle_timeout_ms: float = ...,
         **args: Unpack[ParseArgs],
     ) -> "ParsedChatCompletion[T] | ParsedEventStream[T]": ...
+    @described_by(ParseArgs, streams="ParsedChatCompletion[T] | ParsedEventStream[T]")
     def parse(self, *, response_format: Any = None, max_reasks: int = 0, **args: Any) -> Any:
         """Answer a conversation in the form of a type.
 
@@ -188,19 +188,13 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
 
     @overload
     async def parse_async(
-        self,
-        *,
-        response_format: "type[T] | TypeAdapter[T]",
-        max_reasks: int = ...,
-        stream: Literal[False] = ...,
-        **args: Unpack[ParseArgs],
+        self, *, response_format: "type[T] | TypeAdapter[T]", stream: Literal[False] = ..., **args: Unpack[ParseArgs]
     ) -> "ParsedChatCompletion[T]": ...
     @overload
     async def parse_async(
         self,
         *,
         response_format: "type[T] | TypeAdapter[T]",
-        max_reasks: int = ...,
         stream: Literal[True],
         idle_timeout_ms: float = ...,
         **args: Unpack[ParseArgs],
@@ -210,11 +204,11 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
         self,
         *,
         response_format: "type[T] | TypeAdapter[T]",
-        max_reasks: int = ...,
         stream: bool,
         idle_timeout_ms: float = ...,
         **args: Unpack[ParseArgs],
     ) -> "ParsedChatCompletion[T] | ParsedEventStreamAsync[T]": ...
+    @described_by(ParseArgs, streams="ParsedChatCompletion[T] | ParsedEventStreamAsync[T]")
     async def parse_async(self, *, response_format: Any = None, max_reasks: int = 0, **args: Any) -> Any:
         """Answer a conversation in the form of a type; as `parse`."""
         from ..structured.asking import parse_async
@@ -222,40 +216,16 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
         return await parse_async(self._runner, response_format, args, max_reasks)
 
     @overload
-    def run_tools(
-        self,
-        *,
-        tools: "Sequence[ToolLike]",
-        max_rounds: int = ...,
-        on_error: Literal["reply", "raise"] = ...,
-        on_round: "Callable[[Round], Any] | None" = ...,
-        stream: Literal[False] = ...,
-        **args: Unpack[RunToolsArgs],
-    ) -> "ToolRun": ...
+    def run_tools(self, *, stream: Literal[False] = ..., **args: Unpack[RunToolsArgs]) -> "ToolRun": ...
     @overload
     def run_tools(
-        self,
-        *,
-        tools: "Sequence[ToolLike]",
-        max_rounds: int = ...,
-        on_error: Literal["reply", "raise"] = ...,
-        on_round: "Callable[[Round], Any] | None" = ...,
-        stream: Literal[True],
-        idle_timeout_ms: float = ...,
-        **args: Unpack[RunToolsArgs],
+        self, *, stream: Literal[True], idle_timeout_ms: float = ..., **args: Unpack[RunToolsArgs]
     ) -> "ToolEventStream": ...
     @overload
     def run_tools(
-        self,
-        *,
-        tools: "Sequence[ToolLike]",
-        max_rounds: int = ...,
-        on_error: Literal["reply", "raise"] = ...,
-        on_round: "Callable[[Round], Any] | None" = ...,
-        stream: bool,
-        idle_timeout_ms: float = ...,
-        **args: Unpack[RunToolsArgs],
+        self, *, stream: bool, idle_timeout_ms: float = ..., **args: Unpack[RunToolsArgs]
     ) -> "ToolRun | ToolEventStream": ...
+    @described_by(RunToolsArgs, streams="ToolRun | ToolEventStream")
     def run_tools(
         self, *, tools: Any = None, max_rounds: int = 8, on_error: Any = "reply", on_round: Any = None, **args: Any
     ) -> Any:
@@ -286,40 +256,16 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
         return run_tools(self._runner, tools, args, max_rounds, on_error, on_round)
 
     @overload
-    async def run_tools_async(
-        self,
-        *,
-        tools: "Sequence[ToolLike]",
-        max_rounds: int = ...,
-        on_error: Literal["reply", "raise"] = ...,
-        on_round: "Callable[[Round], Any] | None" = ...,
-        stream: Literal[False] = ...,
-        **args: Unpack[RunToolsArgs],
-    ) -> "ToolRun": ...
+    async def run_tools_async(self, *, stream: Literal[False] = ..., **args: Unpack[RunToolsArgs]) -> "ToolRun": ...
     @overload
     async def run_tools_async(
-        self,
-        *,
-        tools: "Sequence[ToolLike]",
-        max_rounds: int = ...,
-        on_error: Literal["reply", "raise"] = ...,
-        on_round: "Callable[[Round], Any] | None" = ...,
-        stream: Literal[True],
-        idle_timeout_ms: float = ...,
-        **args: Unpack[RunToolsArgs],
+        self, *, stream: Literal[True], idle_timeout_ms: float = ..., **args: Unpack[RunToolsArgs]
     ) -> "ToolEventStreamAsync": ...
     @overload
     async def run_tools_async(
-        self,
-        *,
-        tools: "Sequence[ToolLike]",
-        max_rounds: int = ...,
-        on_error: Literal["reply", "raise"] = ...,
-        on_round: "Callable[[Round], Any] | None" = ...,
-        stream: bool,
-        idle_timeout_ms: float = ...,
-        **args: Unpack[RunToolsArgs],
+        self, *, stream: bool, idle_timeout_ms: float = ..., **args: Unpack[RunToolsArgs]
     ) -> "ToolRun | ToolEventStreamAsync": ...
+    @described_by(RunToolsArgs, streams="ToolRun | ToolEventStreamAsync")
     async def run_tools_async(
         self, *, tools: Any = None, max_rounds: int = 8, on_error: Any = "reply", on_round: Any = None, **args: Any
     ) -> Any:

@@ -1,13 +1,16 @@
 """`sdk.completions`: text completion."""
 
-from typing import Any, Literal, Required, Unpack, overload
+from typing import Annotated, Any, Literal, Required, Unpack, overload
+
+from typing_extensions import Doc
 
 from .._call.preview import Preview
 from .._net.streams import EventStream, EventStreamAsync
 from ..models.completions import CompletionChunk, CompletionParams, CompletionRequest, CompletionResponse
 from ..options import CallOptions
-from .base import MappedResource, described_by
+from .base import MappedResource
 from .operations.completions import CREATE_COMPLETION, CREATE_MODEL_CUSTOMIZATION_COMPLETION
+from .signatures import described_by
 
 Stream = EventStream[CompletionChunk, CompletionResponse]
 StreamAsync = EventStreamAsync[CompletionChunk, CompletionResponse]
@@ -24,14 +27,14 @@ class CompletionObjectArgs(CallOptions, total=False):
 
     completion_request: Required[CompletionRequest]
     model: str
-    model_id: str
+    model_id: Annotated[str, Doc("Another name of `model`.")]
 
 
 class CreateCustomizationCompletionArgs(CompletionParams, CallOptions, total=False):
     """What `completions.create_model_customization_completion` takes."""
 
     model: str
-    model_id: str
+    model_id: Annotated[str, Doc("Another name of `model`.")]
     customization_id: Required[str]
 
 
@@ -40,7 +43,7 @@ class CustomizationCompletionObjectArgs(CallOptions, total=False):
 
     completion_request: Required[CompletionRequest]
     model: str
-    model_id: str
+    model_id: Annotated[str, Doc("Another name of `model`.")]
     customization_id: Required[str]
 
 
@@ -69,7 +72,7 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
     def create(
         self, *, stream: bool, idle_timeout_ms: float = ..., **args: Unpack[CompletionObjectArgs]
     ) -> CompletionResponse | Stream: ...
-    @described_by(CREATE_COMPLETION, CreateCompletionArgs)
+    @described_by(CreateCompletionArgs, CompletionObjectArgs, operation=CREATE_COMPLETION)
     def create(self, **args: Any) -> Any:
         """Continue a prompt.
 
@@ -114,7 +117,7 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
     async def create_async(
         self, *, stream: bool, idle_timeout_ms: float = ..., **args: Unpack[CompletionObjectArgs]
     ) -> CompletionResponse | StreamAsync: ...
-    @described_by(CREATE_COMPLETION, CreateCompletionArgs)
+    @described_by(CreateCompletionArgs, CompletionObjectArgs, operation=CREATE_COMPLETION)
     async def create_async(self, **args: Any) -> Any:
         """Continue a prompt; as `create`."""
         return await self._runner.call_async(CREATE_COMPLETION, args)
@@ -127,7 +130,11 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
     def create_model_customization_completion(
         self, **args: Unpack[CustomizationCompletionObjectArgs]
     ) -> CompletionResponse: ...
-    @described_by(CREATE_MODEL_CUSTOMIZATION_COMPLETION, CreateCustomizationCompletionArgs)
+    @described_by(
+        CreateCustomizationCompletionArgs,
+        CustomizationCompletionObjectArgs,
+        operation=CREATE_MODEL_CUSTOMIZATION_COMPLETION,
+    )
     def create_model_customization_completion(self, **args: Any) -> Any:
         """Continue a prompt with a customized model of Writer's.
 
@@ -150,7 +157,11 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
     async def create_model_customization_completion_async(
         self, **args: Unpack[CustomizationCompletionObjectArgs]
     ) -> CompletionResponse: ...
-    @described_by(CREATE_MODEL_CUSTOMIZATION_COMPLETION, CreateCustomizationCompletionArgs)
+    @described_by(
+        CreateCustomizationCompletionArgs,
+        CustomizationCompletionObjectArgs,
+        operation=CREATE_MODEL_CUSTOMIZATION_COMPLETION,
+    )
     async def create_model_customization_completion_async(self, **args: Any) -> Any:
         """Continue a prompt with a customized model of Writer's; as `create_model_customization_completion`."""
         return await self._runner.call_async(CREATE_MODEL_CUSTOMIZATION_COMPLETION, args)

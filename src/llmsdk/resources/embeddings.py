@@ -5,8 +5,9 @@ from typing import Any, Required, Unpack
 from .._call.preview import Preview
 from ..models.embeddings import EmbeddingParams, EmbeddingRequest, EmbeddingsResponse
 from ..options import CallOptions
-from .base import MappedResource, described_by
+from .base import MappedResource
 from .operations.embeddings import CREATE_EMBEDDING
+from .signatures import described_by
 
 
 class CreateEmbeddingArgs(EmbeddingParams, CallOptions, total=False):
@@ -20,7 +21,7 @@ class Embeddings(MappedResource[EmbeddingRequest, EmbeddingsResponse]):
 
     _create = CREATE_EMBEDDING
 
-    @described_by(CREATE_EMBEDDING, CreateEmbeddingArgs)
+    @described_by(CreateEmbeddingArgs, operation=CREATE_EMBEDDING)
     def create(self, **args: Unpack[CreateEmbeddingArgs]) -> EmbeddingsResponse:
         """Turn texts into vectors.
 
@@ -41,7 +42,7 @@ class Embeddings(MappedResource[EmbeddingRequest, EmbeddingsResponse]):
         reply: EmbeddingsResponse = self._runner.call(CREATE_EMBEDDING, args)
         return reply
 
-    @described_by(CREATE_EMBEDDING, CreateEmbeddingArgs)
+    @described_by(CreateEmbeddingArgs, operation=CREATE_EMBEDDING)
     async def create_async(self, **args: Unpack[CreateEmbeddingArgs]) -> EmbeddingsResponse:
         """Turn texts into vectors; as `create`."""
         reply: EmbeddingsResponse = await self._runner.call_async(CREATE_EMBEDDING, args)

@@ -13,8 +13,9 @@ from ..models.images import FileInput
 from ..options import CallOptions
 from ..utils.files import given_path
 from ..utils.shapes import described, is_unicode
-from .base import Resource, described_by
+from .base import Resource
 from .operations.files import DELETE_FILE, FILE_CONTENT, LIST_FILES, RETRIEVE_FILE, UPLOAD_FILE
+from .signatures import described_by
 
 _UNNAMED = "upload.jsonl"
 
@@ -29,6 +30,7 @@ class ListFilesArgs(CallOptions, total=False):
 class Files(Resource):
     """Files that a server keeps."""
 
+    @described_by(CallOptions)
     def upload(
         self,
         file: FileInput | str,
@@ -59,6 +61,7 @@ class Files(Resource):
         reply: FileObject = self._runner.transfer(plan, args, flow)
         return reply
 
+    @described_by(CallOptions)
     async def upload_async(
         self,
         file: FileInput | str,
@@ -76,7 +79,7 @@ class Files(Resource):
         reply: FileObject = await self._runner.transfer_async(plan, args, flow)
         return reply
 
-    @described_by(LIST_FILES, ListFilesArgs)
+    @described_by(ListFilesArgs, operation=LIST_FILES)
     def list(self, **args: Unpack[ListFilesArgs]) -> FileList:
         """List the files that a server keeps, all pages of the list.
 
@@ -90,12 +93,13 @@ class Files(Resource):
         reply: FileList = self._runner.call(LIST_FILES, args)
         return reply
 
-    @described_by(LIST_FILES, ListFilesArgs)
+    @described_by(ListFilesArgs, operation=LIST_FILES)
     async def list_async(self, **args: Unpack[ListFilesArgs]) -> FileList:
         """List the files that a server keeps, all pages of the list; as `list`."""
         reply: FileList = await self._runner.call_async(LIST_FILES, args)
         return reply
 
+    @described_by(CallOptions)
     def retrieve(self, file_id: str, **args: Unpack[CallOptions]) -> FileObject:
         """Describe a file.
 
@@ -110,11 +114,13 @@ class Files(Resource):
         reply: FileObject = self._runner.call(RETRIEVE_FILE, {"file_id": file_id, **args})
         return reply
 
+    @described_by(CallOptions)
     async def retrieve_async(self, file_id: str, **args: Unpack[CallOptions]) -> FileObject:
         """Describe a file; as `retrieve`."""
         reply: FileObject = await self._runner.call_async(RETRIEVE_FILE, {"file_id": file_id, **args})
         return reply
 
+    @described_by(CallOptions)
     def delete(self, file_id: str, **args: Unpack[CallOptions]) -> FileDeleted:
         """Delete a file.
 
@@ -129,6 +135,7 @@ class Files(Resource):
         reply: FileDeleted = self._runner.call(DELETE_FILE, {"file_id": file_id, **args})
         return reply
 
+    @described_by(CallOptions)
     async def delete_async(self, file_id: str, **args: Unpack[CallOptions]) -> FileDeleted:
         """Delete a file; as `delete`."""
         reply: FileDeleted = await self._runner.call_async(DELETE_FILE, {"file_id": file_id, **args})
@@ -142,6 +149,7 @@ class Files(Resource):
     def content(
         self, file_id: str, to: str | os.PathLike[str], *, allow_private: bool = ..., **args: Unpack[CallOptions]
     ) -> Path: ...
+    @described_by(CallOptions)
     def content(
         self,
         file_id: str,
@@ -179,6 +187,7 @@ class Files(Resource):
     async def content_async(
         self, file_id: str, to: str | os.PathLike[str], *, allow_private: bool = ..., **args: Unpack[CallOptions]
     ) -> Path: ...
+    @described_by(CallOptions)
     async def content_async(
         self,
         file_id: str,

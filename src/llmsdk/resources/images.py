@@ -8,8 +8,9 @@ from .._net.runner import Runner
 from .._net.streams import EventStream, EventStreamAsync
 from ..models.images import ImageChunk, ImageEditParams, ImageEditRequest, ImageParams, ImageRequest, ImageResponse
 from ..options import CallOptions
-from .base import MappedResource, described_by
+from .base import MappedResource
 from .operations.images import CREATE_IMAGE, EDIT_IMAGE
+from .signatures import described_by
 
 Stream = EventStream[ImageChunk, ImageResponse]
 StreamAsync = EventStreamAsync[ImageChunk, ImageResponse]
@@ -84,7 +85,7 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
     def create(
         self, *, stream: bool, idle_timeout_ms: float = ..., **args: Unpack[ImageObjectArgs]
     ) -> ImageResponse | Stream: ...
-    @described_by(CREATE_IMAGE, CreateImageArgs)
+    @described_by(CreateImageArgs, ImageObjectArgs, operation=CREATE_IMAGE)
     def create(self, **args: Any) -> Any:
         """Make images from a prompt.
 
@@ -122,7 +123,7 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
     async def create_async(
         self, *, stream: bool, idle_timeout_ms: float = ..., **args: Unpack[ImageObjectArgs]
     ) -> ImageResponse | StreamAsync: ...
-    @described_by(CREATE_IMAGE, CreateImageArgs)
+    @described_by(CreateImageArgs, ImageObjectArgs, operation=CREATE_IMAGE)
     async def create_async(self, **args: Any) -> Any:
         """Make images from a prompt; as `create`."""
         return await self._runner.call_async(CREATE_IMAGE, args, self._attach)
@@ -131,7 +132,7 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
     def edit(self, **args: Unpack[EditImageArgs]) -> ImageResponse: ...
     @overload
     def edit(self, **args: Unpack[ImageEditObjectArgs]) -> ImageResponse: ...
-    @described_by(EDIT_IMAGE, EditImageArgs)
+    @described_by(EditImageArgs, ImageEditObjectArgs, operation=EDIT_IMAGE)
     def edit(self, **args: Any) -> Any:
         """Change images by a prompt; the files are uploaded.
 
@@ -148,7 +149,7 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
     async def edit_async(self, **args: Unpack[EditImageArgs]) -> ImageResponse: ...
     @overload
     async def edit_async(self, **args: Unpack[ImageEditObjectArgs]) -> ImageResponse: ...
-    @described_by(EDIT_IMAGE, EditImageArgs)
+    @described_by(EditImageArgs, ImageEditObjectArgs, operation=EDIT_IMAGE)
     async def edit_async(self, **args: Any) -> Any:
         """Change images by a prompt; the files are uploaded; as `edit`."""
         return await self._runner.call_async(EDIT_IMAGE, args, self._attach)

@@ -5,8 +5,9 @@ from typing import Any, Unpack
 from .._call.preview import Preview
 from ..models.catalog import ModelInfo, ModelList
 from ..options import CallOptions
-from .base import Resource, described_by
+from .base import Resource
 from .operations.models import LIST_MODELS, RETRIEVE_MODEL
+from .signatures import described_by
 
 
 class ListModelsArgs(CallOptions, total=False):
@@ -15,14 +16,10 @@ class ListModelsArgs(CallOptions, total=False):
     dedicated: bool
 
 
-class RetrieveModelArgs(CallOptions, total=False):
-    """What `models.retrieve` takes beside the model."""
-
-
 class Models(Resource):
     """The models that a server offers."""
 
-    @described_by(LIST_MODELS, ListModelsArgs)
+    @described_by(ListModelsArgs, operation=LIST_MODELS)
     def list(self, **args: Unpack[ListModelsArgs]) -> ModelList:
         """List the models of a server, all pages of it.
 
@@ -36,13 +33,14 @@ class Models(Resource):
         reply: ModelList = self._runner.call(LIST_MODELS, args)
         return reply
 
-    @described_by(LIST_MODELS, ListModelsArgs)
+    @described_by(ListModelsArgs, operation=LIST_MODELS)
     async def list_async(self, **args: Unpack[ListModelsArgs]) -> ModelList:
         """List the models of a server, all pages of it; as `list`."""
         reply: ModelList = await self._runner.call_async(LIST_MODELS, args)
         return reply
 
-    def retrieve(self, model: str, **args: Unpack[RetrieveModelArgs]) -> ModelInfo:
+    @described_by(CallOptions)
+    def retrieve(self, model: str, **args: Unpack[CallOptions]) -> ModelInfo:
         """Describe one model.
 
         Args:
@@ -57,7 +55,8 @@ class Models(Resource):
         reply: ModelInfo = self._runner.call(RETRIEVE_MODEL, {"model": model, **args})
         return reply
 
-    async def retrieve_async(self, model: str, **args: Unpack[RetrieveModelArgs]) -> ModelInfo:
+    @described_by(CallOptions)
+    async def retrieve_async(self, model: str, **args: Unpack[CallOptions]) -> ModelInfo:
         """Describe one model; as `retrieve`."""
         reply: ModelInfo = await self._runner.call_async(RETRIEVE_MODEL, {"model": model, **args})
         return reply

@@ -1,0 +1,252 @@
+"""Signatures of methods that take `**args`: what `help`, notebooks, mocks and `inspect` see.
+
+The parameters stand once, in TypedDicts, which is what type checkers read. Here they become parameters of the method,
+and their descriptions lines of its docstring. That happens when a resource's module is imported; so the text of a type,
+which takes a hundred times longer than all the rest, is made when somebody looks at it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ForwardRef, Literal, TypeVar, get_args, get_origin
+
+from typing_inspection.introspection import UNKNOWN, AnnotationSource, inspect_annotation, is_union_origin
+from typing_inspection.typing_objects import is_literal
+
+from ..options import CALL_OPTIONS, CallOptions
+
+if TYPE_CHECKING:
+    from .._call.operation import Operation
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+IDLE_TEXT = "Streams only: bound of the time without an event; comments and pings don't count. 120,000 by default."
+_STREAM_TEXT = "Get a stream of events instead of the whole reply."
+_OBJECT_TEXT = "All parameters as one object instead."
+_MODELS = "llmsdk.models."
+_ARGS = re.compile(r"^( +)(?:args|options): (?!Parameters of `).*\n(?:\1 +.*\n)*", re.MULTILINE)
+
+
+class _Left:
+    """The default of what may be left out: nothing is sent then."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+LEFT_OUT: Any = _Left()
+
+
+class Shown:
+    """An annotation that is written for readers when it is printed."""
+
+    def __init__(self, *annotations: Any) -> None:
+        self._annotations = annotations
+
+    def __repr__(self) -> str:
+        return " | ".join(dict.fromkeys(part for one in self._annotations for part in _members(one)))
+
+
+def described_by(
+    *arguments: type[Any], operation: Operation | None = None, streams: str | None = None
+) -> Callable[[F], F]:
+    """Give a method of `**args` the parameters of TypedDicts, in its signature and in its docstring.
+
+    Args:
+        arguments: The TypedDicts: several where the method takes its arguments in several forms, the usual one first.
+        operation: What the method does: it has the types of the result, and descriptions.
+        streams: What a method that is no operation of its own returns, where it streams.
+    """
+    known = {name: kind for one in reversed(arguments) for name, kind in one.__annotations__.items()}
+    # In all forms required, or in none: what a mock refuses would be a call that works.
+    required = frozenset[str].intersection(*(one.__required_keys__ for one in arguments))
+
+    def decorate(method: F) -> F:
+        shape = _Shape(known, required, operation, streams, is_async=inspect.iscoroutinefunction(method))
+        method.__signature__ = _Lazy(partial(shape.signature, inspect.signature(method)))  # type: ignore[attr-defined] # functions take it
+        method.__doc__ = _ARGS.sub(shape.lines, method.__doc__ or "", count=1)
+        return method
+
+    return decorate
+
+
+class _Lazy(inspect.Signature):
+    """A signature that is made when it is looked at.
+
+    Six methods of chat have some sixty parameters each; making these at the import took 1.4 ms, as long
+    as a call. `inspect` reads a signature by the members below and takes nothing but a subclass.
+    """
+
+    def __init__(self, make: Callable[[], inspect.Signature]) -> None:
+        super().__init__()
+        self._make = make
+        self._made: inspect.Signature | None = None
+
+    @property
+    def made(self) -> inspect.Signature:
+        """The signature itself."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    @property
+    def parameters(self) -> Any:
+        return self.made.parameters
+
+    @property
+    def return_annotation(self) -> Any:
+        return self.made.return_annotation
+
+    def replace(self, **changes: Any) -> Any:
+        """Make a plain signature that differs, as for a bound method."""
+        return self.made.replace(**changes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """The parameters that `**args` of one method stands for."""
+
+    known: Mapping[str, Any]
+    required: frozenset[str]
+    operation: Operation | None
+    streams: str | None
+    _: KW_ONLY
+    is_async: bool
+
+    def signature(self, own: inspect.Signature) -> inspect.Signature:
+        """Put the parameters behind those that the method has of its own."""
+        kept = {one.name: one for one in own.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD}
+        shown = [one.replace(annotation=_shown(one.annotation)) for one in kept.values()]
+        keywords = {name: _optional(name, Shown(kind)) for name, kind in self.known.items()}
+        if self._has_stream:
+            keywords["stream"] = _optional("stream", bool, default=False)
+            keywords["idle_timeout_ms"] = _optional("idle_timeout_ms", float)
+        for name in self._ordered(keywords):
+            one = keywords[name]
+            if name not in kept:
+                shown.append(one.replace(default=one.empty) if name in self.required else one)
+        return inspect.Signature(shown, return_annotation=self._returned(own))
+
+    def lines(self, found: re.Match[str]) -> str:
+        """Write a line for each parameter, in the place of the one for `args`."""
+        whole = "" if self.operation is None else self.operation.request_name
+        request = {} if self.operation is None else self.operation.request.__annotations__
+        texts = {whole: _OBJECT_TEXT, "stream": _STREAM_TEXT, "idle_timeout_ms": IDLE_TEXT}
+        names = [*self.known, *(["stream", "idle_timeout_ms"] if self._has_stream else [])]
+        for name, kind in self.known.items():
+            # The request has the descriptions of names that are only typed anew.
+            if text := described(kind) or described(request.get(name)):
+                texts[name] = text
+        return "".join(f"{found[1]}{name}: {texts.get(name, '')}".rstrip() + "\n" for name in self._ordered(names))
+
+    @property
+    def _has_stream(self) -> bool:
+        return self.streams is not None or (self.operation is not None and self.operation.chunk is not None)
+
+    def _returned(self, own: inspect.Signature) -> Any:
+        operation = self.operation
+        if self.streams is not None:
+            return Shown(self.streams)
+        if operation is None or operation.chunk is None:
+            return _shown(own.return_annotation) if operation is None else Shown(operation.reply)
+        stream = "EventStreamAsync" if self.is_async else "EventStream"
+        return Shown(operation.reply, f"{stream}[{_name(operation.chunk)}, {_name(operation.reply)}]")
+
+    def _ordered(self, names: Iterable[str]) -> list[str]:
+        """Put what is required first and what steers the call last, else in the order of the TypedDict."""
+        listed = list(names)
+        steering = CALL_OPTIONS if CallOptions.__annotations__.keys() <= set(listed) else frozenset[str]()
+        return sorted(listed, key=lambda name: (name not in self._first, name in steering))
+
+    @property
+    def _first(self) -> frozenset[str]:
+        return self.required if self.operation is None else self.required | self.operation.required
+
+
+def _shown(annotation: Any) -> Any:
+    return annotation if annotation is inspect.Parameter.empty else Shown(annotation)
+
+
+def _optional(name: str, annotation: Any, default: Any = LEFT_OUT) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def described(annotation: Any) -> str | None:
+    """Find the description of a parameter: a `Field` or a `Doc` in its annotation."""
+    # Nearly all are `Annotated` outermost, and are read for each of seventy parameters when chat is first used.
+    found = getattr(annotation, "__metadata__", None)
+    if found is None:
+        found = inspect_annotation(annotation, annotation_source=AnnotationSource.ANY).metadata
+    for item in found:
+        text = getattr(item, "description", None) or getattr(item, "documentation", None)
+        if isinstance(text, str):
+            return text
+    return None
+
+
+# ------------------------------------------------------------------ types as text
+
+
+def _members(annotation: Any) -> Iterator[str]:
+    """Write a type, the members of a union each; a name that the models have for it goes first."""
+    if isinstance(annotation, str | ForwardRef):
+        yield annotation if isinstance(annotation, str) else annotation.__forward_arg__
+        return
+    if name := _alias(annotation):
+        yield name
+        return
+    bare = inspect_annotation(annotation, annotation_source=AnnotationSource.ANY).type
+    if bare is UNKNOWN:
+        yield "Any"
+    elif bare is not annotation:
+        yield from _members(bare)
+    elif is_union_origin(get_origin(bare)):
+        for one in get_args(bare):
+            yield from _members(one)
+    else:
+        yield _single(bare)
+
+
+def _single(kind: Any) -> str:
+    if kind is None or kind is type(None):
+        return "None"
+    if is_literal(get_origin(kind)):
+        return f"Literal[{', '.join(map(repr, get_args(kind)))}]"
+    arguments = get_args(kind)
+    if not arguments:
+        return _name(kind)
+    if get_origin(kind) is Callable:
+        return "Callable"
+    return f"{_name(get_origin(kind))}[{', '.join(map(_joined, arguments))}]"
+
+
+def _joined(annotation: Any) -> str:
+    return "..." if annotation is ... else repr(Shown(annotation))
+
+
+def _name(kind: Any) -> str:
+    return str(getattr(kind, "__name__", None) or kind)
+
+
+def _alias(annotation: Any) -> str | None:
+    """Find the name that a module of the models has for a union: unions don't know their own."""
+    if isinstance(annotation, type) or annotation in (None, Any) or not get_args(annotation):
+        return None
+    if get_origin(annotation) in (Literal, type) or not _is_union(annotation):
+        return None
+    for module, found in sorted(sys.modules.items()):
+        if module.startswith(_MODELS):
+            for name, value in vars(found).items():
+                if value is annotation and not name.startswith("_"):
+                    return name
+    return None
+
+
+def _is_union(annotation: Any) -> bool:
+    bare = inspect_annotation(annotation, annotation_source=AnnotationSource.ANY).type
+    return bare is not UNKNOWN and (is_union_origin(get_origin(bare)))
