@@ -47,12 +47,9 @@ GENERATED = ("sdks", "models", "errors", "servers.md")
 # Exported for annotations and for those who fold chunks themselves; they describe nothing that goes over the wire.
 MACHINERY = {
     "Accumulator",
-    "ChoicesAccumulator",
     "Fetcher",
-    "HeadFold",
     "Listed",
     "Loose",
-    "LogprobsFold",
     "Model",
     "OrEmpty",
     "Reply",

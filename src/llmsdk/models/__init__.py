@@ -23,7 +23,7 @@ _NAMES = {
     "CompletionParams CompletionRequest CompletionResponse CustomizationCompletionRequest PromptPart",
     "embeddings": "Embedding EmbeddingParams EmbeddingRequest EmbeddingsResponse",
     "files": "FileDeleted FileList FileListRequest FileObject FileRequest FileUploadRequest",
-    "folding": "Accumulator ChoicesAccumulator HeadFold LogprobsFold",
+    "folding": "Accumulator",
     "images": "Fetcher FileInput Image ImageAccumulator ImageChunk ImageChunkItem ImageEditParams ImageEditRequest "
     "ImageLora ImageParams ImageRequest ImageResponse ImageUsage",
     "messages": "AssistantMessage AudioUrlPart ChatMessage ChatMessageParam ContentPart DeveloperMessage FunctionCall "

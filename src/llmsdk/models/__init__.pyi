@@ -55,9 +55,6 @@ from .files import FileObject as FileObject
 from .files import FileRequest as FileRequest
 from .files import FileUploadRequest as FileUploadRequest
 from .folding import Accumulator as Accumulator
-from .folding import ChoicesAccumulator as ChoicesAccumulator
-from .folding import HeadFold as HeadFold
-from .folding import LogprobsFold as LogprobsFold
 from .images import Fetcher as Fetcher
 from .images import FileInput as FileInput
 from .images import Image as Image

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from .common import (
+    FIRST_TEXT,
     Logprobs,
     Loose,
     Model,
@@ -22,7 +23,6 @@ from .common import (
     text_of,
 )
 from .completions import PromptPart
-from .folding import FIRST_TEXT
 from .messages import ChatMessage, FunctionCall, GraphData, ToolCall
 
 FinishReason = Annotated[

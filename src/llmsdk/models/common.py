@@ -10,6 +10,9 @@ from typing_extensions import TypedDict
 if TYPE_CHECKING:
     from ..errors.meta import ReplyMeta
 
+FIRST_TEXT = "_first_text"
+"""Where the dict of a chunk holds the text of the first choice of a server that counts from 1."""
+
 _SCALARS = frozenset({"bool", "float", "int", "str"})
 _PLAIN = _SCALARS | {"any", "none", "nullable", "list", "dict"}
 

@@ -6,7 +6,11 @@ from typing import Annotated, Any, Literal, Required
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from ._fold.choices import ChoicesAccumulator
+from ._fold.logprobs import LogprobsFold
+from ._fold.rule import Fold
 from .common import (
+    FIRST_TEXT,
     Listed,
     Logprobs,
     Loose,
@@ -21,7 +25,6 @@ from .common import (
     Whole,
     text_of,
 )
-from .folding import FIRST_TEXT, ChoicesAccumulator, LogprobsFold, keep_last
 
 
 class CompletionParams(TypedDict, total=False):
@@ -192,7 +195,7 @@ class _Choice:
         self.seed: Any = None
         self.error: Any = None
         self.logprobs = LogprobsFold()
-        self.extra: dict[str, Any] = {}
+        self.extra = Fold()
 
     def add(self, choice: CompletionChunkChoice, chunk: CompletionChunk) -> None:
         self.has_index = self.has_index or choice.index is not None
@@ -203,16 +206,14 @@ class _Choice:
         self.seed = self.seed if seed is None else seed
         self.error = self.error if choice.error is None else choice.error
         if choice.logprobs is not None:
-            self.logprobs.add(choice.logprobs)
-        keep_last(self.extra, choice.model_extra)
+            self.logprobs.add(choice.logprobs, _new_text(choice))
+        self.extra.add(choice.model_extra)
 
     def build(self) -> dict[str, Any]:
-        built = {**self.extra, "text": "".join(self.parts), "finish_reason": self.finish_reason}
+        built = {**self.extra.build(), "text": "".join(self.parts), "finish_reason": self.finish_reason}
         if self.has_index:
             built["index"] = self.index
-        if (logprobs := self.logprobs.build()) is not None:
-            built["logprobs"] = logprobs
-        once = {"seed": self.seed, "error": self.error}
+        once = {"logprobs": self.logprobs.build(), "seed": self.seed, "error": self.error}
         return {**built, **{name: value for name, value in once.items() if value is not None}}
 
 
@@ -251,7 +252,7 @@ class CompletionAccumulator(ChoicesAccumulator[CompletionChunk, CompletionRespon
         text = chunk.text
         for name, value in (chunk.model_extra or {}).items():
             if isinstance(value, str) and value == text:
-                self._head.extra.pop(name, None)  # the dialect's own spelling of the text
+                self._head.rest.drop(name)  # the dialect's own spelling of the text
         for position, choice in enumerate(chunk.choices):
             index = position if choice.index is None else choice.index
             self._choices.setdefault(index, _Choice(index)).add(choice, chunk)

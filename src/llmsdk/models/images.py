@@ -10,8 +10,9 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from typing_extensions import TypedDict
 
 from ..utils.shapes import described
+from ._fold.rule import Fold
 from .common import Flag, Listed, Loose, Model, Number, OrEmpty, Reply, Text, Whole, is_list
-from .folding import Accumulator, keep_last
+from .folding import Accumulator
 
 # ---------------------------------------------------------------- requests
 
@@ -364,13 +365,14 @@ class ImageAccumulator(Accumulator[ImageChunk, ImageResponse]):
 
     def __init__(self) -> None:
         self._head: dict[str, Any] = {}
+        self._rest = Fold(is_state=True)
         self._items: dict[int, dict[str, Any]] = {}
         self._final: set[int] = set()
 
     def add(self, chunk: ImageChunk) -> None:
         """Take the next event."""
         created = chunk.created_at if chunk.created is None else chunk.created
-        keep_last(self._head, chunk.model_extra)
+        self._rest.add(chunk.model_extra)
         for name, value in (("id", chunk.id), ("model", chunk.model), ("created", created), ("usage", chunk.usage)):
             if value is not None:
                 self._head[name] = value
@@ -397,7 +399,7 @@ class ImageAccumulator(Accumulator[ImageChunk, ImageResponse]):
         if self.whole is not None:
             return self.whole
         items = [dict(self._items[index]) for index in sorted(self._items)]
-        return ImageResponse.model_validate({**self._head, "data": items})
+        return ImageResponse.model_validate({**self._rest.build(), **self._head, "data": items})
 
     @property
     def usage(self) -> Any:
