@@ -8,8 +8,7 @@ import pytest
 
 from llmsdk import SDK, Adaptive
 from llmsdk.errors import ConfigurationError, RequestValidationError
-from llmsdk.frames import FrameWorker
-from llmsdk.frames.plan import EnvKey, Plan
+from llmsdk.frames import EnvKey, FrameWorker, Plan
 from llmsdk.ray import Limiter, map_rows
 
 KEY = "sk-placeholder"

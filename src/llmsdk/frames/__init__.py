@@ -1,22 +1,30 @@
-"""Calls over pandas frames: a function for pandas itself, Dask's `map_partitions` and Spark's `mapInPandas`."""
+"""Calls over pandas frames: a function for pandas itself, Dask's `map_partitions` and Spark's `mapInPandas`.
+
+Public are `FrameWorker`, `Plan` and `EnvKey`; the rest is shared with `llmsdk.ray`, which does the same for Ray. It may
+import everything below `sdk` and the map engine in `many.map`; only `ray` imports it.
+
+Start reading at `plan` (what workers do, checked where it is made), then `travel` (what it may carry), `session` (one
+SDK over all batches of rows), `requests` (a row becomes a request), `columns` (what became of it) and `earlier` (rows
+that are done). `leases` and `gate` are the pace that workers of Ray share.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ConfigurationError
 from ..resources.rows.cells import plain
-from .columns import NAMES
-from .plan import EnvKey, Plan
+from .columns import NAMES, kept_rows
+from .plan import Plan, checked_plan
 from .requests import check_columns
-
-if TYPE_CHECKING:
-    from .session import Session
+from .session import Session
+from .travel import EnvKey
 
 __all__ = ["EnvKey", "FrameWorker", "Plan"]
 
+# Int64 is the one of pandas that has gaps: int64 would make floats of a column with a row that failed.
 _DTYPES = {str: "object", int: "Int64", float: "float64"}
 _SPARK = {str: "string", int: "bigint", float: "double"}
 
@@ -34,9 +42,7 @@ class FrameWorker:
     """
 
     def __init__(self, plan: Plan) -> None:
-        if not isinstance(plan, Plan):  # pyright: ignore[reportUnnecessaryIsInstance] # callers may not check types
-            raise ConfigurationError(f"plan: must be a Plan, got {type(plan).__name__}")
-        if plan.limiter is not None:
+        if checked_plan(plan).limiter is not None:
             raise ConfigurationError("limiter: only workers of Ray share one; leave it out, and give each its share")
         self.plan = plan
         self.__name__ = f"llmsdk.{plan.operation}"  # Dask asks functions for it
@@ -53,14 +59,12 @@ class FrameWorker:
 
     def frames(self, frames: Iterable[Any]) -> Iterator[Any]:
         """Work off frames one after the other, with one SDK for all of them."""
-        from .session import Session
-
         with Session(self.plan) as session:
             for frame in frames:
                 yield _worked_off(session, frame)
 
     def meta(self, frame: Any) -> Any:
-        """Make the empty frame that tells Dask what comes; without it, Dask calls the function to find out.
+        """Make the empty frame from which Dask learns what comes; without it, Dask calls the function to find out.
 
         Args:
             frame: A frame of pandas or Dask.
@@ -70,7 +74,7 @@ class FrameWorker:
         return joined(like.iloc[:0], self.plan, [])
 
     def schema(self, frame: Any) -> str:
-        """Write the schema that tells Spark what comes.
+        """Write the schema of what Spark gets.
 
         Args:
             frame: A data frame of Spark.
@@ -90,12 +94,11 @@ def records(frame: Any) -> list[dict[str, Any]]:
 def joined(frame: Any, plan: Plan, found: list[dict[str, Any] | None]) -> Any:
     """Put the columns beside the rows that they are about; rows without any are left out."""
     pandas: Any = import_module("pandas")
-    kept = [at for at, columns in enumerate(found) if columns is not None]
-    some = [columns for columns in found if columns is not None]
+    kept, columns = kept_rows(found)
     rows = frame.iloc[kept]
     added = {
-        plan.columns[name]: pandas.Series([one[name] for one in some], index=rows.index, dtype=_DTYPES[kind])
-        for name, kind in NAMES.items()
+        plan.columns[name]: pandas.Series(cells, index=rows.index, dtype=_DTYPES[kind])
+        for name, (kind, cells) in columns.items()
     }
     return rows.drop(columns=list(added), errors="ignore").assign(**added)
 

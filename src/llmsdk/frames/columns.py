@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ..errors import SDKError
@@ -28,7 +28,7 @@ _MAX_TEXT = 4_000  # characters of a message
 
 
 def of_reply(key: str, reply: Any, attempts: int, elapsed_ms: float) -> dict[str, Any]:
-    """Tell a reply."""
+    """Describe a row by its reply."""
     usage = getattr(reply, "usage", None)
     choices = getattr(reply, "choices", None)
     reason = getattr(choices[0], "finish_reason", None) if choices else None
@@ -46,7 +46,7 @@ def of_reply(key: str, reply: Any, attempts: int, elapsed_ms: float) -> dict[str
 
 
 def of_error(key: str | None, error: BaseException, attempts: int = 0, elapsed_ms: float = 0.0) -> dict[str, Any]:
-    """Tell an error."""
+    """Describe a row by its error."""
     message = error.message if isinstance(error, SDKError) else str(error)
     return {
         **dict.fromkeys(NAMES),
@@ -62,3 +62,10 @@ def of_error(key: str | None, error: BaseException, attempts: int = 0, elapsed_m
 def is_good(columns: Mapping[str, Any]) -> bool:
     """Whether a row ended well."""
     return columns.get("key") is not None and columns.get("error_class") is None
+
+
+def kept_rows(found: Sequence[Mapping[str, Any] | None]) -> tuple[list[int], dict[str, tuple[type, list[Any]]]]:
+    """Give the places of rows that come out, and for each column of the output its type and cells."""
+    kept = [(at, columns) for at, columns in enumerate(found) if columns is not None]
+    cells = {name: (kind, [columns[name] for _, columns in kept]) for name, kind in NAMES.items()}
+    return [at for at, _ in kept], cells

@@ -1,12 +1,12 @@
-"""Earlier: the results of runs before this one, by key."""
+"""Earlier: the results of runs before this one, by key; local files, and URLs through pyarrow."""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic_core import from_json
 
@@ -14,28 +14,33 @@ from ..errors import ConfigurationError
 from ..utils.shapes import is_object
 from .columns import is_good
 
-if TYPE_CHECKING:
-    from .plan import Plan
-
 _PARQUET = ".parquet"
 _LINES = (".jsonl", ".json", ".ndjson")
 
 
 class Earlier:
-    """What earlier runs have done.
+    """The rows that earlier runs have done.
+
+    Args:
+        columns: The output's columns by what they hold.
+        carry: Whether the results of such rows are kept, to come out again.
 
     Raises:
         ConfigurationError: A file that cannot be read, or is no output.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._kept: dict[str, dict[str, Any]] | None = {} if plan.carry else None
-        self._keys = set(plan.done_keys)
-        wanted = list(plan.columns) if plan.carry else ["key", "error_class"]
-        names = {plan.columns[name]: name for name in wanted}
-        for file in plan.done_paths:
-            for columns in _rows(file, names):
-                self._take(columns)
+    def __init__(self, paths: Iterable[str], keys: Iterable[str], columns: Mapping[str, str], *, carry: bool) -> None:
+        self._keys = set(keys)
+        self._kept: dict[str, dict[str, Any]] | None = {} if carry else None
+        # Without `carry`, two columns say enough: a key takes some 120 bytes, a kept reply kilobytes.
+        names = {column: name for name, column in columns.items() if carry or name in ("key", "error_class")}
+        for path in paths:
+            for found in _rows(path, names):
+                if is_good(found):
+                    key = str(found["key"])
+                    self._keys.add(key)
+                    if self._kept is not None:
+                        self._kept[key] = found
 
     def has(self, key: str) -> bool:
         """Whether a row had ended well."""
@@ -44,14 +49,6 @@ class Earlier:
     def columns(self, key: str) -> dict[str, Any] | None:
         """Give the earlier result of a row; None where it is to be left out."""
         return None if self._kept is None else self._kept[key]
-
-    def _take(self, columns: dict[str, Any]) -> None:
-        if not is_good(columns):
-            return
-        key = str(columns["key"])
-        self._keys.add(key)
-        if self._kept is not None:
-            self._kept[key] = columns
 
 
 def files_of(given: str | os.PathLike[str]) -> Iterator[str]:
@@ -88,6 +85,7 @@ def _files_of_url(url: str) -> Iterator[str]:
 
 def _is_result(path: str) -> bool:
     name = path.rpartition("/")[2]
+    # Hidden files and those that Spark and Ray begin with an underscore are notes of theirs, or half written.
     return name.endswith((_PARQUET, *_LINES)) and not name.startswith((".", "_"))
 
 
@@ -98,16 +96,15 @@ def _arrow(module: str, path: str) -> Any:
         raise ConfigurationError(f"done: {path}: needs pyarrow; install llmsdk[batch]") from None
 
 
-def _rows(path: str, names: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _rows(path: str, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     if path.endswith(_PARQUET):
-        yield from _parquet(path, names)
-    elif path.endswith(_LINES):
-        yield from _lines(path, names)
-    else:
-        raise ConfigurationError(f"done: {path}: must end in {_PARQUET} or in one of {', '.join(_LINES)}")
+        return _parquet(path, names)
+    if path.endswith(_LINES):
+        return _lines(path, names)
+    raise ConfigurationError(f"done: {path}: must end in {_PARQUET} or in one of {', '.join(_LINES)}")
 
 
-def _lines(path: str, names: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _lines(path: str, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     try:
         with _opened(path) as file:
             for number, raw in enumerate(file, 1):
@@ -128,7 +125,7 @@ def _opened(path: str) -> Any:
     return io.BufferedReader(system.open_input_stream(inside))
 
 
-def _parquet(path: str, names: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _parquet(path: str, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     dataset = _arrow("pyarrow.dataset", path)
     try:
         found = dataset.dataset(path, format="parquet")

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .._call.config import configure
 from .._call.request.validate import check_names, known_names
-from .._call.secrecy import places_of_secrets
 from ..errors import BatchError, ConfigurationError
 from ..many.map.pace import Adaptive, check_count
 from ..options import CALL_OPTIONS
 from ..resources.rows.rows import column_names, row_operation
-from ..utils.secrets import revealed
 from ..utils.shapes import described, is_mapping, quoted
 from .columns import NAMES
 from .earlier import files_of
+from .travel import EnvKey, check_open, check_sdk, check_variables
 
 if TYPE_CHECKING:
     from .._call.operation import Operation
@@ -28,29 +27,6 @@ RowSource = str | Mapping[str, str] | Callable[[dict[str, Any]], Mapping[str, An
 """How a row becomes a request."""
 
 _OPTIONS = CALL_OPTIONS - {"idle_timeout_ms", "deadline_ms"}
-_CLIENTS = ("client", "async_client")
-_SOME_NAME = "TOGETHER_API_KEY"
-
-
-@dataclass(frozen=True, slots=True)
-class EnvKey:
-    """A key by the name of its environment variable; what `SDK(api_key=...)` takes, and pickles as the name."""
-
-    name: str
-
-    def __call__(self) -> str:
-        """Answer with the key.
-
-        Raises:
-            ConfigurationError: The variable is not set here.
-        """
-        key = os.environ.get(self.name)
-        if not key:
-            raise ConfigurationError(
-                f"api_key_env: the environment variable {self.name} is not set in this worker; set it where the worker "
-                "runs"
-            )
-        return key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,22 +79,22 @@ class Plan:
         _check_mapping(self.params, "params")
         check_names(self.params, known_names(operation.request) - {"stream"}, where=where)
         _check_mapping(self.sdk, "sdk")
-        _check_sdk(self.sdk)
+        check_sdk(self.sdk)
         configure({**self.sdk})  # type: ignore[typeddict-item] # that is what it checks
         _check_mapping(self.options, "options")
-        for name in self.options:
-            if name not in _OPTIONS:
-                raise ConfigurationError(
-                    f"options: {quoted(name)} is no option of a call; accepted are {_listed(_OPTIONS)}"
-                )
-        _check_open(self.options, "options")
+        for name in self.options.keys() - _OPTIONS:
+            accepted = ", ".join(sorted(_OPTIONS))
+            raise ConfigurationError(f"options: {quoted(name)} is no option of a call; accepted are {accepted}")
+        check_open(self.options, "options")
         _check_row(self.row, column_names(operation), where)
-        _check_names_of_variables(self.api_key_env)
+        check_variables(self.api_key_env)
         if not isinstance(self.limit, Adaptive):
             check_count(self.limit, "limit")
-        for name in ("key", "limiter"):
-            _check_text(getattr(self, name), name, or_none=True)
-        _check_text(self.prefix, "prefix", or_none=False)
+        for name in ("key", "limiter", "prefix"):
+            value = getattr(self, name)
+            if not (isinstance(value, str) and value) and (value is not None or name == "prefix"):
+                came = "an empty one" if value == "" else described(value)
+                raise ConfigurationError(f"{name}: must be a string that is not empty, got {came}")
         self._check_done()
 
     @cached_property
@@ -170,8 +146,8 @@ class Plan:
         return frozenset() if isinstance(done, tuple) else done
 
     def __getstate__(self) -> dict[str, Any]:
-        _check_sdk(self.sdk)  # again: a mapping of the caller's may have got a key since
-        _check_open(self.options, "options")
+        check_sdk(self.sdk)  # again: a mapping of the caller's may have got a key since
+        check_open(self.options, "options")
         return {name: value for name, value in self.__dict__.items() if name not in ("described_operation", "pace")}
 
     def _check_done(self) -> None:
@@ -193,73 +169,20 @@ class Plan:
         object.__setattr__(self, "done", frozenset(given) if is_keys else files)
 
 
-def _listed(names: Collection[str]) -> str:
-    return ", ".join(sorted(names))
+def checked_plan(plan: Any) -> Plan:
+    """Refuse what is no plan.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if not isinstance(plan, Plan):
+        raise ConfigurationError(f"plan: must be a Plan, got {type(plan).__name__}")
+    return plan
 
 
 def _check_mapping(value: object, name: str) -> None:
     if not is_mapping(value):
         raise ConfigurationError(f"{name}: must be a mapping, got {described(value)}")
-
-
-def _check_text(value: object, name: str, *, or_none: bool) -> None:
-    if value is None and or_none:
-        return
-    if not isinstance(value, str) or not value:
-        raise ConfigurationError(
-            f"{name}: must be a string that is not empty, got {'an empty one' if value == '' else described(value)}"
-        )
-
-
-def _check_sdk(options: Mapping[str, Any]) -> None:
-    """Refuse what cannot travel, or must not.
-
-    Raises:
-        ConfigurationError: It names the way that is open.
-    """
-    given = options.get("api_key")
-    for key in given.values() if is_mapping(given) else (given,):
-        if key is not None and not callable(key):
-            raise ConfigurationError(
-                "sdk: a literal api_key does not travel to workers; set it in their environment and pass the "
-                f'variable\'s name: api_key_env="{_SOME_NAME}"'
-            )
-        if not (key is None or isinstance(key, EnvKey) or _is_named(key)):
-            raise ConfigurationError(
-                "sdk: api_key is a function that would travel with all that it holds, the key perhaps; take one that "
-                f'workers can import, or pass the name of a variable: api_key_env="{_SOME_NAME}"'
-            )
-    for name in _CLIENTS:
-        if options.get(name) is not None:
-            raise ConfigurationError(f"sdk: a {name} does not travel to workers; leave it out, each makes its own")
-    _check_open(options, "sdk")
-
-
-def _is_named(function: Any) -> bool:
-    """Whether a function travels as its name."""
-    name, module = getattr(function, "__qualname__", "<>"), getattr(function, "__module__", "__main__")
-    return "<" not in name and module != "__main__" and not hasattr(function, "__self__")
-
-
-def _check_open(options: Mapping[str, Any], where: str) -> None:
-    """Refuse options with secrets in them, which the workers would be sent in the open."""
-    for name in options.keys() - {"api_key"}:
-        for place in places_of_secrets(name, revealed(options[name])):
-            raise ConfigurationError(
-                f"{where}: {place} holds a key, which does not travel to workers; set the key in their environment "
-                f'and pass the variable\'s name: api_key_env="{_SOME_NAME}"'
-            )
-
-
-def _check_names_of_variables(names: object) -> None:
-    for name in names.values() if is_mapping(names) else (names,):
-        if name is None and not is_mapping(names):
-            continue
-        if not isinstance(name, str) or not name.isidentifier():
-            # It may be the key itself: not shown.
-            raise ConfigurationError(
-                f'api_key_env: must be the name of an environment variable, such as "{_SOME_NAME}", not the key itself'
-            )
 
 
 def _check_row(row: object, known: frozenset[str], where: str) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ConfigurationError, RequestValidationError
 from ..resources.rows.cells import as_json
 from ..resources.rows.rows import BatchRow, InvalidRow, RowReader, column_names
 from ..utils.shapes import described, is_mapping, is_object
-
-if TYPE_CHECKING:
-    from .plan import Plan
+from .plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

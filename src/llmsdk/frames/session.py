@@ -8,7 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from anyio.from_thread import start_blocking_portal
 
@@ -19,16 +19,16 @@ from . import columns
 from .earlier import Earlier
 from .gate import LeasedGate, LimiterError
 from .leases import Ask, Grant
+from .plan import Plan
 from .requests import RowRequest, read
 
-if TYPE_CHECKING:
-    from .plan import Plan
-
-Row = dict[str, Any]
+Columns = dict[str, Any]
 
 
 class Session:
-    """Works off a plan, in an event loop of its own in a thread; batches may overlap.
+    """Works off a plan; batches of rows may overlap.
+
+    It runs in an event loop of its own, in a thread: Ray's actors have a loop that must not wait, and pandas has none.
 
     Args:
         ask: Asks the limiter that the plan names.
@@ -42,7 +42,7 @@ class Session:
         if (plan.limiter is None) != (ask is None):
             raise ConfigurationError("limiter: only workers of Ray share one; leave it out, and give each its share")
         self.plan = plan
-        self._earlier = Earlier(plan)
+        self._earlier = Earlier(plan.done_paths, plan.done_keys, plan.columns, carry=plan.carry)
         self._operation = plan.described_operation
         with contextlib.ExitStack() as stack:
             self._portal = stack.enter_context(start_blocking_portal("asyncio"))
@@ -55,7 +55,7 @@ class Session:
                 stack.callback(self._portal.start_task_soon(leased.run).cancel)
             self._stack = stack.pop_all()
 
-    def begin(self, rows: Sequence[Mapping[str, Any]]) -> Future[list[Row | None]]:
+    def begin(self, rows: Sequence[Mapping[str, Any]]) -> Future[list[Columns | None]]:
         """Begin with the rows of a batch; the answer is the columns of each, None where it is to be left out."""
         return self._portal.start_task_soon(self._work, rows)
 
@@ -71,8 +71,8 @@ class Session:
     ) -> None:
         self.close()
 
-    async def _work(self, rows: Sequence[Mapping[str, Any]]) -> list[Row | None]:
-        found: list[Row | None] = [None] * len(rows)
+    async def _work(self, rows: Sequence[Mapping[str, Any]]) -> list[Columns | None]:
+        found: list[Columns | None] = [None] * len(rows)
         items: dict[int, Item] = {}
         for at, row in enumerate(rows):
             request = read(self.plan, row)
@@ -87,7 +87,7 @@ class Session:
             found[at] = found[at] or columns.of_error(item.tag[1], error)
         return found
 
-    async def _send(self, items: dict[int, Item], found: list[Row | None]) -> Exception:
+    async def _send(self, items: dict[int, Item], found: list[Columns | None]) -> Exception:
         """Send rows and note what becomes of them; the answer is why some may have nothing."""
         pace, plan = self.plan.pace, self.plan
         settings = Settings(limit=pace, window=max(1, len(items)), options=plan.options, gate=self._gate)
@@ -95,8 +95,8 @@ class Session:
         try:
             async for outcome in outcomes_async(resource, self._operation, list(items.values()), settings):
                 at, key = outcome.item.tag
-                tell = columns.of_error if isinstance(outcome.result, BaseException) else columns.of_reply
-                found[at] = tell(key, outcome.result, outcome.attempts, outcome.elapsed_ms)
+                described = columns.of_error if isinstance(outcome.result, BaseException) else columns.of_reply
+                found[at] = described(key, outcome.result, outcome.attempts, outcome.elapsed_ms)
         except Exception as exc:  # the limiter is gone, or a hook raised: what was paid for is kept all the same
             return _innermost(exc)
         return LimiterError("the row was not sent")

@@ -1,4 +1,8 @@
-"""Calls over Ray datasets: workers for `map_batches`, and a limiter that they share."""
+"""Calls over Ray datasets: workers for `map_batches`, and a limiter that they share.
+
+What a worker does with a row is in `llmsdk.frames`; this is what belongs to Ray: actors and Arrow tables. It may import
+`frames` and what lies below; nothing imports it. Start reading at `map_rows`, then `Worker` and `Limiter`.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,13 @@ from importlib import import_module
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..frames.columns import NAMES
+from ..frames.columns import kept_rows
 from ..frames.gate import LimiterError
 from ..frames.leases import Ask, Grant, Leases
-from ..frames.plan import EnvKey, Plan
+from ..frames.plan import Plan, checked_plan
 from ..frames.requests import check_columns
 from ..frames.session import Session
+from ..frames.travel import EnvKey
 from ..many.map.pace import Adaptive, Pacer
 from ..resources.rows.cells import plain
 from ..utils.shapes import is_mapping
@@ -67,9 +72,8 @@ class Worker:
     """
 
     def __init__(self, plan: Plan) -> None:
-        if not isinstance(plan, Plan):  # pyright: ignore[reportUnnecessaryIsInstance] # callers may not check types
-            raise ConfigurationError(f"plan: must be a Plan, got {type(plan).__name__}")
-        ask = None if plan.limiter is None else _Asking(plan.limiter)
+        limiter = checked_plan(plan).limiter
+        ask = None if limiter is None else _LimiterClient(limiter)
         self._session = Session(plan, ask, uuid.uuid4().hex)
 
     async def __call__(self, batch: Any) -> AsyncIterator[Any]:
@@ -150,7 +154,7 @@ class _LimiterActor:
         return asdict(self._leases.counts)
 
 
-class _Asking:
+class _LimiterClient:
     """A worker's way to the limiter."""
 
     def __init__(self, name: str) -> None:
@@ -210,11 +214,11 @@ def _joined(table: Any, plan: Plan, found: list[dict[str, Any] | None]) -> Any:
     """Put the columns beside the rows that they are about; rows without any are left out."""
     arrow: Any = import_module("pyarrow")
     types = {str: arrow.string(), int: arrow.int64(), float: arrow.float64()}
-    kept = [at for at, columns in enumerate(found) if columns is not None]
-    some = [columns for columns in found if columns is not None]
-    ours = plan.columns
-    rows = table.drop_columns([name for name in ours.values() if name in table.column_names])
+    kept, columns = kept_rows(found)
+    rows = table.drop_columns([name for name in plan.columns.values() if name in table.column_names])
     rows = rows if len(kept) == len(found) else rows.take(arrow.array(kept, arrow.int64()))
-    for name, kind in NAMES.items():
-        rows = rows.append_column(ours[name], arrow.array([one[name] for one in some], types[kind]))
+    for name, (kind, cells) in columns.items():
+        # Types are given, not guessed: where every row failed, columns would be of nulls, which Ray cannot join to
+        # those of other batches.
+        rows = rows.append_column(plan.columns[name], arrow.array(cells, types[kind]))
     return rows

@@ -1,13 +1,11 @@
 """`sdk.batches`: batches that the server works off by itself; for a file sent from here, see `sdk.batch`."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack, overload
 
 from .._call.effects import Flow, invoke
-from .._call.operation import Operation
 from .._call.preview import Preview
 from .._call.request.encode import find_route
 from .._call.transfers import Tools, Transfer
@@ -20,6 +18,7 @@ from ..options import CALL_OPTIONS, CallOptions
 from ..providers.registry import PROVIDERS
 from ..utils.files import checked_path, given_path
 from .base import Resource
+from .files import AnyPath
 from .operations.batches import CANCEL_BATCH, CREATE_BATCH, LIST_BATCHES, RETRIEVE_BATCH
 from .operations.files import FILE_CONTENT, UPLOAD_FILE
 from .rows.rows import endpoint_of, operation_at, row_operation
@@ -27,7 +26,7 @@ from .rows.server import BatchResults, wire_file
 from .signatures import described_by
 
 DEFAULT_WAIT_MS = 25 * 3_600_000  # a little more than the one window that servers offer
-_OF_CREATE_ONLY = frozenset({"extra_body", "extra_query"})
+_OF_CREATE_ONLY = frozenset({"extra_body", "extra_query"})  # the upload of the rows has its own body
 
 
 class CreateBatchArgs(CallOptions, total=False):
@@ -45,6 +44,15 @@ class ListBatchesArgs(CallOptions, total=False):
     limit: int
 
 
+class _FetchArgs(CallOptions, total=False):
+    operation: str | None
+    allow_private: bool
+
+
+class _FetchToArgs(_FetchArgs, total=False):
+    errors: AnyPath | None
+
+
 class ServerBatches(Resource):
     """Batches that the server works off by itself; `sdk.batch` sends the requests of a file from here."""
 
@@ -53,7 +61,7 @@ class ServerBatches(Resource):
         self,
         *,
         input_file_id: str | None = None,
-        file: str | os.PathLike[str] | None = None,
+        file: AnyPath | None = None,
         operation: str = "chat",
         completion_window: str = "24h",
         allow_private: bool = False,
@@ -78,9 +86,8 @@ class ServerBatches(Resource):
         endpoint = _endpoint(input_file_id, file, operation)
         params = {"input_file_id": input_file_id, "endpoint": endpoint, "completion_window": completion_window, **args}
         if file is not None:
-            plan, read = _rows_to_send(self._runner, file, operation, params, allow_private)
-            uploaded: FileObject = self._runner.transfer(plan, {}, partial(plan.uploading, read=read))
-            params["input_file_id"] = uploaded.id
+            plan, flow = _to_upload(self._runner, file, operation, params, allow_private)
+            params["input_file_id"] = self._runner.transfer(plan, {}, flow).id
         reply: Batch = self._runner.call(CREATE_BATCH, params)
         return reply
 
@@ -89,7 +96,7 @@ class ServerBatches(Resource):
         self,
         *,
         input_file_id: str | None = None,
-        file: str | os.PathLike[str] | None = None,
+        file: AnyPath | None = None,
         operation: str = "chat",
         completion_window: str = "24h",
         allow_private: bool = False,
@@ -99,9 +106,8 @@ class ServerBatches(Resource):
         endpoint = _endpoint(input_file_id, file, operation)
         params = {"input_file_id": input_file_id, "endpoint": endpoint, "completion_window": completion_window, **args}
         if file is not None:
-            plan, read = _rows_to_send(self._runner, file, operation, params, allow_private)
-            uploaded: FileObject = await self._runner.transfer_async(plan, {}, partial(plan.uploading, read=read))
-            params["input_file_id"] = uploaded.id
+            plan, flow = _to_upload(self._runner, file, operation, params, allow_private)
+            params["input_file_id"] = (await self._runner.transfer_async(plan, {}, flow)).id
         reply: Batch = await self._runner.call_async(CREATE_BATCH, params)
         return reply
 
@@ -169,12 +175,7 @@ class ServerBatches(Resource):
 
     @described_by(CallOptions)
     def wait(
-        self,
-        batch: Batch | str,
-        *,
-        poll_ms: float = 2_000,
-        max_poll_ms: float = 60_000,
-        **args: Unpack[CallOptions],
+        self, batch: Batch | str, *, poll_ms: float = 2_000, max_poll_ms: float = 60_000, **args: Unpack[CallOptions]
     ) -> Batch:
         """Wait until a batch is over, whether it is `completed`, `failed`, `expired` or `cancelled`.
 
@@ -193,52 +194,28 @@ class ServerBatches(Resource):
             DeadlineExceededError: It was not over in time; it goes on at the server.
             SDKError: As `chat.create`; failures that may pass are overlooked up to five times in a row.
         """
-        plan = _look(self._runner, batch, args)
-        return self._runner.transfer(plan, {}, partial(plan.polling, poll_ms=poll_ms, max_poll_ms=max_poll_ms))
+        plan, flow = _to_wait(self._runner, batch, args, poll_ms, max_poll_ms)
+        return self._runner.transfer(plan, {}, flow)
 
     @described_by(CallOptions)
     async def wait_async(
-        self,
-        batch: Batch | str,
-        *,
-        poll_ms: float = 2_000,
-        max_poll_ms: float = 60_000,
-        **args: Unpack[CallOptions],
+        self, batch: Batch | str, *, poll_ms: float = 2_000, max_poll_ms: float = 60_000, **args: Unpack[CallOptions]
     ) -> Batch:
         """Wait until a batch is over; as `wait`."""
-        plan = _look(self._runner, batch, args)
-        return await self._runner.transfer_async(
-            plan, {}, partial(plan.polling, poll_ms=poll_ms, max_poll_ms=max_poll_ms)
-        )
+        plan, flow = _to_wait(self._runner, batch, args, poll_ms, max_poll_ms)
+        return await self._runner.transfer_async(plan, {}, flow)
 
     @overload
-    def fetch(
-        self,
-        batch: Batch | str,
-        to: None = None,
-        *,
-        operation: str | None = ...,
-        allow_private: bool = ...,
-        **args: Unpack[CallOptions],
-    ) -> BatchResults: ...
+    def fetch(self, batch: Batch | str, to: None = None, **args: Unpack[_FetchArgs]) -> BatchResults: ...
     @overload
-    def fetch(
-        self,
-        batch: Batch | str,
-        to: str | os.PathLike[str],
-        *,
-        errors: str | os.PathLike[str] | None = ...,
-        operation: str | None = ...,
-        allow_private: bool = ...,
-        **args: Unpack[CallOptions],
-    ) -> Path: ...
+    def fetch(self, batch: Batch | str, to: AnyPath, **args: Unpack[_FetchToArgs]) -> Path: ...
     @described_by(CallOptions)
     def fetch(
         self,
         batch: Batch | str,
-        to: str | os.PathLike[str] | None = None,
+        to: AnyPath | None = None,
         *,
-        errors: str | os.PathLike[str] | None = None,
+        errors: AnyPath | None = None,
         operation: str | None = None,
         allow_private: bool = False,
         **args: Unpack[CallOptions],
@@ -261,50 +238,33 @@ class ServerBatches(Resource):
             OSError: A file cannot be written; nothing half-written stays.
             SDKError: As `files.content`.
         """
-        to, errors = _places(to, errors, operation, allow_private)
+        places = _places(to, errors, operation, allow_private)
         if not isinstance(batch, Batch):
             batch = self.retrieve(_id_of(batch), **args)
-        plan, flow = _to_fetch(self._runner, batch, operation, args, to, errors, allow_private)
+        plan, flow = _to_fetch(self._runner, batch, operation, args, places, allow_private)
         results: BatchResults | Path = self._runner.transfer(plan, {}, flow)
         return results
 
     @overload
-    async def fetch_async(
-        self,
-        batch: Batch | str,
-        to: None = None,
-        *,
-        operation: str | None = ...,
-        allow_private: bool = ...,
-        **args: Unpack[CallOptions],
-    ) -> BatchResults: ...
+    async def fetch_async(self, batch: Batch | str, to: None = None, **args: Unpack[_FetchArgs]) -> BatchResults: ...
     @overload
-    async def fetch_async(
-        self,
-        batch: Batch | str,
-        to: str | os.PathLike[str],
-        *,
-        errors: str | os.PathLike[str] | None = ...,
-        operation: str | None = ...,
-        allow_private: bool = ...,
-        **args: Unpack[CallOptions],
-    ) -> Path: ...
+    async def fetch_async(self, batch: Batch | str, to: AnyPath, **args: Unpack[_FetchToArgs]) -> Path: ...
     @described_by(CallOptions)
     async def fetch_async(
         self,
         batch: Batch | str,
-        to: str | os.PathLike[str] | None = None,
+        to: AnyPath | None = None,
         *,
-        errors: str | os.PathLike[str] | None = None,
+        errors: AnyPath | None = None,
         operation: str | None = None,
         allow_private: bool = False,
         **args: Unpack[CallOptions],
     ) -> BatchResults | Path:
         """Download what came of a batch, replies and failures; as `fetch`, with results for a plain `for`."""
-        to, errors = _places(to, errors, operation, allow_private)
+        places = _places(to, errors, operation, allow_private)
         if not isinstance(batch, Batch):
             batch = await self.retrieve_async(_id_of(batch), **args)
-        plan, flow = _to_fetch(self._runner, batch, operation, args, to, errors, allow_private)
+        plan, flow = _to_fetch(self._runner, batch, operation, args, places, allow_private)
         results: BatchResults | Path = await self._runner.transfer_async(plan, {}, flow)
         return results
 
@@ -318,16 +278,16 @@ class ServerBatches(Resource):
         return self._runner.preview(RETRIEVE_BATCH if "batch_id" in args else LIST_BATCHES, args)
 
 
-def _endpoint(input_file_id: str | None, file: str | os.PathLike[str] | None, operation: str) -> str:
+def _endpoint(input_file_id: str | None, file: AnyPath | None, operation: str) -> str:
     if (input_file_id is None) == (file is None):
         came = "neither came" if file is None else "both came"
         raise RequestValidationError(f"file: give either file or input_file_id; {came}", param="file")
     return endpoint_of(row_operation(operation))
 
 
-def _rows_to_send(
-    runner: Runner, file: str | os.PathLike[str], operation: str, params: Mapping[str, Any], allow_private: bool
-) -> tuple[Transfer, Callable[[], tuple[str, bytes]]]:
+def _to_upload(
+    runner: Runner, file: AnyPath, operation: str, params: Mapping[str, Any], allow_private: bool
+) -> tuple[Transfer, Callable[[Tools], Flow[FileObject]]]:
     """Plan the upload of a file of rows; what is wrong with the batch itself shows before that."""
     path = given_path(file, "file")
     runner.preview(CREATE_BATCH, {**params, "input_file_id": "file"})
@@ -336,7 +296,8 @@ def _rows_to_send(
     rows = find_route(CREATE_BATCH, target.provider, PROVIDERS).rows
     upload = {"file": path, "purpose": "batch", **options}
     plan = Transfer(UPLOAD_FILE, upload, runner.core, allow_private=allow_private)
-    return plan, partial(wire_file, path, row_operation(operation), rows, runner, options)
+    read = partial(wire_file, path, row_operation(operation), rows, runner, options)
+    return plan, partial(plan.uploading, read=read)
 
 
 def _id_of(batch: Any) -> str:
@@ -347,20 +308,20 @@ def _id_of(batch: Any) -> str:
     return batch
 
 
-def _look(runner: Runner, batch: Batch | str, args: Mapping[str, Any]) -> Transfer:
-    batch_id = _id_of(batch)
-    return Transfer(RETRIEVE_BATCH, {"batch_id": batch_id, "deadline_ms": DEFAULT_WAIT_MS, **args}, runner.core)
+def _to_wait(
+    runner: Runner, batch: Batch | str, args: Mapping[str, Any], poll_ms: float, max_poll_ms: float
+) -> tuple[Transfer, Callable[[Tools], Flow[Batch]]]:
+    params = {"batch_id": _id_of(batch), "deadline_ms": DEFAULT_WAIT_MS, **args}
+    plan = Transfer(RETRIEVE_BATCH, params, runner.core)
+    return plan, partial(plan.polling, poll_ms=poll_ms, max_poll_ms=max_poll_ms)
 
 
 def _places(to: Any, errors: Any, operation: str | None, allow_private: bool) -> tuple[Path | None, Path | None]:
-    """Check what `fetch` is told, before anything is sent."""
+    """Check the arguments of `fetch` before anything is sent."""
     checked_private(allow_private)
     if operation is not None:
         row_operation(operation)
-    return (
-        None if to is None else checked_path(to, "to"),
-        None if errors is None else checked_path(errors, "errors"),
-    )
+    return None if to is None else checked_path(to, "to"), None if errors is None else checked_path(errors, "errors")
 
 
 def _to_fetch(
@@ -368,40 +329,29 @@ def _to_fetch(
     batch: Batch,
     operation: str | None,
     args: Mapping[str, Any],
-    to: str | os.PathLike[str] | None,
-    errors: str | os.PathLike[str] | None,
+    places: tuple[Path | None, Path | None],
     allow_private: bool,
 ) -> tuple[Transfer, Callable[[Tools], Flow[Any]]]:
     """Plan the download of a batch's files, the replies first."""
     file_ids = [file_id for file_id in (batch.output_file_id, batch.error_file_id) if file_id]
     if not file_ids and (not batch.is_over or batch.status == "failed"):
-        why = (
-            batch.error or batch.errors or ("wait for its end" if not batch.is_over else "the server does not say why")
-        )
+        said = batch.error or batch.errors
+        why = said or ("wait for its end" if not batch.is_over else "the server does not say why")
         raise BatchError(f"batch {batch.id} is {batch.status} and has no results: {why}")
+    of_rows = operation_at(batch.endpoint) if operation is None else row_operation(operation)
+    if of_rows is None:
+        raise BatchError(f"operation: the endpoint of batch {batch.id} does not say what its rows were for; name it")
+    # Each file is a call of its own; what carries them all has the server and the options.
     carrier = Transfer(RETRIEVE_BATCH, {"batch_id": batch.id, **args}, runner.core)
     plans = [
         Transfer(FILE_CONTENT, {"file_id": file_id, **args}, runner.core, allow_private=allow_private)
         for file_id in file_ids
     ]
-    results = BatchResults(_operation_at(batch, operation), carrier.plan.target.provider)
-    return carrier, partial(_fetching, plans, results, to, errors)
-
-
-def _operation_at(batch: Batch, name: str | None) -> Operation:
-    """Find the operation whose replies a batch brings."""
-    found = operation_at(batch.endpoint) if name is None else row_operation(name)
-    if found is None:
-        raise BatchError(f"operation: the endpoint of batch {batch.id} does not say what its rows were for; name it")
-    return found
+    return carrier, partial(_fetching, plans, BatchResults(of_rows, carrier.plan.target.provider), *places)
 
 
 def _fetching(
-    plans: Sequence[Transfer],
-    results: BatchResults,
-    to: str | os.PathLike[str] | None,
-    errors: str | os.PathLike[str] | None,
-    tools: Tools,
+    plans: Sequence[Transfer], results: BatchResults, to: Path | None, errors: Path | None, tools: Tools
 ) -> Flow[BatchResults | Path]:
     try:
         for plan in plans:

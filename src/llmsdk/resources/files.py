@@ -17,6 +17,7 @@ from .base import Resource
 from .operations.files import DELETE_FILE, FILE_CONTENT, LIST_FILES, RETRIEVE_FILE, UPLOAD_FILE
 from .signatures import described_by
 
+AnyPath = str | os.PathLike[str]
 _UNNAMED = "upload.jsonl"
 
 
@@ -146,14 +147,12 @@ class Files(Resource):
         self, file_id: str, to: None = None, *, allow_private: bool = ..., **args: Unpack[CallOptions]
     ) -> bytes: ...
     @overload
-    def content(
-        self, file_id: str, to: str | os.PathLike[str], *, allow_private: bool = ..., **args: Unpack[CallOptions]
-    ) -> Path: ...
+    def content(self, file_id: str, to: AnyPath, *, allow_private: bool = ..., **args: Unpack[CallOptions]) -> Path: ...
     @described_by(CallOptions)
     def content(
         self,
         file_id: str,
-        to: str | os.PathLike[str] | None = None,
+        to: AnyPath | None = None,
         *,
         allow_private: bool = False,
         **args: Unpack[CallOptions],
@@ -185,13 +184,13 @@ class Files(Resource):
     ) -> bytes: ...
     @overload
     async def content_async(
-        self, file_id: str, to: str | os.PathLike[str], *, allow_private: bool = ..., **args: Unpack[CallOptions]
+        self, file_id: str, to: AnyPath, *, allow_private: bool = ..., **args: Unpack[CallOptions]
     ) -> Path: ...
     @described_by(CallOptions)
     async def content_async(
         self,
         file_id: str,
-        to: str | os.PathLike[str] | None = None,
+        to: AnyPath | None = None,
         *,
         allow_private: bool = False,
         **args: Unpack[CallOptions],

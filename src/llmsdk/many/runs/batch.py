@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 from ...errors import DeadlineExceededError
 from ...resources.base import Resource
+from ...resources.files import AnyPath
 from ..map import Adaptive, outcomes, outcomes_async
 from .file_run import FileRun, RunFlags
-from .paths import AnyPath, RunPaths
+from .paths import RunPaths
 from .report import BatchReport
 
 OperationName = Literal["chat", "completions", "images", "embeddings"] | str

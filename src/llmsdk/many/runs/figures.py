@@ -15,7 +15,7 @@ class FailedRows:
 
     Attributes:
         error_class, status: What they failed with; `status` is None where no reply came.
-        message: What the first of them was told.
+        message: Message of the first of them.
         key, line: The first of them, to look at: its key in the file of failures, its line in the input.
     """
 

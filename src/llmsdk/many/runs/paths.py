@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Self, cast
 
 from ...errors import ConfigurationError, RequestValidationError
+from ...resources.files import AnyPath
 from ...resources.rows.inputs import check_extra, is_table
 from ...resources.rows.problems import file_error
 from ...utils.files import given_path
-
-AnyPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
