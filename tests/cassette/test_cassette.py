@@ -493,6 +493,13 @@ def test_a_line_without_its_end_gets_one(server: LocalServer, tmp_path: Path) ->
     assert len(lines_of(path)) == 2
 
 
+def deep(levels: int) -> Any:
+    value: Any = "x"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 BROKEN = {
     "not JSON": (b'{"v": 1', "it is not JSON"),
     "deep": (b"[" * 200_000, "it is not JSON"),
@@ -508,6 +515,22 @@ BROKEN = {
     "end": (recorded(end="over"), "its end must be one of complete, closed, broken"),
     "error": (recorded(end="broken", error=["ReadError"]), "error must be a list of two strings"),
     "error's kind": (recorded(end="broken", error=[1, 2]), "error must hold strings"),
+    "deep body": (
+        recorded(request={**recorded()["request"], "json": deep(300)}),
+        "it is nested more than 200 levels deep",
+    ),
+    "deep elsewhere": (recorded(more=deep(900)), "it is nested more than 200 levels deep"),
+    "negative time": (recorded(ms=-1), "ms must be from 0 to 86400000"),
+    "negative time of a chunk": (recorded(chunks=[{"ms": -0.5, "text": ""}]), "ms must be from 0 to 86400000"),
+    "no time": (recorded(ms=float("nan")), "ms must be from 0 to 86400000"),
+    "endless time": (recorded(ms=float("inf")), "ms must be from 0 to 86400000"),
+    "large time": (recorded(chunks=[{"ms": 10**400, "text": ""}]), "ms must be from 0 to 86400000"),
+    "no status": (recorded(status=10**30), "status must be from 100 to 999"),
+    "header's line": (recorded(headers=[["a", "b\r\nc: d"]]), "a header has a name or a value that no header can have"),
+    "header's name": (recorded(headers=[["a b", ""]]), "a header has a name or a value that no header can have"),
+    "half a letter": (recorded(headers=[["a", "\ud800"]]), "a header has a name or a value that no header can have"),
+    "text": (recorded(request={"method": "GET", "url": "x", "text": 1}), "text is of the wrong type, int"),
+    "base64 body": (recorded(request={"method": "GET", "url": "x", "base64": []}), "base64 is of the wrong type, list"),
 }
 
 
@@ -618,3 +641,31 @@ def test_bodies_that_are_not_json_are_matched_and_masked_too(body: bytes, server
         with pytest.raises(CassetteError, match="which differs in body;"):
             ask(tape, b"other")
     assert len(server.requests) == 1
+
+
+async def test_headers_beyond_ascii_are_replayed_as_they_were(colour: Colour, tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    write(path, recorded(headers=[["content-type", "application/json"], ["x-city", "K\u00f6ln \u6771\u4eac"]]))
+    with Cassette(path, "replay") as tape:
+        async with opened(colour, tape, "http://127.0.0.1:9") as client:
+            reply = await client.call("chat.create", model="m", messages=HI)
+    assert reply.meta.headers["x-city"] == "K\u00f6ln \u6771\u4eac"
+
+
+def test_a_body_that_is_one_value_is_read(tmp_path: Path) -> None:
+    for value in (True, None, 5, "x"):
+        write(tmp_path / "tape.jsonl", recorded(request={"method": "POST", "url": "x", "json": value}))
+        assert Cassette(tmp_path / "tape.jsonl", "replay").unused == 1
+
+
+def test_a_deep_request_can_be_read_again(tmp_path: Path) -> None:
+    def serve(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text=recorded()["chunks"][0]["text"])
+
+    with httpx.Client(transport=httpx.MockTransport(serve)) as client:
+        for mode in ("record", "replay"):
+            with (
+                Cassette(tmp_path / "tape.jsonl", mode) as tape,
+                SDK(server_url="http://127.0.0.1:9", api_key=KEY, client=tape.client(client)) as sdk,
+            ):
+                assert sdk.chat.create(model="m", messages=HI, extra_body={"x": deep(250)}).text == "x"

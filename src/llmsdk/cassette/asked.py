@@ -13,6 +13,7 @@ from ..utils.secrets import MASK, Secrets, masked, shown_url
 from ..utils.shapes import is_list, is_mapping
 
 _BOUNDARY = re.compile(r'multipart/form-data;.*?boundary="?([^";]+)', re.IGNORECASE)
+MAX_DEPTH = 200  # requests of programs have some twenty levels
 _MAX_NAMED = 6
 
 
@@ -57,9 +58,19 @@ def _body(content: bytes, secrets: Secrets) -> dict[str, Any]:
             content = content.replace(form.encode(), MASK.encode())
         return {"base64": base64.b64encode(content).decode("ascii")}
     try:
-        return {"json": json.loads(text)}
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return {"text": text}
+    return {"text": text} if is_deep(value) else {"json": value}
+
+
+def is_deep(value: Any) -> bool:
+    """Tell a value that nothing should go into by calling itself; looked at level by level."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = (one.values() if is_mapping(one) else one if is_list(one) else () for one in level)
+        level = [item for items in inner for item in items]
+    return bool(level)
 
 
 def differences(old: Asked, new: Asked) -> list[str]:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..utils.codings import CodingError, make_decoder
 from ..utils.secrets import Secrets, is_secret_name, masked
-from ..utils.shapes import is_list, is_mapping
-from .asked import Asked
+from ..utils.shapes import is_list, is_mapping, is_unicode
+from .asked import MAX_DEPTH, Asked, is_deep
 
 VERSION = 1
 ENDS = ("complete", "closed", "broken")
+_HEADER_NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_CONTROL = r"[\x00-\x08\x0a-\x1f\x7f]"
+_MAX_MS = 86_400_000  # a day; `realtime` waits as long
 # They describe a transfer that is over; the recorded body is decoded.
 _TRANSFER_HEADERS = frozenset(
     {"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive", "set-cookie", "trailer"}
@@ -88,6 +92,8 @@ def read_line(raw: bytes, line: int) -> Exchange:
         raise ValueError("it is not JSON") from None
     if not is_mapping(value):
         raise ValueError("it is not a JSON object")
+    if is_deep(value):
+        raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
     if _field(value, "v", int) != VERSION:
         raise ValueError(f"its version is {str(value['v'])[:20]}, known is {VERSION}")
     request = _field(value, "request", dict)
@@ -101,11 +107,11 @@ def read_line(raw: bytes, line: int) -> Exchange:
         asked=Asked(
             method=_field(request, "method", str),
             url=_field(request, "url", str),
-            body={name: request[name] for name in ("json", "text", "base64") if name in request},
+            body=_body(request),
         ),
-        status=_field(value, "status", int),
+        status=_number(value, "status", int, 100, 999),
         headers=tuple(_pair(item) for item in _field(value, "headers", list)),
-        ms=_field(value, "ms", (int, float)),
+        ms=_number(value, "ms", (int, float), 0, _MAX_MS),
         pieces=tuple(_piece(item) for item in _field(value, "chunks", list)),
         end=end,
         error=(error[0], error[1]),
@@ -121,6 +127,19 @@ def _field(value: Mapping[str, Any], name: str, kind: type | tuple[type, ...]) -
     return value[name]
 
 
+def _body(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "json" in request:
+        return {"json": request["json"]}
+    return {name: _field(request, name, str) for name in ("text", "base64") if name in request}
+
+
+def _number(value: Mapping[str, Any], name: str, kind: type | tuple[type, ...], low: int, high: int) -> Any:
+    number = _field(value, name, kind)
+    if not low <= number <= high:  # which NaN, that Python reads as JSON, is not either
+        raise ValueError(f"{name} must be from {low} to {high}")
+    return number
+
+
 def _texts(value: Mapping[str, Any], name: str) -> list[str]:
     items = _field(value, name, list)
     if not all(isinstance(item, str) for item in items):
@@ -131,13 +150,15 @@ def _texts(value: Mapping[str, Any], name: str) -> list[str]:
 def _pair(item: Any) -> tuple[str, str]:
     if not is_list(item) or len(item) != 2 or not all(isinstance(part, str) for part in item):
         raise ValueError("headers must be pairs of strings")
+    if not re.fullmatch(_HEADER_NAME, item[0]) or re.search(_CONTROL, item[1]) or not is_unicode(item[1]):
+        raise ValueError("a header has a name or a value that no header can have")
     return item[0], item[1]
 
 
 def _piece(item: Any) -> Piece:
     if not is_mapping(item) or ("text" in item) == ("base64" in item):
         raise ValueError("each of chunks must have either text or base64")
-    ms: float = _field(item, "ms", (int, float))
+    ms = _number(item, "ms", (int, float), 0, _MAX_MS)
     if "text" in item:
         return Piece(ms, str(_field(item, "text", str)).encode("utf-8", "surrogatepass"))
     try:

@@ -205,7 +205,8 @@ class _Player:
 
     def _replayed(self, found: Exchange, request: Any) -> httpx.Response:
         body = _ReplayedBody(found, request, realtime=self._tape.realtime)
-        return _response_of(found.status, list(found.headers), body, request)
+        headers = [(name.encode(), value.encode()) for name, value in found.headers]  # httpx takes text to be ASCII
+        return _response_of(found.status, headers, body, request)
 
     def _recorded(self, response: Any, request: Any, recorder: Recorder) -> httpx.Response:
         recorder.begin(response)
