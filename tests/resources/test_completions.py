@@ -264,6 +264,7 @@ def test_preview_as_curl_is_a_command_that_a_shell_reads_back(wire: respx.MockRo
     assert words[:4] == ["curl", "-X", "POST", URLS["together"]]
     assert "authorization: Bearer $API_KEY" in words
     assert json.loads(words[words.index("--data-raw") + 1]) == {"model": "m", "prompt": 'it\'s "$HOME" `ls`\n'}
+    assert "accept-encoding" not in curl  # curl prints what is compressed as it is
 
 
 def test_preview_of_a_customization_names_it(wire: respx.MockRouter) -> None:

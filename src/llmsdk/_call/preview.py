@@ -42,6 +42,8 @@ class Preview:
         for name, value in self.headers.items():
             if is_form and name == "content-type":
                 continue  # curl writes the form, and knows its own boundary
+            if name == "accept-encoding":
+                continue  # curl would print what is compressed as it is
             text = f"{name}: {value}"
             # Double quotes, so that the shell fills the key in; and nothing else.
             escaped = re.sub(r'([\\"$`])', r"\\\1", text).replace("***", "$API_KEY")
