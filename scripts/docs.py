@@ -32,6 +32,7 @@ from llmsdk._call.usage import Prices
 from llmsdk._net.streams import EventStream, EventStreamAsync
 from llmsdk.errors.status import class_for
 from llmsdk.hooks import AfterErrorHook, AfterSuccessHook, BeforeRequestHook, HookContext, SDKInitHook
+from llmsdk.models.names import NAMES
 from llmsdk.observers import Observer
 from llmsdk.options import CALL_OPTIONS, AsyncHttpClient, CallOptions, DebugLogger, HttpClient, SDKOptions
 from llmsdk.providers import PROVIDERS, ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
@@ -660,7 +661,7 @@ def _arguments(method: Any) -> str:
 def alias_texts() -> dict[str, str]:
     """Read the strings below type aliases: what an alias has for a docstring."""
     found: dict[str, str] = {}
-    for module in sorted(vars(models)["_NAMES"]):
+    for module in sorted(NAMES):
         body = ast.parse(inspect.getsource(importlib.import_module(f"llmsdk.models.{module}"))).body
         for statement, following in itertools.pairwise(body):
             match statement, following:

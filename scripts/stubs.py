@@ -1,16 +1,19 @@
 """Write what type checkers read of lazy packages, and the ids of the servers; `--check` names what is stale.
 
-- `models/__init__.pyi`, from the table of names in `models/__init__.py`;
+- `models/names.py` and `models/__init__.pyi`, from the modules beside them;
 - `resources/attributes.py`, from the classes beside it;
 - `providers/ids.py` and `providers/__init__.pyi`, from the files of the servers.
 """
 
 from __future__ import annotations
 
+import ast
 import inspect
 import pkgutil
 import sys
+import textwrap
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 from llmsdk import models, providers, resources
@@ -38,11 +41,43 @@ def servers() -> dict[str, Provider]:
     return {name: found[name] for name in (*FIRST, *(name for name in sorted(found) if name not in FIRST))}
 
 
+# Of the models' public classes and documented aliases all are exported but these, which annotate our own code.
+INNER = {"ChatCommonParams", "CheckedFile", "ContentParam", "EmbeddingInput", "ToolCallItem"}
+
+
+def model_names() -> dict[str, list[str]]:
+    """Find the classes and the aliases with a docstring that the modules of models define."""
+    found: dict[str, list[str]] = {}
+    for module in (one for one in pkgutil.iter_modules(models.__path__) if not one.name.startswith("_")):
+        body = ast.parse((PACKAGE / "models" / f"{module.name}.py").read_text(encoding="utf-8")).body
+        names = [node.name for node in body if isinstance(node, ast.ClassDef)]
+        for node, below in pairwise(body):
+            match node, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str())):
+                    names.append(name)
+                case _:
+                    pass
+        public = sorted(name for name in names if not name.startswith("_") and name not in INNER)
+        if public:
+            found[module.name] = public
+    return found
+
+
+def models_table() -> str:
+    """Write which module has which public names."""
+    lines = [NOTE.format("The public names of the models by module"), "", "NAMES = {"]
+    for module, names in model_names().items():
+        first, *rest = textwrap.wrap(" ".join(names), 100, drop_whitespace=False)
+        lines += [f'    "{module}": "{first}"', *(f'    "{line}"' for line in rest)]
+        lines[-1] += ","
+    return "\n".join([*lines, "}", ""])
+
+
 def models_stub() -> str:
     """Write the import of every public name under its own name, which is how a stub exports it."""
     lines = [NOTE.format("The names of `llmsdk.models`"), ""]
-    for module, names in vars(models)["_NAMES"].items():
-        lines += [f"from .{module} import {name} as {name}" for name in names.split()]
+    for module, names in model_names().items():
+        lines += [f"from .{module} import {name} as {name}" for name in names]
     return "\n".join([*lines, ""])
 
 
@@ -115,6 +150,7 @@ def attributes() -> str:
 
 
 FILES = {
+    "models/names.py": models_table,
     "models/__init__.pyi": models_stub,
     "resources/attributes.py": attributes,
     "providers/ids.py": ids,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-from pathlib import Path
-
 import pytest
 
 from llmsdk import SDK
@@ -13,7 +10,6 @@ from llmsdk.resources.operations import all_operations
 from llmsdk.utils.urls import placeholders
 
 OPERATIONS = all_operations().values()
-HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +37,3 @@ def test_required_parameters_are_parameters(operation: object) -> None:
     names = one.request.__annotations__.keys() | set(placeholders(one.path))
     assert one.required | one.query | one.files <= names
     assert (one.chunk is None) == (one.accumulator is None) == (one.as_chunk is None) == (one.example.streamed is None)
-
-
-def test_every_resource_has_tests_of_its_own() -> None:
-    modules = {Path(inspect.getfile(type(getattr(SDK(server="local"), one.resource)))).stem for one in OPERATIONS}
-    assert sorted(name for name in modules if not (HERE / f"test_{name}.py").is_file()) == []

@@ -7,6 +7,7 @@ import inspect
 import pydoc
 import re
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
@@ -19,7 +20,9 @@ from llmsdk.resources.operations import all_operations
 from llmsdk.resources.signatures import Shown
 
 ROOT = Path(__file__).resolve().parents[2]
-RESOURCES = ("batch", "batches", "chat", "completions", "embeddings", "files", "images", "models")
+RESOURCES = sorted(
+    name for kind in SDK.__mro__ for name, value in vars(kind).items() if isinstance(value, cached_property)
+)
 UNREADABLE = ("FieldInfo", "object at 0x", "ForwardRef", "Ellipsis", "typing.", "llmsdk.")
 SAID = [{"role": "user", "content": "Hi"}]
 

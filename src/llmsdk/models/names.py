@@ -1,0 +1,27 @@
+"""The public names of the models by module, written by scripts/stubs.py: change it there."""
+
+NAMES = {
+    "batches": "Batch BatchCounts BatchCreateRequest BatchList BatchListRequest BatchRequest BatchStatus",
+    "catalog": "ModelInfo ModelList ModelListRequest ModelRequest",
+    "chat": "AudioParam ChatCompletionParams ChatCompletionRequest ReasoningParam",
+    "chat_folding": "ChatAccumulator",
+    "chat_replies": "ChatChoice ChatChunkChoice ChatCompletionChunk ChatCompletionResponse ChatDelta ToolCallDelta",
+    "common": "CompletionTokensDetails Listed Logprobs Loose Model OrEmpty PromptTokensDetails Reply StreamOptions "
+    "TokenLogprob TopLogprob Usage",
+    "completions": "CompletionAccumulator CompletionChoice CompletionChunk CompletionChunkChoice CompletionDelta "
+    "CompletionParams CompletionRequest CompletionResponse CustomizationCompletionRequest PromptPart",
+    "embeddings": "Embedding EmbeddingParams EmbeddingRequest EmbeddingsResponse",
+    "files": "FileDeleted FileList FileListRequest FileObject FileRequest FileUploadRequest",
+    "folding": "Accumulator",
+    "images": "Fetcher FileInput Image ImageAccumulator ImageChunk ImageChunkItem ImageEditParams ImageEditRequest "
+    "ImageLora ImageParams ImageRequest ImageResponse ImageUsage",
+    "messages": "AssistantMessage AudioUrlPart ChatMessage ChatMessageParam ContentPart DeveloperMessage FunctionCall"
+    " FunctionCallParam FunctionMessage GraphData GraphSource ImageUrl ImageUrlPart InputAudio "
+    "InputAudioPart MediaUrl MessageItem SystemMessage TextPart ToolCall ToolCallParam ToolMessage "
+    "UserMessage VideoUrlPart",
+    "tools": "FunctionDefinition FunctionTool GraphDefinition GraphTool JsonObjectFormat JsonSchema "
+    "JsonSchemaFormat LlmDefinition LlmTool NamedFunction NamedToolChoice OlderJsonSchemaFormat "
+    "QueryConfig RegexFormat ResponseFormatParam TextFormat ToolChoiceParam ToolParam "
+    "TranslationDefinition TranslationTool VisionDefinition VisionTool VisionVariable WebSearchDefinition"
+    " WebSearchTool WrappedToolChoice",
+}
