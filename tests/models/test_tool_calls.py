@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsdk.models.chat import ChatAccumulator, ChatCompletionChunk
@@ -185,6 +185,7 @@ WITHOUT_IDS = [whole_without_ids, whole_without_anything, whole_at_once, pieces_
 
 
 @pytest.mark.parametrize("server", WITH_IDS, ids=lambda server: server.__name__)
+@settings(max_examples=40)
 @given(known_calls)
 def test_calls_come_back_as_they_were(server: Any, calls: Known) -> None:
     assert folded(list(server(calls))) == [
@@ -197,6 +198,7 @@ def _prefix(server: Any) -> str:
 
 
 @pytest.mark.parametrize("server", WITHOUT_IDS, ids=lambda server: server.__name__)
+@settings(max_examples=40)
 @given(known_calls)
 def test_calls_without_ids_come_back_as_they_were(server: Any, calls: Known) -> None:
     assert folded(list(server(calls))) == [(None, name, text) for name, text, _ in calls]
