@@ -315,7 +315,7 @@ def test_a_choice_that_failed_and_never_finished_is_an_error() -> None:
         (b"[DONE", "not valid JSON"),
         (b"5", "not what was asked for"),
         (b"[]", "not what was asked for"),
-        (b"null", "not what was asked for"),
+        (b"true", "not what was asked for"),
         (b'{"choices": 5}', "at choices"),
         (b'{"choices": [5]}', "at choices"),
         (b"[" * 100_000, "nested too deeply"),
@@ -331,6 +331,21 @@ def test_an_event_that_is_none(data: bytes, words: str | None) -> None:
     assert words in error.message
     assert error.body == data.decode()
     assert error.status_code == 200
+
+
+@pytest.mark.parametrize("provider, operation", [(OPENAI, CHAT), (TOGETHER, COMPLETION), (WRITER_V1, COMPLETION)])
+@pytest.mark.parametrize("null", [b"null", b" null ", b"null" + b" " * 100])
+def test_a_null_between_events_carries_nothing(provider: Provider, operation: Operation, null: bytes) -> None:
+    nothing = b"data: " + null + b"\n\n"
+    events, error = play(decoder_of(provider, operation), [nothing, DONE])
+    assert (events, error) == ([], None)
+    events, error = play(decoder_of(provider, operation), [nothing + chunk("a") + nothing, nothing, DONE])
+    assert ([one.text for one in events], error) == (["a"], None)
+    assert isinstance(play(decoder_of(provider, operation), [b"event: error\n" + nothing])[1], errors.APIStatusError)
+
+
+def test_a_stream_of_nulls_alone_is_cut_short() -> None:
+    assert isinstance(play(decoder_of(), [b"data: null\n\n"])[1], errors.StreamInterruptedError)
 
 
 def test_an_event_that_is_none_in_a_mapped_dialect() -> None:

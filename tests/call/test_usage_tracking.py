@@ -297,6 +297,9 @@ def test_a_long_run_keeps_no_replies() -> None:
         ({"prompt_tokens": 9, "completion_tokens": 1, "cached_tokens": 8}, (0, 9, 1, 10, 8, 0)),
         ({"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 8}}, (0, 9, 0, 9, 8, 0)),
         ({"prompt_tokens": 9, "prompt_token_details": {"cached_tokens": 7}}, (0, 9, 0, 9, 7, 0)),
+        ({"prompt_tokens": 9, "prompt_cache_hit_tokens": 8, "prompt_cache_miss_tokens": 1}, (0, 9, 0, 9, 8, 0)),
+        ({"prompt_tokens": 9, "cache_read_input_tokens": 8, "cached_tokens": 0}, (0, 9, 0, 9, 8, 0)),
+        ({"prompt_tokens": 9, "prompt_tokens_details": {"cache_read_input_tokens": 8}}, (0, 9, 0, 9, 8, 0)),
         ({"input_tokens": 9, "input_tokens_details": {"cached_tokens": 6}}, (0, 9, 0, 9, 6, 0)),
         (
             {"prompt_tokens": 1, "completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 8}},

@@ -89,6 +89,7 @@ def _read(plan: Plan, state: CallState, received: Received) -> Any:
         content_type=content_type,
         meta=received.meta,
         secrets=state.secrets,
+        results=plan.results,
     )
 
 
@@ -104,6 +105,7 @@ def _decoder(plan: Plan, state: CallState, received: Received, coding: str | Non
         max_event_bytes=plan.limits.max_event_bytes,
         max_response_bytes=plan.limits.max_response_bytes,
         is_single=plan.is_single,
+        results=plan.results,
     )
 
 

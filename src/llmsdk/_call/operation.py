@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -55,6 +55,8 @@ class Operation:
         query: Parameters that go to the URL's query.
         files: Parameters that are uploaded; the request is then multipart.
         content: Field of the reply that carries the result; a reply without it may be an error in disguise.
+        results: How many results a request asks for, by its parameters: a reply with fewer is none. None where a reply
+            may be empty.
         is_stored: Whether it is about what one server keeps, a file or a batch: no other server can take it over, it
             costs no tokens, and it is no row of a batch.
     """
@@ -76,6 +78,7 @@ class Operation:
     query: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
     content: str = "choices"
+    results: Callable[[Mapping[str, Any]], int] | None = None
     is_stored: bool = False
 
     @property

@@ -44,6 +44,7 @@ class Plan:
         is_keyed: Whether attempts carry an idempotency key of ours.
         model: As the request names it to this server.
         is_single: Whether one choice was asked for, which streams fold faster.
+        results: How many results a reply must have.
         finish: Gives each reply what its resource adds.
         pending, tracked: What takes the token counts of the reply, and the `track()` blocks that they belong to.
         given, url_params: Headers and parts of URLs that are the caller's: some may be as secret as the key.
@@ -66,6 +67,7 @@ class Plan:
     tracked: tuple[UsageTotals, ...]
     given: Mapping[str, str]
     url_params: Mapping[str, Any]
+    results: int = 0
     expects: tuple[int, ...] = ()
     log: Callable[..., None] | None = None
 
@@ -122,6 +124,7 @@ def plan_call(
         hooks=config.hooks,
         model=str.__str__(model) if isinstance(model, str) else None,
         is_single=extra_body.get("n", params.get("n")) in (None, 1),
+        results=0 if operation.results is None else operation.results({**params, **extra_body}),
         finish=finish,
         pending=core.pending,
         tracked=() if core.meter is None else core.meter.active(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
@@ -232,22 +232,39 @@ class Meter:
         return ModelUsage(server=server, model=model, cost=None if price is None else price.of(*tokens), **sums)
 
 
-def _counts(usage: Any) -> Counts:
-    """Read the counts of one reply, whichever names its server has for them."""
+# The names that servers have for a count, in the usage itself and in the details beside it.
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "prompt_tokens": ("prompt_tokens", "input_tokens"),
+    "completion_tokens": ("completion_tokens", "output_tokens"),
+    "total_tokens": ("total_tokens",),
+    "cached_tokens": ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_prompt_tokens"),
+    "reasoning_tokens": ("reasoning_tokens",),
+}
+_DETAILS: Mapping[str, tuple[str, ...]] = {
+    "cached_tokens": ("prompt_tokens_details", "prompt_token_details", "input_tokens_details"),
+    "reasoning_tokens": ("completion_tokens_details", "completion_token_details", "output_tokens_details"),
+}
+
+
+def token_counts(usage: Any) -> dict[str, int]:
+    """Read the counts that a server states, under whichever names; of a count with several, the first above 0."""
     fields = _fields(usage)
-    prompt = _number(fields, "prompt_tokens", "input_tokens")
-    completion = _number(fields, "completion_tokens", "output_tokens")
-    total = _number(fields, "total_tokens")
-    if prompt is None and completion is None and total is None:
+    found: dict[str, int] = {}
+    for name, names in _NAMES.items():
+        holders = [fields, *(_fields(fields[holder]) for holder in _DETAILS.get(name, ()) if fields.get(holder))]
+        stated = [count for holder in holders for count in _numbers(holder, names)]
+        if stated:
+            found[name] = next(filter(None, stated), 0)
+    return found
+
+
+def _counts(usage: Any) -> Counts:
+    """Make the row of one reply for the sums."""
+    stated = token_counts(usage)
+    prompt, completion, total, cached, reasoning = (stated.get(name, 0) for name in _NAMES)
+    if not stated.keys() & {"prompt_tokens", "completion_tokens", "total_tokens"}:
         return (1, 1, 0, 0, 0, 0, 0)
-    cached = _number(fields, "cached_tokens") or _inside(
-        fields, "cached_tokens", "prompt_tokens_details", "prompt_token_details", "input_tokens_details"
-    )
-    reasoning = _number(fields, "reasoning_tokens") or _inside(
-        fields, "reasoning_tokens", "completion_tokens_details", "completion_token_details", "output_tokens_details"
-    )
-    both = (prompt or 0) + (completion or 0)
-    return (1, 0, prompt or 0, completion or 0, both if total is None else total, cached, reasoning)
+    return (1, 0, prompt, completion, total if "total_tokens" in stated else prompt + completion, cached, reasoning)
 
 
 def _fields(holder: Any) -> Mapping[str, Any]:
@@ -259,23 +276,10 @@ def _fields(holder: Any) -> Mapping[str, Any]:
     return {**own, **extra} if extra else own
 
 
-def _number(fields: Mapping[str, Any], *names: str) -> int | None:
-    """Find the first of some fields that holds a count: a field of a reply may hold anything."""
-    for name in names:
-        value = fields.get(name)
-        if type(value) is int and value >= 0:
-            return value
-    return None
-
-
-def _inside(fields: Mapping[str, Any], name: str, *holders: str) -> int:
-    """Find a count inside the first of some objects that has it."""
-    for holder in holders:
-        details = fields.get(holder)
-        value = None if details is None else _number(_fields(details), name)
-        if value is not None:
-            return value
-    return 0
+def _numbers(fields: Mapping[str, Any], names: Iterable[str]) -> list[int]:
+    """Find the fields that hold a count: a field of a reply may hold anything."""
+    values = (fields.get(name) for name in names)
+    return [value for value in values if type(value) is int and value >= 0]
 
 
 def checked_prices(value: Any) -> Prices | None:

@@ -11,6 +11,7 @@ from typing import Any, cast
 from opentelemetry import metrics, propagate, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
+from .._call.usage import token_counts
 from .._version import __version__
 from ..errors import APIStatusError, ReplyMeta
 from ..observers import CallInfo
@@ -193,6 +194,14 @@ def _asked(call: CallInfo) -> Attributes:
     return asked
 
 
+_COUNTS = {
+    "input_tokens": "prompt_tokens",
+    "output_tokens": "completion_tokens",
+    "cache_read.input_tokens": "cached_tokens",
+    "reasoning.output_tokens": "reasoning_tokens",
+}
+
+
 def _answered(reply: Any) -> Attributes:
     """Read what the conventions want of a reply."""
     found: Attributes = {
@@ -201,21 +210,9 @@ def _answered(reply: Any) -> Attributes:
     }
     reasons = [getattr(choice, "finish_reason", None) for choice in getattr(reply, "choices", None) or ()]
     found["gen_ai.response.finish_reasons"] = [str(reason) for reason in reasons if reason is not None] or None
-    usage = getattr(reply, "usage", None)
-    inside, outside = getattr(usage, "prompt_tokens_details", None), getattr(usage, "completion_tokens_details", None)
-    for attribute, holder, name in (
-        ("input_tokens", usage, "prompt_tokens"),
-        ("input_tokens", usage, "input_tokens"),
-        ("output_tokens", usage, "completion_tokens"),
-        ("output_tokens", usage, "output_tokens"),
-        ("cache_read.input_tokens", usage, "cached_tokens"),
-        ("cache_read.input_tokens", inside, "cached_tokens"),
-        ("reasoning.output_tokens", usage, "reasoning_tokens"),
-        ("reasoning.output_tokens", outside, "reasoning_tokens"),
-    ):
-        count = getattr(holder, name, None)
-        if isinstance(count, int):
-            found[f"gen_ai.usage.{attribute}"] = count
+    counts = token_counts(getattr(reply, "usage", None))
+    for attribute, name in _COUNTS.items():
+        found[f"gen_ai.usage.{attribute}"] = counts.get(name)
     return {name: value for name, value in found.items() if value is not None}
 
 

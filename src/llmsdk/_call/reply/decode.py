@@ -44,9 +44,16 @@ _MAX_DEPTH = 200  # as in pydantic's parser
 
 
 def decode_reply(
-    operation: Operation, provider: Provider, body: bytes, *, content_type: str, meta: ReplyMeta, secrets: Iterable[str]
+    operation: Operation,
+    provider: Provider,
+    body: bytes,
+    *,
+    content_type: str,
+    meta: ReplyMeta,
+    secrets: Iterable[str],
+    results: int = 0,
 ) -> Any:
-    """Make the model of a 2xx reply.
+    """Make the model of a 2xx reply. One with fewer than `results` results is not what the operation answers with.
 
     Raises:
         APIStatusError: The body is an error object; the class is that of its code or type.
@@ -74,6 +81,9 @@ def decode_reply(
     is_absent = result == [] and content not in reply.model_fields_set and f"$.{content}" not in route.reply
     if is_absent and not route.optional_result:
         raise _unexpected(f"not a {operation.resource} reply: {content}: it is missing", body, meta, secrets)
+    if results and len(result or ()) < results:
+        found = f"{len(result)} of {results} results" if result else "it is empty"
+        raise _unexpected(f"not a {operation.resource} reply: {content}: {found}", body, meta, secrets)
     return reply
 
 

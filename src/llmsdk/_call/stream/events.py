@@ -58,6 +58,7 @@ class EventDecoder:
         max_event_bytes: int,
         max_response_bytes: int,
         is_single: bool = False,
+        results: int = 0,
     ) -> None:
         if operation.chunk is None or operation.accumulator is None:
             raise AssertionError(f"{operation.id} does not stream")
@@ -71,6 +72,7 @@ class EventDecoder:
         self._validate = reader(operation.chunk).validate_json
         self._body = BodyReader(coding, max_response_bytes)
         self._is_coded = bool(coding)
+        self._results = results
         self._whole: BodyReader | None = None
         self._left = max_response_bytes
         self._max_response_bytes = max_response_bytes
@@ -129,6 +131,8 @@ class EventDecoder:
                         event = parse(data)
                     except _UNREADABLE:
                         event = self._second_look(data)
+                        if event is None:
+                            continue
                 else:
                     frame = framed(data)
                     data = frame.data
@@ -223,8 +227,13 @@ class EventDecoder:
         return map_document(mapping, self._operation.chunk or dict, document)
 
     def _second_look(self, data: bytes) -> Any:
-        """Read an event that is no plain match: broken UTF-8, or an error in a shape of its own."""
+        """Read an event that is no plain match: broken UTF-8, or an error in a shape of its own; None for a null.
+
+        A null carries nothing, and some servers send one between events to keep the connection alive.
+        """
         document = parse_json(data)
+        if document is None:
+            return None
         if is_error(self._provider, document):
             raise self._stated(document)
         if document is not MISSING:
@@ -263,6 +272,7 @@ class EventDecoder:
             content_type=self._meta.headers.get("content-type", ""),
             meta=self._meta,
             secrets=self._secrets,
+            results=self._results,
         )
         if self._operation.as_chunk is None:
             raise AssertionError(f"{self._operation.id} has no chunk to make")
@@ -273,12 +283,14 @@ class EventDecoder:
         return event
 
     def _check_choices(self) -> None:
-        """Refuse to call a stream finished in which a choice failed and never came to its end."""
+        """Refuse to call a stream finished in which a choice failed and never came to its end, or no result came."""
         error = self.accumulator.failed_choice()
         if error is not None:
             raise self._stated({"error": error})
         if self._complaint and not getattr(self.accumulator.build(), self._operation.content):
             raise self._stated(self._complaint)
+        if self._results and not getattr(self.accumulator.build(), self._operation.content):
+            raise self._invalid(f"the stream ended without {self._operation.content}", b"")
 
     def _too_large(self, exc: EventTooLarge) -> RemoteError:
         return self._invalid(f"an event is larger than {exc.limit} bytes", self._frames.pending)

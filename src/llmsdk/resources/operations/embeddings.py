@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..._call.operation import Example, Operation
 from ...models.embeddings import EmbeddingRequest, EmbeddingsResponse
+from ...utils.shapes import is_listed
+
+
+def _inputs(params: Mapping[str, Any]) -> int:
+    """Count the inputs: a text is one, and so is a list of token ids."""
+    given = params.get("input")
+    return len(given) if is_listed(given) and given and not isinstance(given[0], int) else 1
+
 
 CREATE_EMBEDDING = Operation(
     id="createEmbedding",
@@ -19,4 +30,5 @@ CREATE_EMBEDDING = Operation(
     reply=EmbeddingsResponse,
     traced_as="embeddings",
     content="data",
+    results=_inputs,
 )

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..._call.operation import Example, Operation
 from ...models.images import ImageAccumulator, ImageChunk, ImageEditRequest, ImageRequest, ImageResponse, as_chunk
+
+
+def _at_least_one(_: Mapping[str, Any]) -> int:
+    """Whatever `n` is: a filter may take some of the images, and a server that takes all has to say why."""
+    return 1
+
 
 CREATE_IMAGE = Operation(
     id="createImage",
@@ -24,6 +33,7 @@ CREATE_IMAGE = Operation(
     accumulator=ImageAccumulator,
     as_chunk=as_chunk,
     content="data",
+    results=_at_least_one,
 )
 
 EDIT_IMAGE = Operation(
@@ -43,4 +53,5 @@ EDIT_IMAGE = Operation(
     traced_as="generate_content",
     files=frozenset({"image", "mask"}),
     content="data",
+    results=_at_least_one,
 )

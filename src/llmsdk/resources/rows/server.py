@@ -221,7 +221,10 @@ class BatchResults:
             raise stated_error(self._provider, {"error": stated}, meta=meta, secrets=())
         body = to_json(answer.get("body", response))
         kind = "application/json"
-        reply = decode_reply(self._operation, self._provider, body, content_type=kind, meta=meta, secrets=())
+        least = 0 if self._operation.results is None else 1  # of a request that only the server has
+        reply = decode_reply(
+            self._operation, self._provider, body, content_type=kind, meta=meta, secrets=(), results=least
+        )
         reply._meta = meta  # a reply's own way to know its call
         return reply
 
