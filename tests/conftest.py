@@ -8,12 +8,17 @@ from collections.abc import Iterator
 
 import pytest
 import respx
+from hypothesis import settings
 
 from llmsdk.providers import PROVIDERS
 from support.canned import CannedServer
 from support.colours import OTHERS, USUAL, Colour
 
 pytest_plugins = ("support.reliability",)
+
+# An example takes as long as the machine is busy: time is no verdict here.
+settings.register_profile("llmsdk", deadline=None)
+settings.load_profile("llmsdk")
 
 _PROVIDER_VARIABLES = [provider.env_var for provider in PROVIDERS.values() if provider.env_var]
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

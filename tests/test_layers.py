@@ -47,8 +47,10 @@ IO_EXCEPTIONS = {("models.images", "anyio"), ("_call.checks", "httpx"), ("_call.
 PROVIDERS_MAY_IMPORT = ("providers", "errors", "utils")
 SERVER_IDS = frozenset(PROVIDERS)
 SERVER_CONSTANTS = frozenset(name.upper() for name in PROVIDERS)
-# Where names of servers may stand: the list of ids, and the files of the servers; and how the embedded provider looks.
+# Where names of servers may stand: the list of ids, the files of the servers, the protocols, some of which share
+# their names; and how the embedded provider looks.
 NAMES_SERVERS = {"providers.ids", "local.wire", *(f"providers.{name}" for name in PROVIDERS)}
+NAMES_SERVERS |= {f"providers.codecs.{name}" for name in ("anthropic", "gemini", "responses")}
 
 
 @dataclass

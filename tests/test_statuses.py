@@ -70,7 +70,7 @@ async def ask(client: Client, provider: str) -> Any:
     """Call what the provider has."""
     if "createCompletion" in PROVIDERS[provider].routes:
         return await client.call("completions.create", model="m", prompt="p")
-    return await client.call("chat.create", model="m", messages=[{"role": "user", "content": "p"}])
+    return await client.call("chat.create", model="m", max_tokens=9, messages=[{"role": "user", "content": "p"}])
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -121,7 +121,9 @@ async def test_a_refused_stream_raises_before_it_is_one(status: int, colour: Col
     refusing.reply(status, _OPENAI_LIKE)
     async with open_client(colour, "openai", refusing) as client:
         with pytest.raises(STATUSES[status]) as caught:
-            await client.call("chat.create", model="m", messages=[{"role": "user", "content": "p"}], stream=True)
+            await client.call(
+                "chat.create", model="m", max_tokens=9, messages=[{"role": "user", "content": "p"}], stream=True
+            )
     assert caught.value.message == "No."
     assert caught.value.partial is None
 
@@ -178,7 +180,7 @@ async def test_a_200_that_is_no_reply(body: bytes, colour: Colour, canned: Canne
     canned.reply(200, body, {"content-type": "text/html", "x-trace": "t-2"})
     async with open_client(colour, "openai", canned) as client:
         with pytest.raises(errors.ResponseValidationError) as caught:
-            await client.call("chat.create", model="m", messages=[{"role": "user", "content": "p"}])
+            await client.call("chat.create", model="m", max_tokens=9, messages=[{"role": "user", "content": "p"}])
     error = caught.value
     assert error.status_code == 200
     assert error.body == body.decode("utf-8", "replace")

@@ -24,6 +24,7 @@ from llmsdk.cli.app import app, run
 from llmsdk.cli.screen import settled_length, show
 from llmsdk.cli.setup import clean
 from llmsdk.local import Fault, LocalServer
+from llmsdk.providers import PROVIDERS
 
 PNG = b"\x89PNG\r\n\x1a\nrest"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
@@ -166,7 +167,7 @@ def test_servers_and_masked_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "max_tokens (as maxTokens)" in writer
     assert "\n  lacks " in writer
     found = json.loads(ask("servers", "--json").stdout)
-    assert len(found) == 6
+    assert [one["id"] for one in found] == list(PROVIDERS)
     assert found[0]["key"] == "***1234"
     assert json.loads(ask("servers", "r9s", "--json").stdout)["id"] == "r9s"
     assert error_of("servers", "togethr") == "unknown server 'togethr'; did you mean together?"

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsdk.providers.codecs import anthropic, gemini, responses
-from llmsdk.providers.codecs.common import END, CannotSay, merged
-from llmsdk.providers.spec import Codec
+from llmsdk.providers.spec import END, CannotSay, Codec
+from llmsdk.utils.plain import merged
 
 NATIVE = Path(__file__).parents[1] / "data" / "native"
 SAMPLES: list[dict[str, Any]] = json.loads((NATIVE / "index.json").read_text("utf-8"))

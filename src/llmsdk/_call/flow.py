@@ -10,10 +10,11 @@ from typing import Any
 from ..errors import APITimeoutError, Attempt, ConfigurationError, DeadlineExceededError, ReplyMeta
 from ..hooks import HookContext
 from ..utils.headers import Headers
-from ..utils.secrets import Secret, masked
+from ..utils.secrets import masked
 from ..utils.urls import same_origin_target, shown_address
 from .countdown import Countdown
 from .effects import Close, Flow, Read, Send, Sleep, TransportFailure
+from .keys import KeyHeader
 from .plan import Plan
 from .reply.decode import MAX_ERROR_BODY, rate_limit, shown_text, without_secrets
 from .request.multipart import Form, write_form
@@ -188,7 +189,7 @@ def _send(run: _Run, number: int) -> Flow[Any]:
     """
     plan, countdown, secrets = run.plan, run.countdown, run.state.secrets
     encoded, source = plan.encoded, plan.target.key
-    authorization: Secret | None = None
+    authorization: KeyHeader | None = None
     if source is not None:
         authorization = source.header((yield from source.resolve(countdown)), secrets)
     headers = [*run.headers, ("x-llmsdk-retry-count", str(number - 1))] if number > 1 else run.headers

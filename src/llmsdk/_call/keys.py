@@ -37,12 +37,23 @@ class Keys:
         return self._by_server.get(provider.name)
 
 
+class KeyHeader(Secret):
+    """The value of the header that holds the key, and the header's name."""
+
+    __slots__ = ("header",)
+
+    def __init__(self, value: str, header: str) -> None:
+        super().__init__(value)
+        self.header = header
+
+
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """Where a call's key comes from, and the form of the Authorization header that holds it."""
+    """Where a call's key comes from, and the header that holds it: its name and its form."""
 
     value: Secret | KeyFunction
     form: str = "{api_key}"
+    name: str = "authorization"
 
     def resolve(self, countdown: Countdown | None = None) -> Flow[Secret]:
         """Take the key, anew where it is a function; an async one may take as long as `countdown` says."""
@@ -51,10 +62,10 @@ class KeySource:
         key: Secret = yield from invoke(self.value, wrap=Secret, countdown=countdown)
         return check_key(key, "api_key (from the function)")
 
-    def header(self, key: Secret, secrets: Secrets) -> Secret:
-        """Write the Authorization header; `secrets` learns the key."""
+    def header(self, key: Secret, secrets: Secrets) -> KeyHeader:
+        """Write the header; `secrets` learns the key."""
         secrets.add(key)
-        return Secret(self.form.format(api_key=key.reveal()))
+        return KeyHeader(self.form.format(api_key=key.reveal()), self.name)
 
 
 def check_key(key: Secret, name: str) -> Secret:

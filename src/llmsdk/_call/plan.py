@@ -109,6 +109,7 @@ def plan_call(
     ]
     if isinstance(encoded.body, bytes):
         headers.append(("content-type", "application/json"))
+    headers += target.provider.own_headers
     if given:
         target, headers = _with_given(target, headers, given)
     extra_body: Mapping[str, Any] = options.get("extra_body") or {}
@@ -158,8 +159,10 @@ def _encoded(
 def _with_given(
     target: Target, headers: list[tuple[str, str]], given: Mapping[str, str]
 ) -> tuple[Target, list[tuple[str, str]]]:
-    """Add the caller's headers, which come before ours; what stands in `authorization` goes where the key would."""
-    if "authorization" in given:
-        target = replace(target, key=KeySource(Secret(given["authorization"])))
-    rest = {name: value for name, value in given.items() if name != "authorization"}
+    """Add the caller's headers, which come before ours; what stands where a key would goes in its place."""
+    keyed = ("authorization", *(target.provider.key_header or ())[:1])
+    found = next((name for name in keyed if name in given), None)
+    if found is not None:
+        target = replace(target, key=KeySource(Secret(given[found]), name=found))
+    rest = {name: value for name, value in given.items() if name not in keyed}
     return target, list({**dict(headers), **rest}.items())

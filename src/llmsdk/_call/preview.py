@@ -71,7 +71,7 @@ def preview_of(plan: Plan) -> Preview:
     encoded = plan.encoded
     shown = {name: MASK if is_secret_name(name) else value for name, value in plan.headers}
     if plan.target.key is not None:
-        shown["authorization"] = plan.target.key.form.format(api_key=MASK)
+        shown[plan.target.key.name] = plan.target.key.form.format(api_key=MASK)
     body: Any = None
     if isinstance(encoded.body, Form):
         _, shown["content-type"] = write_form(encoded.body)

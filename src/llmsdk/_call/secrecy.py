@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from traceback import walk_tb
-from types import FrameType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -63,20 +62,10 @@ def _authority(url: str) -> str:
 
 
 def forget_locals(error: BaseException | None) -> None:
-    """Clear the locals of all frames of an exception and its causes that are over, of ours and of HTTP clients.
-
-    Left alone is what was being handled elsewhere when the exception was raised, such as the cancellation of the task
-    that cancelled this one: Python notes it as the context, and clearing the frame of a coroutine that waits closes it.
-    """
-    passed: set[FrameType] = set()
+    """Clear the locals of all frames of an exception and its causes that are over, of ours and of HTTP clients."""
     while error is not None:
-        frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-        for frame in frames:
+        for frame, _ in walk_tb(error.__traceback__):
             if frame.f_globals.get("__name__", "").partition(".")[0] in _CLEARED:
                 with suppress(RuntimeError):  # still at work
                     frame.clear()
-        passed.update(frames)
-        context = error.__context__
-        # What was handled on the way here was caught in a frame that this exception has passed, too.
-        handled = context is not None and context.__traceback__ is not None and context.__traceback__.tb_frame in passed
-        error = error.__cause__ or (context if handled else None)
+        error = error.__cause__ or error.__context__

@@ -57,8 +57,9 @@ def resolve(config: SDKConfig, server: Any, server_url: Any, start_embedded: Cal
 
 def _key_source(config: SDKConfig, provider: Provider, base_url: str, own_url: str | None) -> KeySource | None:
     """Find the key for a URL. A key goes only to the hosts it was given for."""
-    if provider.auth is None:
+    if provider.key_header is None:
         return None
+    name, form = provider.key_header
     key = config.keys.of(provider)
     if key is not None:
         homes = {origin(url) for url in (*provider.servers, *([own_url] if own_url else []))}
@@ -71,13 +72,13 @@ def _key_source(config: SDKConfig, provider: Provider, base_url: str, own_url: s
             )
             return None
         _warn_of_plain_http(base_url)
-        return KeySource(key, provider.auth)
+        return KeySource(key, form, name)
     found = Secret(os.environ.get(provider.env_var)) if provider.env_var and os.environ.get(provider.env_var) else None
     hosts = {*provider.key_hosts, *(origin(url)[1] for url in provider.servers)}
     if found is not None and origin(base_url)[1] in hosts:
         _warn_of_plain_http(base_url)
-        return KeySource(check_key(found, f"environment variable {provider.env_var}"), provider.auth)
-    if provider.key_required and "authorization" not in {name.lower() for name in config.http_headers}:
+        return KeySource(check_key(found, f"environment variable {provider.env_var}"), form, name)
+    if provider.key_required and not {"authorization", name} & {given.lower() for given in config.http_headers}:
         held = f" ({provider.env_var} is set, but belongs to {', '.join(sorted(hosts))})" if found is not None else ""
         raise ConfigurationError(
             f"api_key: server {provider.name!r} needs one for {origin(base_url)[1]}; pass SDK(api_key=...)"

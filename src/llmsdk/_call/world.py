@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from ..utils.secrets import Secret
 from .countdown import Countdown
+from .keys import KeyHeader
 
 
 def _utc_now() -> datetime:
@@ -37,7 +37,7 @@ class BuildRequest(Protocol):
         method: str,
         url: str,
         headers: list[tuple[str, str]],
-        authorization: Secret | None,
+        authorization: KeyHeader | None,
         content: bytes | None,
         countdown: Countdown,
     ) -> Any: ...

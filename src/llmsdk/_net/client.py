@@ -10,8 +10,8 @@ import httpcore
 import httpx
 
 from .._call.countdown import Countdown
+from .._call.keys import KeyHeader
 from ..errors import ConfigurationError
-from ..utils.secrets import Secret
 from ..utils.urls import is_loopback
 from .transport import OwnRequest, Reply, target_of
 
@@ -75,7 +75,7 @@ def build_own(
     method: str,
     url: str,
     headers: list[tuple[str, str]],
-    authorization: Secret | None,
+    authorization: KeyHeader | None,
     content: bytes | None,
     countdown: Countdown,
 ) -> OwnRequest:
@@ -86,7 +86,7 @@ def build_own(
         raw.append((b"content-length", b"%d" % len(content)))
     request = OwnRequest(method, parsed, target, raw, content, countdown)
     if authorization is not None:
-        request.headers.append((b"authorization", authorization.reveal().encode("latin-1")))
+        request.headers.append((authorization.header.encode("ascii"), authorization.reveal().encode("latin-1")))
     return request
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 
 from .._call.countdown import Countdown
-from ..utils.secrets import Secret
+from .._call.keys import KeyHeader
 from .client import encoded, parsed_url
 from .transport import Reply, timeouts
 
@@ -16,7 +16,7 @@ def build_shown(
     method: str,
     url: str,
     headers: list[tuple[str, str]],
-    authorization: Secret | None,
+    authorization: KeyHeader | None,
     content: bytes | None,
     countdown: Countdown,
 ) -> httpx.Request:
@@ -25,7 +25,7 @@ def build_shown(
     request = httpx.Request(method, parsed_url(url), headers=raw, content=content, extensions=timeouts(countdown))
     request.headers.encoding = "latin-1"  # for what is added, too
     if authorization is not None:
-        request.headers["authorization"] = authorization.reveal()
+        request.headers[authorization.header] = authorization.reveal()
     return request
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, cast
 
 from .._call.countdown import Countdown
+from .._call.keys import KeyHeader
 from ..errors import ConfigurationError
 from ..options import AsyncHttpClient, HttpClient
-from ..utils.secrets import Secret
 from .client import encoded
 from .network import CONNECT_S
 
@@ -27,7 +27,7 @@ def build_with(
     method: str,
     url: str,
     headers: list[tuple[str, str]],
-    authorization: Secret | None,
+    authorization: KeyHeader | None,
     content: bytes | None,
     countdown: Countdown,
 ) -> Any:
@@ -37,7 +37,7 @@ def build_with(
     request = client.build_request(method, url, headers=raw, content=content, extensions=extensions)
     request.headers.encoding = "latin-1"  # for what is added, too
     if authorization is not None:
-        request.headers["authorization"] = authorization.reveal()
+        request.headers[authorization.header] = authorization.reveal()
     return request
 
 

@@ -127,6 +127,10 @@ class ChatCommonParams(TypedDict, total=False):
         Literal["low", "medium", "high"] | str | None, Field(description="How much the model reasons.")
     ]
     reasoning: Annotated[ReasoningParam | None, Field(description="Whether the model reasons. Together only.")]
+    thinking: Annotated[
+        Mapping[str, Any] | None,
+        Field(description='How the model thinks, an object as the server has it, such as `{"type": "enabled"}`.'),
+    ]
     context_length_exceeded_behavior: Annotated[
         Literal["truncate", "error"] | str | None,
         Field(

@@ -23,8 +23,10 @@ from .messages import ChatMessage, FunctionCall, GraphData
 
 # What a plain piece of text does not have. Read from the instance's dict, here and in `add`, as attributes of pydantic
 # cost several times as much and this is looked at for every chunk.
-_rare_of_delta = itemgetter("tool_calls", "reasoning", "reasoning_content", "refusal", "function_call", "graph_data")
-_NO_RARE_OF_DELTA = (None,) * 6
+_rare_of_delta = itemgetter(
+    "tool_calls", "reasoning", "reasoning_content", "refusal", "function_call", "graph_data", "blocks"
+)
+_NO_RARE_OF_DELTA = (None,) * 7
 _rare_of_choice = itemgetter("finish_reason", "logprobs", "error", "message", "top_logprobs", "seed")
 _NO_RARE_OF_CHOICE = (None,) * 6
 
@@ -84,6 +86,7 @@ class _Choice:
     function_call: Call | None = None
     message: Any = None
     graph_data: Fold | None = None
+    blocks: list[Any] | None = None
     logprobs: LogprobsFold | None = None
     finish_reason: Any = None
     error: Any = None
@@ -140,6 +143,8 @@ class _Choice:
             self.graph_data.add(graph_data.model_dump(exclude_unset=True))
         elif graph_data is not None:
             self.message_extra.add({"graph_data": graph_data})
+        if delta.blocks:
+            self.blocks = [*(self.blocks or ()), *delta.blocks]  # each is whole, and goes back as it came
         if extra := delta.model_extra:
             self.message_extra.add(extra)
             self.last_delta_extra = extra if says_the_same(extra) else None
@@ -151,6 +156,8 @@ class _Choice:
             return self.message
         built = {**self.message_extra.build(), "role": self.role or "assistant", "content": content}
         built.update((name, str(text)) for name, text in self.texts.items())
+        if self.blocks is not None:
+            built["blocks"] = self.blocks
         if self.graph_data is not None:
             built["graph_data"] = self.graph_data.build()
         if self.calls is not None:

@@ -93,6 +93,7 @@ class ChatDelta(Model):
     function_call: Annotated[FunctionCall | None, Loose()] = None
     graph_data: Annotated[GraphData | None, Loose()] = None
     token_id: Whole = None
+    blocks: Objects = None
 
 
 class ChatChunkChoice(Model):

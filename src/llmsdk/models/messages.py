@@ -1,13 +1,13 @@
 """Messages of a chat: those that are sent, with their parts, and the one that comes back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Required, TypeAlias, cast
 
 from pydantic import BaseModel, Discriminator, Field, GetCoreSchemaHandler, Tag
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
-from .common import Listed, Loose, Model, Text
+from .common import Listed, Loose, Model, Objects, Text
 from .tools import tag_by
 
 # ---------------------------------------------------------------- content parts
@@ -122,7 +122,8 @@ class ChatMessage(Model):
     """A message of a reply; it can be sent again as one of `messages`.
 
     A server may send `content` as an object or a list of parts, which is kept as it came; `ChatCompletionResponse.text`
-    reads all forms. `reasoning` and `reasoning_content` are two names of the same.
+    reads all forms. `reasoning` and `reasoning_content` are two names of the same. `blocks` is the whole answer in the
+    server's own protocol, where it has one, and `blocks_of` says which; they go back to that server unchanged.
     """
 
     role: Text = None
@@ -134,6 +135,8 @@ class ChatMessage(Model):
     tool_calls: Annotated[list[ToolCall] | None, Loose()] = None
     function_call: Annotated[FunctionCall | None, Loose()] = None
     graph_data: Annotated[GraphData | None, Loose()] = None
+    blocks: Objects = None
+    blocks_of: Text = None
 
     def to_param(self) -> dict[str, Any]:
         """Give the message as a request takes it: what the server had sent, nothing more."""
@@ -184,13 +187,19 @@ class ToolCallParam(TypedDict, total=False):
 
 
 def _call_tag(value: Any) -> str:
-    return "model" if isinstance(value, BaseModel) else "typed"
+    if isinstance(value, BaseModel):
+        return "model"
+    kind = cast("dict[str, Any]", value).get("type") if isinstance(value, dict) else None
+    return "typed" if kind in (None, "function") else "other"
 
 
 ToolCallItem: TypeAlias = Annotated[
-    Annotated[ToolCallParam, Tag("typed")] | Annotated[ToolCall, Tag("model")], Discriminator(_call_tag)
+    Annotated[ToolCallParam, Tag("typed")]
+    | Annotated[ToolCall, Tag("model")]
+    | Annotated[dict[str, Any], Tag("other")],
+    Discriminator(_call_tag),
 ]
-"""A call as a dict, or as a reply has it."""
+"""A call as a dict, or as a reply has it; one of another kind of tool goes through as it is."""
 
 
 class AssistantMessage(TypedDict, total=False):
@@ -204,6 +213,11 @@ class AssistantMessage(TypedDict, total=False):
     reasoning_content: Annotated[str | None, Field(description="What the model had thought, under another name.")]
     tool_calls: Annotated[Sequence[ToolCallItem], Listed()] | None
     function_call: Annotated[FunctionCallParam | None, Field(description="Older form of a tool call.")]
+    blocks: Annotated[
+        Annotated[Sequence[Mapping[str, Any]], Listed()] | None,
+        Field(description="Content in the server's own protocol; goes back unchanged, and to that server alone."),
+    ]
+    blocks_of: Annotated[str | None, Field(description="Protocol that `blocks` belongs to.")]
 
 
 class ToolMessage(TypedDict, total=False):
@@ -213,6 +227,7 @@ class ToolMessage(TypedDict, total=False):
     content: Required[ContentParam]
     tool_call_id: Annotated[str | None, Field(description="Id of the call that this answers; most servers need it.")]
     name: Annotated[str | None, Field(description="Name of the tool.")]
+    is_error: Annotated[bool | None, Field(description="Whether the tool failed; for servers with such a mark.")]
 
 
 class FunctionMessage(TypedDict, total=False):

@@ -134,6 +134,16 @@ class WebSearchTool(TypedDict, total=False):
     function: Required[WebSearchDefinition]
 
 
+def _tool_tag(value: Any) -> str:
+    tool = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    kind = tool.get("type")
+    # Servers have tools of the same type in a form of their own: `{"type": "web_search"}` without a `function`.
+    is_known = kind == "function" or (kind in _WITH_FUNCTION and "function" in tool)
+    return str(kind) if is_known else "other"
+
+
+_WITH_FUNCTION = frozenset({"graph", "llm", "translation", "vision", "web_search"})
+
 ToolParam: TypeAlias = Annotated[
     Annotated[FunctionTool, Tag("function")]
     | Annotated[GraphTool, Tag("graph")]
@@ -142,7 +152,7 @@ ToolParam: TypeAlias = Annotated[
     | Annotated[VisionTool, Tag("vision")]
     | Annotated[WebSearchTool, Tag("web_search")]
     | Annotated[dict[str, Any], Tag("other")],
-    tag_by("type", frozenset({"function", "graph", "llm", "translation", "vision", "web_search"})),
+    Discriminator(_tool_tag),
 ]
 """A tool, told apart by `type`; one of another type goes through as it is."""
 

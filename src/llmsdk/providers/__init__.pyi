@@ -17,3 +17,6 @@ WRITER_V1: Provider
 R9S: Provider
 OPENAI: Provider
 LOCAL: Provider
+ANTHROPIC: Provider
+GEMINI: Provider
+OPENAI_RESPONSES: Provider

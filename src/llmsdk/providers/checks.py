@@ -13,7 +13,7 @@ from ..utils.plain import plain
 from ..utils.shapes import described, is_mapping, is_unicode, named, quoted
 from ..utils.urls import check_base_url
 from . import spec
-from .spec import Provider, Route
+from .spec import API_KEY, Provider, Route
 
 _LONGEST_NAME = 100
 
@@ -67,6 +67,8 @@ _KINDS: dict[str, tuple[_Check, str]] = {
     "Mapping[str, str]": (_map(_text), "a mapping of strings to strings"),
     "Mapping[str, int]": (_map(_status), "a mapping of strings to statuses from 400 to 599"),
     "Mapping[str, Any]": (_map(lambda _: True), "a mapping with strings as keys"),
+    "Callable[[dict[str, Any]], dict[str, Any]]": (callable, "a function"),
+    "Callable[[], Callable[[dict[str, Any]], Iterable[Any]]]": (callable, "a function"),
     "Mapping[str, Reshape]": (_map(callable), "a mapping of strings to functions"),
     "Mapping[str, Route]": (_map(_a(Route)), "a mapping of operation ids to Route"),
     "Literal['json_schema', 'json_object', 'tool']": (
@@ -133,12 +135,18 @@ def _check_service(provider: Provider) -> None:
         raise _Fault("name", f"must be one line of at most {_LONGEST_NAME} characters, for it stands in messages")
     for index, url in enumerate(provider.servers):
         _try(check_base_url, url, place=named("servers", index))
+    keyed = [name for name, value in provider.headers.items() if API_KEY in value]
+    if len(keyed) > (provider.auth is None):
+        places = ", ".join([*(["auth"] if provider.auth is not None else []), *keyed])
+        raise _Fault(named("headers", keyed[0]), f"must be the one place of {{api_key}}, which is in {places}")
+    for name, value in provider.headers.items():
+        _try(check_header, name, value.replace(API_KEY, "", 1), place=named("headers", name))
     if provider.auth is not None:
         rest = provider.auth.replace("{api_key}", "", 1)
         if rest == provider.auth or "{" in rest or "}" in rest:
             raise _Fault("auth", "must have {api_key} in it once, and no other braces, such as 'Bearer {api_key}'")
         _try(check_header, "authorization", rest, place="auth")
-    for name in ("message", "code", "type", "param"):
+    for name in ("message", "code", "type", "param", "request_id"):
         for path in getattr(provider.error, name):
             _check_path(path, named("error", name))
 

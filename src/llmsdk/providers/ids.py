@@ -9,6 +9,9 @@ ServerId = Literal[
     "r9s",
     "openai",
     "local",
+    "anthropic",
+    "gemini",
+    "openai_responses",
 ]
 """Ids in the order of `server_idx`; each is the name of a module beside this one."""
 

@@ -32,6 +32,7 @@ PROVIDER = Provider(
         "createChatCompletion": Route(
             unsupported=frozenset(
                 {
+                    "thinking",
                     "min_p",
                     "repetition_penalty",
                     "echo",

@@ -38,3 +38,14 @@ class WidthHeight:
         if match is None:
             raise ValueError('must be "WIDTHxHEIGHT" in pixels, such as "1024x1024"')
         return {"width": int(match[1]), "height": int(match[2])}
+
+
+@dataclass(frozen=True)
+class WithoutPrefix:
+    """A name that servers also list with a prefix, which its place in the path has already."""
+
+    name: str
+    prefix: str
+
+    def __call__(self, value: Any) -> Mapping[str, Any]:
+        return {self.name: value.removeprefix(self.prefix) if isinstance(value, str) else value}

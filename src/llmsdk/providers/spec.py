@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+API_KEY = "{api_key}"
+"""Stands where the key goes in the value of a header."""
 
 Reshape = Callable[[Any], Mapping[str, Any]]
 """Turns one parameter's value into wire parameters; raises ValueError, saying what is accepted, where it can't."""
@@ -66,6 +69,18 @@ class Structured:
     formats: frozenset[str] | None = None
 
 
+END: Final = object()
+"""What a codec returns last where an event ends the stream."""
+
+
+class CannotSay(ValueError):
+    """A value that a protocol has no form for; `param` names the parameter, the reason says what is accepted."""
+
+    def __init__(self, param: str, reason: str) -> None:
+        super().__init__(reason)
+        self.param = param
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Codec:
     """A protocol of its own behind one operation, as pure functions between JSON documents.
@@ -105,6 +120,7 @@ class Route:
         structured: How an answer in the form of a JSON schema is asked for.
         handover: How files are uploaded past the API; None where they go with the request.
         rows: The lines of a batch's input.
+        codec: Translates to a protocol of its own; renames and reshapes apply to what the path takes alone.
     """
 
     path: str | None = None
@@ -126,13 +142,15 @@ class Route:
     structured: Structured = Structured()
     handover: Handover | None = None
     rows: BatchRows = BatchRows()
+    codec: Codec | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorPaths:
     """Where the parts of an error body are, as JSONPaths tried in order, before the shapes that many servers share.
 
-    `marks` are top-level keys that tell an error object from a reply, inside a 2xx body or a stream.
+    `marks` are top-level keys that tell an error object from a reply, inside a 2xx body or a stream. `request_id` is
+    where a body holds the id of the request, if no header does.
     """
 
     message: tuple[str, ...] = ()
@@ -140,6 +158,7 @@ class ErrorPaths:
     type: tuple[str, ...] = ()
     param: tuple[str, ...] = ()
     marks: tuple[str, ...] = ("error",)
+    request_id: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +191,8 @@ class Provider:
         name: Server id; in messages, in `meta.server` and as key of an `api_key` mapping.
         servers: Base URLs, the first is the default; empty where the caller must give `server_url`.
         routes: What it can do: operation id to how it deviates. An operation without an entry is unsupported.
-        auth: Value of the Authorization header, with `{api_key}` in it; None where no key is taken.
+        auth: Value of the Authorization header, with `{api_key}` in it; None where the key goes elsewhere, or nowhere.
+        headers: Headers of every request; one may have `{api_key}` in it, which is where the key goes then.
         env_var: Environment variable of the key.
         key_hosts: Hosts that the variable's key may go to, beside those of `servers`.
         key_required: Whether a call without a key is an error at construction.
@@ -190,6 +210,7 @@ class Provider:
     routes: Mapping[str, Route]
     servers: tuple[str, ...] = ()
     auth: str | None = "Bearer {api_key}"
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
     env_var: str | None = None
     key_hosts: tuple[str, ...] = ()
     key_required: bool = True
@@ -201,3 +222,15 @@ class Provider:
     sentinel: bytes = b"[DONE]"
     embedded: bool = False
     speaks_for_urls: bool = False
+
+    @cached_property
+    def key_header(self) -> tuple[str, str] | None:
+        """The header that holds the key, and its value with `{api_key}` in it; None where no key is taken."""
+        if self.auth is not None:
+            return "authorization", self.auth
+        return next(((name.lower(), form) for name, form in self.headers.items() if API_KEY in form), None)
+
+    @cached_property
+    def own_headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers without the key."""
+        return tuple((name.lower(), value) for name, value in self.headers.items() if API_KEY not in value)

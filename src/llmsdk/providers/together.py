@@ -26,6 +26,7 @@ PROVIDER = Provider(
         "createChatCompletion": Route(
             unsupported=frozenset(
                 {
+                    "thinking",
                     "top_logprobs",
                     "max_completion_tokens",
                     "parallel_tool_calls",

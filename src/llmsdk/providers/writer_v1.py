@@ -55,6 +55,7 @@ PROVIDER = Provider(
             path="/v1/chat",
             unsupported=frozenset(
                 {
+                    "thinking",
                     "max_completion_tokens",
                     "top_k",
                     "min_p",

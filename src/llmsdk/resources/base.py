@@ -44,9 +44,6 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
 
     _create: ClassVar[Operation]
 
-    def _attach(self, reply: Any, home: str) -> None:
-        """Give a reply what it needs beside its data; most need nothing."""
-
     @described_by(CallOptions)
     def map(
         self,
@@ -76,8 +73,7 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
         """
         from ..many.map import map_rows
 
-        given = {"limit": limit, "ordered": ordered, "window": window, "options": args}
-        return map_rows(self._runner, self._create, requests, self._attach, **given)
+        return map_rows(self, self._create, requests, limit=limit, ordered=ordered, window=window, options=args)
 
     @described_by(CallOptions)
     def map_async(
@@ -92,5 +88,4 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
         """Do `create` with many requests, which may be an async iterable; as `map`, for `async for` without `await`."""
         from ..many.map import map_rows_async
 
-        given = {"limit": limit, "ordered": ordered, "window": window, "options": args}
-        return map_rows_async(self._runner, self._create, requests, self._attach, **given)
+        return map_rows_async(self, self._create, requests, limit=limit, ordered=ordered, window=window, options=args)

@@ -151,3 +151,12 @@ def _misfits(value: Any, way: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...]
             yield way, described(value)
     elif not (value is None or (isinstance(value, int) and value.bit_length() <= _MOST_BITS)):
         yield way, described(value)
+
+
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one JSON object over another, objects into objects at any depth; anything else, lists too, replaces."""
+    result = dict(under)
+    for name, value in over.items():
+        below: Any = result.get(name)
+        result[name] = merged(below, value) if is_mapping(below) and is_mapping(value) else value
+    return result

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from ...errors import APIStatusError, Limit, RateLimit, ReplyMeta, ResponseValidationError
 from ...errors.status import SDKDefaultError, class_for
 from ...providers.spec import LimitHeaders, Provider
 from ...utils.dates import parse_date, parse_reset
 from ...utils.headers import Headers
-from ...utils.jsonpaths import MISSING, copy
+from ...utils.jsonpaths import MISSING, copy, first
 from ...utils.retries import retry_after_from
 from ...utils.secrets import masked, masks_of
 from ...utils.shapes import is_list, is_object, is_unicode
@@ -60,6 +60,9 @@ def decode_reply(
         ResponseValidationError: The body is not what the operation answers with.
     """
     route = provider.routes[operation.id]
+    came = body
+    if route.codec is not None:
+        body = recoded(route.codec.reply, body)
     try:
         reply = _validated(route.reply, operation.reply, body)
     except (ValidationError, ValueError, RecursionError):
@@ -71,7 +74,7 @@ def decode_reply(
             reply = _validated(route.reply, operation.reply, text)
         except (ValidationError, ValueError, RecursionError) as failure:
             problem = _problem(failure, document, body, content_type)
-            raise _unexpected(f"not a {operation.resource} reply: {problem}", body, meta, secrets) from None
+            raise _unexpected(f"not a {operation.resource} reply: {problem}", came, meta, secrets) from None
     content = operation.content
     result = getattr(reply, content, None)
     if not result and (
@@ -80,11 +83,20 @@ def decode_reply(
         raise stated_error(provider, parse_json(body), meta=meta, secrets=secrets)
     is_absent = result == [] and content not in reply.model_fields_set and f"$.{content}" not in route.reply
     if is_absent and not route.optional_result:
-        raise _unexpected(f"not a {operation.resource} reply: {content}: it is missing", body, meta, secrets)
+        raise _unexpected(f"not a {operation.resource} reply: {content}: it is missing", came, meta, secrets)
     if results and len(result or ()) < results:
         found = f"{len(result)} of {results} results" if result else "it is empty"
-        raise _unexpected(f"not a {operation.resource} reply: {content}: {found}", body, meta, secrets)
+        raise _unexpected(f"not a {operation.resource} reply: {content}: {found}", came, meta, secrets)
     return reply
+
+
+def recoded(read: Callable[[dict[str, Any]], Any], body: bytes) -> bytes:
+    """Translate a document of a protocol of its own into ours; what is no such document stays as it came.
+
+    Written as JSON again, so that everything behind it is the same for all dialects.
+    """
+    document = parse_json(body)
+    return to_json(read(document), inf_nan_mode="constants") if is_object(document) else body
 
 
 def _validated(mapping: Mapping[str, str], model: type[Any], body: bytes) -> Any:
@@ -213,6 +225,8 @@ def decode_error(
     text = _decoded(body[:MAX_ERROR_BODY], meta.headers)
     document = parse_json(body)
     fields = fields_of(provider, document, secrets)
+    if meta.request_id is None:
+        meta.request_id = _stated_id(provider, document)
     return class_for(status)(
         fields.message or _masked_to_end(text.strip() or reason, secrets) or f"HTTP status {status}",
         status_code=status,
@@ -245,6 +259,12 @@ def stated_error(
         retry_after_s=retry_after_from(meta.headers, now=datetime.now(UTC)),
         meta=without_secrets(meta, secrets),
     )
+
+
+def _stated_id(provider: Provider, document: Any) -> str | None:
+    """Read the id of the request from a body, for servers that have no header for it."""
+    found = (first(path, document) for path in provider.error.request_id)
+    return next((value for value in found if isinstance(value, str)), None)
 
 
 def _masked_document(document: Any, secrets: Iterable[str]) -> Any:

@@ -9,12 +9,13 @@ from typing import Any, Literal, cast
 from pydantic_core import PydanticSerializationError, to_json
 
 from ...errors import RequestValidationError, UnsupportedOperationError, UnsupportedParameterError
-from ...providers.spec import Provider, Route
-from ...utils.plain import NotJson, check_name, check_scalar, misfit, plain
+from ...providers.spec import CannotSay, Codec, Provider, Route
+from ...utils.plain import NotJson, check_name, check_scalar, merged, misfit, plain
 from ...utils.shapes import is_list, is_listed, named
 from ...utils.urls import fill_path, join, path_text, placeholders
 from ..operation import Operation
 from .multipart import Form
+from .turns import without_blocks
 from .validate import check_names, check_required, check_values, known_names
 
 Unsupported = Literal["error", "drop", "pass"]
@@ -87,6 +88,10 @@ def encode(
             raise misfit(params[name], name)
     path, used = _path(operation, provider, route, {**url_params, **params}, streaming=streaming)
     wire = _on_the_wire(route, {name: value for name, value in params.items() if name not in used})
+    if route.codec is not None:
+        wire = _coded(route.codec, wire)
+    elif is_list(wire.get("messages")):
+        wire["messages"] = without_blocks(wire["messages"])
     query = {name: wire.pop(name) for name in operation.query if name in wire}
     for name, value in query.items():
         check_scalar(value, name, accepted=_SCALARS)
@@ -97,7 +102,9 @@ def encode(
             raise RequestValidationError(
                 f"extra_body: {where} sends no body; extra_query goes into the URL", param="extra_body"
             )
-        wire |= _extra(extras.body)
+        extra = _extra(extras.body)
+        # The objects of a protocol hold several parameters each, of which the caller adds one.
+        wire = {**wire, **extra} if route.codec is None else merged(wire, extra)
     body = _body(operation, wire, extras.body or {})
     url = join(base_url, path, query)
     if len(url) > _LONGEST_URL:
@@ -186,6 +193,8 @@ def _path(
     texts: dict[str, str] = {}
     for name in names:
         value = values.get(name)
+        if name in route.reshape and value is not None:
+            value = route.reshape[name](value).get(name)
         if value is None or value == "":
             came = "it is missing" if value is None else "it is empty"
             also = f", or set it once as SDK({name}=...)" if name in provider.url_params else ""
@@ -218,6 +227,14 @@ def _on_the_wire(route: Route, params: dict[str, Any]) -> dict[str, Any]:
                 raise RequestValidationError(f"{name}: contradicts {other}; give one of them", param=name)
         wire |= made
     return wire
+
+
+def _coded(codec: Codec, params: dict[str, Any]) -> dict[str, Any]:
+    """Write the parameters in a protocol of its own."""
+    try:
+        return codec.request(params)
+    except CannotSay as exc:
+        raise RequestValidationError(f"{exc.param}: {exc}", param=exc.param) from None
 
 
 def _body(operation: Operation, wire: dict[str, Any], extra: Mapping[str, Any]) -> bytes | Form | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from ...errors import RemoteError, ReplyMeta, ResponseValidationError, SDKError, StreamInterruptedError
-from ...providers.spec import Provider
+from ...providers.spec import END, Provider
 from ...utils.jsonpaths import MISSING
 from ...utils.secrets import Secrets, masked
 from ...utils.shapes import is_object
@@ -67,6 +67,7 @@ class EventDecoder:
         self._route = provider.routes[operation.id]
         self._meta = meta
         self._secrets = secrets
+        self._decode = None if self._route.codec is None else self._route.codec.decoder()
         self._beside = {source[2:].partition(".")[0] for source in self._route.rare_event.values()}
         self._frames = SSEDecoder(max_event_bytes)
         self._validate = reader(operation.chunk).validate_json
@@ -121,6 +122,8 @@ class EventDecoder:
                 found: list[Any] = self._frames.split(piece)
             except EventTooLarge as exc:
                 raise self._too_large(exc) from None
+            if self._decode is not None:
+                found = [data for event in found for data in self._recoded(self._decode, framed(event).data)]
             if self._dumb is not None:
                 self._dumb = None if found or len(self._dumb) > _MAX_SNIFFED else self._dumb + piece
             for data in found:
@@ -148,6 +151,15 @@ class EventDecoder:
                 some = True
                 yield event
         return some
+
+    def _recoded(self, decode: Callable[[dict[str, Any]], Iterable[Any]], data: bytes) -> Iterator[bytes]:
+        """Translate one event of a protocol of its own into events of ours; what is no object stays as it came."""
+        document = parse_json(data)
+        if not is_object(document):
+            yield data
+            return
+        for chunk in decode(document):
+            yield self._provider.sentinel if chunk is END else to_json(chunk, inf_nan_mode="constants")
 
     def end(self) -> Iterator[Any]:
         """Take the end of the bytes; hands out the one event of a reply that was no stream.

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..spec import Codec
+from ..spec import END, CannotSay, Codec
 from .common import (
-    END,
-    CannotSay,
     Document,
     annotation,
     arguments_of,

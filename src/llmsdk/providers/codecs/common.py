@@ -6,23 +6,14 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, cast
+from typing import Any, cast
 from urllib.parse import unquote_to_bytes
+
+from ..spec import CannotSay
 
 Document = dict[str, Any]
 Events = Callable[[Document], Iterable[Any]]
 """Turns an event of the wire into our chunks, in order; `END` comes last where the event ends the stream."""
-
-END: Final = object()
-"""Says that a stream is over and that nothing more is to be read."""
-
-
-class CannotSay(ValueError):
-    """A value that the protocol has no form for; `param` names the parameter, the reason says what is accepted."""
-
-    def __init__(self, param: str, reason: str) -> None:
-        super().__init__(reason)
-        self.param = param
 
 
 def child(document: Mapping[str, Any], name: str) -> Document:
@@ -202,13 +193,3 @@ def beside(document: Document, taken: Iterable[str]) -> Document:
     """Give the fields of the wire's document that no rule of the codec names: they stay under their own names."""
     names = set(taken)
     return {name: value for name, value in document.items() if name not in names}
-
-
-def merged(under: Document, over: Document) -> Document:
-    """Lay one object over another, objects into objects at any depth; anything else, lists too, replaces."""
-    result = dict(under)
-    for name, value in over.items():
-        below: Any = result.get(name)
-        both = isinstance(below, dict) and isinstance(value, dict)
-        result[name] = merged(cast(Document, below), cast(Document, value)) if both else value
-    return result

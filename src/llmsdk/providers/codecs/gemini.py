@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-from ..spec import Codec
+from ..spec import CannotSay, Codec
 from .common import (
-    CannotSay,
     Document,
     arguments_of,
     as_list,
@@ -51,6 +50,7 @@ _CONFIG = {
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _MEDIA = ("image_url", "video_url", "audio_url", "file")
+_IN_ALL = ("id", "model", "created")  # on every chunk
 _MADE_UP = "noid-"  # how the ids begin that calls without one get; they mean nothing to the server
 
 # What Gemini's own Schema knows; a schema with anything else goes whole as JSON schema, under another name.
@@ -398,6 +398,8 @@ class _Decoder:
     def __init__(self) -> None:
         self._open: dict[int, Document] = {}  # the text part that may still grow, by candidate
         self._calls: dict[int, int] = {}
+        self._endings: dict[int, Document] = {}  # what stands beside the parts, by candidate; the last word counts
+        self._head: Document = {}
 
     def __call__(self, event: Document) -> Iterator[Document]:
         if event.get("error") is not None:
@@ -407,7 +409,11 @@ class _Decoder:
         choices = [self._choice(candidate, _index(candidate, place), event) for place, candidate in found]
         if not choices:
             choices = _blocked(event, "delta")
-        yield {**_head(event), "object": "chat.completion.chunk", "choices": choices}
+        head = _head(event)
+        # Every event repeats the head: what it says again is not said anew.
+        news = {name: value for name, value in head.items() if self._head.get(name) != value or name in _IN_ALL}
+        self._head |= head
+        yield {**news, "object": "chat.completion.chunk", "choices": choices}
 
     def _choice(self, candidate: Document, at: int, event: Document) -> Document:
         parts = children(child(candidate, "content"), "parts")
@@ -424,10 +430,12 @@ class _Decoder:
         if blocks:
             delta["blocks"] = blocks
         # Earlier events may hold empty objects where the last one has the facts.
-        ending = {
-            name: value for name, value in _ending(candidate, has_call=self._calls[at] > 0).items() if value != {}
-        }
-        return {"index": at, "delta": delta, **ending}
+        said = _ending(candidate, has_call=self._calls[at] > 0)
+        ending = self._endings.setdefault(at, {})
+        ending |= {name: value for name, value in said.items() if value != {}}
+        if candidate.get("finishReason") is None:
+            return {"index": at, "delta": delta}
+        return {"index": at, "delta": delta, **self._endings.pop(at)}
 
     def _whole(self, parts: list[Document], at: int, *, is_last: bool) -> Iterator[Document]:
         """Give the blocks that are complete: neighbouring texts of one kind are one, if nothing else is on them."""

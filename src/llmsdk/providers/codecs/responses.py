@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..spec import Codec
+from ..spec import END, CannotSay, Codec
 from .common import (
-    END,
-    CannotSay,
     Document,
     annotation,
     beside,
@@ -34,6 +32,7 @@ PROTOCOL = "openai_responses"
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _FINISH = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_NO_REASON = {"message": "the response failed without a reason"}
 _PART = "\n\n"  # between parts of reasoning
 
 # ------------------------------------------------------------------ request
@@ -160,7 +159,7 @@ def _part(part: Document) -> Document:
 def reply(document: Document) -> Document:
     """Read a response as a chat completion."""
     if document.get("error") is not None or document.get("status") == "failed":
-        return {"error": document.get("error") or {"message": "the response failed without a reason"}}
+        return {**document, "error": document.get("error") or _NO_REASON}
     output = children(document, "output")
     message: Document = {"role": "assistant", "content": None, **_said(output)}
     logprobs = message.pop("logprobs", None)
@@ -275,9 +274,9 @@ class _Decoder:
                 yield self._last(child(event, "response"))
                 yield END
             case "error":
-                yield event if isinstance(event.get("error"), dict) else {"error": beside(event, ("type",))}
+                yield event if isinstance(event.get("error"), dict) else {**event, "error": beside(event, ("type",))}
             case "response.failed":
-                yield {"error": child(child(event, "response"), "error") or {"message": "the response failed"}}
+                yield {**event, "error": child(child(event, "response"), "error") or _NO_REASON}
             case _:
                 pass
 

@@ -1,0 +1,69 @@
+"""Anthropic, by its own Messages protocol."""
+
+from __future__ import annotations
+
+from .codecs.anthropic import MESSAGES
+from .spec import ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
+
+_LIMIT = "anthropic-ratelimit-{}-{}"
+
+# Recorded traffic of 2025 and 2026, and the types of the vendor's Python package, anthropic 2.14.0.
+PROVIDER = Provider(
+    name="anthropic",
+    servers=("https://api.anthropic.com/v1",),
+    env_var="ANTHROPIC_API_KEY",
+    auth=None,
+    headers={"x-api-key": "{api_key}", "anthropic-version": "2023-06-01"},
+    request_id=("request-id",),
+    error=ErrorPaths(message=("$.error.message",), type=("$.error.type",), request_id=("$.request_id",)),
+    error_statuses={
+        "invalid_request_error": 400,
+        "billing_error": 402,
+        "not_found_error": 404,
+        "timeout_error": 504,
+        "overloaded_error": 529,
+    },
+    limits=LimitHeaders(
+        **{
+            f"{kind}_{part}": (_LIMIT.format(kind, part),)
+            for kind in ("requests", "tokens")
+            for part in ("limit", "remaining", "reset")
+        }
+    ),
+    routes={
+        "createChatCompletion": Route(
+            path="/messages",
+            codec=MESSAGES,
+            unsupported=frozenset(
+                {
+                    "n",
+                    "seed",
+                    "logprobs",
+                    "top_logprobs",
+                    "logit_bias",
+                    "presence_penalty",
+                    "frequency_penalty",
+                    "repetition_penalty",
+                    "min_p",
+                    "echo",
+                    "modalities",
+                    "audio",
+                    "store",
+                    "reasoning",
+                    "function_call",
+                    "safety_model",
+                    "compliance",
+                    "chat_template_kwargs",
+                    "context_length_exceeded_behavior",
+                }
+            ),
+            structured=Structured(strict=False),
+            statuses=(400, 401, 402, 403, 404, 413, 429, 500, 504, 529),
+        ),
+        "listModels": Route(
+            unsupported=frozenset({"dedicated"}),
+            page=Page(more="$.has_more", cursor="$.last_id", param="after_id"),
+        ),
+        "retrieveModel": Route(),
+    },
+)

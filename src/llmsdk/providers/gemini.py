@@ -1,0 +1,56 @@
+"""Google's Gemini API, by its own generateContent protocol."""
+
+from __future__ import annotations
+
+from .codecs.gemini import GENERATE_CONTENT
+from .reshape import WithoutPrefix
+from .spec import ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
+
+_MODEL = {"model": WithoutPrefix("model", "models/")}
+
+# Recorded traffic of 2025 and 2026, and the types of the vendor's Python package, google-genai 3.6.1.
+PROVIDER = Provider(
+    name="gemini",
+    servers=("https://generativelanguage.googleapis.com/v1beta",),
+    env_var="GEMINI_API_KEY",
+    auth=None,
+    headers={"x-goog-api-key": "{api_key}"},
+    request_id=(),
+    error=ErrorPaths(message=("$.error.message",), code=("$.error.code",), type=("$.error.status",)),
+    limits=LimitHeaders(),
+    routes={
+        "createChatCompletion": Route(
+            path="/models/{model}:generateContent",
+            stream_path="/models/{model}:streamGenerateContent?alt=sse",
+            codec=GENERATE_CONTENT,
+            says_stream=False,
+            reshape=_MODEL,
+            unsupported=frozenset(
+                {
+                    "parallel_tool_calls",
+                    "logit_bias",
+                    "repetition_penalty",
+                    "min_p",
+                    "echo",
+                    "user",
+                    "metadata",
+                    "audio",
+                    "reasoning",
+                    "function_call",
+                    "safety_model",
+                    "compliance",
+                    "chat_template_kwargs",
+                    "context_length_exceeded_behavior",
+                }
+            ),
+            structured=Structured(strict=False),
+            statuses=(400, 403, 404, 429, 500, 503, 504),
+        ),
+        "listModels": Route(
+            unsupported=frozenset({"dedicated"}),
+            reply={"$.data": "$.models", "$.data[*].id": "$.models[*].name"},
+            page=Page(cursor="$.nextPageToken", param="pageToken"),
+        ),
+        "retrieveModel": Route(reshape=_MODEL, reply={"$.id": "$.name"}),
+    },
+)
