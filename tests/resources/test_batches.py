@@ -552,6 +552,15 @@ async def test_results_that_are_closed_say_so(colour: Colour, rows: Path) -> Non
             list(results)
 
 
+async def test_failures_are_as_private_as_the_results(colour: Colour, rows: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    output.touch(0o600)
+    async with colour.open(server="local") as client:
+        over = await client.call("batches.wait", await client.call("batches.create", file=rows), poll_ms=1)
+        await client.call("batches.fetch", over, output)
+    assert [path.stat().st_mode & 0o777 for path in (output, tmp_path / "out.jsonl.errors.jsonl")] == [0o600, 0o600]
+
+
 async def test_results_that_cannot_be_written_leave_nothing(colour: Colour, rows: Path, tmp_path: Path) -> None:
     async with colour.open(server="local") as client:
         over = await client.call("batches.wait", await client.call("batches.create", file=rows), poll_ms=1)

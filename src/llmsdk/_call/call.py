@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RemoteError, ReplyMeta, SDKError
 from ..utils.log import logger
+from ..utils.secrets import shown_url
 from .effects import Flow
 from .flow import exchange
 from .paging import paged
@@ -27,7 +28,9 @@ def run_call(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Any
     if dropped := plan.encoded.dropped:
         logger.warning("server %r does not take %s; dropped", plan.target.provider.name, ", ".join(dropped))
     if state.observed is not None:
-        state.observed.at_server(plan.target.provider.name, plan.target.base_url, plan.model)
+        state.observed.at_server(
+            plan.target.provider.name, shown_url(plan.target.base_url, plan.url_params), plan.model
+        )
     if plan.route.page is not None:
         return read_reply(plan, state, (yield from paged(plan, state, driver, env, plan.route.page)))
     received = yield from exchange(plan, state, driver, env)
@@ -48,8 +51,7 @@ def read_reply(plan: Plan, state: CallState, received: list[Received]) -> Any:
     except SDKError as exc:
         if isinstance(exc, RemoteError) and exc.partial is not None:
             _finish(plan, exc.partial, received[0].meta)
-        # The frames below hold what the server sent, which may be anything, an echo of the key too.
-        raise exc.with_traceback(None) from exc.__cause__
+        raise
     if plan.operation.method == "POST" and not plan.operation.is_stored:
         _count(plan, getattr(reply, "usage", None))
     return _finish(plan, reply, received[0].meta)

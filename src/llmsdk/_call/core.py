@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .config import SDKConfig
 from .failover.cooldowns import Cooldowns
 from .limits import Limits, limits_of
+from .secrecy import forget_locals
 from .target import Target, resolve
 from .world import ENV
 
@@ -54,7 +55,11 @@ class Core:
         """
         is_usual = server is None and server_url is None
         found = self.usual_target if is_usual else None
-        return found or resolve(self.config, server, server_url, self._embedded_url)
+        try:
+            return found or resolve(self.config, server, server_url, self._embedded_url)
+        except BaseException as exc:
+            forget_locals(exc)  # resources ask before they call, so that this is a door
+            raise
 
     def metering(self) -> Meter:
         """Answer with what sums the token counts, from the first reply on; few programs ever ask for it."""

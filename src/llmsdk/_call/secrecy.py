@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from traceback import walk_tb
+from types import FrameType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from ..errors import SDKError
 from ..utils.secrets import Secret, is_secret_name, revealed
 from ..utils.shapes import is_mapping, quoted
 
@@ -19,6 +22,7 @@ _MAY_HOLD = frozenset({"api_key", "http_headers", "server_url", "url_params", "e
 # Their frames hold requests. Frames of the application may be in the same chain, where it calls while it handles an
 # exception of its own, and are left as they are.
 _CLEARED = frozenset({"llmsdk", "httpx", "httpx2", "httpcore", "httpcore2", "h11", "aiohttp"})
+_MAY_WAIT = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 
 
 def hide(options: Any) -> Any:
@@ -63,9 +67,20 @@ def _authority(url: str) -> str:
 
 def forget_locals(error: BaseException | None) -> None:
     """Clear the locals of all frames of an exception and its causes that are over, of ours and of HTTP clients."""
+    over: set[FrameType] = set()
+    is_trusted = True  # passed here, or was named as the cause by us
     while error is not None:
-        for frame, _ in walk_tb(error.__traceback__):
-            if frame.f_globals.get("__name__", "").partition(".")[0] in _CLEARED:
+        frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+        # The context of an exception may be what another task handles, and up to Python 3.12 to clear a coroutine that
+        # waits is to end it. Frames are known to be over where the one that called them is.
+        if is_trusted or (frames and frames[0] in over):
+            over.update(frames)
+        for frame in frames:
+            is_over = frame in over or not frame.f_code.co_flags & _MAY_WAIT
+            if is_over and frame.f_globals.get("__name__", "").partition(".")[0] in _CLEARED:
                 with suppress(RuntimeError):  # still at work
                     frame.clear()
+        is_trusted = error.__cause__ is not None
+        if isinstance(error, SDKError) and error.__suppress_context__:
+            error.__context__ = None  # not to be shown, so it need not hold on to frames either
         error = error.__cause__ or error.__context__

@@ -36,6 +36,7 @@ from .plan import Plan, plan_call
 from .reply.body import BodyReader
 from .reply.decode import safe_cause
 from .request.multipart import Form
+from .secrecy import forget_locals
 from .state import CallState, Received
 from .world import Driver
 
@@ -72,7 +73,11 @@ class Transfer:
             raise RequestValidationError(
                 "failover: what one server keeps, another does not have; name the server instead", param="failover"
             )
-        self.plan = plan_call(core, operation, *split_arguments(operation, args))
+        try:
+            self.plan = plan_call(core, operation, *split_arguments(operation, args))
+        except BaseException as exc:
+            forget_locals(exc)
+            raise
         self.observed: Observed | None = None
         self._core = core
         self._env = core.env

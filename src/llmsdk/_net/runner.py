@@ -13,7 +13,7 @@ from .._call.operation import Operation
 from .._call.plan import Finish, Plan, plan_call
 from .._call.secrecy import forget_locals, hide
 from .._call.state import CallState
-from ..errors import SDKError
+from ..utils.secrets import shown_url
 from .drivers import Drivers
 
 if TYPE_CHECKING:
@@ -93,9 +93,13 @@ class Runner:
         from .._call.transfers import Tools
         from .lookup import lookup
 
-        self.config.hooks.refuse_async()
-        driver = self.drivers.sync()
-        return driver.run(self._transferring(transfer, args, flow(Tools(driver, lookup(driver), _here))))
+        try:
+            self.config.hooks.refuse_async()
+            driver = self.drivers.sync()
+            return driver.run(self._transferring(transfer, args, flow(Tools(driver, lookup(driver), _here))))
+        except BaseException as exc:
+            forget_locals(exc)
+            raise
 
     async def transfer_async(self, transfer: Transfer, args: Mapping[str, Any], flow: Callable[[Tools], Flow[T]]) -> T:
         """Do what takes a flow of its own, and await it."""
@@ -104,22 +108,30 @@ class Runner:
         from .._call.transfers import Tools
         from .lookup import lookup_async
 
-        driver = self.drivers.asynchronous()
-        tools = Tools(driver, lookup_async(driver), run_sync)
-        return await driver.run(self._transferring(transfer, args, flow(tools)))
+        try:
+            driver = self.drivers.asynchronous()
+            tools = Tools(driver, lookup_async(driver), run_sync)
+            return await driver.run(self._transferring(transfer, args, flow(tools)))
+        except BaseException as exc:
+            forget_locals(exc)
+            raise
 
     def _transferring(self, transfer: Transfer, args: Mapping[str, Any], flow: Flow[T]) -> Flow[T]:
         if self.config.observers:
             _, params = split_arguments(transfer.plan.operation, args)
             transfer.observed, flow = self._observed(flow, transfer.plan, params)
-        return _without_frames(flow)
+        return flow
 
     def preview(self, operation: Operation, args: Mapping[str, Any]) -> Preview:
         """Make the request of a call and send nothing; of one with failover, that to the first server."""
         from .._call.preview import preview_of
 
         hide(args)
-        return preview_of(self._plan(operation, args, None)[0][0])
+        try:
+            return preview_of(self._plan(operation, args, None)[0][0])
+        except BaseException as exc:
+            forget_locals(exc)
+            raise
 
     def _begin(
         self,
@@ -168,7 +180,7 @@ class Runner:
             operation_id=operation.id,
             resource=operation.resource,
             server=target.provider.name,
-            base_url=target.base_url,
+            base_url=shown_url(target.base_url, plan.url_params),
             params=params,
             stream=plan.encoded.stream,
             traced_as=operation.traced_as,
@@ -179,11 +191,3 @@ class Runner:
 
 def _here(function: Callable[..., Any], *args: Any) -> Any:
     return function(*args)
-
-
-def _without_frames(flow: Flow[T]) -> Flow[T]:
-    """Drop the frames of a failure: they hold what the server sent, which may be anything, an echo of the key too."""
-    try:
-        return (yield from flow)
-    except SDKError as exc:
-        raise exc.with_traceback(None) from exc.__cause__

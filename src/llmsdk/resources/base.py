@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 
+from .._call.secrecy import hide
 from ..options import CallOptions
 from .signatures import described_by
 
@@ -73,7 +74,8 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
         """
         from ..many.map import map_rows
 
-        return map_rows(self, self._create, requests, limit=limit, ordered=ordered, window=window, options=args)
+        options = hide(args)
+        return map_rows(self, self._create, requests, limit=limit, ordered=ordered, window=window, options=options)
 
     @described_by(CallOptions)
     def map_async(
@@ -88,4 +90,7 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
         """Do `create` with many requests, which may be an async iterable; as `map`, for `async for` without `await`."""
         from ..many.map import map_rows_async
 
-        return map_rows_async(self, self._create, requests, limit=limit, ordered=ordered, window=window, options=args)
+        options = hide(args)
+        return map_rows_async(
+            self, self._create, requests, limit=limit, ordered=ordered, window=window, options=options
+        )

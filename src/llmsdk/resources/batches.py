@@ -8,6 +8,7 @@ from typing import Any, Unpack, overload
 from .._call.effects import Flow, invoke
 from .._call.preview import Preview
 from .._call.request.encode import find_route
+from .._call.secrecy import hide
 from .._call.transfers import Tools, Transfer
 from .._net.runner import Runner
 from ..errors import BatchError, RequestValidationError
@@ -84,7 +85,12 @@ class ServerBatches(Resource):
             SDKError: As `chat.create`.
         """
         endpoint = _endpoint(input_file_id, file, operation)
-        params = {"input_file_id": input_file_id, "endpoint": endpoint, "completion_window": completion_window, **args}
+        params = {
+            "input_file_id": input_file_id,
+            "endpoint": endpoint,
+            "completion_window": completion_window,
+            **hide(args),
+        }
         if file is not None:
             plan, flow = _to_upload(self._runner, file, operation, params, allow_private)
             params["input_file_id"] = self._runner.transfer(plan, {}, flow).id
@@ -104,7 +110,12 @@ class ServerBatches(Resource):
     ) -> Batch:
         """Start a batch over rows in a file; as `create`."""
         endpoint = _endpoint(input_file_id, file, operation)
-        params = {"input_file_id": input_file_id, "endpoint": endpoint, "completion_window": completion_window, **args}
+        params = {
+            "input_file_id": input_file_id,
+            "endpoint": endpoint,
+            "completion_window": completion_window,
+            **hide(args),
+        }
         if file is not None:
             plan, flow = _to_upload(self._runner, file, operation, params, allow_private)
             params["input_file_id"] = (await self._runner.transfer_async(plan, {}, flow)).id
@@ -123,13 +134,13 @@ class ServerBatches(Resource):
             NotFoundError: There is no such batch.
             SDKError: As `chat.create`.
         """
-        reply: Batch = self._runner.call(RETRIEVE_BATCH, {"batch_id": batch_id, **args})
+        reply: Batch = self._runner.call(RETRIEVE_BATCH, {"batch_id": batch_id, **hide(args)})
         return reply
 
     @described_by(CallOptions)
     async def retrieve_async(self, batch_id: str, **args: Unpack[CallOptions]) -> Batch:
         """Describe a batch; as `retrieve`."""
-        reply: Batch = await self._runner.call_async(RETRIEVE_BATCH, {"batch_id": batch_id, **args})
+        reply: Batch = await self._runner.call_async(RETRIEVE_BATCH, {"batch_id": batch_id, **hide(args)})
         return reply
 
     @described_by(ListBatchesArgs, operation=LIST_BATCHES)
@@ -164,13 +175,13 @@ class ServerBatches(Resource):
             NotFoundError: There is no such batch.
             APIStatusError: The server does not stop it, since it is over, for one.
         """
-        reply: Batch = self._runner.call(CANCEL_BATCH, {"batch_id": batch_id, **args})
+        reply: Batch = self._runner.call(CANCEL_BATCH, {"batch_id": batch_id, **hide(args)})
         return reply
 
     @described_by(CallOptions)
     async def cancel_async(self, batch_id: str, **args: Unpack[CallOptions]) -> Batch:
         """Stop a batch; as `cancel`."""
-        reply: Batch = await self._runner.call_async(CANCEL_BATCH, {"batch_id": batch_id, **args})
+        reply: Batch = await self._runner.call_async(CANCEL_BATCH, {"batch_id": batch_id, **hide(args)})
         return reply
 
     @described_by(CallOptions)
@@ -194,7 +205,7 @@ class ServerBatches(Resource):
             DeadlineExceededError: It was not over in time; it goes on at the server.
             SDKError: As `chat.create`; failures that may pass are overlooked up to five times in a row.
         """
-        plan, flow = _to_wait(self._runner, batch, args, poll_ms, max_poll_ms)
+        plan, flow = _to_wait(self._runner, batch, hide(args), poll_ms, max_poll_ms)
         return self._runner.transfer(plan, {}, flow)
 
     @described_by(CallOptions)
@@ -202,7 +213,7 @@ class ServerBatches(Resource):
         self, batch: Batch | str, *, poll_ms: float = 2_000, max_poll_ms: float = 60_000, **args: Unpack[CallOptions]
     ) -> Batch:
         """Wait until a batch is over; as `wait`."""
-        plan, flow = _to_wait(self._runner, batch, args, poll_ms, max_poll_ms)
+        plan, flow = _to_wait(self._runner, batch, hide(args), poll_ms, max_poll_ms)
         return await self._runner.transfer_async(plan, {}, flow)
 
     @overload
@@ -240,8 +251,8 @@ class ServerBatches(Resource):
         """
         places = _places(to, errors, operation, allow_private)
         if not isinstance(batch, Batch):
-            batch = self.retrieve(_id_of(batch), **args)
-        plan, flow = _to_fetch(self._runner, batch, operation, args, places, allow_private)
+            batch = self.retrieve(_id_of(batch), **hide(args))
+        plan, flow = _to_fetch(self._runner, batch, operation, hide(args), places, allow_private)
         results: BatchResults | Path = self._runner.transfer(plan, {}, flow)
         return results
 
@@ -263,8 +274,8 @@ class ServerBatches(Resource):
         """Download what came of a batch, replies and failures; as `fetch`, with results for a plain `for`."""
         places = _places(to, errors, operation, allow_private)
         if not isinstance(batch, Batch):
-            batch = await self.retrieve_async(_id_of(batch), **args)
-        plan, flow = _to_fetch(self._runner, batch, operation, args, places, allow_private)
+            batch = await self.retrieve_async(_id_of(batch), **hide(args))
+        plan, flow = _to_fetch(self._runner, batch, operation, hide(args), places, allow_private)
         results: BatchResults | Path = await self._runner.transfer_async(plan, {}, flow)
         return results
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Required, TypeVar, Unpack, overload
 
 from .._call.preview import Preview
+from .._call.secrecy import hide
 from .._net.streams import EventStream, EventStreamAsync
 from ..models.chat import (
     ChatCommonParams,
@@ -184,7 +185,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
         """
         from ..structured.asking import parse
 
-        return parse(self._runner, response_format, args, max_reasks)
+        return parse(self._runner, response_format, hide(args), max_reasks)
 
     @overload
     async def parse_async(
@@ -213,7 +214,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
         """Answer a conversation in the form of a type; as `parse`."""
         from ..structured.asking import parse_async
 
-        return await parse_async(self._runner, response_format, args, max_reasks)
+        return await parse_async(self._runner, response_format, hide(args), max_reasks)
 
     @overload
     def run_tools(self, *, stream: Literal[False] = ..., **args: Unpack[RunToolsArgs]) -> "ToolRun": ...
@@ -253,7 +254,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
         """
         from ..tools.running import run_tools
 
-        return run_tools(self._runner, tools, args, max_rounds, on_error, on_round)
+        return run_tools(self._runner, tools, hide(args), max_rounds, on_error, on_round)
 
     @overload
     async def run_tools_async(self, *, stream: Literal[False] = ..., **args: Unpack[RunToolsArgs]) -> "ToolRun": ...
@@ -272,7 +273,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
         """Answer a conversation, calling tools for the model until it needs no more; as `run_tools`."""
         from ..tools.running import run_tools_async
 
-        return await run_tools_async(self._runner, tools, args, max_rounds, on_error, on_round)
+        return await run_tools_async(self._runner, tools, hide(args), max_rounds, on_error, on_round)
 
     def preview(self, **args: Any) -> Preview:
         """Make the request of `create` and send nothing."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Unpack, overload
 
 from .._call.preview import Preview
+from .._call.secrecy import hide
 from .._call.transfers import Transfer
 from ..errors import RequestValidationError
 from ..models.files import FileDeleted, FileList, FileObject
@@ -56,7 +57,7 @@ class Files(Resource):
             SDKError: As `chat.create`.
         """
         given = _given(file, file_name)
-        params = {"file": given, "purpose": purpose, **args}
+        params = {"file": given, "purpose": purpose, **hide(args)}
         plan = Transfer(UPLOAD_FILE, params, self._runner.core, allow_private=allow_private)
         flow = partial(plan.uploading, read=partial(_read, given, file_name))
         reply: FileObject = self._runner.transfer(plan, args, flow)
@@ -74,7 +75,7 @@ class Files(Resource):
     ) -> FileObject:
         """Upload a file, as it is; as `upload`."""
         given = _given(file, file_name)
-        params = {"file": given, "purpose": purpose, **args}
+        params = {"file": given, "purpose": purpose, **hide(args)}
         plan = Transfer(UPLOAD_FILE, params, self._runner.core, allow_private=allow_private)
         flow = partial(plan.uploading, read=partial(_read, given, file_name))
         reply: FileObject = await self._runner.transfer_async(plan, args, flow)
@@ -112,13 +113,13 @@ class Files(Resource):
             NotFoundError: There is no such file.
             SDKError: As `chat.create`.
         """
-        reply: FileObject = self._runner.call(RETRIEVE_FILE, {"file_id": file_id, **args})
+        reply: FileObject = self._runner.call(RETRIEVE_FILE, {"file_id": file_id, **hide(args)})
         return reply
 
     @described_by(CallOptions)
     async def retrieve_async(self, file_id: str, **args: Unpack[CallOptions]) -> FileObject:
         """Describe a file; as `retrieve`."""
-        reply: FileObject = await self._runner.call_async(RETRIEVE_FILE, {"file_id": file_id, **args})
+        reply: FileObject = await self._runner.call_async(RETRIEVE_FILE, {"file_id": file_id, **hide(args)})
         return reply
 
     @described_by(CallOptions)
@@ -133,13 +134,13 @@ class Files(Resource):
             NotFoundError: There is no such file, or it was deleted by an attempt whose reply was lost.
             SDKError: As `chat.create`.
         """
-        reply: FileDeleted = self._runner.call(DELETE_FILE, {"file_id": file_id, **args})
+        reply: FileDeleted = self._runner.call(DELETE_FILE, {"file_id": file_id, **hide(args)})
         return reply
 
     @described_by(CallOptions)
     async def delete_async(self, file_id: str, **args: Unpack[CallOptions]) -> FileDeleted:
         """Delete a file; as `delete`."""
-        reply: FileDeleted = await self._runner.call_async(DELETE_FILE, {"file_id": file_id, **args})
+        reply: FileDeleted = await self._runner.call_async(DELETE_FILE, {"file_id": file_id, **hide(args)})
         return reply
 
     @overload
@@ -174,7 +175,9 @@ class Files(Resource):
             APIConnectionError: The download was cut.
             ResponseValidationError: The file is too large, or its storage is in a private network.
         """
-        plan = Transfer(FILE_CONTENT, {"file_id": file_id, **args}, self._runner.core, allow_private=allow_private)
+        plan = Transfer(
+            FILE_CONTENT, {"file_id": file_id, **hide(args)}, self._runner.core, allow_private=allow_private
+        )
         saved: bytes | Path = self._runner.transfer(plan, args, partial(plan.saving, to=to))
         return saved
 
@@ -196,7 +199,9 @@ class Files(Resource):
         **args: Unpack[CallOptions],
     ) -> bytes | Path:
         """Download a file, whole or not at all; as `content`."""
-        plan = Transfer(FILE_CONTENT, {"file_id": file_id, **args}, self._runner.core, allow_private=allow_private)
+        plan = Transfer(
+            FILE_CONTENT, {"file_id": file_id, **hide(args)}, self._runner.core, allow_private=allow_private
+        )
         saved: bytes | Path = await self._runner.transfer_async(plan, args, partial(plan.saving, to=to))
         return saved
 

@@ -3,6 +3,7 @@
 from typing import Any, Unpack
 
 from .._call.preview import Preview
+from .._call.secrecy import hide
 from ..models.catalog import ModelInfo, ModelList
 from ..options import CallOptions
 from .base import Resource
@@ -52,13 +53,13 @@ class Models(Resource):
             UnsupportedOperationError: The server cannot describe one model.
             SDKError: As `chat.create`.
         """
-        reply: ModelInfo = self._runner.call(RETRIEVE_MODEL, {"model": model, **args})
+        reply: ModelInfo = self._runner.call(RETRIEVE_MODEL, {"model": model, **hide(args)})
         return reply
 
     @described_by(CallOptions)
     async def retrieve_async(self, model: str, **args: Unpack[CallOptions]) -> ModelInfo:
         """Describe one model; as `retrieve`."""
-        reply: ModelInfo = await self._runner.call_async(RETRIEVE_MODEL, {"model": model, **args})
+        reply: ModelInfo = await self._runner.call_async(RETRIEVE_MODEL, {"model": model, **hide(args)})
         return reply
 
     def preview(self, **args: Any) -> Preview:

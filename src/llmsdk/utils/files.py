@@ -6,7 +6,6 @@ import base64
 import binascii
 import errno
 import os
-import secrets
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -77,42 +76,69 @@ def _refused(param: str, problem: str) -> RequestValidationError:
     return RequestValidationError(f"{param}: {problem}", param=param)
 
 
+def open_like(path: str | os.PathLike[str], flags: int, *models: str | os.PathLike[str]) -> int:
+    """Open a file, and give one that is new the permissions of the first of `models` that is there.
+
+    Without one it gets those of any new file, 0o666 less the umask.
+    """
+    found = None if os.path.exists(path) else next(filter(None, map(_stat, models)), None)
+    # Private from its first moment: whoever opens it before its mode is set, reads on for ever.
+    file = os.open(path, flags | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666 if found is None else 0o600)
+    if found is not None:
+        mode = found.st_mode & 0o777
+        if found.st_gid != os.fstat(file).st_gid:  # on Windows both are 0
+            try:
+                os.chown(path, -1, found.st_gid)
+            except OSError:
+                mode &= ~0o070  # what that group may do, the one of this process may not
+        os.chmod(path, mode)
+    return file
+
+
+def _stat(path: str | os.PathLike[str]) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError:
+        return None
+
+
 class Draft:
     """A file in the making, beside the one that it replaces once it is whole; no reader ever sees half of it.
+
+    It has the permissions of what it replaces, or of `like` where there is nothing yet.
 
     Raises:
         OSError: From every method: it cannot be written; `filename` is the path given.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], like: str | os.PathLike[str] | None = None) -> None:
         self._path = os.fspath(path)
         # A link stays a link: the file that it leads to is replaced.
         self._target = Path(os.path.realpath(path))
-        self._draft = self._target.with_name(f".{self._target.name[:100]}.{secrets.token_hex(8)}.tmp")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        self._draft = self._target.with_name(f".{self._target.name[:100]}.{os.urandom(8).hex()}.tmp")
+        models = (self._target,) if like is None else (self._target, like)
         with self._named():
             if self._target.exists() and not (self._target.is_file() or self._target.is_dir()):
                 raise OSError(errno.EINVAL, "Is a device or a pipe, which a file would replace")
-            # 0o666 less the umask, as of any new file; the tempfile module would make it private.
-            self._file = os.fdopen(os.open(self._draft, flags, 0o666), "wb")
+            self.file = os.fdopen(open_like(self._draft, os.O_WRONLY | os.O_EXCL, *models), "wb")
 
     def write(self, data: bytes) -> None:
         """Add to the draft."""
         with self._named():
-            self._file.write(data)
+            self.file.write(data)
 
     def commit(self) -> None:
         """Bring the draft to the disk and put it in its place."""
         with self._named():
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.file.close()
             os.replace(self._draft, self._target)
 
     def discard(self) -> None:
         """Take the draft away; what was there before stays. After `commit` it does nothing."""
         with suppress(OSError):
-            self._file.close()
+            self.file.close()
         with suppress(OSError):
             self._draft.unlink()
 
@@ -125,19 +151,18 @@ class Draft:
             raise OSError(exc.errno, exc.strerror, self._path) from exc
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file by way of another one in the same folder, so that no reader ever sees half of it.
+def write_atomically(path: str | os.PathLike[str], data: bytes, like: str | os.PathLike[str] | None = None) -> None:
+    """Write a file whole or not at all, by way of a `Draft`.
 
     Raises:
         OSError: It cannot be written; `filename` is the path given, and what was there before stays.
     """
-    draft = Draft(path)
+    draft = Draft(path, like)
     try:
         draft.write(data)
         draft.commit()
-    except BaseException:
+    finally:
         draft.discard()
-        raise
 
 
 def decoded_image(text: str) -> bytes:

@@ -42,8 +42,16 @@ def is_secret_name(name: object) -> bool:
     return re.search(_NAMES, name) is not None and re.search(_OTHER_NAMES, name) is None
 
 
-def shown_url(url: str) -> str:
-    """Write a URL without its user, its password and the values of secret names in its query."""
+def shown_url(url: str, url_params: Mapping[str, Any] | None = None) -> str:
+    """Write a URL without its user and password, and without the values of secret names in its query and path.
+
+    Args:
+        url_params: What has been filled into its path.
+    """
+    if url_params:
+        inside = Secrets()
+        inside.learn({}, url_params, "")
+        url = masked(url, inside)
     if "?" not in url and "@" not in url:
         return url
     parts = urlsplit(url)

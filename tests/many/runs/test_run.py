@@ -265,7 +265,7 @@ def test_a_side_file_without_its_output_binds_nobody(folder: Folder) -> None:
 
 
 def test_a_side_file_that_cannot_be_written_stops_the_run(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(path: str, content: bytes) -> None:
+    def fail(path: str, content: bytes, like: str) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
     folder.write(chat_row("a"))
@@ -273,6 +273,28 @@ def test_a_side_file_that_cannot_be_written_stops_the_run(folder: Folder, monkey
     with pytest.raises(BatchError, match=r"state\.json: cannot be written: No space left on device$"):
         folder.run()
     assert folder.sent == 0
+
+
+@pytest.mark.parametrize("output", ["out.jsonl", "out.csv"])
+def test_all_files_are_as_private_as_the_output(folder: Folder, output: str) -> None:
+    folder.write(chat_row("a"), chat_row("b", temperature="hot"))
+    target = folder.path / output
+    target.touch(0o600)
+    for _ in range(2):  # the second run writes failures and table anew
+        report = folder.run(output=target, report=folder.path / "report", progress=False)
+        assert (report.succeeded + report.done_before, report.failed) == (1, 1)
+        made = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.path.iterdir() if path != folder.input}
+        assert {*made.values()} == {0o600}
+        assert len(made) >= 4
+    public = folder.run(output=folder.path / "other.jsonl", progress=False)
+    assert stat.S_IMODE((folder.path / "other.jsonl").stat().st_mode) == 0o666 & ~umask()
+    assert public.errors is not None
+    assert stat.S_IMODE(Path(public.errors).stat().st_mode) == 0o666 & ~umask()
+
+
+def umask() -> int:
+    os.umask(found := os.umask(0))
+    return found
 
 
 def test_all_servers_of_a_failover_are_in_the_side_file(folder: Folder) -> None:

@@ -12,6 +12,7 @@ from ...errors import ConfigurationError, DeadlineExceededError, RemoteError, Re
 from ...options import CALL_OPTIONS
 from ...utils.headers import new_idempotency_key
 from ...utils.retries import DEFAULT_RETRY, BackoffStrategy, RetryBudget, RetryConfig
+from ...utils.secrets import revealed
 from ...utils.shapes import is_mapping
 from .pace import LONGEST_WAIT_S, Adaptive, Observation, Pacer, check_count
 from .work import Row, Work
@@ -82,7 +83,7 @@ class Job:
         _check_options(options)
         given = options.pop("retries", self.runner.config.retry_config)
         retries = checked_retries(MAP_RETRY if given is DEFAULT_RETRY else given, "retries")
-        self._headers: Mapping[str, str] = options.pop("http_headers", None) or {}
+        self._headers: Mapping[str, str] = revealed(options.pop("http_headers", None)) or {}
         self._options = options
         self._once = None if retries is None else replace(retries, max_attempts=1)
         self.runner.target(options.get("server"), options.get("server_url"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ..._call.secrecy import hide
 from ...errors import DeadlineExceededError
 from ...resources.base import Resource
 from ...resources.files import AnyPath
@@ -60,7 +61,7 @@ class FileBatch(Resource):
         """
         paths = RunPaths.named(input, output, errors, report)
         flags = RunFlags(resume=resume, strict=strict, progress=progress)
-        run = FileRun(self._runner, operation, paths, flags, limit, deadline_ms, options)
+        run = FileRun(self._runner, operation, paths, flags, limit, deadline_ms, hide(options))
         with outcomes(self, run.operation, run.items(), run.settings) as done:
             run.begin()
             try:
@@ -92,7 +93,7 @@ class FileBatch(Resource):
         """Send every row of a file from here, and write each reply when it comes; as `run`."""
         paths = RunPaths.named(input, output, errors, report)
         flags = RunFlags(resume=resume, strict=strict, progress=progress)
-        run = FileRun(self._runner, operation, paths, flags, limit, deadline_ms, options)
+        run = FileRun(self._runner, operation, paths, flags, limit, deadline_ms, hide(options))
         async with outcomes_async(self, run.operation, run.items(), run.settings) as done:
             run.begin()
             try:

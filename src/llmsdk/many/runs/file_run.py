@@ -112,7 +112,7 @@ class FileRun:
         paths.check()
         made = [path for path in (paths.journal, paths.errors, paths.state) if not os.path.lexists(path)]
         with ExitStack() as stack:
-            self._journal = stack.enter_context(Journal(paths.journal))
+            self._journal = stack.enter_context(Journal(paths.journal, paths.output))
             # A run that cannot begin leaves no empty files; they go while they are held.
             undo = stack.enter_context(ExitStack())
             undo.callback(_remove, made)
@@ -122,7 +122,8 @@ class FileRun:
                 raise file_error(paths.journal, problem)
             self._state = settle(paths.state, paths.journal, self._state, is_new=is_new)
             self._journal.mend()
-            self._errors = stack.enter_context(Journal(paths.errors))
+            # They have prompts in them: as private as the replies.
+            self._errors = stack.enter_context(Journal(paths.errors, paths.journal))
             self._load_results()
             self._load_failures()
             self._look_over()
@@ -282,8 +283,9 @@ class FileRun:
 
     def _write_report(self, report: BatchReport, base: str) -> None:
         try:
-            write_atomically(f"{base}.json", report.as_json().encode())
-            write_atomically(f"{base}.html", report.as_html().encode("utf-8", "replace"))  # it names files
+            like = self.paths.journal
+            write_atomically(f"{base}.json", report.as_json().encode(), like)
+            write_atomically(f"{base}.html", report.as_html().encode("utf-8", "replace"), like)  # it names files
         except OSError as exc:
             raise os_error(base, "written", exc) from exc
 

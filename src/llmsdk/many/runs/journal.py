@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from ...errors import BatchError
 from ...resources.rows.problems import file_error, os_error
-from ...utils.files import Draft
+from ...utils.files import Draft, open_like
 
 # Not on Windows: two runs on one output are not told apart there.
 _fcntl: Any = import_module("fcntl") if find_spec("fcntl") else None
@@ -39,13 +39,15 @@ class Journal:
 
     Args:
         path: The file; it is made where it is missing, and otherwise left as it is until `mend`.
+        like: Files whose permissions one that is made gets, from the first that is there.
 
     Raises:
         BatchError: It cannot be written, or another run holds it.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *like: str) -> None:
         self.path = path
+        self._like = like
         self.torn_bytes = 0
         self._trouble: OSError | None = None
         self._is_dirty = self._is_closing = False
@@ -155,7 +157,7 @@ class Journal:
 
     def _open(self) -> None:
         while True:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+            self._file = open_like(self.path, os.O_RDWR | os.O_APPEND, *self._like)
             try:
                 self._hold()
                 if self._is_in_place():

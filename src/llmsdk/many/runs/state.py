@@ -15,6 +15,7 @@ from ..._version import __version__
 from ...options import CALL_OPTIONS
 from ...resources.rows.problems import file_error, os_error
 from ...utils.files import write_atomically
+from ...utils.secrets import revealed, shown_url
 from ...utils.shapes import is_object
 
 if TYPE_CHECKING:
@@ -57,10 +58,16 @@ def state_of(runner: Runner, operation: Operation, options: Mapping[str, Any]) -
     if failover is not None and "server" not in options:
         servers = [getattr(server, "name", str(server)) for server in failover.servers]
     params = {
-        name: _shown(value) for name, value in options.items() if name not in CALL_OPTIONS or name in _SENT_OPTIONS
+        name: _shown(revealed(value))
+        for name, value in options.items()
+        if name not in CALL_OPTIONS or name in _SENT_OPTIONS
     }
     # The embedded provider has another port in each process.
-    url = "embedded" if target.provider.embedded and config.server_url is None else target.base_url
+    url = (
+        "embedded"
+        if target.provider.embedded and config.server_url is None
+        else shown_url(target.base_url, config.url_params)
+    )
     return RunState(operation.id, ",".join(servers), url, params)
 
 
@@ -82,7 +89,7 @@ def settle(path: str, output: str, mine: RunState, *, is_new: bool) -> RunState:
             raw = file.read()
     except FileNotFoundError:
         if is_new:
-            return _written(path, mine)
+            return _written(path, output, mine)
         problem = (
             f"holds something, but {path}, which says what made it, is missing; bring that back, or name another output"
         )
@@ -92,7 +99,7 @@ def settle(path: str, output: str, mine: RunState, *, is_new: bool) -> RunState:
     found = _read(path, raw)
     differences = _differences(found, asdict(mine))
     if is_new and differences:
-        return _written(path, mine)
+        return _written(path, output, mine)
     if differences:
         told = "; ".join(differences)
         raise file_error(
@@ -126,10 +133,10 @@ def _read(path: str, raw: bytes) -> dict[str, Any]:
     return whole
 
 
-def _written(path: str, state: RunState) -> RunState:
+def _written(path: str, output: str, state: RunState) -> RunState:
     written = {"version": _VERSION, **asdict(state), "llmsdk": __version__}
     try:
-        write_atomically(path, json.dumps(written, indent=1).encode() + b"\n")
+        write_atomically(path, json.dumps(written, indent=1).encode() + b"\n", output)
     except OSError as exc:
         advice = "; make its folder first" if not os.path.isdir(os.path.dirname(path) or ".") else ""
         raise os_error(path, "written", exc, advice) from exc

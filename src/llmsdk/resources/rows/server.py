@@ -151,7 +151,7 @@ class BatchResults:
         to_errors = f"{os.fspath(output)}.errors.jsonl" if errors is None else errors
         if os.path.realpath(output) == os.path.realpath(to_errors):
             raise file_error(os.fspath(output), "is output and errors at once; name another file")
-        replies, failures, has_failed = Draft(output), Draft(to_errors), False
+        replies, failures, has_failed = Draft(output), Draft(to_errors, output), False
         try:
             for custom_id, result in self:
                 row = BatchRow(custom_id, None if _OWN_NAME.fullmatch(custom_id) else custom_id, {}, 0)

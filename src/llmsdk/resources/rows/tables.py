@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from importlib import import_module
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic_core import from_json
 
+from ...utils.files import Draft
 from ...utils.shapes import is_list, is_mapping
 from .inputs import CSV
 from .problems import os_error
@@ -37,13 +37,15 @@ def write_results(journal: str, path: str) -> None:
     Raises:
         BatchError: It cannot be written.
     """
-    draft = f"{path}.tmp"
+    write = _write_csv if Path(path).suffix.lower() == CSV else _write_parquet
     try:
-        (_write_csv if Path(path).suffix.lower() == CSV else _write_parquet)(_results(journal), draft)
-        os.replace(draft, path)
+        draft = Draft(path, journal)
+        try:
+            write(_results(journal), draft.file)
+            draft.commit()
+        finally:
+            draft.discard()
     except OSError as exc:
-        with suppress(OSError):
-            os.unlink(draft)
         raise os_error(path, "written", exc, f"; the results are in {journal}") from exc
 
 
@@ -75,16 +77,19 @@ def _text(body: Mapping[str, Any]) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _write_csv(rows: Iterator[dict[str, Any]], path: str) -> None:
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(_COLUMNS))
+def _write_csv(rows: Iterator[dict[str, Any]], file: BinaryIO) -> None:
+    text = TextIOWrapper(file, encoding="utf-8", newline="")
+    try:
+        writer = csv.DictWriter(text, list(_COLUMNS))
         writer.writeheader()
         writer.writerows(rows)
+    finally:
+        text.detach()  # left to itself, it would close the file
 
 
-def _write_parquet(rows: Iterator[dict[str, Any]], path: str) -> None:
+def _write_parquet(rows: Iterator[dict[str, Any]], file: BinaryIO) -> None:
     arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     schema = arrow.schema([(name, getattr(arrow, kind)()) for name, kind in _COLUMNS.items()])
-    with parquet.ParquetWriter(path, schema) as writer:
+    with parquet.ParquetWriter(file, schema) as writer:
         while some := list(islice(rows, _AT_ONCE)):
             writer.write_table(arrow.Table.from_pylist(some, schema=schema))
