@@ -35,7 +35,7 @@ from llmsdk.hooks import AfterErrorHook, AfterSuccessHook, BeforeRequestHook, Ho
 from llmsdk.models.names import NAMES
 from llmsdk.observers import Observer
 from llmsdk.options import CALL_OPTIONS, AsyncHttpClient, CallOptions, DebugLogger, HttpClient, SDKOptions
-from llmsdk.providers import PROVIDERS, ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
+from llmsdk.providers import PROVIDERS, ErrorPaths, LimitHeaders, Page, Provider, Route, ServerId, Structured
 from llmsdk.providers.reshape import AsList, Renamed, WidthHeight
 from llmsdk.resources.operations import all_operations
 from llmsdk.resources.signatures import IDLE_TEXT, described
@@ -245,6 +245,8 @@ def _members(annotation: Any, here: str) -> Iterator[str]:
     origin, args = get_origin(annotation), get_args(annotation)
     if annotation is None or annotation is type(None):
         yield "`None`"
+    elif annotation is ServerId:
+        yield link("server id", "servers.md", here)
     elif origin is Annotated or origin in (typing_extensions.Required, typing_extensions.NotRequired):
         yield from _members(args[0], here)
     elif origin in (Union, types.UnionType):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from typing_extensions import Doc, TypedDict  # pydantic reads typing's own TypedDict only from Python 3.12 on
 
+from .providers.ids import ServerId
 from .providers.spec import Provider
 from .utils.retries import RetryBudget, RetryConfig
 
@@ -74,10 +75,10 @@ class SDKOptions(TypedDict, total=False):
         ),
     ]
     server: Annotated[
-        str | Provider | None,
+        ServerId | Provider | None,
         Doc(
-            "Server id (`together`, `writer`, `writer_v1`, `r9s`, `openai`, `local`) or a `Provider`; "
-            "Together where neither this nor a URL is given."
+            "Server id, such as `openai`, or a `Provider`; Together where neither this nor a URL is given. A type checker "
+            "accepts literal ids, and `PROVIDERS[name]` for others."
         ),
     ]
     server_idx: Annotated[int | None, Doc("The same by position, from 0.")]
@@ -138,7 +139,7 @@ class SDKOptions(TypedDict, total=False):
 class CallOptions(TypedDict, total=False):
     """Options that every method takes; an absent one is that of the SDK."""
 
-    server: Annotated[str | Provider, Doc("Server id, or a `Provider` of your own.")]
+    server: Annotated[ServerId | Provider, Doc("Server id, or a `Provider` of your own.")]
     server_url: Annotated[str, Doc("Base URL; the dialect stays that of the server in use.")]
     organization_id: Annotated[str | int, Doc("Writer's organization, in the path.")]
     failover: Annotated[

@@ -11,6 +11,7 @@ import httpx
 
 from llmsdk import SDK, HookContext, Provider, Route
 from llmsdk.models import ChatCompletionRequest, ChatMessageParam, CompletionRequest
+from llmsdk.providers import PROVIDERS
 from llmsdk.utils import BackoffStrategy, RetryBudget, RetryConfig
 
 
@@ -38,6 +39,7 @@ def sdks(client: httpx.Client, async_client: httpx.AsyncClient) -> list[SDK]:
         SDK(),
         SDK(api_key=None, server=None, server_url=None, client=None),
         SDK(api_key="sk-placeholder", server="together"),
+        SDK(server=PROVIDERS[mine.name]),
         SDK(api_key=lambda: "sk-placeholder", server_idx=1, organization_id=5),
         SDK(api_key=later, server=mine),
         SDK(api_key={"together": "sk-placeholder", "r9s": later}),

@@ -14,7 +14,7 @@ def failovers(mine: Provider) -> list[Failover]:
         Failover(["together", "r9s"]),
         Failover(("together", mine), models={"mine": "m"}),
         Failover(["together", "r9s"], models={"r9s": {"a": "b"}}, on=(429, "5XX", "timeout", "connection")),
-        Failover("together"),  # a string is an iterable of strings: refused when it is made
+        Failover("together"),  # type: ignore[arg-type]
         Failover([3]),  # type: ignore[list-item]
         Failover(["together"], models={"together": 3}),  # type: ignore[dict-item]
         Failover(["together"], on=[1.5]),  # type: ignore[list-item]

@@ -26,6 +26,8 @@ def misspelt(sdk: SDK) -> None:
     sdk.models.list(dedicate=True)  # type: ignore[call-arg] # misspelt
     sdk.completions.create(completion_request={"prompt": "p", "max_tokns": 5})  # type: ignore[call-overload] # misspelt
     sdk.chat.create(model="m", messages=[], timeout=5)  # type: ignore[call-overload] # misspelt
+    SDK(server="togehter")  # type: ignore[arg-type] # misspelt
+    sdk.chat.create(model="m", messages=[], server="opneai")  # type: ignore[call-overload] # misspelt
     SDK(api_kye="sk-placeholder")  # type: ignore[call-arg] # misspelt
     CompletionRequest(model="m", prompt="p", top_q=1)  # type: ignore[typeddict-unknown-key] # misspelt
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -17,6 +17,9 @@ from ..errors import ConfigurationError, RemoteError, ReplyMeta, RequestValidati
 from ..options import SDKOptions
 from ..sdk import SDK
 from ..utils.secrets import MASK, is_secret_name
+
+if TYPE_CHECKING:
+    from ..providers.ids import ServerId
 
 KEY_VARIABLE = "LLMSDK_API_KEY"
 OK, FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
@@ -56,7 +59,7 @@ class Setup:
         """Give what of them goes to the SDK, and the key for a server that has no variable of its own."""
         options = SDKOptions()
         if self.server is not None:
-            options["server"] = self.server
+            options["server"] = cast("ServerId", self.server)  # the SDK says which there are
         if self.server_url is not None:
             options["server_url"] = self.server_url
         if key := os.environ.get(KEY_VARIABLE):

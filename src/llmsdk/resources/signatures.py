@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ForwardRef, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ForwardRef, TypeVar, get_args, get_origin
 
 from typing_inspection.introspection import UNKNOWN, AnnotationSource, inspect_annotation, is_union_origin
 from typing_inspection.typing_objects import is_literal
@@ -28,7 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 IDLE_TEXT = "Streams only: bound of the time without an event; comments and pings don't count. 120,000 by default."
 _STREAM_TEXT = "Get a stream of events instead of the whole reply."
 _OBJECT_TEXT = "All parameters as one object instead."
-_MODELS = "llmsdk.models."
+_NAMED_IN = ("llmsdk.models.", "llmsdk.providers.ids")
 _ARGS = re.compile(r"^( +)(?:args|options): (?!Parameters of `).*\n(?:\1 +.*\n)*", re.MULTILINE)
 
 
@@ -234,13 +234,11 @@ def _name(kind: Any) -> str:
 
 
 def _alias(annotation: Any) -> str | None:
-    """Find the name that a module of the models has for a union: unions don't know their own."""
-    if isinstance(annotation, type) or annotation in (None, Any) or not get_args(annotation):
-        return None
-    if get_origin(annotation) in (Literal, type) or not _is_union(annotation):
+    """Find the name that a module has for a union or for literals: these don't know their own."""
+    if not (is_literal(get_origin(annotation)) or (get_args(annotation) and _is_union(annotation))):
         return None
     for module, found in sorted(sys.modules.items()):
-        if module.startswith(_MODELS):
+        if module.startswith(_NAMED_IN):
             for name, value in vars(found).items():
                 if value is annotation and not name.startswith("_"):
                     return name

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...errors import ConfigurationError
+from ...providers.ids import ServerId
 from ...providers.registry import find_provider, is_known
 from ...providers.spec import Provider
 from ...utils.shapes import described, is_mapping, quoted
@@ -43,7 +44,7 @@ class Failover:
 
     def __init__(
         self,
-        servers: Iterable[str | Provider],
+        servers: Iterable[ServerId | Provider],
         *,
         models: Mapping[str, str | Mapping[str, str]] | None = None,
         on: Iterable[int | str] = DEFAULT_ON,
