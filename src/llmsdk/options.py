@@ -77,8 +77,8 @@ class SDKOptions(TypedDict, total=False):
     server: Annotated[
         ServerId | Provider | None,
         Doc(
-            "Server id, such as `openai`, or a `Provider`; Together where neither this nor a URL is given. A type checker "
-            "accepts literal ids, and `PROVIDERS[name]` for others."
+            "Server id, such as `openai`, or a `Provider`; Together where neither this nor a URL is given. A type "
+            "checker accepts literal ids, and `PROVIDERS[name]` for others."
         ),
     ]
     server_idx: Annotated[int | None, Doc("The same by position, from 0.")]
