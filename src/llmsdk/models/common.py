@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Private
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
+from ..utils.plain import AsSent
+
 if TYPE_CHECKING:
     from ..errors.meta import ReplyMeta
 
@@ -87,7 +89,7 @@ Object: TypeAlias = Annotated[dict[str, Any] | None, Loose()]
 Objects: TypeAlias = Annotated[list[dict[str, Any]] | None, Loose()]
 
 
-class Model(BaseModel):
+class Model(BaseModel, AsSent):
     """Base of everything that a server sends: unknown fields are kept, in `model_extra` and as attributes."""
 
     # Validators are built when first used: most calls use few of the models.

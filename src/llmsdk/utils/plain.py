@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -19,12 +19,19 @@ _ACCEPTED = (
 _MOST_BITS = 1024  # no reader of JSON takes a number beyond the range of a float
 
 
+class AsSent:
+    """Marks models of what a server sends: given back, they hold what it had sent, and nothing of their defaults."""
+
+
 class NotJson(ValueError):
     """A value has a part that JSON cannot hold; `misfit` finds it."""
 
 
 def plain(value: Any) -> Any:
-    """Turn a value into what JSON has; models of a reply, given back, into what the server had sent.
+    """Turn a value into what JSON has.
+
+    A pydantic object of the caller's is dumped whole and by its aliases, as pydantic sends it: its defaults are part of
+    what it says. Models of a reply, wherever they stand in it, give what the server had sent.
 
     Raises:
         NotJson: It has a part that is neither.
@@ -78,9 +85,28 @@ def _plain_other(value: Any) -> Any:
 
 def _dumped(value: BaseModel) -> Any:
     try:
-        return value.model_dump(mode="json", exclude_unset=True, warnings=False)
+        if isinstance(value, AsSent):
+            return value.model_dump(mode="json", exclude_unset=True, warnings=False)
+        return value.model_dump(mode="json", by_alias=True, exclude=_not_sent(value) or None, warnings=False)
     except (PydanticSerializationError, ValueError):
         raise NotJson from None
+
+
+def _not_sent(value: Any) -> Any:
+    """Name what models of a reply inside a value have by default, in the form of pydantic's `exclude`."""
+    items: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, BaseModel):
+        if isinstance(value, AsSent):
+            return {
+                **dict.fromkeys(type(value).model_fields.keys() - value.model_fields_set, True),
+                **_not_sent(vars(value)),
+            }
+        items = vars(value).items()
+    elif is_mapping(value):
+        items = value.items()
+    elif is_listed(value):
+        items = enumerate(value)
+    return {name: inside for name, item in items if (inside := _not_sent(item))}
 
 
 def misfit(value: Any, *way: Any) -> RequestValidationError:
