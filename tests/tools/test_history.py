@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from support.canned import CannedServer, Connection, Request
 from support.colours import Colour, collect
 
@@ -53,6 +55,30 @@ async def sent_back(colour: Colour, canned: CannedServer, *replies: bytes, strea
         if stream:
             await collect(made)
     return canned.last.json["messages"][1:]
+
+
+BROKEN = ['{"city": "Li', '{"city": "A"}{"city": "B"}', "[1]", '"x"', '{"city": NaN}', "Lima", '{"city": "\\ud800"']
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("arguments", ["", "  ", None, {}, *BROKEN])
+async def test_arguments_go_back_as_an_object_that_holds_them(
+    arguments: Any, stream: bool, colour: Colour, canned: CannedServer
+) -> None:
+    call = {"id": "t", "type": "function", "function": {"name": "weather", "arguments": arguments}}
+    piece: dict[str, Any] = {"tool_calls": [{"index": 0, **call}]}
+    replies = (events(piece), events({"content": "Sun."})) if stream else (whole(piece), whole({"content": "Sun."}))
+    said, told = await sent_back(colour, canned, *replies, stream=stream)
+    sent = json.loads(said["tool_calls"][0]["function"]["arguments"])
+    assert sent == ({"invalid_arguments": arguments} if arguments in BROKEN else {})
+    assert told["content"].startswith("Error: ")
+
+
+async def test_the_older_form_of_a_call_goes_back_valid_too(colour: Colour, canned: CannedServer) -> None:
+    older = {"content": None, "function_call": {"name": "weather", "arguments": '{"city'}, "tool_calls": [CALL]}
+    said, _ = await sent_back(colour, canned, whole(older), whole({"content": "Sun."}), stream=False)
+    assert json.loads(said["function_call"]["arguments"]) == {"invalid_arguments": '{"city'}
+    assert said["tool_calls"] == [CALL]
 
 
 CALL = {"id": "t", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Lima"}'}}

@@ -45,6 +45,13 @@ class Window:
     days: int = 1
 
 
+class Size(BaseModel):
+    wide: int = 5
+
+
+SIZE = Size()
+
+
 class Flags(typing.TypedDict, total=False):
     brief: bool
 
@@ -260,10 +267,117 @@ def test_docstrings() -> None:
     assert described(None) == ("", {})
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.text(alphabet="Args:\n x*()", max_size=60))
+GOOGLE = """Say it.
+
+Args:
+    a (dict[str, (int)], optional): One
+        and more.
+    *b: Two.
+
+Keyword Args:
+    c: Three: four.
+
+Keyword Arguments:
+    d: Five.
+
+Other Parameters:
+    e: Six.
+
+Raises:
+    ValueError: a: not this
+"""
+NUMPY = """Say it.
+
+Parameters
+----------
+a : dict of int, optional
+    One
+    and more.
+*b
+    Two.
+
+Other Parameters
+----------------
+c, d : {"x", "y"}
+    Three: four.
+e : int
+    Six.
+
+Returns
+-------
+f : int
+    Not this.
+"""
+SPHINX = """Say it.
+
+:param dict a: One
+    and more.
+:param *b: Two.
+:keyword c: Three: four.
+:key int d: Five.
+:type d: int
+:arg e: Six.
+:raises ValueError: not this
+:returns: nor this
+"""
+EPYTEXT = "Say it.\n@param a: One and more.\n@param b: Two.\n@return: not this"
+
+
+@pytest.mark.parametrize("style", [GOOGLE, NUMPY, SPHINX, EPYTEXT])
+def test_docstrings_of_every_style(style: str) -> None:
+    text, arguments = described(style)
+    assert text == "Say it."
+    assert arguments["a"] == "One and more."
+    assert arguments["b"] == "Two."
+    if style is not EPYTEXT:
+        assert arguments["c"] == "Three: four."
+        assert arguments["d"] == ("Three: four." if style is NUMPY else "Five.")
+        assert arguments["e"] == "Six."
+    assert arguments.keys() <= set("abcde")
+
+
+def test_what_only_looks_like_a_section_is_text() -> None:
+    text, arguments = described("Convert units.\n\nUsage: as follows\n:class:`Unit` says which.\n\nNote\n\n    a: b")
+    assert text == "Convert units.\n\nUsage: as follows :class:`Unit` says which.\n\nNote\n\na: b"
+    assert arguments == {}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="Args:\n x*()", max_size=60) | st.text(alphabet=":@param a\n-=", max_size=60))
 def test_any_docstring_is_read(text: str) -> None:
     described(text)
+
+
+def test_only_annotations_of_parameters_are_needed() -> None:
+    def typed(city: str) -> Missing:  # type: ignore[name-defined] # noqa: F821 - known to checkers alone
+        return city
+
+    class Caller:
+        def __call__(self, city: str) -> Missing:  # type: ignore[name-defined] # noqa: F821
+            return city
+
+    for function in (typed, functools.partial(typed), Caller()):
+        assert tool(function, name="f").bind('{"city": "Lima"}')() == "Lima"
+
+    def untyped(city: Missing) -> str:  # type: ignore[name-defined] # noqa: F821
+        return str(city)
+
+    with pytest.raises(errors.RequestValidationError, match="an annotation cannot be read"):
+        tool(untyped)
+    assert tool(functools.partial(untyped, "Lima")).bind("{}")() == "Lima"
+
+
+def test_a_null_for_what_has_a_default_is_the_default() -> None:
+    def measure(city: str, unit: str = "C", size: Size = SIZE, none: int | None = 3, *, days: int = Field(7)) -> Any:
+        return city, unit, size.wide, none, days
+
+    bind = tool(measure).bind
+    nulls = {"city": "P", "unit": None, "size": {"wide": None}, "none": None, "days": None}
+    assert bind(json.dumps(nulls))() == ("P", "C", 5, None, 7)
+    assert bind({"city": "P", "size": None})() == ("P", "C", 5, 3, 7)
+    with pytest.raises(BadArgumentsError) as caught:
+        bind('{"city": null, "unit": null}')
+    assert [str(problem) for problem in caught.value.problems] == ["city: missing"]
 
 
 @settings(max_examples=200, deadline=None)

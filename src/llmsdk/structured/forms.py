@@ -9,24 +9,24 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Generic, TypeVar, get_origin
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json, to_json
+from pydantic import TypeAdapter
+from pydantic_core import to_json
 from typing_inspection.typing_objects import is_typealiastype
 
-from ..errors import IncompleteOutputError, ParseError, Problem, RefusalError, RequestValidationError
+from ..errors import IncompleteOutputError, ParseError, RefusalError, RequestValidationError
 from ..models.chat import ChatCompletionChunk, ChatCompletionResponse, ToolCallDelta
 from ..models.common import text_of
 from ..models.messages import FunctionCall
 from ..providers.spec import Structured
 from ..utils.shapes import is_list, is_object
-from .schemas import Schema, adapter_of, fitted, names_in, place_of, resolved_root, schema_of
+from .answers import AnswerProblems, found_json, partial_json, validated
+from .schemas import Schema, adapter_of, fitted, names_in, resolved_root, schema_of
 from .steps import arguments_of, said
 
 T = TypeVar("T")
 
 _WHERE = "response_format"
 _KINDS: Any = (type, TypeAdapter)
-_FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n?(.*?)(?:\n?```\s*)?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -47,46 +47,31 @@ class Form(Generic[T]):
         return frozenset(names_in(self.schema))
 
     def read(self, text: str) -> T:
-        """Parse an answer.
+        """Parse an answer; models write the bare value as well where it was to stand under `value`.
 
         Raises:
             AnswerProblems: It is no JSON, or does not fit.
         """
-        text = unfenced(text)
+        text, data = found_json(text)
+        if not (self.is_wrapped and is_object(data) and "value" in data):
+            return self._read(text, data)
         try:
-            data = from_json(text)
-        except ValueError:
-            raise AnswerProblems([Problem("", "json_invalid")], is_cut=_is_cut(text)) from None
-        if self.is_wrapped and is_object(data) and "value" in data:
-            data = data["value"]
-            text = to_json(data).decode()
-        try:
-            return self.adapter.validate_json(text)
-        except ValidationError as exc:
-            if (pruned := _without_nulls(exc, data)) is None:
-                raise self._problems(exc, data) from None
-        try:
-            return self.adapter.validate_json(to_json(pruned))
-        except ValidationError as exc:
-            raise self._problems(exc, pruned) from None
+            return self._read(to_json(data["value"]).decode(), data["value"])
+        except AnswerProblems:
+            if data.keys() == {"value"}:
+                raise
+        return self._read(text, data)
 
-    def _problems(self, exc: ValidationError, data: Any) -> AnswerProblems:
-        errors = exc.errors(include_url=False, include_context=False, include_input=False)
-        problems = [Problem(place_of(error["loc"], data, self.known_names), error["type"]) for error in errors]
-        told = [
-            f"{problem.place or 'the answer'}: {error['msg']}" for problem, error in zip(problems, errors, strict=True)
-        ]
-        return AnswerProblems(list(dict.fromkeys(problems)), told=list(dict.fromkeys(told)))
+    def _read(self, text: str, data: Any) -> T:
+        value: T = validated(self.adapter, text, data, self.known_names, whole="the answer")
+        return value
 
-
-class AnswerProblems(Exception):
-    """What is wrong with an answer; `told` may quote it, and goes to the model alone."""
-
-    def __init__(self, problems: list[Problem], *, is_cut: bool = False, told: Sequence[str] = ()) -> None:
-        super().__init__("; ".join(map(str, problems)))
-        self.problems = problems
-        self.is_cut = is_cut
-        self.told = "; ".join(told) or str(self)
+    def so_far(self, text: str) -> Any:
+        """Read as much of an answer as has come, as JSON has it; None where that is nothing yet."""
+        value = partial_json(text)
+        if not self.is_wrapped or not is_object(value):
+            return value
+        return value.get("value") if not value.keys() - {"value"} else value
 
 
 def form_of(response_format: Any) -> Form[Any]:
@@ -124,48 +109,6 @@ def _form_of(kind: Any) -> Form[Any]:
         outer: Schema = {"type": "object", "properties": {"value": inner}, "required": ["value"]}
         schema = {**outer, "$defs": schema["$defs"]} if "$defs" in schema else outer
     return Form(adapter, name.strip("_")[:64] or "answer", schema, is_wrapped)
-
-
-def unfenced(text: str) -> str:
-    """Take off the Markdown fence that models like to put around JSON."""
-    match = _FENCED.fullmatch(text) if text.lstrip()[:3] == "```" else None
-    return match[1] if match else text
-
-
-def _is_cut(text: str) -> bool:
-    """Tell JSON that lacks its end only; with more behind its end it is whole, and wrong."""
-    try:
-        from_json(text, allow_partial=True)
-    except ValueError:
-        return False
-    try:
-        json.JSONDecoder().raw_decode(text.lstrip())
-    except (ValueError, RecursionError):
-        return True
-    return False
-
-
-def _without_nulls(exc: ValidationError, data: Any) -> Any:
-    """Leave out the nulls that were refused: in strict mode null stands for a property that may be left out."""
-    places = [error["loc"] for error in exc.errors(include_url=False, include_context=False) if error["input"] is None]
-    pruned = json.loads(to_json(data))
-    dropped = [_drop_null(pruned, place) for place in places]
-    return pruned if any(dropped) else None
-
-
-def _drop_null(data: Any, place: tuple[str | int, ...]) -> bool:
-    """Delete the deepest null of a place, whose steps may name branches of a union too."""
-    holder: Any = None
-    name: Any = None
-    for step in place:
-        if is_object(data) and step in data:
-            holder, name, data = data, step, data[str(step)]
-        elif is_list(data) and isinstance(step, int) and step < len(data):
-            holder, name, data = None, None, data[step]
-    if data is None and is_object(holder):
-        del holder[name]
-        return True
-    return False
 
 
 class Unfit(Exception):
@@ -221,7 +164,7 @@ class Ask(Generic[T]):
     def text(self, reply: ChatCompletionResponse) -> str:
         """Find the JSON text of an answer."""
         if self.server.way == "tool" and reply.tool_calls:
-            return arguments_of(reply.tool_calls[0])
+            return arguments_of(reply.tool_calls[0].function)
         return reply.text
 
     def delta(self, chunk: ChatCompletionChunk) -> str:
@@ -288,18 +231,3 @@ class Ask(Generic[T]):
             calls = [{"role": "tool", "tool_call_id": call.id, "content": text} for call in reply.tool_calls]
             return [message, *calls]
         return [{**message, "content": message.get("content") or ""}, {"role": "user", "content": text}]
-
-
-def partial_json(text: str) -> Any:
-    """Parse as much of a JSON text as has come; None where that is nothing yet. Never raises."""
-    try:
-        return from_json(unfenced(text), allow_partial="trailing-strings")
-    except ValueError:
-        return None
-
-
-def unwrapped(form: Form[Any], value: Any) -> Any:
-    """Take the value out of the object that a server wants around it."""
-    if not form.is_wrapped:
-        return value
-    return value.get("value") if is_object(value) else None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from ..errors import DeadlineExceededError
 from ..models.chat import ChatCompletionResponse
-from ..models.messages import ChatMessage, ToolCall
-from ..utils.shapes import is_listed
+from ..models.messages import ChatMessage, FunctionCall, ToolCall
+from ..utils.shapes import is_listed, is_object
 
 
 class TimeLeft:
@@ -43,20 +44,42 @@ def conversation(args: Mapping[str, Any]) -> list[Any] | None:
 
 
 def said(reply: ChatCompletionResponse) -> ChatMessage:
-    """Give the message of a reply so that it can be sent back: with a role, and arguments of calls as text."""
+    """Give the message of a reply so that it can be sent back: with a role, and arguments of calls as JSON objects.
+
+    Servers parse the calls of a conversation, and one that they cannot read is refused in every later request too. The
+    message that answers the call tells the model what was wrong with it.
+    """
     message = reply.choices[0].message if reply.choices else ChatMessage(content="")
     message = message if message.role else message.model_copy(update={"role": "assistant"})
-    if all(isinstance(call.function.arguments, str) for call in reply.tool_calls):
+    if all(call.arguments == _object(call) for call in _functions(message)):
         return message
     message = message.model_copy(deep=True)
-    for call in message.tool_calls or ():
-        call.function.arguments = arguments_of(call)
+    for call in _functions(message):
+        call.arguments = _object(call)
     return message
 
 
-def arguments_of(call: ToolCall) -> str:
+def _functions(message: ChatMessage) -> list[FunctionCall]:
+    """List what is called: calls of other kinds have no function."""
+    calls: Any = message.tool_calls
+    found = [call for call in calls if isinstance(call, ToolCall)] if is_listed(calls) else []
+    functions = [call.function for call in found if "function" in call.model_fields_set]
+    return [*functions, *([message.function_call] if isinstance(message.function_call, FunctionCall) else [])]
+
+
+def _object(function: FunctionCall) -> str:
+    """Give arguments as a JSON object: none are an empty one, and what is no object stands in one as text."""
+    text = arguments_of(function)
+    try:
+        is_whole = is_object(from_json(text, allow_inf_nan=False))
+    except ValueError:
+        is_whole = False
+    return text if is_whole else json.dumps({"invalid_arguments": text}) if text.strip() else "{}"
+
+
+def arguments_of(function: FunctionCall) -> str:
     """Give the arguments of a call as JSON text, where a server sent an object or nothing too."""
-    arguments: Any = call.function.arguments
+    arguments: Any = function.arguments
     if isinstance(arguments, str):
         return arguments
     return "" if arguments is None else to_json(arguments, fallback=str).decode()

@@ -10,7 +10,7 @@ from .._net.steps import Iteration
 from .._net.streams import EventStream, EventStreamAsync
 from ..errors import ReplyMeta
 from ..models.chat import ChatCompletionChunk, ChatCompletionResponse
-from .forms import Ask, partial_json, unwrapped
+from .forms import Ask
 from .replies import ParsedChatCompletion, with_parsed
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class _Parsed(Generic[T]):
     @property
     def parsed_partial(self) -> Any:
         """As much of the value as has come: plain dicts, lists and text, None before the first. Never raises."""
-        found = unwrapped(self._ask.form, partial_json("".join(self._pieces)))
+        found = self._ask.form.so_far("".join(self._pieces))
         if found is not None:
             self._latest = found
         return self._latest

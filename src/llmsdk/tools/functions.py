@@ -6,26 +6,19 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any, Generic, ParamSpec, TypeVar, cast, get_type_hints, overload
 
 import typing_extensions
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, from_json, to_json, to_jsonable_python
 from typing_inspection.introspection import AnnotationSource, inspect_annotation
 
 from ..errors import Problem, RequestValidationError
 from ..models.tools import FunctionTool
-from ..structured.schemas import (
-    Schema,
-    adapter_of,
-    annotated,
-    names_in,
-    place_of,
-    readable,
-    schema_of,
-    typed_dict_of,
-)
+from ..structured.answers import AnswerProblems, validated
+from ..structured.schemas import Schema, adapter_of, annotated, names_in, readable, schema_of, typed_dict_of
 from ..utils.shapes import quoted
 from .docstrings import described
 
@@ -36,13 +29,8 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _VARIADIC: Mapping[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
 
-class BadArgumentsError(Exception):
-    """Arguments that a tool cannot be called with; `told` may quote them, and goes to the model alone."""
-
-    def __init__(self, problems: list[Problem], told: str) -> None:
-        super().__init__("; ".join(map(str, problems)))
-        self.problems = problems
-        self.told = told
+class BadArgumentsError(AnswerProblems):
+    """Arguments that a tool cannot be called with."""
 
 
 class Tool(Generic[P, R]):
@@ -155,15 +143,10 @@ class _Arguments:
         except ValueError:
             raise BadArgumentsError([Problem("", "json_invalid")], "the arguments are not valid JSON") from None
         try:
-            values: dict[str, Any] = self._adapter.validate_json(text)
-        except ValidationError as exc:
-            errors = exc.errors(include_url=False, include_context=False, include_input=False)
-        else:
-            return self._split({**self._defaults, **values})
-        places = [place_of(error["loc"], data, self._known) for error in errors]
-        told = [f"{place or 'arguments'}: {error['msg']}" for place, error in zip(places, errors, strict=True)]
-        problems = [Problem(place, error["type"]) for place, error in zip(places, errors, strict=True)]
-        raise BadArgumentsError(problems, "; ".join(dict.fromkeys(told)))
+            values: dict[str, Any] = validated(self._adapter, text, data, self._known, whole="arguments")
+        except AnswerProblems as exc:
+            raise BadArgumentsError(exc.problems, exc.told) from None
+        return self._split({**self._defaults, **values})
 
     def _split(self, values: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         args: list[Any] = []
@@ -194,13 +177,18 @@ def _parameters(function: Callable[..., Any], where: str) -> dict[str, inspect.P
 
 
 def _hints(function: Callable[..., Any], where: str, parameters: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+    """Evaluate the annotations of the parameters alone: what a function returns may be known to type checkers only."""
     holder: Any = function
     while isinstance(holder, functools.partial):
         holder = holder.func
     if not inspect.isroutine(holder):
         holder = getattr(holder, "__init__" if isinstance(holder, type) else "__call__", holder)
+    holder = inspect.unwrap(holder)
     try:
-        hints = get_type_hints(inspect.unwrap(holder), include_extras=True)
+        # As they are written: from Python 3.14 on, asking for one would evaluate all.
+        written = typing_extensions.get_annotations(holder, format=typing_extensions.Format.FORWARDREF)
+        asked = SimpleNamespace(__annotations__={name: written[name] for name in parameters if name in written})
+        hints = get_type_hints(asked, getattr(holder, "__globals__", {}), include_extras=True)
     except Exception as exc:  # whatever evaluating an annotation raises
         raise RequestValidationError(f"{where}: an annotation cannot be read: {exc}", param="tools") from exc
     return {name: hints.get(name, parameter.annotation) for name, parameter in parameters.items()}
@@ -216,10 +204,10 @@ def tool(
     """Make a tool of a function; also a decorator, with or without arguments.
 
     The schema comes from the signature: types, `Annotated[..., "text"]` or `Field`, defaults, enums, nested models.
-    What the function and its parameters are comes from the docstring, in Google's style.
+    What the function and its parameters are comes from the docstring, in the style of Google, NumPy or Sphinx.
 
     Args:
-        function: Sync or async; every parameter has an annotation.
+        function: Sync or async; every parameter has an annotation that can be evaluated.
         name: Instead of the function's own: letters, digits, underscore and dash, at most 64.
         description: Instead of the docstring's.
 

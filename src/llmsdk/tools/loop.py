@@ -124,7 +124,7 @@ class Loop:
 
     def _job(self, call: ToolCall, reply: ChatCompletionResponse, before: list[Any]) -> Job:
         name = str(call.function.name or "")
-        text = arguments_of(call)
+        text = arguments_of(call.function)
         identity = call.id if isinstance(call.id, str) else None
         found = self._tools.get(name)
         if found is None:
