@@ -59,6 +59,9 @@ def run(
     report: Annotated[Path | None, typer.Option("--report", help="Write a report, as .json and as .html.")] = None,
     resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Whether OUT may hold results already.")] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Send nothing if a single line is bad.")] = False,
+    progress: Annotated[
+        bool, typer.Option("--progress", help="Progress on stderr where it is no terminal too.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     debug: DebugOption = False,
@@ -72,7 +75,7 @@ def run(
         "deadline_ms": None if deadline_s is None else deadline_s * 1000,
         "errors": errors,
         "report": report,
-        "progress": not quiet,
+        "progress": False if quiet else progress or None,
         "strict": strict,
         **{name: value for name, value in params.items() if value is not None},
     }

@@ -24,9 +24,6 @@ class Earlier:
     Args:
         columns: The output's columns by what they hold.
         carry: Whether the results of such rows are kept, to come out again.
-
-    Raises:
-        ConfigurationError: A file that cannot be read, or is no output.
     """
 
     def __init__(self, paths: Iterable[str], keys: Iterable[str], columns: Mapping[str, str], *, carry: bool) -> None:
@@ -52,11 +49,7 @@ class Earlier:
 
 
 def files_of(given: str | os.PathLike[str]) -> Iterator[str]:
-    """Name the files of a folder, or a file itself; nothing where there is nothing.
-
-    Raises:
-        ConfigurationError: A URL that nothing here can read.
-    """
+    """Name the files of a folder, or a file itself; nothing where there is nothing."""
     path = os.fspath(given)
     if "://" in path:
         yield from _files_of_url(path)

@@ -7,9 +7,10 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._call.config import configure
+from .._call.operation import Operation
 from .._call.request.validate import check_names, known_names
 from ..errors import BatchError, ConfigurationError
 from ..many.map.pace import Adaptive, check_count
@@ -19,9 +20,6 @@ from ..utils.shapes import described, is_mapping, quoted
 from .columns import NAMES
 from .earlier import files_of
 from .travel import EnvKey, check_open, check_sdk, check_variables
-
-if TYPE_CHECKING:
-    from .._call.operation import Operation
 
 RowSource = str | Mapping[str, str] | Callable[[dict[str, Any]], Mapping[str, Any]] | None
 """How a row becomes a request."""

@@ -28,11 +28,7 @@ class RowRequest:
 
 
 def check_columns(plan: Plan, names: list[str]) -> None:
-    """Refuse a table that lacks a column of the plan, or has one that the output would write over.
-
-    Raises:
-        ConfigurationError: It names the column.
-    """
+    """Refuse a table that lacks a column of the plan, or has one that the output would write over."""
     needed = [] if plan.key is None else [plan.key]
     if isinstance(plan.row, str):
         needed.append(plan.row)

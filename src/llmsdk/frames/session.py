@@ -33,9 +33,6 @@ class Session:
     Args:
         ask: Asks the limiter that the plan names.
         worker: What the limiter is to know this one by.
-
-    Raises:
-        ConfigurationError: No key here, or earlier results that cannot be read.
     """
 
     def __init__(self, plan: Plan, ask: Callable[[Ask], Awaitable[Grant]] | None = None, worker: str = "") -> None:

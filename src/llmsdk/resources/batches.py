@@ -301,6 +301,7 @@ def _to_upload(
 ) -> tuple[Transfer, Callable[[Tools], Flow[FileObject]]]:
     """Plan the upload of a file of rows; what is wrong with the batch itself shows before that."""
     path = given_path(file, "file")
+    # A file at the server is kept and perhaps paid for: a batch that would be refused here is to cost no upload.
     runner.preview(CREATE_BATCH, {**params, "input_file_id": "file"})
     options = {name: value for name, value in params.items() if name in CALL_OPTIONS - _OF_CREATE_ONLY}
     target = runner.target(options.get("server"), options.get("server_url"))
@@ -328,7 +329,7 @@ def _to_wait(
 
 
 def _places(to: Any, errors: Any, operation: str | None, allow_private: bool) -> tuple[Path | None, Path | None]:
-    """Check the arguments of `fetch` before anything is sent."""
+    """Check the arguments of `fetch` before anything is sent; a download of gigabytes is not to fail at its end."""
     checked_private(allow_private)
     if operation is not None:
         row_operation(operation)
@@ -344,6 +345,7 @@ def _to_fetch(
     allow_private: bool,
 ) -> tuple[Transfer, Callable[[Tools], Flow[Any]]]:
     """Plan the download of a batch's files, the replies first."""
+    # A batch that expired or was cancelled has results too, of the rows that were answered by then.
     file_ids = [file_id for file_id in (batch.output_file_id, batch.error_file_id) if file_id]
     if not file_ids and (not batch.is_over or batch.status == "failed"):
         said = batch.error or batch.errors
@@ -364,12 +366,14 @@ def _to_fetch(
 def _fetching(
     plans: Sequence[Transfer], results: BatchResults, to: Path | None, errors: Path | None, tools: Tools
 ) -> Flow[BatchResults | Path]:
+    # Results may be larger than memory: they go to the disk piece by piece, and are parsed when they are read.
     try:
         for plan in plans:
             yield from plan.downloading(tools, results.add)
             results.end_file()
         if to is None:
             return results
+        # In a thread where the call is async: parsing and writing a gigabyte would hold the event loop.
         written: Path = yield from invoke(tools.thread, results.write, to, errors)
     except BaseException:
         results.close()

@@ -1,13 +1,17 @@
 """`sdk.files`: files that a server keeps."""
 
 import os
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack, overload
 
+from .._call.effects import Flow
 from .._call.preview import Preview
+from .._call.request.multipart import read_files
 from .._call.secrecy import hide
-from .._call.transfers import Transfer
+from .._call.transfers import Tools, Transfer
+from .._net.runner import Runner
 from ..errors import RequestValidationError
 from ..models.files import FileDeleted, FileList, FileObject
 from ..models.images import FileInput
@@ -19,7 +23,7 @@ from .operations.files import DELETE_FILE, FILE_CONTENT, LIST_FILES, RETRIEVE_FI
 from .signatures import described_by
 
 AnyPath = str | os.PathLike[str]
-_UNNAMED = "upload.jsonl"
+_UNNAMED = "upload.jsonl"  # of mere bytes; Together refuses a name without this suffix
 
 
 class ListFilesArgs(CallOptions, total=False):
@@ -27,6 +31,10 @@ class ListFilesArgs(CallOptions, total=False):
 
     purpose: str
     limit: int
+
+
+class _ContentArgs(CallOptions, total=False):
+    allow_private: bool
 
 
 class Files(Resource):
@@ -56,12 +64,8 @@ class Files(Resource):
             UnsupportedOperationError: The server keeps no files.
             SDKError: As `chat.create`.
         """
-        given = _given(file, file_name)
-        params = {"file": given, "purpose": purpose, **hide(args)}
-        plan = Transfer(UPLOAD_FILE, params, self._runner.core, allow_private=allow_private)
-        flow = partial(plan.uploading, read=partial(_read, given, file_name))
-        reply: FileObject = self._runner.transfer(plan, args, flow)
-        return reply
+        plan, flow = _to_upload(self._runner, file, file_name, {"purpose": purpose, **hide(args)}, allow_private)
+        return self._runner.transfer(plan, args, flow)
 
     @described_by(CallOptions)
     async def upload_async(
@@ -74,12 +78,8 @@ class Files(Resource):
         **args: Unpack[CallOptions],
     ) -> FileObject:
         """Upload a file, as it is; as `upload`."""
-        given = _given(file, file_name)
-        params = {"file": given, "purpose": purpose, **hide(args)}
-        plan = Transfer(UPLOAD_FILE, params, self._runner.core, allow_private=allow_private)
-        flow = partial(plan.uploading, read=partial(_read, given, file_name))
-        reply: FileObject = await self._runner.transfer_async(plan, args, flow)
-        return reply
+        plan, flow = _to_upload(self._runner, file, file_name, {"purpose": purpose, **hide(args)}, allow_private)
+        return await self._runner.transfer_async(plan, args, flow)
 
     @described_by(ListFilesArgs, operation=LIST_FILES)
     def list(self, **args: Unpack[ListFilesArgs]) -> FileList:
@@ -144,19 +144,12 @@ class Files(Resource):
         return reply
 
     @overload
-    def content(
-        self, file_id: str, to: None = None, *, allow_private: bool = ..., **args: Unpack[CallOptions]
-    ) -> bytes: ...
+    def content(self, file_id: str, to: None = None, **args: Unpack[_ContentArgs]) -> bytes: ...
     @overload
-    def content(self, file_id: str, to: AnyPath, *, allow_private: bool = ..., **args: Unpack[CallOptions]) -> Path: ...
+    def content(self, file_id: str, to: AnyPath, **args: Unpack[_ContentArgs]) -> Path: ...
     @described_by(CallOptions)
     def content(
-        self,
-        file_id: str,
-        to: AnyPath | None = None,
-        *,
-        allow_private: bool = False,
-        **args: Unpack[CallOptions],
+        self, file_id: str, to: AnyPath | None = None, *, allow_private: bool = False, **args: Unpack[CallOptions]
     ) -> bytes | Path:
         """Download a file, whole or not at all; from a storage elsewhere without the key.
 
@@ -182,21 +175,12 @@ class Files(Resource):
         return saved
 
     @overload
-    async def content_async(
-        self, file_id: str, to: None = None, *, allow_private: bool = ..., **args: Unpack[CallOptions]
-    ) -> bytes: ...
+    async def content_async(self, file_id: str, to: None = None, **args: Unpack[_ContentArgs]) -> bytes: ...
     @overload
-    async def content_async(
-        self, file_id: str, to: AnyPath, *, allow_private: bool = ..., **args: Unpack[CallOptions]
-    ) -> Path: ...
+    async def content_async(self, file_id: str, to: AnyPath, **args: Unpack[_ContentArgs]) -> Path: ...
     @described_by(CallOptions)
     async def content_async(
-        self,
-        file_id: str,
-        to: AnyPath | None = None,
-        *,
-        allow_private: bool = False,
-        **args: Unpack[CallOptions],
+        self, file_id: str, to: AnyPath | None = None, *, allow_private: bool = False, **args: Unpack[CallOptions]
     ) -> bytes | Path:
         """Download a file, whole or not at all; as `content`."""
         plan = Transfer(
@@ -212,6 +196,15 @@ class Files(Resource):
         return self._runner.preview(RETRIEVE_FILE if "file_id" in args else LIST_FILES, args)
 
 
+def _to_upload(
+    runner: Runner, file: Any, file_name: Any, params: Mapping[str, Any], allow_private: bool
+) -> tuple[Transfer, Callable[[Tools], Flow[FileObject]]]:
+    # The path is checked here and read by the flow, in a thread where the call is async: a disk may be slow.
+    given = _given(file, file_name)
+    plan = Transfer(UPLOAD_FILE, {"file": given, **params}, runner.core, allow_private=allow_private)
+    return plan, partial(plan.uploading, read=partial(_read, given, file_name))
+
+
 def _given(file: Any, file_name: Any) -> Any:
     if file_name is not None and not (isinstance(file_name, str) and is_unicode(file_name)):
         raise RequestValidationError(
@@ -221,7 +214,5 @@ def _given(file: Any, file_name: Any) -> Any:
 
 
 def _read(file: FileInput, file_name: str | None) -> tuple[str, bytes]:
-    from .._call.request.multipart import read_files
-
     name, content = read_files({"file": (_UNNAMED, file) if isinstance(file, bytes) else file})["file"]
     return file_name or name, content

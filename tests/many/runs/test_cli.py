@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from llmsdk.cli.app import app
 from llmsdk.local import LocalServer
+from llmsdk.many.runs.batch import FileBatch
 
 from .conftest import Folder, chat_row
 
@@ -36,6 +37,20 @@ def test_all_rows_are_done(files: Folder) -> None:
     assert result.stdout.startswith("2 of 2 rows done, 0 failed, ")
     assert result.stderr == ""
     assert {request.json["max_tokens"] for request in files.server.requests} == {9}
+
+
+@pytest.mark.parametrize("options, wanted", [([], None), (["--progress"], True), (["--progress", "-q"], False)])
+def test_progress_is_asked_for(files: Folder, monkeypatch: pytest.MonkeyPatch, options: list[str], wanted: Any) -> None:
+    given: list[Any] = []
+    really = FileBatch.run
+
+    def run(self: FileBatch, *args: Any, **options: Any) -> Any:
+        given.append(options["progress"])
+        return really(self, *args, **options)
+
+    monkeypatch.setattr(FileBatch, "run", run)
+    ask(files, *options)
+    assert given == [wanted]
 
 
 def test_the_report_as_json(files: Folder) -> None:

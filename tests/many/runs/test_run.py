@@ -569,10 +569,10 @@ def test_a_report_is_written_as_json_and_as_a_page(folder: Folder) -> None:
     told = json.loads((folder.path / "report.json").read_text())
     assert (told["succeeded"], told["broken"], told["is_complete"]) == (5, 1, False)
     assert set(told["latency_ms"]) == {"mean", "p50", "p90", "p99", "max"}
-    assert sum(count for _, count in told["latency_histogram"]) == sum(told["timeline"]["rows_done"]) == 5
+    assert sum(bucket["rows"] for bucket in told["latency_histogram"]) == sum(told["timeline"]["rows_done"]) == 5
     page = (folder.path / "report.html").read_text()
     assert page == report.as_html()
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 2  # throughput, latency
     assert "RequestValidationError" in page
     assert "http" not in page.replace("http://127.0.0.1", "")
     assert "<script" not in page

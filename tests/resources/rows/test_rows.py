@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from llmsdk.errors import BatchError
+from llmsdk.resources.operations import all_operations
 from llmsdk.resources.rows import inputs
 from llmsdk.resources.rows.inputs import read_rows
 from llmsdk.resources.rows.rows import BatchRow, InvalidRow, RowReader, row_operation
+from llmsdk.resources.rows.server import BatchReply
 
 CHAT = row_operation("chat")
 SAID = [{"role": "user", "content": "Hi"}]
@@ -138,3 +140,8 @@ def test_an_operation_that_there_is_not(name: Any) -> None:
 def test_operations_go_by_resource_and_by_id() -> None:
     assert row_operation("createCompletion") is row_operation("completions")
     assert row_operation("createModelCustomizationCompletion").resource == "completions"
+
+
+def test_what_checkers_know_of_replies_is_what_rows_have() -> None:
+    rows = {operation.reply for operation in all_operations().values() if operation.is_row}
+    assert set(get_args(BatchReply)) == rows

@@ -11,6 +11,7 @@ from ...resources.files import AnyPath
 from ..map import Adaptive, outcomes, outcomes_async
 from .file_run import FileRun, RunFlags
 from .paths import RunPaths
+from .progress import Wanted
 from .report import BatchReport
 
 OperationName = Literal["chat", "completions", "images", "embeddings"] | str
@@ -31,7 +32,7 @@ class FileBatch(Resource):
         deadline_ms: float | None = None,
         errors: AnyPath | None = None,
         report: AnyPath | None = None,
-        progress: bool | None = None,
+        progress: Wanted = None,
         strict: bool = False,
         **options: Any,
     ) -> BatchReport:
@@ -50,7 +51,8 @@ class FileBatch(Resource):
             deadline_ms: Bound of the run; rows that are left then are for the next run.
             errors: File of the rows that failed; by default `output` with `.errors.jsonl` behind it.
             report: Where a report is written, as `.json` and as `.html`.
-            progress: Whether to show progress on stderr; None shows it on terminals.
+            progress: Whether to show progress on stderr, in logs too; None shows it on terminals, "log" sends it to the
+                logger `llmsdk`.
             strict: Whether a single bad line keeps all rows from being sent.
             options: Options of every call, and parameters of rows that do not have them, such as `model`.
 
@@ -86,7 +88,7 @@ class FileBatch(Resource):
         deadline_ms: float | None = None,
         errors: AnyPath | None = None,
         report: AnyPath | None = None,
-        progress: bool | None = None,
+        progress: Wanted = None,
         strict: bool = False,
         **options: Any,
     ) -> BatchReport:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..._call.usage import Meter, Pending, Prices
-from .figures import FailedRows
+from ...resources.rows.rows import BatchRow, InvalidRow
+from .figures import LATENCY_STEP, FailedRows, slot_widths
 from .report import BatchReport
 
-if TYPE_CHECKING:
-    from ...resources.rows.rows import BatchRow, InvalidRow
-
-_STEP = 1.15  # between the bounds of latency: a percentile is right within 7 %
 _LEAST_MS = 1.0
 _MOST_SLOTS = 120  # of a timeline; a slot of the plot is then at least 5 pixels wide on a laptop
 _RECENT_SLOTS = 40  # that the time to the end is estimated by
@@ -34,7 +33,7 @@ class Latencies:
 
     def add(self, ms: float) -> None:
         """Count one."""
-        self._counts[max(0, math.ceil(math.log(max(ms, _LEAST_MS) / _LEAST_MS, _STEP)))] += 1
+        self._counts[max(0, math.ceil(math.log(max(ms, _LEAST_MS) / _LEAST_MS, LATENCY_STEP)))] += 1
         self._count += 1
         self._total += ms
         self._longest = max(self._longest, ms)
@@ -64,7 +63,7 @@ class Latencies:
 
 
 def _bound(bucket: int) -> float:
-    return float(round(_LEAST_MS * _STEP**bucket, 1))
+    return float(round(_LEAST_MS * LATENCY_STEP**bucket, 1))
 
 
 class Timeline:
@@ -106,8 +105,13 @@ class RunCounts:
         self._models: Counter[str] = Counter()
         self._failures: dict[tuple[str, int | None], FailedRows] = {}
         self._latencies = Latencies()
+        self.load: Callable[[], tuple[int, float, str]] | None = None
+        """Requests in flight, seconds until another one may start, and why so long."""
+        self._bad_attempts: Counter[str] = Counter()  # by status
+        self._bad_ends: Counter[str] = Counter()  # those of them that were the last of their rows
+        self._lock = threading.Lock()  # attempts end in threads of the map, rows where outcomes are taken
         self.rows = self.done_before = self.succeeded = self.failed = self.broken = self.requests = 0
-        self.timeline = Timeline("rows_done", "rows_failed")
+        self.timeline = Timeline("rows_done", "rows_failed", "replies_429", "request_s")
 
     @property
     def elapsed_s(self) -> float:
@@ -154,31 +158,46 @@ class RunCounts:
         pace = sum(recent) / span if span > 0 else 0.0
         return self.left / pace if pace > 0 else None
 
+    def attempt(self, status: int | None, elapsed_s: float) -> None:
+        """Count a request that is over; a status of None where no reply came."""
+        now = self.elapsed_s
+        with self._lock:
+            self.timeline.spread("request_s", max(0.0, now - elapsed_s), now)
+            if status == 429:
+                self.timeline.add("replies_429", now)
+            if status is None or status >= 400:
+                self._bad_attempts[_label(status)] += 1
+
     def success(self, reply: Any, model: str, elapsed_ms: float, attempts: int) -> None:
         """Count a row that is done."""
-        self.succeeded += 1
-        self.requests += attempts
-        self._latencies.add(elapsed_ms)
-        self.timeline.add("rows_done", self.elapsed_s)
-        self._count_model(model)
+        with self._lock:
+            self.succeeded += 1
+            self.requests += attempts
+            self._latencies.add(elapsed_ms)
+            self.timeline.add("rows_done", self.elapsed_s)
+            self._count_model(model)
         self._usages.append((reply.meta.server, model, getattr(reply, "usage", None), ()))
         if len(self._usages) >= _SETTLED_EVERY:
             self._meter.settle(wait=True)
 
     def failure(self, error: BaseException, row: BatchRow, model: str, attempts: int) -> None:
         """Count a row that failed."""
-        self.failed += 1
-        self.requests += attempts
-        self.timeline.add("rows_failed", self.elapsed_s)
-        self._count_model(model)
+        status = getattr(error, "status_code", None)
         message = str(getattr(error, "message", None) or error)
-        self._count_failure(type(error).__name__, getattr(error, "status_code", None), message, row)
+        with self._lock:
+            self.failed += 1
+            self.requests += attempts
+            self.timeline.add("rows_failed", self.elapsed_s)
+            self._count_model(model)
+            self._bad_ends[_label(status)] += attempts > 0
+            self._count_failure(type(error).__name__, status, message, row)
 
     def invalid(self, row: InvalidRow) -> None:
         """Count a line that is no request."""
-        self.failed += 1
-        self.broken += 1
-        self._count_failure("RequestValidationError", None, row.problem, row)
+        with self._lock:
+            self.failed += 1
+            self.broken += 1
+            self._count_failure("RequestValidationError", None, row.problem, row)
 
     def report(self, *, limit: Any, errors: str, **about: Any) -> BatchReport:
         """Sum up.
@@ -201,7 +220,7 @@ class RunCounts:
             broken=self.broken,
             left=self.left,
             requests=self.requests,
-            retries_by_status={},
+            retries_by_status=self._retries(),
             rows_per_s=round(self.rows_per_s, 2),
             prompt_tokens=totals.prompt_tokens,
             completion_tokens=totals.completion_tokens,
@@ -210,8 +229,21 @@ class RunCounts:
             failures=self.failures,
             latency_ms=self._latencies.summary(),
             latency_histogram=self._latencies.histogram(),
-            timeline={"slot_s": self.timeline.slot_s, **{name: sums[:] for name, sums in self.timeline.sums.items()}},
+            timeline=self._timeline(),
         )
+
+    def _retries(self) -> dict[str, int]:
+        """Count the attempts after which a row was tried again, by status."""
+        counts = {label: count - self._bad_ends[label] for label, count in self._bad_attempts.most_common()}
+        return {label: count for label, count in counts.items() if count > 0}
+
+    def _timeline(self) -> dict[str, Any]:
+        sums = {name: sums[:] for name, sums in self.timeline.sums.items()}
+        # Seconds of requests per second are the mean of those in flight.
+        seconds = sums.pop("request_s")
+        widths = slot_widths(self.timeline.slot_s, len(seconds), self.elapsed_s)
+        in_flight = [round(sum_s / width, 2) for sum_s, width in zip(seconds, widths, strict=True)]
+        return {"slot_s": self.timeline.slot_s, **sums, "requests_in_flight": in_flight}
 
     def _count_model(self, model: str) -> None:
         if model in self._models or len(self._models) < _MOST_MODELS:
@@ -224,3 +256,7 @@ class RunCounts:
                 error_class=kind, status=status, message=message[:_LONGEST_MESSAGE], key=row.key, line=row.line
             )
         group.rows += 1
+
+
+def _label(status: int | None) -> str:
+    return "no reply" if status is None else str(status)

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+LATENCY_STEP = 1.15
+"""Between the bounds of a histogram: with buckets that grow by it, a percentile is right within 7 %."""
+
 End = Literal["complete", "interrupted", "deadline", "stopped"]
 
 
@@ -93,3 +96,16 @@ class RunFigures:
         for group in self.failures:
             counts[group.error_class] = counts.get(group.error_class, 0) + group.rows
         return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def slot_widths(slot_s: float, slots: int, elapsed_s: float) -> list[float]:
+    """Give the seconds of each slot of a timeline: the last one is not over, and its sums are those of a part of it."""
+    return [*[slot_s] * (slots - 1), max(slot_s / 4, min(slot_s, elapsed_s - slot_s * (slots - 1)))][:slots]
+
+
+def short(value: float) -> str:
+    """Write a number in at most five characters."""
+    for least, size, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if value >= least:
+            return f"{value / size:,.3g}{letter}" if value < 1000 * size else f"{value / size:,.0f}{letter}"
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"

@@ -7,12 +7,19 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..._call.checks import checked_flag
 from ..._call.operation import Operation
 from ..._call.request.validate import check_names, known_names
-from ...errors import APIStatusError, AuthenticationError, BatchError, PermissionDeniedError, RequestValidationError
+from ..._net.runner import Runner
+from ...errors import (
+    APIStatusError,
+    AuthenticationError,
+    BatchError,
+    PermissionDeniedError,
+    RequestValidationError,
+)
 from ...options import CALL_OPTIONS
 from ...resources.rows.inputs import read_rows
 from ...resources.rows.problems import file_error, os_error
@@ -20,19 +27,15 @@ from ...resources.rows.results import failed, failure_of, invalid, is_failure, k
 from ...resources.rows.rows import BatchRow, InvalidRow, row_operation
 from ...resources.rows.tables import write_results
 from ...utils.files import write_atomically
-from ..map import Adaptive, Item, Settings
+from ..map import Adaptive, Item, Outcome, Settings
 from ..map.pace import check_count
 from .counts import RunCounts
 from .figures import End
 from .journal import Journal
 from .paths import RunPaths
-from .progress import showing
+from .progress import Wanted, showing
 from .report import BatchReport
 from .state import settle, state_of
-
-if TYPE_CHECKING:
-    from ..._net.runner import Runner
-    from ..map import Outcome
 
 _REFUSED_AT_FIRST = 10  # rows that a bad key may cost; one may be forbidden by itself
 
@@ -43,22 +46,17 @@ class RunFlags:
 
     resume: bool
     strict: bool
-    progress: bool | None
+    progress: Wanted
 
     def __post_init__(self) -> None:
         checked_flag(self.resume, "resume")
         checked_flag(self.strict, "strict")
-        if self.progress is not None:
+        if self.progress not in (None, "log"):
             checked_flag(self.progress, "progress")
 
 
 class FileRun:
-    """The files and counts of one run: `begin` it, send what `items` gives, `take` the outcomes, `finish`.
-
-    Raises:
-        ConfigurationError: An argument has a wrong value.
-        RequestValidationError: A parameter that the operation does not have.
-    """
+    """The files and counts of one run: `begin` it, send what `items` gives, `take` the outcomes, `finish`."""
 
     def __init__(
         self,
@@ -103,11 +101,7 @@ class FileRun:
     # -------------------------------------------------------------------- begin
 
     def begin(self) -> None:
-        """Open the files, find out what earlier runs have done, and look at every row before any is sent.
-
-        Raises:
-            BatchError: A file that cannot be read or written, is of another run, or has nothing that can be sent.
-        """
+        """Open the files, find out what earlier runs have done, and look at every row before any is sent."""
         paths = self.paths
         paths.check()
         made = [path for path in (paths.journal, paths.errors, paths.state) if not os.path.lexists(path)]
@@ -187,11 +181,7 @@ class FileRun:
                 yield Item({**self._defaults, **row.params}, key, row)
 
     def take(self, outcome: Outcome[Any]) -> None:
-        """Write what came of a row, and count it.
-
-        Raises:
-            BatchError: It cannot be written.
-        """
+        """Write what came of a row, and count it."""
         row: BatchRow = outcome.item.tag
         model = str(row.params.get("model", self._defaults.get("model", "")))
         with self._lock:
@@ -218,11 +208,7 @@ class FileRun:
     # ---------------------------------------------------------------------- end
 
     def finish(self, end: End) -> BatchReport:
-        """Bring all to the disk, clean up the failures, write table and report; may be called again.
-
-        Raises:
-            BatchError: Something of it cannot be written; what is written stays.
-        """
+        """Bring all to the disk, clean up the failures, write table and report; may be called again."""
         report = self._report(end)
         if not self._has_ended:
             self._has_ended = True

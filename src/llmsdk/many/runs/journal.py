@@ -40,9 +40,6 @@ class Journal:
     Args:
         path: The file; it is made where it is missing, and otherwise left as it is until `mend`.
         like: Files whose permissions one that is made gets, from the first that is there.
-
-    Raises:
-        BatchError: It cannot be written, or another run holds it.
     """
 
     def __init__(self, path: str, *like: str) -> None:
@@ -76,11 +73,7 @@ class Journal:
             self._cut(end)
 
     def append(self, line: bytes) -> None:
-        """Write a line, which ends in a newline, whole or not at all.
-
-        Raises:
-            BatchError: The disk is full, or fails; this or an earlier line may not be on it.
-        """
+        """Write a line, which ends in a newline, whole or not at all."""
         if self._trouble is not None:
             raise self._error(self._trouble)
         size = os.fstat(self._file).st_size
@@ -111,11 +104,7 @@ class Journal:
                 offset += len(line)
 
     def replace(self, lines: Iterator[bytes]) -> None:
-        """Write the file anew by way of another one; what is held is then the new file, and may not be appended to.
-
-        Raises:
-            BatchError: The disk is full, or fails; the file is then as it was.
-        """
+        """Write the file anew by way of another one; what is held is then the new file, and may not be appended to."""
         try:
             draft = Draft(self.path)
             try:
@@ -133,11 +122,7 @@ class Journal:
         return os.fstat(self._file).st_size == 0
 
     def close(self) -> None:
-        """Bring all to the disk and let go of the file; may be called again.
-
-        Raises:
-            BatchError: The disk fails.
-        """
+        """Bring all to the disk and let go of the file; may be called again."""
         if self._is_closing:
             return
         with self._changed:

@@ -1,43 +1,58 @@
-"""The report as one page of HTML: no script, nothing loaded, plots as SVG, in light and dark."""
+"""The report as one page of HTML: no script, nothing loaded, plots as SVG, in light, in dark and in grey print."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
+from typing import NamedTuple
 
-from .figures import RunFigures
+from .figures import LATENCY_STEP, RunFigures, short, slot_widths
 
-_MOST_BARS = 40
+_MOST_BARS = 40  # of a plot: on a phone each is still 6 pixels wide
+_MOST_TICKS = 6
+_MOST_GROUPS = 20  # of failures
+# Fills differ in lightness, not only in hue, and what failed has an edge: they can be told apart when printed in grey.
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1c2430; --faint: #667085; --paper: #fff; --panel: #f5f7fa; --line: #d8dee8;
-  --good: #2563a8; --bad: #c2410c; }
+:root { color-scheme: light dark; --ink: #1c2430; --faint: #5b6779; --paper: #fff; --panel: #f5f7fa; --line: #d8dee8;
+  --good: #1f5a9c; --bad: #f7b267; --edge: #8a3a04; --bad-ink: #a83c06; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6eaf0; --faint: #98a3b5; --paper: #12161d; --panel: #1b212b;
-  --line: #323b49; --good: #6aa9ee; --bad: #fb923c; } }
+  --line: #323b49; --good: #8cc0f5; --bad: #a8480c; --edge: #ffb876; --bad-ink: #fb9a4b; } }
+@media print { :root { --ink: #000; --faint: #444; --paper: #fff; --panel: #fff; --line: #bbb; --good: #1f5a9c;
+  --bad: #f7b267; --edge: #8a3a04; --bad-ink: #000; } * { print-color-adjust: exact; }
+  .tile { border: 1px solid var(--line); } .plot, tr { break-inside: avoid; } h2 { break-after: avoid; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 60rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; font-variant-numeric: tabular-nums; }
 h1 { font-size: clamp(1.15rem, 4.5vw, 1.5rem); margin: 0; overflow-wrap: anywhere; }
 h2 { font-size: 1.05rem; margin: 2rem 0 .6rem; }
-.note { color: var(--faint); font-weight: 400; font-size: .85rem; }
+h2 span { color: var(--faint); font-weight: 400; font-size: .85rem; }
 .about { color: var(--faint); margin: .2rem 0 1.2rem; overflow-wrap: anywhere; }
-.end { font-weight: 600; } .end.bad, td.bad { color: var(--bad); } .end.good { color: var(--good); }
+.end { font-weight: 600; } .end.bad { color: var(--bad-ink); } .end.good { color: var(--good); }
 .tiles { display: grid; gap: .6rem; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); }
 .tile { background: var(--panel); border-radius: .5rem; padding: .6rem .8rem; }
 .tile b { display: block; font-size: 1.3rem; line-height: 1.3; } .tile span { color: var(--faint); font-size: .85rem; }
-.plot { display: grid; grid-template-columns: auto 1fr; gap: .3rem .5rem; font-size: .8rem; color: var(--faint); }
-.plot .y { display: flex; flex-direction: column; justify-content: space-between; text-align: right; }
-.plot .x { grid-column: 2; display: flex; justify-content: space-between; }
-.plot svg { width: 100%; height: 11rem; display: block; border-left: 1px solid var(--line);
-  border-bottom: 1px solid var(--line); background: linear-gradient(var(--line) 1px, transparent 1px) 0 0 / 100% 50%; }
-.good-fill { fill: var(--good); } .bad-fill { fill: var(--bad); }
-.key { white-space: nowrap; font-weight: 400; }
+.plot { display: grid; grid-template-columns: 3rem 1fr; gap: .3rem .5rem; font-size: .8rem; color: var(--faint); }
+.y { display: flex; flex-direction: column; justify-content: space-between; text-align: right; }
+.area { position: relative; height: 10rem; border-left: 1px solid var(--line); border-bottom: 1px solid var(--line);
+  background: linear-gradient(var(--line) 1px, transparent 1px) 0 0 / 100% 50%; } .low .area { height: 5rem; }
+.area svg { width: 100%; height: 100%; display: block; }
+.x { grid-column: 2; position: relative; height: 1.3rem; } .x span { position: absolute; white-space: nowrap; }
+.mark { position: absolute; top: 0; bottom: 0; border-left: 2px dashed var(--ink); color: var(--ink); }
+.mark span { position: absolute; z-index: 1; left: .2rem; padding: 0 .25rem; background: var(--paper);
+  white-space: nowrap; }
+.mark.left span { left: auto; right: .3rem; }
+.good-fill { fill: var(--good); }
+.bad-fill { fill: var(--bad); stroke: var(--edge); stroke-width: 1px; vector-effect: non-scaling-stroke; }
+.key { white-space: nowrap; }
 .key::before { content: ""; display: inline-block; width: .7em; height: .7em; margin: 0 .35em 0 .8em;
-  border-radius: .15em; background: var(--good); } .key.bad::before { background: var(--bad); }
-table { border-collapse: collapse; width: 100%; } td, th { padding: .35rem .5rem .35rem 0; text-align: left;
-  border-bottom: 1px solid var(--line); font-weight: 400; } td.count { text-align: right; width: 5rem; }
-td.share { width: 45%; } .bar { height: .8rem; min-width: 2px; background: var(--bad); border-radius: .15rem; }
-th { color: var(--faint); width: 6.5rem; vertical-align: top; } .files td { overflow-wrap: anywhere; }
+  background: var(--good); } .key.bad::before { background: var(--bad); border: 1px solid var(--edge); }
+table { border-collapse: collapse; width: 100%; } td, th { padding: .35rem .6rem .35rem 0; text-align: left;
+  border-bottom: 1px solid var(--line); font-weight: 400; vertical-align: top; overflow-wrap: anywhere; }
+th { color: var(--faint); } .facts th { width: 7rem; white-space: nowrap; } td.count { text-align: right; width: 5rem; }
+.bar { height: .8rem; min-width: 3px; background: var(--bad); border: 1px solid var(--edge); margin-top: .35rem; }
+td.share { width: 25%; } td b { font-weight: 600; }
+@media (max-width: 34rem) { td.share { display: none; } }
 """
 _ENDS = {
     "complete": "complete",
@@ -55,25 +70,24 @@ def page(report: RunFigures) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(title)}</title><style>{_STYLE}</style>",
         f"<h1>{escape(title)}</h1>",
-        _about(report),
+        _status(report),
         _tiles(report),
-        _throughput(report),
+        _failures(report),
+        _over_time(report),
         _latency(report),
-        _errors(report),
-        _files(report),
+        _retries(report),
+        _facts(report),
         "</html>",
     ]
     return "\n".join(part for part in parts if part) + "\n"
 
 
-def _about(report: RunFigures) -> str:
+def _status(report: RunFigures) -> str:
     is_good = report.is_complete
     said = "complete, with failures" if report.end == "complete" and not is_good else _ENDS[report.end]
     kind = "good" if is_good else "bad"
-    return (
-        f'<p class="about"><span class="end {kind}">{escape(said)}</span> · {escape(report.server)} · '
-        f"{escape(report.started_at)} · {_seconds(report.elapsed_s)}</p>"
-    )
+    about = f"{escape(report.server)} · {escape(report.started_at.replace('T', ' '))} · {_seconds(report.elapsed_s)}"
+    return f'<p class="about"><span class="end {kind}">{escape(said)}</span> · {about}</p>'
 
 
 def _tiles(report: RunFigures) -> str:
@@ -87,78 +101,158 @@ def _tiles(report: RunFigures) -> str:
         (f"{report.requests:,}", "requests sent"),
         *([(_seconds(latency["p50"] / 1000), "median latency")] if latency else []),
         *([(_seconds(latency["p99"] / 1000), "99th percentile")] if latency else []),
-        (_short(report.prompt_tokens), "tokens in"),
-        (_short(report.completion_tokens), "tokens out"),
+        (short(report.prompt_tokens), "tokens in"),
+        (short(report.completion_tokens), "tokens out"),
         *([(f"{report.cost:,.4f}", "cost")] if report.cost is not None else []),
     ]
     cells = "".join(f'<div class="tile"><b>{value}</b><span>{name}</span></div>' for value, name in tiles)
     return f'<div class="tiles">{cells}</div>'
 
 
-def _throughput(report: RunFigures) -> str:
-    done, failed = report.timeline["rows_done"], report.timeline["rows_failed"]
+def _failures(report: RunFigures) -> str:
+    """Say why rows failed, with one example of each kind to look up."""
+    if not report.failures:
+        return ""
+    most = max(group.rows for group in report.failures)
+    rows = "".join(
+        f"<tr><td><b>{escape(group.error_class)}</b> {group.status or ''}<br>{escape(group.message)}<br>"
+        f'<span class="about">such as {escape(group.key)}, line {group.line:,}</span></td>'
+        f'<td class="share">{_bar(group.rows / most)}</td><td class="count">{group.rows:,}</td></tr>'
+        for group in report.failures[:_MOST_GROUPS]
+    )
+    hidden = len(report.failures) - _MOST_GROUPS
+    more = f'<p class="about">and {hidden:,} kinds more, in {escape(report.errors or "")}</p>' if hidden > 0 else ""
+    return f"<h2>Why rows failed</h2><table>{rows}</table>{more}"
+
+
+def _retries(report: RunFigures) -> str:
+    if not report.retries_by_status:
+        return ""
+    most = max(report.retries_by_status.values())
+    rows = "".join(
+        f'<tr><td>{escape(status)}</td><td class="share">{_bar(count / most)}</td><td class="count">{count:,}</td></tr>'
+        for status, count in report.retries_by_status.items()
+    )
+    return f"<h2>Retries <span>by the status that was tried again</span></h2><table>{rows}</table>"
+
+
+def _facts(report: RunFigures) -> str:
+    limit = report.limit
+    rate = f", {limit['requests_per_second']:,g} requests/s" if limit.get("requests_per_second") else ""
+    bound = f"{limit['start']:,} to {limit['max']:,}" if limit["start"] < limit["max"] else f"at most {limit['max']:,}"
+    named = [
+        ("operation", report.operation),
+        ("models", ", ".join(report.models[:10])),
+        ("server", report.server),
+        ("URL", report.url),
+        ("limit", f"{bound} requests in flight{rate}"),
+        ("input", report.input),
+        ("output", report.output),
+        ("failures", report.errors or ""),
+        ("broken lines", f"{report.broken:,}" if report.broken else ""),
+    ]
+    rows = "".join(f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in named if text)
+    return f'<h2>What was run</h2><table class="facts">{rows}</table>'
+
+
+def _bar(share: float) -> str:
+    return f'<div class="bar" style="width:{100 * share:.1f}%"></div>'
+
+
+# ------------------------------------------------------------------------- plots
+
+
+class _Tick(NamedTuple):
+    """A label below a plot, or a line in it, at a share of its width."""
+
+    at: float
+    text: str
+
+
+def _over_time(report: RunFigures) -> str:
+    timeline = report.timeline
+    done, failed, refused = (timeline[name] for name in ("rows_done", "rows_failed", "replies_429"))
     if not done:
         return ""
-    slot = report.timeline["slot_s"]
-    # The last slot is not full: its height is that of the time it had.
-    widths = [*[slot] * (len(done) - 1), max(slot / 4, min(slot, report.elapsed_s - slot * (len(done) - 1)))]
-    good = [count / width for count, width in zip(done, widths, strict=True)]
-    bad = [count / width for count, width in zip(failed, widths, strict=True)]
-    key = '<span class="key">done</span><span class="key bad">failed</span>' if any(bad) else ""
-    ends = [_seconds(share * slot * len(done)) for share in (0, 0.5, 1)]
-    return f"<h2>Rows per second over time{key}</h2>{_plot(good, bad, ends)}"
+    widths = slot_widths(timeline["slot_s"], len(done), report.elapsed_s)
+    ticks = [_Tick(share, _seconds(share * timeline["slot_s"] * len(done))) for share in (0, 0.5, 1)]
+
+    def per_second(counts: Sequence[float]) -> list[float]:
+        return [count / width for count, width in zip(counts, widths, strict=True)]
+
+    key = '<span class="key">done</span><span class="key bad">failed</span>' if any(failed) else ""
+    parts = [f"<h2>Rows per second{key}</h2>{_plot(per_second(done), per_second(failed), ticks)}"]
+    if any(timeline["requests_in_flight"]):
+        plot = _plot(timeline["requests_in_flight"], (), ticks, kind=" low")
+        parts.append(f"<h2>Requests in flight <span>mean</span></h2>{plot}")
+    if any(refused):
+        title = f"429 per second <span>too many requests, {sum(refused):,.0f} in all</span>"
+        parts.append(f"<h2>{title}</h2>{_plot((), per_second(refused), ticks, kind=' low')}")
+    return "\n".join(parts)
 
 
 def _latency(report: RunFigures) -> str:
-    if not report.latency_histogram:
+    histogram = report.latency_histogram
+    if not histogram:
         return ""
-    step = -(-len(report.latency_histogram) // _MOST_BARS)
-    groups = [report.latency_histogram[start : start + step] for start in range(0, len(report.latency_histogram), step)]
+    step = -(-len(histogram) // _MOST_BARS)
+    groups = [histogram[start : start + step] for start in range(0, len(histogram), step)]
     counts = [float(sum(count for _, count in group)) for group in groups]
-    bounds = [group[-1][0] for group in groups]
-    ends = [_seconds(bounds[at] / 1000) for at in sorted({0, len(bounds) // 2, len(bounds) - 1})]
-    told = " · ".join(f"{name} {_seconds(ms / 1000)}" for name, ms in report.latency_ms.items())
-    title = '<h2>Latency of rows that were done <span class="note">(the scale is logarithmic)</span></h2>'
-    return f'{title}{_plot(counts, [], ends)}<p class="about">{told}</p>'
+    # Buckets grow by a factor, so their axis is logarithmic; the last group may lack a few.
+    low, span = histogram[0][0] / LATENCY_STEP, math.log(LATENCY_STEP) * step * len(groups)
+
+    def at(ms: float) -> float:
+        return min(1.0, max(0.0, math.log(ms / low) / span)) if ms > 0 else 0.0
+
+    high = low * math.exp(span)
+    ticks = [_Tick(at(ms), _seconds(ms / 1000)) for ms in _round_between(low, high)]
+    marks = [_Tick(at(ms), f"{name} {_seconds(ms / 1000)}") for name, ms in report.latency_ms.items() if name[0] == "p"]
+    title = "Latency of rows that were done <span>rows by time, retries included; the scale is logarithmic</span>"
+    return f"<h2>{title}</h2>{_plot(counts, (), ticks, marks)}"
 
 
-def _plot(good: Sequence[float], bad: Sequence[float], x_labels: Sequence[str]) -> str:
+def _round_between(low: float, high: float) -> list[float]:
+    """Choose round numbers to label a logarithmic axis with."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        found = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
+        if len(found) <= _MOST_TICKS:
+            break
+    return found or [high]
+
+
+def _plot(
+    good: Sequence[float], bad: Sequence[float], ticks: Iterable[_Tick], marks: Sequence[_Tick] = (), kind: str = ""
+) -> str:
     """Draw bars, the bad ones on top of the good; labels are HTML, so that they keep their size on a phone."""
-    stacked = list(bad) or [0.0] * len(good)
-    top = _round_top(max(one + other for one, other in zip(good, stacked, strict=True)))
-    width = 100 / len(good)
+    size = max(len(good), len(bad))
+    pairs = list(zip(good or [0.0] * size, bad or [0.0] * size, strict=True))
+    top = _round_top(max(one + other for one, other in pairs))
+    width = 100 / size
     bars: list[str] = []
-    for index, (one, other) in enumerate(zip(good, stacked, strict=True)):
-        high, more = 100 * one / top, 100 * other / top
-        for kind, height, base in (("good", high, 100.0), ("bad", more, 100 - high)):
+    for index, pair in enumerate(pairs):
+        base = 100.0
+        for name, value in zip(("good", "bad"), pair, strict=True):
+            height = 100 * value / top
+            base -= height
             if height:
                 bars.append(
-                    f'<rect class="{kind}-fill" x="{index * width + width * 0.06:.3f}" y="{base - height:.3f}" '
+                    f'<rect class="{name}-fill" x="{(index + 0.06) * width:.3f}" y="{base:.3f}" '
                     f'width="{width * 0.88:.3f}" height="{height:.3f}"/>'
                 )
-    y_labels = "".join(f"<span>{_short(value)}</span>" for value in (top, top / 2, 0))
-    labels = "".join(f"<span>{label}</span>" for label in x_labels)
+    y_labels = "".join(f"<span>{short(value)}</span>" for value in (top, top / 2, 0))
     svg = f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="plot">{"".join(bars)}</svg>'
-    return f'<div class="plot"><div class="y">{y_labels}</div>{svg}<div class="x">{labels}</div></div>'
-
-
-def _errors(report: RunFigures) -> str:
-    if not report.errors_by_class:
-        return ""
-    most = max(report.errors_by_class.values())
-    rows = "".join(
-        f'<tr><td>{escape(name)}</td><td class="share"><div class="bar" style="width:{100 * count / most:.1f}%"></div>'
-        f'</td><td class="count">{count:,}</td></tr>'
-        for name, count in report.errors_by_class.items()
+    lines = "".join(
+        f'<div class="mark{" left" if mark.at > 0.6 else ""}" style="left:{100 * mark.at:.2f}%">'
+        f'<span style="top:{row * 1.3:.1f}rem">{mark.text}</span></div>'
+        for row, mark in enumerate(marks)
     )
-    return f"<h2>Failures by class</h2><table>{rows}</table>"
-
-
-def _files(report: RunFigures) -> str:
-    named = [("input", report.input), ("output", report.output), ("failures", report.errors)]
-    rows = "".join(f"<tr><th>{name}</th><td>{escape(path)}</td></tr>" for name, path in named if path)
-    broken = f"<tr><th>broken lines</th><td>{report.broken:,}</td></tr>" if report.broken else ""
-    return f'<h2>Files</h2><table class="files">{rows}{broken}</table>'
+    labels = "".join(
+        f'<span style="left:{100 * tick.at:.2f}%;transform:translateX(-{100 * tick.at:.0f}%)">{tick.text}</span>'
+        for tick in ticks
+    )
+    area = f'<div class="area">{svg}{lines}</div>'
+    return f'<div class="plot{kind}"><div class="y">{y_labels}</div>{area}<div class="x">{labels}</div></div>'
 
 
 def _round_top(value: float) -> float:
@@ -167,18 +261,11 @@ def _round_top(value: float) -> float:
     return next(scale * step for step in (1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10) if scale * step >= value * 0.999)
 
 
-def _short(value: float) -> str:
-    for least, size, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
-        if value >= least:
-            return f"{value / size:,.3g}{letter}" if value < 1000 * size else f"{value / size:,.0f}{letter}"
-    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
-
-
 def _seconds(seconds: float) -> str:
     if 0 < seconds < 1:
-        return f"{seconds * 1000:,.0f}&nbsp;ms"
+        return f"{seconds * 1000:,.3g}&nbsp;ms"
     if seconds < 120:
         return f"{seconds:.3g}&nbsp;s"
     minutes, rest = divmod(round(seconds), 60)
-    told = f"{minutes} min {rest:02} s" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
-    return told.replace(" ", "&nbsp;")
+    text = f"{minutes} min {rest:02} s" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
+    return text.replace(" ", "&nbsp;")

@@ -32,11 +32,7 @@ class RunPaths:
 
     @classmethod
     def named(cls, input: AnyPath, output: AnyPath, errors: AnyPath | None, report: AnyPath | None) -> Self:
-        """Find the paths of a run.
-
-        Raises:
-            ConfigurationError: What is given is no path, or a table that needs an extra.
-        """
+        """Find the paths of a run."""
         source, target = _path(input, "input"), _path(output, "output")
         journal = f"{target}.jsonl" if is_table(target) else target
         base = "" if report is None else _path(report, "report").removesuffix(".json").removesuffix(".html")
@@ -45,11 +41,7 @@ class RunPaths:
         return cls(source, target, journal, failures, f"{journal}.state.json", base)
 
     def check(self) -> None:
-        """Refuse paths of which one would overwrite another.
-
-        Raises:
-            BatchError: It names both.
-        """
+        """Refuse paths of which one would overwrite another."""
         named = {"input": self.input, "output": self.output, "errors": self.errors}
         if self.journal != self.output:
             named["the output's lines"] = self.journal

@@ -16,9 +16,9 @@ class BatchReport(RunFigures):
 
     def as_json(self) -> str:
         """Write the report as JSON."""
-        return json.dumps(
-            {**asdict(self), "errors_by_class": self.errors_by_class, "is_complete": self.is_complete}, indent=1
-        )
+        histogram = [{"up_to_ms": bound, "rows": rows} for bound, rows in self.latency_histogram]
+        derived = {"errors_by_class": self.errors_by_class, "is_complete": self.is_complete}
+        return json.dumps({**asdict(self), "latency_histogram": histogram, **derived}, indent=1)
 
     def as_html(self) -> str:
         """Write the report as one page with plots, which loads nothing."""

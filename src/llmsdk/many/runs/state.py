@@ -8,18 +8,16 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..._call.operation import Operation
+from ..._net.runner import Runner
 from ..._version import __version__
 from ...options import CALL_OPTIONS
 from ...resources.rows.problems import file_error, os_error
 from ...utils.files import write_atomically
 from ...utils.secrets import revealed, shown_url
 from ...utils.shapes import is_object
-
-if TYPE_CHECKING:
-    from ..._net.runner import Runner
 
 _VERSION = 1
 _COMPARED = ("operation", "server", "url")
@@ -79,11 +77,7 @@ def _shown(value: Any) -> Any:
 
 
 def settle(path: str, output: str, mine: RunState, *, is_new: bool) -> RunState:
-    """Read the side file of an output and compare, or write it where the output begins.
-
-    Raises:
-        BatchError: It is missing, broken, of another configuration, or cannot be written.
-    """
+    """Read the side file of an output and compare, or write it where the output begins."""
     try:
         with open(path, "rb") as file:
             raw = file.read()

@@ -33,11 +33,7 @@ def is_table(path: str) -> bool:
 
 
 def check_extra(*paths: str) -> None:
-    """Refuse Parquet where nothing can read it.
-
-    Raises:
-        ConfigurationError: It names the extra.
-    """
+    """Refuse Parquet where nothing can read it."""
     wanted = [path for path in paths if Path(path).suffix.lower() == PARQUET]
     if wanted and find_spec("pyarrow") is None:
         raise ConfigurationError(f"{wanted[0]}: Parquet needs pyarrow; install llmsdk[batch]")
@@ -48,9 +44,6 @@ def read_rows(path: str | os.PathLike[str], operation: Operation) -> Iterator[Ba
 
     A table has a column per parameter, and may have `custom_id`; for chat, `prompt` and `system` may stand for
     `messages`. An empty cell is not given; in CSV, what a parameter takes no text for is read as JSON.
-
-    Raises:
-        BatchError: The file cannot be read, or has a column that is no parameter.
     """
     shown = os.fspath(path)
     reader = RowReader(operation)

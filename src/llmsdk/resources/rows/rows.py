@@ -66,11 +66,7 @@ class _Invalid(ValueError):
 
 
 def row_operation(name: object) -> Operation:
-    """Find the operation of rows: by its resource, such as `chat`, or by its id.
-
-    Raises:
-        BatchError: There is none of that name.
-    """
+    """Find the operation of rows: by its resource, such as `chat`, or by its id."""
     by_id = {operation.id: operation for operation in all_operations().values() if operation.is_row}
     by_resource: dict[str, Operation] = {}
     for operation in by_id.values():

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self, TypeAlias
 
 from pydantic_core import from_json, to_json
 
@@ -17,6 +17,7 @@ from ..._call.checks import checked_unsupported
 from ..._call.operation import Operation
 from ..._call.reply.decode import decode_error, decode_reply, stated_error
 from ..._call.request.encode import Extras, encode
+from ..._net.runner import Runner
 from ...errors import (
     ConfigurationError,
     ReplyMeta,
@@ -24,6 +25,7 @@ from ...errors import (
     ResponseValidationError,
     SDKError,
 )
+from ...models import ChatCompletionResponse, CompletionResponse, EmbeddingsResponse, ImageResponse
 from ...providers.registry import PROVIDERS
 from ...providers.spec import BatchRows, Provider
 from ...utils.files import Draft
@@ -33,11 +35,8 @@ from .problems import file_error
 from .results import failed, succeeded
 from .rows import BatchRow, InvalidRow, endpoint_of
 
-if TYPE_CHECKING:
-    from ..._net.runner import Runner
-    from ...models import ChatCompletionResponse, CompletionResponse, EmbeddingsResponse, ImageResponse
-
-    BatchReply = ChatCompletionResponse | CompletionResponse | EmbeddingsResponse | ImageResponse
+BatchReply: TypeAlias = ChatCompletionResponse | CompletionResponse | EmbeddingsResponse | ImageResponse
+"""What type checkers know of the replies: the models of all operations that are rows."""
 
 _HASHED = "sha256:"
 _OWN_NAME = re.compile(r"sha256:[0-9a-f]{64}(#[0-9]+)?")  # of a row that had none in its file

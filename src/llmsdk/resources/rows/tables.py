@@ -32,11 +32,7 @@ _AT_ONCE = 1000  # rows of a group in Parquet, and in memory
 
 
 def write_results(journal: str, path: str) -> None:
-    """Write the lines of an output as a table; what was there before is replaced when it is whole.
-
-    Raises:
-        BatchError: It cannot be written.
-    """
+    """Write the lines of an output as a table; what was there before is replaced when it is whole."""
     write = _write_csv if Path(path).suffix.lower() == CSV else _write_parquet
     try:
         draft = Draft(path, journal)
