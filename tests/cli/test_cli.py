@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from llmsdk import cli
+from llmsdk.cli import history
 from llmsdk.cli.app import app, run
-from llmsdk.cli.screen import settled_length, show
-from llmsdk.cli.setup import clean
+from llmsdk.cli.screen import clean, settled_length, show
 from llmsdk.local import Fault, LocalServer
 from llmsdk.providers import PROVIDERS
 
@@ -38,7 +39,8 @@ def server() -> Iterator[LocalServer]:
 
 
 @pytest.fixture(autouse=True)
-def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
+def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv("LLMSDK_HISTORY", str(tmp_path_factory.mktemp("history") / "state" / "chat.json"))
     for name in ("LLMSDK_SERVER", "LLMSDK_SERVER_URL", "LLMSDK_MODEL", "LLMSDK_API_KEY"):
         monkeypatch.delenv(name, raising=False)
 
@@ -136,16 +138,16 @@ def test_completion() -> None:
 
 
 def test_image(tmp_path: Path) -> None:
-    result = ask("image", "a cat", "-s", "local", "-o", str(tmp_path / "cat"), "--size", "64x64")
+    result = ask("image", "a cat", "-s", "local", "--output", str(tmp_path / "cat"), "--size", "64x64")
     assert result.stdout == f"{tmp_path / 'cat.png'}\n"
     assert (tmp_path / "cat.png").read_bytes().startswith(PNG[:8])
-    assert "there is no folder" in error_of("image", "a cat", "-s", "local", "-o", str(tmp_path / "none" / "cat"))
-    assert "is a folder" in error_of("image", "a cat", "-s", "local", "-o", str(tmp_path))
+    assert "there is no folder" in error_of("image", "a cat", "-s", "local", "--output", str(tmp_path / "none" / "cat"))
+    assert "is a folder" in error_of("image", "a cat", "-s", "local", "--output", str(tmp_path))
 
 
 def test_an_image_reply_without_images(server: LocalServer, tmp_path: Path) -> None:
     server.script(Fault(body={"created": 1, "data": []}))
-    where = ("-m", "m", "--server-url", server.url, "-o", str(tmp_path / "cat"))
+    where = ("-m", "m", "--server-url", server.url, "--output", str(tmp_path / "cat"))
     assert "image" in error_of("image", "a cat", *where, code=1)
 
 
@@ -179,8 +181,8 @@ def test_preview_sends_nothing_and_needs_no_key(monkeypatch: pytest.MonkeyPatch)
     assert text.startswith("curl -X POST https://api.together.xyz/v1/chat/completions")
     assert '"authorization: Bearer $API_KEY"' in text
     assert '"role": "system"' in text
-    assert "/completions" in ask("preview", "Hi", "-k", "complete", "-s", "r9s", "-m", "m").stdout
-    assert "/images/" in ask("preview", "Hi", "-k", "image", "-s", "r9s", "-m", "m").stdout
+    assert "/completions" in ask("preview", "Hi", "-k", "completions", "-s", "r9s", "-m", "m").stdout
+    assert "/images/" in ask("preview", "Hi", "-k", "images", "-s", "r9s", "-m", "m").stdout
     monkeypatch.setenv("TOGETHER_API_KEY", "sk-placeholder-from-env")
     assert "from-env" not in ask("preview", "Hi", "-s", "together", "-m", "m").stdout
 
@@ -218,10 +220,50 @@ def test_debug_tells_more_without_keys(server: LocalServer, monkeypatch: pytest.
 
 
 MISUSES = {
-    ("chat", "x"): "api_key: server 'together' needs one",
+    ("chat", "x"): "export TOGETHER_API_KEY=...",
     ("chat", "x", "-s", "togethr"): "did you mean 'together'?",
-    ("chat", "x", "--server-url", "nonsense"): "server_url: ",
-    ("chat", "x", "--server-url", "http://127.0.0.1:9"): "no model is named; pass --model or set LLMSDK_MODEL",
+    ("chat", "x", "--server-url", "nonsense"): "--server-url: got a str without http://",
+    (
+        "chat",
+        "x",
+        "--server-url",
+        "http://127.0.0.1:9/{b}",
+        "-m",
+        "m",
+    ): "nothing fills {b}; write its value into the URL",
+    ("models", "-s", "openai"): "pass --server-url URL",
+    ("complete", "x", "-s", "writer", "-m", "m"): "pass -o organization_id=...",
+    (
+        "complete",
+        "x",
+        "-s",
+        "writer",
+        "-m",
+        "m",
+        "-o",
+        "organization_id=1",
+        "-o",
+        "seed=1",
+    ): "servers that do: together",
+    (
+        "complete",
+        "x",
+        "-s",
+        "local",
+        "--max-tokens",
+        "0",
+        "-o",
+        "max_tokens=x",
+    ): "--max-tokens: must be a valid integer",
+    ("chat", "x", "-s", "local", "-o", "nonsense"): "-o nonsense: must be KEY=VALUE, such as -o top_p=0.9",
+    ("chat", "x", "-s", "local", "-o", "=1"): "-o =1: must be KEY=VALUE",
+    ("chat", "x", "-s", "local", "-o", "stream=true"): "-o stream: comes from the prompt and the command",
+    ("chat", "x", "-s", "local", "-o", "tempratur=1"): "did you mean 'temperature'?",
+    ("chat", "-n", "-s", "local"): "no prompt",
+    ("chat", "\udcff", "-s", "local"): "the prompt is not UTF-8 text",
+    ("image", "x", "-s", "r9s"): "export R9S_API_KEY=...",
+    ("chat", "x", "-s", "local", "--continue"): "--continue: there is no conversation yet",
+    ("chat", "x", "--server-url", "http://127.0.0.1:9"): "no model is named; pass --model or export LLMSDK_MODEL=...",
     ("serve", "--dialect", "nobody"): "--dialect: unknown server 'nobody'",
     ("serve", "--fault", "{"): "--fault, --always: ",
     ("serve", "--always", '{"stauts": 1}'): "unknown fault field 'stauts'",
@@ -230,12 +272,19 @@ MISUSES = {
 
 @pytest.mark.parametrize("args", MISUSES, ids=" ".join)
 def test_misuse_is_one_line_and_exit_2(args: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    if args == ("chat", "x"):
+    for name in ("TOGETHER_API_KEY", "R9S_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WRITER_API_KEY", "sk-placeholder")
+    if args == ("chat", "x") or args[0] == "image":
         monkeypatch.setenv("LLMSDK_MODEL", "m")
-    assert MISUSES[args] in error_of(*args)
+    said = error_of(*args)
+    assert MISUSES[args] in said
+    assert not re.search(
+        r"SDK\(|Provider\b|\w=\.\.\.[,)]|\bset [A-Z]|extra_body|server_url=", said
+    )  # that would be Python
 
 
-@pytest.mark.parametrize("args", [["chta"], ["chat", "--nope"], ["image", "x"], ["serve", "--port", "99999999"]])
+@pytest.mark.parametrize("args", [["chta"], ["chat", "--nope"], ["image"], ["serve", "--port", "99999999"]])
 def test_wrong_words_are_one_line_and_exit_2(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(args) == 2
     out, err = capsys.readouterr()
@@ -501,3 +550,240 @@ def test_the_page_has_every_command_and_code() -> None:
         assert command.callback is not None
         assert f"llmsdk {command.callback.__name__}" in text
     assert all(f"\n| {code} | " in text for code in (0, 1, 2, 130, 141))
+
+
+# ---------------------------------------------------------------- options
+
+
+def leaves(command: Any, *names: str) -> Iterator[tuple[str, Any]]:
+    """Every command with its name."""
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from leaves(inner, *names, name)
+    if not hasattr(command, "commands"):
+        yield " ".join(names), command
+
+
+def test_a_short_option_means_one_thing() -> None:
+    meanings: dict[str, set[str]] = {}
+    for _, command in leaves(get_command(app)):
+        for option in (name for param in command.params for name in param.opts if re.fullmatch("-[a-zA-Z]", name)):
+            long = next(
+                name for param in command.params for name in param.opts if option in param.opts and name != option
+            )
+            meanings.setdefault(option, set()).add(long)
+    assert {option: names for option, names in meanings.items() if len(names) > 1} == {}
+    assert set(meanings) == {"-c", "-k", "-m", "-n", "-o", "-q", "-s"}
+
+
+@pytest.mark.parametrize(
+    "command", ["", "chat", "complete", "image", "models", "servers", "preview", "serve", "batch run"]
+)
+def test_h_is_help(command: str) -> None:
+    assert "Usage: llmsdk" in ask(*command.split(), "-h").stdout.replace("root", "llmsdk")
+
+
+def test_any_parameter_by_its_name(server: LocalServer) -> None:
+    where = ("-m", "m", "--server-url", server.url)
+    ask("chat", "Hi", *where, "-o", "top_p=0.5", "-o", 'stop=["a", "b"]', "-o", "user=me=you", "-o", "seed=7")
+    ask("complete", "Hi", *where, "-o", "echo=true", "--max-tokens", "3", "-o", "max_tokens=4")
+    ask("image", "Hi", *where, "-o", "quality=low", "--json")
+    chat, complete, image = (request.json for request in server.requests)
+    assert (chat["top_p"], chat["stop"], chat["user"], chat["seed"]) == (0.5, ["a", "b"], "me=you", 7)
+    assert (complete["echo"], complete["max_tokens"], image["quality"]) == (True, 4, "low")
+    assert '"top_p": 0.5' in ask("preview", "Hi", "-s", "local", "-o", "top_p=0.5").stdout
+    assert '"input": "Hi"' in ask("preview", "Hi", "-s", "local", "-k", "embeddings").stdout
+
+
+def test_the_whole_reply_as_json(server: LocalServer, tmp_path: Path) -> None:
+    where = ("-m", "m", "--server-url", server.url, "--json")
+    assert json.loads(ask("chat", "Hi", *where).stdout)["choices"][0]["message"]["content"].endswith("'Hi'.")
+    assert json.loads(ask("complete", "Hi", *where).stdout)["usage"]["prompt_tokens"] == 1
+    assert json.loads(ask("image", "Hi", *where, "-o", "response_format=url").stdout)["data"][0]["url"].endswith(".png")
+    assert list(tmp_path.iterdir()) == []
+    ask("image", "Hi", *where, "--output", str(tmp_path / "a"))
+    assert (tmp_path / "a.png").exists()
+
+
+def test_reasoning_goes_to_stderr(server: LocalServer) -> None:
+    where = ("-m", "m", "--server-url", server.url, "-o", "reasoning_effort=low")
+    shown = ask("chat", "Hi", *where, "--reasoning")
+    assert shown.stderr == "The embedded provider quotes the prompt; effort low.\n\n"
+    assert shown.stdout == ask("chat", "Hi", *where).stdout == "Embedded provider: you said 'Hi'.\n"
+
+
+def test_an_image_is_named_after_its_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = [ask("image", "A cat / on\na mat!", "-s", "local", "--size", "64x64").stdout.strip() for _ in range(3)]
+    assert names == ["a-cat-on-a-mat.png", "a-cat-on-a-mat-2.png", "a-cat-on-a-mat-3.png"]
+    assert ask("image", "\u2602", "-s", "local", "--size", "64x64").stdout.strip() == "image.png"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names, "image.png"])
+
+
+# ------------------------------------------------------- going on, and not
+
+
+def test_a_conversation_goes_on(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Path(os.environ["LLMSDK_HISTORY"])
+    history.save(history.Conversation([{"role": "user", "content": "one"}], None, server.url, "first"))
+    assert (kept.stat().st_mode & 0o777, kept.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    ask("chat", "two", "--continue")
+    ask("chat", "three", "-c", "-m", "other", "--server-url", server.url)
+    assert [request.json["model"] for request in server.requests] == ["first", "other"]
+    said = [[item["content"] for item in request.json["messages"]] for request in server.requests]
+    assert said[0] == ["one", "two"]
+    assert said[1] == ["one", "two", "Embedded provider: you said 'two'.", "three"]
+    assert list(kept.parent.iterdir()) == [kept]
+    monkeypatch.setenv("LLMSDK_HISTORY", "")
+    assert "no conversation is kept" in error_of("chat", "x", "-c")
+    history.save(history.Conversation())  # is nowhere
+    for broken in ("{", "[]", '{"messages": 1}', '{"more": 1}', '{"messages": [], "model": 5}'):
+        kept.write_text(broken, "utf-8")
+        monkeypatch.setenv("LLMSDK_HISTORY", str(kept))
+        assert error_of("chat", "x", "-c") == f"--continue: {kept} holds no conversation; delete it"
+
+
+def test_what_scripts_ask_is_not_kept(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask("chat", "a question", "-m", "m", "--server-url", server.url)
+    assert not Path(os.environ["LLMSDK_HISTORY"]).exists()
+    monkeypatch.delenv("LLMSDK_HISTORY")
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    assert history._path() == Path("/state/llmsdk/chat.json")
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert history._path() == Path("/home/me/.local/state/llmsdk/chat.json")
+
+
+def test_stdin_is_left_alone(server: LocalServer) -> None:
+    where = f"-m m --server-url {server.url}"
+    python = f'"{sys.executable}" -m llmsdk.cli'
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'printf "one\\ntwo\\n" | while read l; do {python} chat "$l" -n {where}; done'],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[2])},
+    )
+    assert done.stdout == "Embedded provider: you said 'one'.\nEmbedded provider: you said 'two'.\n"
+    assert "-n" in ask("chat", "--help").stdout
+
+
+def test_a_silent_stdin_is_told(server: LocalServer) -> None:
+    with started("chat", "Hi", "-m", "m", "--server-url", server.url, stdin=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "llmsdk: reading stdin to its end; --no-stdin leaves it alone\n"
+        out, _ = process.communicate("more", timeout=20)
+    assert out == "Embedded provider: you said 'Hi\n\nmore'.\n"
+
+
+def test_stdin_that_is_no_text(server: LocalServer) -> None:
+    where = ("-m", "m", "--server-url", server.url)
+    for command in ("chat", "complete"):
+        result = ask(command, *where, given=b"ab\xff\n", code=2)
+        assert result.stderr == ("llmsdk: error: stdin is not UTF-8 text (byte 3); pass pictures with --image\n")
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&-"])
+def test_closed_streams_are_no_traceback(server: LocalServer, closed: str) -> None:
+    command = f'"{sys.executable}" -m llmsdk.cli chat Hi -m m --server-url {server.url} {closed}'
+    env = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[2])}
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=False, env=env)
+    said = "Embedded provider: you said 'Hi'.\n"
+    expected = {
+        ">&-": (2, "", "llmsdk: error: stdout is closed\n"),
+        "2>&-": (0, said, ""),
+        "<&-": (0, said, ""),
+        ">&- 2>&-": (2, "", ""),
+    }
+    assert (done.returncode, done.stdout, done.stderr) == expected[closed]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay_s", [0.0, 0.03, 0.1, 0.2, 0.35, 0.5])
+def test_an_early_ctrl_c_is_quiet(delay_s: float) -> None:
+    code = "import sys, llmsdk.cli as cli; sys.argv[1:] = ['serve', '--port', '0']; print('on', flush=True); "
+    code += "sys.exit(cli.main())"
+    env = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[2])}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(delay_s)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) in {(-signal.SIGINT, ""), (130, "llmsdk: interrupted\n"), (0, "")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_readline", [True, False])
+def test_what_is_pasted_is_one_question(
+    server: LocalServer, terminals: Callable[..., Terminal], monkeypatch: pytest.MonkeyPatch, has_readline: bool
+) -> None:
+    if not has_readline:
+        monkeypatch.setattr(
+            sys.modules[__name__], "IN_TERMINAL", f"import sys; sys.modules['readline'] = None; {IN_TERMINAL}"
+        )
+    terminal = terminals("chat", "-m", "m", "--server-url", server.url, "--plain")
+    terminal.until("> ")
+    lines = "one\ntwo\nthree"
+    terminal.type(f"\x1b[200~{lines}\x1b[201~\n" if has_readline else f"{lines}\n")
+    terminal.until("you said 'one")
+    terminal.until("> ")
+    terminal.type("/exit\n")
+    assert terminal.code() == 0
+    assert [request.json["messages"][-1]["content"] for request in server.requests] == [lines]
+    assert json.loads(Path(os.environ["LLMSDK_HISTORY"]).read_text("utf-8"))["messages"][0]["content"] == lines
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words, found",
+    [("chat --serv", "--server"), ("chat --server tog", "together"), ("serv", "servers"), ("servers r", "r9s")],
+)
+def test_shells_complete(words: str, found: str) -> None:
+    env = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[2]), "_LLMSDK_COMPLETE": "complete_bash"}
+    line = f"llmsdk {words}"
+    env |= {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+    done = subprocess.run(
+        [sys.executable, "-m", "llmsdk.cli"], capture_output=True, text=True, timeout=60, check=False, env=env
+    )
+    assert found in done.stdout.split()
+    assert done.stderr == ""
+
+
+# --------------------------------------------------- what a terminal obeys
+
+TRICKS = "a\x1b]0;x\x07\x9b31m\u202eb\u2066\nc"
+
+
+def test_names_of_models_obey_nobody(server: LocalServer) -> None:
+    server.always({"body": {"object": "list", "data": [{"id": TRICKS}], "has_more": False}})
+    shown = ask("models", "--server-url", server.url).stdout
+    assert shown == "a]0;x31m<U+202E>b<U+2066> c\n"
+    written = ask("models", "--server-url", server.url, "--json").stdout
+    assert json.loads(written) == [{"id": TRICKS}]
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", written)
+
+
+def test_error_texts_obey_nobody(server: LocalServer) -> None:
+    server.always({"status": 400, "body": {"error": {"message": TRICKS}}})
+    said = error_of("chat", "x", "-m", "m", "--server-url", server.url, code=1)
+    assert "a]0;x31m<U+202E>b<U+2066> c" in said
+
+
+@pytest.mark.slow
+def test_links_show_where_they_lead(server: LocalServer, terminals: Callable[..., Terminal]) -> None:
+    text = "[bank](https://evil.example/x) &#x202e;flip &#27;[2J ![pic](https://evil.example/p.png) end"
+    event = {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": "stop"}]}
+    body = f"data: {json.dumps(event)}\n\ndata: [DONE]\n\n"
+    server.always({"body": body, "content_type": "text/event-stream"})
+    terminal = terminals("chat", "x", "-m", "m", "--server-url", server.url)
+    shown = terminal.until("end")
+    assert "https://evil.example/x" in shown
+    assert "<U+202E>" in shown
+    assert "\x1b]8" not in shown  # a link that the terminal would hide
+    assert "\x1b[2J" not in shown
+    assert "\u202e" not in shown
+    assert terminal.code() == 0

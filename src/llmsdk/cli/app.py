@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,54 +19,58 @@ from ..models.images import ImageResponse
 from ..providers.ids import FOR_URLS
 from ..providers.registry import PROVIDERS
 from ..resources.completions import Stream
+from . import history
 from .batch import batch
 from .facts import described, facts, overview
-from .screen import show
-from .setup import (
-    INTERRUPTED,
-    MISUSED,
-    OK,
+from .options import (
+    ContinueOption,
     DebugOption,
+    ImageOption,
+    JsonOption,
     MaxTokensOption,
-    Misuse,
     ModelOption,
+    NoStdinOption,
+    ParamOption,
+    PlainOption,
+    PromptArgument,
+    ReasoningOption,
+    SchemaOption,
     ServerOption,
-    Setup,
     SystemOption,
     TemperatureOption,
     UrlOption,
-    complain,
-    reporting,
-    say,
-    tell,
+    complete_server,
+    given,
 )
-from .talk import content_of, converse, piped, prompt_of, response_format_of, turn
+from .prompts import content_of, image_path_of, piped, prompt_of, response_format_of
+from .screen import clean_line, json_text, show
+from .setup import INTERRUPTED, MISUSED, OK, Misuse, Setup, complain, reporting, say, say_reply, tell
+from .talk import Talk
 
 app = typer.Typer(
     name="llmsdk",
     help="Talk to hosted language models. Keys come from the environment: TOGETHER_API_KEY and the like.",
     epilog="Exit codes: 0 done, 1 the server refused or failed, 2 wrong usage or set-up, 130 interrupted.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 app.add_typer(batch, name="batch")
 
-PlainOption = Annotated[bool, typer.Option("--plain", help="No Markdown, on terminals either.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="As JSON.")]
-PromptArgument = Annotated[str | None, typer.Argument(help="The prompt; what is piped in is put behind it.")]
-
 
 def run(argv: Sequence[str]) -> int:
     """Run a command line; the answer is the exit code."""
+    if sys.stdout is None:  # as `>&-` leaves it; what is opened next would take its place, and get the answer
+        complain("error: stdout is closed")
+        return MISUSED
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")  # an answer is not lost for a letter that the terminal does not know
     try:
         code: Any = app(list(argv) or ["--help"], prog_name="llmsdk", standalone_mode=False)
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         complain("interrupted")
         return INTERRUPTED
     except Exception as exc:
@@ -78,10 +82,6 @@ def run(argv: Sequence[str]) -> int:
     if not argv:
         return MISUSED  # a script that names no command has a mistake
     return code if isinstance(code, int) else OK
-
-
-def _given(**params: Any) -> dict[str, Any]:
-    return {name: value for name, value in params.items() if value is not None}
 
 
 def _say_version(wanted: bool) -> None:
@@ -106,34 +106,46 @@ def chat(
     server_url: UrlOption = None,
     model: ModelOption = None,
     system: SystemOption = None,
-    image: Annotated[list[str] | None, typer.Option("--image", help="Path or URL; may be repeated.")] = None,
-    json_schema: Annotated[
-        Path | None, typer.Option("--json-schema", help="File with a JSON schema that the answer has to fit.")
-    ] = None,
+    image: ImageOption = None,
+    json_schema: SchemaOption = None,
     max_tokens: MaxTokensOption = None,
     temperature: TemperatureOption = None,
+    option: ParamOption = None,
+    go_on: ContinueOption = False,
+    reasoning: ReasoningOption = False,
+    as_json: JsonOption = False,
     plain: PlainOption = False,
+    no_stdin: NoStdinOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Ask a question, with what is piped in; or hold a conversation, where there is neither."""
     setup = Setup(server, server_url, debug)
     with reporting(setup):
-        params = _given(
-            model=setup.model(model, "chat"),
-            max_tokens=max_tokens,
-            temperature=temperature,
-            response_format=None if json_schema is None else response_format_of(json_schema),
-        )
-        opening = [] if system is None else [{"role": "system", "content": system}]
-        markdown = not plain and json_schema is None
+        last = history.load() if go_on else history.Conversation()
+        if server is None and server_url is None and last.model is not None:
+            setup, model = replace(setup, server=last.server, server_url=last.server_url), model or last.model
+        model = setup.model(model, "chat")
+        form = response_format_of(json_schema)
+        params = given(option, model=model, max_tokens=max_tokens, temperature=temperature, response_format=form)
+        messages = [*([{"role": "system", "content": system}] if system else []), *last.messages]
         with setup.open() as sdk:
-            if prompt is None and sys.stdin is not None and sys.stdin.isatty():
-                if image:
-                    raise Misuse("--image needs a prompt")
-                converse(sdk, setup, {**params, "messages": opening}, markdown=markdown)
-                return
-            question = {"role": "user", "content": content_of(prompt_of(prompt), image or [])}
-            _, interrupted = turn(sdk, setup, {**params, "messages": [*opening, question]}, markdown=markdown)
+            talk = Talk(
+                sdk=sdk,
+                setup=setup,
+                params=params,
+                markdown=not plain and form is None,
+                reasoning=reasoning,
+                as_json=as_json,
+            )
+            if prompt is None and not no_stdin and sys.stdin is not None and sys.stdin.isatty():
+                if image or as_json:
+                    raise Misuse(f"{'--image' if image else '--json'} needs a prompt")
+                messages, interrupted = talk.converse(messages), False
+            else:
+                content = content_of(prompt_of(prompt, no_stdin=no_stdin), image or [])
+                messages, interrupted = talk.ask([*messages, {"role": "user", "content": content}])
+        if go_on or sys.stdout.isatty():  # what a script asks is nobody's conversation
+            history.save(history.Conversation(messages, setup.server, setup.server_url, model))
         if interrupted:
             raise KeyboardInterrupt
 
@@ -146,17 +158,24 @@ def complete(
     model: ModelOption = None,
     max_tokens: MaxTokensOption = None,
     temperature: TemperatureOption = None,
+    option: ParamOption = None,
+    as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Continue a text."""
+    """Continue a text: the argument, or else what is piped in."""
     setup = Setup(server, server_url, debug)
     with reporting(setup):
-        params = _given(model=setup.model(model, "text"), max_tokens=max_tokens, temperature=temperature)
+        params = given(option, model=setup.model(model, "text"), max_tokens=max_tokens, temperature=temperature)
         text = prompt if prompt is not None else piped()
         if not text:
             raise Misuse("no prompt; give one as an argument, or pipe one in")
         with setup.open() as sdk:
             create: Any = sdk.completions.create  # the parameters are a plain dict here
+            if as_json:
+                reply = create(**params, prompt=text)
+                tell(reply.meta, setup, reply.usage)
+                say_reply(reply)
+                return
             asked: Stream = create(**params, prompt=text, stream=True)
             with asked as stream:
                 show(stream.text_deltas(), markdown=False)
@@ -166,28 +185,34 @@ def complete(
 @app.command()
 def image(
     prompt: Annotated[str, typer.Argument(help="What to show.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="File; without a suffix, it gets that of its format.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="File; by default named after the prompt. The suffix is that of its format."),
+    ] = None,
     server: ServerOption = None,
     server_url: UrlOption = None,
     model: ModelOption = None,
     size: Annotated[str | None, typer.Option("--size", help="WIDTHxHEIGHT.")] = None,
+    option: ParamOption = None,
+    as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Make an image and save it; the path goes to stdout."""
+    """Make an image and save it; the path goes to stdout. With --json, the reply does, and only --output saves."""
     setup = Setup(server, server_url, debug)
     with reporting(setup):
-        params = _given(model=setup.model(model, "image"), prompt=prompt, size=size)
-        if output.is_dir():
-            raise Misuse(f"--output {output}: is a folder; name a file in it")
-        if not output.absolute().parent.is_dir():
-            raise Misuse(f"--output {output}: there is no folder {output.absolute().parent}")
+        params = given(option, model=setup.model(model, "image"), size=size)
+        path = None if as_json and output is None else image_path_of(output, prompt)
         with setup.open() as sdk:
             create: Any = sdk.images.create  # the parameters are a plain dict here
-            reply: ImageResponse = create(**params)
+            reply: ImageResponse = create(**params, prompt=prompt)
             tell(reply.meta, setup)
             if not reply.data:
                 raise ResponseValidationError("the reply holds no image", meta=reply.meta)
-            say(str(reply.data[0].save(output)))
+            saved = None if path is None else reply.data[0].save(path)
+            if as_json:
+                say_reply(reply)
+            else:
+                say(str(saved))
 
 
 @app.command()
@@ -200,61 +225,64 @@ def models(
         listed = sdk.models.list()
         tell(listed.meta, setup)
         if as_json:
-            say(json.dumps([model.model_dump(exclude_unset=True) for model in listed], ensure_ascii=False))
+            say(json_text([model.model_dump(mode="json", exclude_unset=True) for model in listed]))
             return
         for model in listed:
-            say(model.id)
+            say(clean_line(str(model.id)))
 
 
 @app.command()
 def servers(
-    server: Annotated[str | None, typer.Argument(help="Server id, for its parameters.")] = None,
+    server: Annotated[
+        str | None, typer.Argument(autocompletion=complete_server, help="Server id, for its parameters.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the servers and the keys that are found, masked; or the parameters of one server."""
-    with reporting(Setup(None, None, False)):
+    with reporting(Setup()):
         lines = overview() if server is None else described(server)
         if as_json:
             found = [fact for fact in facts() if server in (None, fact["id"])]
-            lines = [json.dumps(found if server is None else found[0])]
+            lines = [json_text(found if server is None else found[0])]
         say("\n".join(lines))
 
 
 @app.command()
 def preview(
     prompt: PromptArgument = None,
-    kind: Annotated[Literal["chat", "complete", "image"], typer.Option("--kind", "-k", help="Which call.")] = "chat",
+    operation: Annotated[
+        Literal["chat", "completions", "images", "embeddings"], typer.Option("--operation", "-k", help="Which call.")
+    ] = "chat",
     server: ServerOption = None,
     server_url: UrlOption = None,
     model: ModelOption = None,
     system: SystemOption = None,
     max_tokens: MaxTokensOption = None,
     temperature: TemperatureOption = None,
+    option: ParamOption = None,
+    no_stdin: NoStdinOption = False,
 ) -> None:
     """Show a request as a curl command, and send nothing; $API_KEY stands where the key goes."""
-    setup = Setup(server, server_url, False)
+    setup = Setup(server, server_url)
     with reporting(setup), setup.open_unsent() as sdk:
-        text = prompt_of(prompt)
-        if kind == "chat":
-            messages = [*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": text}]
-            params = _given(
-                model=setup.model(model, "chat"), messages=messages, max_tokens=max_tokens, temperature=temperature
-            )
-            made = sdk.chat.preview(**params)
-        elif kind == "complete":
-            params = _given(
-                model=setup.model(model, "text"), prompt=text, max_tokens=max_tokens, temperature=temperature
-            )
-            made = sdk.completions.preview(**params)
+        text = prompt_of(prompt, no_stdin=no_stdin)
+        params = given(option, max_tokens=max_tokens, temperature=temperature)
+        if operation == "chat":
+            opening = [{"role": "system", "content": system}] if system else []
+            params["messages"] = [*opening, {"role": "user", "content": text}]
         else:
-            made = sdk.images.preview(model=setup.model(model, "image"), prompt=text)
-        say(made.as_curl())
+            params["input" if operation == "embeddings" else "prompt"] = text
+        kind = {"completions": "text", "images": "image"}.get(operation, "chat")
+        resource: Any = getattr(sdk, operation)
+        say(resource.preview(model=setup.model(model, kind), **params).as_curl())
 
 
 @app.command()
 def serve(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8080,
-    dialect: Annotated[str, typer.Option("--dialect", help="Server id to speak like.")] = FOR_URLS,
+    dialect: Annotated[
+        str, typer.Option("--dialect", autocompletion=complete_server, help="Server id to speak like.")
+    ] = FOR_URLS,
     fault: Annotated[
         list[str] | None,
         typer.Option("--fault", help='What a request gets, as JSON: {"status": 503}; one each, in this order.'),
@@ -264,7 +292,7 @@ def serve(
     api_key: Annotated[str | None, typer.Option("--api-key", help="The only key to let in.")] = None,
 ) -> None:
     """Serve the embedded provider on this machine, until Ctrl-C."""
-    with reporting(Setup(None, None, False)):
+    with reporting(Setup()):
         if dialect not in PROVIDERS:
             raise Misuse(f"--dialect: unknown server {dialect[:80]!r}; known are {', '.join(PROVIDERS)}")
         try:

@@ -11,21 +11,18 @@ import typer
 from ..errors import BatchError
 from ..many.runs import BatchReport
 from ..sdk import SDK
-from .setup import (
-    FAILED,
-    INTERRUPTED,
-    MISUSED,
+from .options import (
     DebugOption,
     MaxTokensOption,
     ModelOption,
+    ParamOption,
     ServerOption,
-    Setup,
     TemperatureOption,
     UrlOption,
-    complain,
-    reporting,
-    say,
+    given,
 )
+from .screen import clean, escaped
+from .setup import FAILED, INTERRUPTED, MISUSED, Setup, complain, reporting, say
 
 batch = typer.Typer(help="Send many requests from a file.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -49,6 +46,7 @@ def run(
     model: ModelOption = None,
     max_tokens: MaxTokensOption = None,
     temperature: TemperatureOption = None,
+    option: ParamOption = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Most requests in flight; by default it is found out.")
     ] = None,
@@ -67,7 +65,6 @@ def run(
     debug: DebugOption = False,
 ) -> None:
     """Send every row of IN and write each reply to OUT; run again, it goes on where it was."""
-    params = {"model": model, "max_tokens": max_tokens, "temperature": temperature}
     options = {
         "operation": operation,
         "resume": resume,
@@ -77,11 +74,11 @@ def run(
         "report": report,
         "progress": False if quiet else progress or None,
         "strict": strict,
-        **{name: value for name, value in params.items() if value is not None},
     }
     setup = Setup(server, server_url, debug)
     with reporting(setup), setup.open() as sdk:
-        done = _run(sdk, source, output, options)
+        params = given(option, model=model, max_tokens=max_tokens, temperature=temperature)
+        done = _run(sdk, source, output, {**options, **params})
         _tell(done, as_json=as_json)
     if not done.is_complete:
         raise typer.Exit(FAILED)
@@ -101,7 +98,7 @@ def _run(sdk: SDK, source: Path, output: Path, options: Mapping[str, Any]) -> Ba
 
 
 def _tell(report: BatchReport, *, as_json: bool) -> None:
-    say(report.as_json() if as_json else str(report))
+    say(escaped(report.as_json()) if as_json else clean(str(report)))
     if report.errors is not None:
         classes = ", ".join(f"{name} {count:,}" for name, count in report.errors_by_class.items())
         complain(f"failed: {report.failed:,} ({classes}); see {report.errors}; run again to try them anew")

@@ -1,4 +1,4 @@
-"""What all commands share: their common options, the SDK that they open, how they fail."""
+"""What all commands share: the SDK that they open, what they write, how they fail."""
 
 from __future__ import annotations
 
@@ -8,39 +8,37 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Any, cast
 
 import typer
 
 from .._call.config import configure
 from ..errors import ConfigurationError, RemoteError, ReplyMeta, RequestValidationError, SDKError
 from ..options import SDKOptions
+from ..providers.ids import ServerId
 from ..sdk import SDK
 from ..utils.secrets import MASK, is_secret_name
-
-if TYPE_CHECKING:
-    from ..providers.ids import ServerId
+from .screen import clean_line, json_text
 
 KEY_VARIABLE = "LLMSDK_API_KEY"
 OK, FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
-# What a terminal obeys instead of showing: everything below the blank but tab and newline, DEL, and the C1 block.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-ServerOption = Annotated[
-    str | None, typer.Option("--server", "-s", envvar="LLMSDK_SERVER", help="Server id, see `llmsdk servers`.")
-]
-UrlOption = Annotated[
-    str | None,
-    typer.Option("--server-url", envvar="LLMSDK_SERVER_URL", help="Base URL; alone, it speaks OpenAI's dialect."),
-]
-ModelOption = Annotated[str | None, typer.Option("--model", "-m", envvar="LLMSDK_MODEL", help="Name of the model.")]
-SystemOption = Annotated[str | None, typer.Option("--system", help="System message.")]
-MaxTokensOption = Annotated[int | None, typer.Option("--max-tokens", help="Most tokens to answer with.")]
-TemperatureOption = Annotated[float | None, typer.Option("--temperature", help="How much is left to chance.")]
-DebugOption = Annotated[
-    bool, typer.Option("--debug", help="Say on stderr what was tried: attempts, request id, headers (masked).")
-]
+# The SDK's advice is Python; here are the words of it that a shell has others for.
+_IN_SHELL = tuple(
+    (re.compile(pattern), shell)
+    for pattern, shell in (
+        (r"pass SDK\(api_key=\.\.\.\) or set (\w+)", r"export \1=..."),
+        (r"""SDK\(server=["'](\w+)["']\)""", r"--server \1"),
+        (r"pass server_url=", "pass --server-url URL"),
+        (r"; pass url_params=\{.*?\}", "; write its value into the URL"),
+        (r"pass (\w+)= to the call, or set it once as SDK\(\1=\.\.\.\)", r"pass -o \1=..."),
+        (r"""\(unsupported=["']drop["'].*?\)""", ""),
+        (r", or a Provider\b", ""),
+        (r"^server_url: ", "--server-url: "),
+        (r"^max_tokens: ", "--max-tokens: "),
+        (r"^(server|model|temperature|size): ", r"--\1: "),
+    )
+)
 
 
 class Misuse(Exception):
@@ -51,9 +49,9 @@ class Misuse(Exception):
 class Setup:
     """The options that every command takes."""
 
-    server: str | None
-    server_url: str | None
-    debug: bool
+    server: str | None = None
+    server_url: str | None = None
+    debug: bool = False
 
     def options(self) -> SDKOptions:
         """Give what of them goes to the SDK, and the key for a server that has no variable of its own."""
@@ -88,12 +86,7 @@ class Setup:
             return given
         if configure(self.options()).provider.embedded:
             return f"embedded-{kind}"
-        raise Misuse("no model is named; pass --model or set LLMSDK_MODEL (`llmsdk models` lists them)")
-
-
-def clean(text: str) -> str:
-    """Take out what a terminal would obey."""
-    return _CONTROLS.sub("", text)
+        raise Misuse("no model is named; pass --model or export LLMSDK_MODEL=... (`llmsdk models` lists them)")
 
 
 def say(text: str) -> None:
@@ -102,10 +95,23 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def say_reply(reply: Any) -> None:
+    """Write a whole reply to stdout, as JSON."""
+    say(json_text(reply.model_dump(mode="json", exclude_unset=True)))
+
+
 def complain(text: str) -> None:
-    """Write one line to stderr."""
-    sys.stderr.write(f"llmsdk: {clean(' '.join(text.split()))}\n")
-    sys.stderr.flush()
+    """Write one line to stderr, where there is one."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"llmsdk: {clean_line(text)}\n")
+        sys.stderr.flush()
+
+
+def in_shell(text: str) -> str:
+    """Say in words of a shell what an error of the SDK says in those of Python."""
+    for pattern, shell in _IN_SHELL:
+        text = pattern.sub(shell, text)
+    return text
 
 
 @contextmanager
@@ -118,7 +124,7 @@ def reporting(setup: Setup) -> Generator[None, None, None]:
         complain("interrupted")
         raise typer.Exit(INTERRUPTED) from None
     except (ConfigurationError, RequestValidationError, Misuse) as exc:
-        complain(f"error: {exc}")
+        complain(f"error: {in_shell(str(exc))}")
         raise typer.Exit(MISUSED) from None
     except SDKError as exc:
         failed(exc, setup)

@@ -2,143 +2,143 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import json
+import select
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigurationError, RequestValidationError, SDKError
+from ..models.chat import ChatCompletionChunk
 from ..resources.chat import Stream
 from ..sdk import SDK
-from ..utils.files import suffix_of
-from .screen import show
-from .setup import Misuse, Setup, complain, failed, tell
+from ..utils.shapes import is_unicode
+from .screen import clean, show
+from .setup import Setup, complain, failed, say_reply, tell
 
-_KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".gif": "image/gif", ".webp": "image/webp", ".avif": "image/avif"}
 _HELP = "/clear forgets the conversation, /exit or Ctrl-D leaves, Ctrl-C stops an answer"
+_PASTE_S = 0.05  # lines that come within it were pasted: nobody types so fast
 
 
-def piped() -> str:
-    """Read stdin where it is no terminal.
+@dataclass(frozen=True, kw_only=True)
+class Talk:
+    """A conversation with a model.
 
-    Raises:
-        Misuse: It is not text.
+    Attributes:
+        params: Of every call, without the messages.
+        reasoning: Whether what the model thinks is shown, on stderr.
+        as_json: Whether the whole reply is shown, as JSON.
     """
-    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
-        return ""
-    try:
-        return sys.stdin.read()
-    except UnicodeDecodeError:
-        raise Misuse("stdin is not UTF-8 text; pass images with --image") from None
 
+    sdk: SDK
+    setup: Setup
+    params: dict[str, Any]
+    markdown: bool
+    reasoning: bool
+    as_json: bool
 
-def prompt_of(given: str | None) -> str:
-    """Join the argument and what is piped in.
+    def ask(self, messages: list[Any]) -> tuple[list[Any], bool]:
+        """Ask and show the answer as it comes.
 
-    Raises:
-        Misuse: There is neither.
-    """
-    joined = "\n\n".join(part for part in (given or "", piped().rstrip("\n")) if part.strip())
-    if not joined:
-        raise Misuse("no prompt; give one as an argument, or pipe one in")
-    return joined
+        Returns:
+            The conversation after it, and whether Ctrl-C stopped it.
+        """
+        interrupted = False
+        create: Any = self.sdk.chat.create  # the parameters are a plain dict here
+        if self.as_json:
+            whole = create(**self.params, messages=messages)
+            tell(whole.meta, self.setup, whole.usage)
+            say_reply(whole)
+            return _after(messages, whole.text), False
+        asked: Stream = create(**self.params, messages=messages, stream=True)
+        with asked as stream:
+            try:
+                show(_thinking(stream) if self.reasoning else stream.text_deltas(), markdown=self.markdown)
+            except KeyboardInterrupt:
+                interrupted = True
+        reply = stream.partial
+        tell(stream.meta, self.setup, reply.usage)
+        return _after(messages, reply.text), interrupted
 
+    def converse(self, messages: list[Any]) -> list[Any]:
+        """Talk until the end of input; the conversation goes along with each question, and is the result."""
+        ask = _line_reader()
+        complain(f"{self.params['model']}: {_HELP}")
+        opening = [message for message in messages if message.get("role") == "system"]
+        while True:
+            try:
+                line = ask("> ").strip()
+            except EOFError:
+                sys.stdout.write("\n")
+                return messages
+            if line in ("/exit", "/quit"):
+                return messages
+            if line.startswith("/") and "\n" not in line:
+                messages = list(opening) if line == "/clear" else messages
+                complain("the conversation is forgotten" if line == "/clear" else _HELP)
+            elif not is_unicode(line):
+                complain("error: the question is not UTF-8 text")
+            elif line:
+                messages = self._turn([*messages, {"role": "user", "content": line}])
 
-def content_of(prompt: str, images: list[str]) -> Any:
-    """Make a user's message of a text and pictures.
-
-    Raises:
-        Misuse: A picture cannot be read.
-    """
-    if not images:
-        return prompt
-    parts = [{"type": "image_url", "image_url": {"url": _image_url(image)}} for image in images]
-    return [{"type": "text", "text": prompt}, *parts]
-
-
-def _image_url(image: str) -> str:
-    if image.startswith(("http://", "https://", "data:")):
-        return image
-    try:
-        data = Path(image).read_bytes()
-    except OSError as exc:
-        raise Misuse(f"--image {image}: {exc.strerror}") from None
-    kind = _KINDS.get(suffix_of(data))
-    if kind is None:
-        raise Misuse(f"--image {image}: not a picture; accepted are PNG, JPEG, GIF, WebP and AVIF")
-    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
-
-
-def response_format_of(path: Path) -> dict[str, Any]:
-    """Make the parameter that asks for the form of a JSON schema.
-
-    Raises:
-        Misuse: The file cannot be read, or holds no schema.
-    """
-    try:
-        schema: Any = json.loads(path.read_text("utf-8"))
-    except OSError as exc:
-        raise Misuse(f"--json-schema {path}: {exc.strerror}") from None
-    except (ValueError, RecursionError):
-        raise Misuse(f"--json-schema {path}: not JSON") from None
-    if not isinstance(schema, dict):
-        raise Misuse(f"--json-schema {path}: a JSON schema is an object, this is {type(schema).__name__}")
-    name = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in path.stem)[:60]
-    return {"type": "json_schema", "json_schema": {"name": name or "answer", "schema": schema}}
-
-
-def turn(sdk: SDK, setup: Setup, params: dict[str, Any], *, markdown: bool) -> tuple[str, bool]:
-    """Ask and show the answer as it comes.
-
-    Returns:
-        What came of it, and whether Ctrl-C stopped it.
-    """
-    interrupted = False
-    create: Any = sdk.chat.create  # the parameters are a plain dict here
-    asked: Stream = create(**params, stream=True)
-    with asked as stream:
+    def _turn(self, messages: list[Any]) -> list[Any]:
+        """Do one turn; the result is the conversation after it."""
         try:
-            show(stream.text_deltas(), markdown=markdown)
-        except KeyboardInterrupt:
-            interrupted = True
-    reply = stream.partial
-    tell(stream.meta, setup, reply.usage)
-    return reply.text or "", interrupted
+            after, interrupted = self.ask(messages)
+        except (ConfigurationError, RequestValidationError):
+            raise
+        except SDKError as exc:
+            failed(exc, self.setup)
+            return _after(messages, getattr(getattr(exc, "partial", None), "text", None))
+        if interrupted:
+            complain("the answer was stopped")
+        return after
 
 
-def converse(sdk: SDK, setup: Setup, params: dict[str, Any], *, markdown: bool) -> None:
-    """Talk until the end of input; the conversation goes along with each question."""
-    with contextlib.suppress(ImportError):
-        __import__("readline")  # gives input() its line editing and its arrow keys
-    complain(f"{params['model']}: {_HELP}")
-    opening: list[Any] = params["messages"]
-    messages = list(opening)
-    while True:
-        try:
-            line = input("> ").strip()
-        except EOFError:
-            sys.stdout.write("\n")
-            return
-        if line in ("/exit", "/quit"):
-            return
-        if line.startswith("/"):
-            messages = list(opening) if line == "/clear" else messages
-            complain("the conversation is forgotten" if line == "/clear" else _HELP)
-        elif line:
-            messages = _asked(sdk, setup, params, [*messages, {"role": "user", "content": line}], markdown=markdown)
-
-
-def _asked(sdk: SDK, setup: Setup, params: dict[str, Any], messages: list[Any], *, markdown: bool) -> list[Any]:
-    """Do one turn of a conversation; the answer is the conversation after it."""
-    try:
-        text, interrupted = turn(sdk, setup, {**params, "messages": messages}, markdown=markdown)
-    except (ConfigurationError, RequestValidationError):
-        raise
-    except SDKError as exc:
-        failed(exc, setup)
-        text, interrupted = getattr(getattr(exc, "partial", None), "text", None) or "", False
-    if interrupted:
-        complain("the answer was stopped")
+def _after(messages: list[Any], text: str | None) -> list[Any]:
+    """Add an answer; a question that got none is no part of the conversation."""
     return [*messages, {"role": "assistant", "content": text}] if text else messages[:-1]
+
+
+def _thinking(stream: Stream) -> Iterator[str]:
+    """Give the text of a stream, and write what the model thinks before it."""
+    is_open = False
+    for event in stream:
+        if thought := _thought_of(event):
+            sys.stderr.write(clean(thought))
+            sys.stderr.flush()
+            is_open = True
+        if event.text:
+            if is_open:
+                sys.stderr.write("\n\n")
+                sys.stderr.flush()
+                is_open = False
+            yield event.text
+
+
+def _thought_of(event: ChatCompletionChunk) -> str | None:
+    delta = event.choices[0].delta if event.choices else None
+    return None if delta is None else delta.reasoning or delta.reasoning_content
+
+
+def _line_reader() -> Any:
+    """Find what reads a question: pasted lines are one."""
+    try:
+        import readline  # gives input() its line editing and its arrow keys
+    except ImportError:
+        return _pasted
+    if "libedit" in (readline.__doc__ or ""):
+        return _pasted
+    readline.parse_and_bind("set enable-bracketed-paste on")  # which Python turns off
+    return input
+
+
+def _pasted(prompt: str) -> str:
+    """Read a line, and those that are there at once behind it."""
+    lines = [input(prompt)]
+    while select.select([sys.stdin], [], [], _PASTE_S)[0]:
+        try:
+            lines.append(input())
+        except EOFError:
+            break  # the next question finds it again
+    return "\n".join(lines)
