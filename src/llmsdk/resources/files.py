@@ -214,5 +214,5 @@ def _given(file: Any, file_name: Any) -> Any:
 
 
 def _read(file: FileInput, file_name: str | None) -> tuple[str, bytes]:
-    name, content = read_files({"file": (_UNNAMED, file) if isinstance(file, bytes) else file})["file"]
+    name, content = read_files({"file": file}, _UNNAMED)["file"]
     return file_name or name, content

@@ -78,6 +78,10 @@ def encode(
     route = find_route(operation, provider, providers)
     where = f"{operation.resource}.{operation.name}"
     check_names(params, known_names(operation.request), where=where)
+    if operation.files:  # a form has no null: an optional file that is None is as not given
+        params = {
+            name: value for name, value in params.items() if value is not None or not _is_optional(operation, name)
+        }
     params, unfit = _plain(operation, params)
     streaming = _wants_stream(operation, provider, route, params)
     params, dropped = _supported(operation, provider, route, params, unsupported, providers)
@@ -117,6 +121,10 @@ def encode(
             param=longest,
         )
     return Encoded(operation.method, url, streaming, body, dropped)
+
+
+def _is_optional(operation: Operation, name: str) -> bool:
+    return name in operation.files - operation.required
 
 
 def find_route(operation: Operation, provider: Provider, providers: Mapping[str, Provider]) -> Route:

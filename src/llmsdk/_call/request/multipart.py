@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,8 +10,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from ...errors import RequestValidationError
+from ...utils.files import suffix_of
 from ...utils.shapes import is_list
 
+# The type of a picture is that of its bytes; of other files, it follows from the name.
+_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".gif": "image/gif", ".webp": "image/webp", ".avif": "image/avif"}
 _UNNAMED = "image.png"
 _ACCEPTED = "accepted are bytes, a path, an open binary file, or a (file name, bytes) pair"
 
@@ -34,29 +38,37 @@ def write_form(form: Form) -> tuple[bytes, str]:
     """
     import httpx
 
-    parts: list[tuple[str, tuple[str, bytes]]] = []
-    for name, value in form.files.items():
+    parts: list[tuple[str, Any]] = []
+    for name, value in read_files(form.files).items():
         if is_list(value):
-            parts += [(f"{name}[]", _file(f"{name}[{index}]", item)) for index, item in enumerate(value)]
+            parts += [(f"{name}[]", _typed(*item)) for item in value]
         else:
-            parts.append((name, _file(name, value)))
+            parts.append((name, _typed(*value)))
     data = {name: _text(value) for name, value in form.fields.items() if value is not None}
     request = httpx.Request("POST", "http://form", data=data, files=parts)
     return request.read(), request.headers["content-type"]
 
 
-def read_files(files: Mapping[str, Any]) -> dict[str, Any]:
-    """Read files that go into more than one form: an open one gives its bytes only once.
+def read_files(files: Mapping[str, Any], unnamed: str = _UNNAMED) -> dict[str, Any]:
+    """Read files, each into its name and its bytes; an open one gives its bytes only once.
+
+    Args:
+        unnamed: The name of files that have none, unless their bytes are those of some other kind.
 
     Raises:
         RequestValidationError: A file cannot be read, or is none.
     """
     return {
-        name: [_file(f"{name}[{index}]", item) for index, item in enumerate(value)]
+        name: [_file(f"{name}[{index}]", item, unnamed) for index, item in enumerate(value)]
         if is_list(value)
-        else _file(name, value)
+        else _file(name, value, unnamed)
         for name, value in files.items()
     }
+
+
+def _typed(name: str, content: bytes) -> tuple[str, bytes] | tuple[str, bytes, str]:
+    kind = _TYPES.get(suffix_of(content))
+    return (name, content) if kind is None else (name, content, kind)
 
 
 def _text(value: Any) -> str:
@@ -65,31 +77,49 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _file(name: str, value: Any) -> tuple[str, bytes]:
-    file_name, content = _read(name, value)
+def _file(name: str, value: Any, unnamed: str) -> tuple[str, bytes]:
+    if isinstance(value, tuple):
+        file_name, content = cast("tuple[str, bytes]", value)
+    else:
+        found, content = _read(name, value)
+        path = Path(found or unnamed)
+        # Servers judge an upload by the suffix of its name.
+        suffix = "" if found and path.suffix else suffix_of(content)
+        file_name = str(path.with_suffix(suffix or path.suffix))
     if not content:
         raise RequestValidationError(f"{name}: must be a file, but it is empty", param=name)
     return file_name, content
 
 
 def _read(name: str, value: Any) -> tuple[str, bytes]:
+    """Read a file and its name, "" for one that has none, or a number for a name, as temporary files have."""
     try:
         if isinstance(value, bytes | bytearray):
-            return _UNNAMED, bytes(value)
+            return "", bytes(value)
         if isinstance(value, str | os.PathLike):
             path = Path(cast("str | os.PathLike[str]", value))
             return path.name, path.read_bytes()
-        if isinstance(value, tuple):
-            file_name, content = cast("tuple[str, bytes]", value)
-            return file_name, content
         if hasattr(value, "read"):
-            content = value.read()
-            if not isinstance(content, bytes):
-                raise RequestValidationError(f"{name}: the file is open in text mode; {_ACCEPTED}", param=name)
-            return os.path.basename(str(getattr(value, "name", _UNNAMED))), content
+            named = getattr(value, "name", None)
+            if inspect.iscoroutinefunction(value.read) and hasattr(value, "file"):  # an upload that FastAPI received
+                value, named = value.file, getattr(value, "filename", None)
+            return os.path.basename(named) if isinstance(named, str) else "", _checked(name, value.read())
     except (OSError, ValueError, TypeError) as exc:  # a closed file is a ValueError, and a NUL in a path
         if isinstance(exc, RequestValidationError):
             raise
         why = getattr(exc, "strerror", None) or exc
         raise RequestValidationError(f"{name}: cannot be read: {why}; {_ACCEPTED}", param=name) from exc
     raise RequestValidationError(f"{name}: {_ACCEPTED}, got {type(value).__name__}", param=name)
+
+
+def _checked(name: str, content: Any) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    problem = f"its read() gives {type(content).__name__}"
+    if isinstance(content, str):
+        problem = "the file is open in text mode"
+    elif inspect.isawaitable(content):
+        problem = "its read() is async"
+        if inspect.iscoroutine(content):
+            content.close()
+    raise RequestValidationError(f"{name}: {problem}; {_ACCEPTED}", param=name)
