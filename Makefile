@@ -68,7 +68,7 @@ batch-kill: $(DEV_STAMP)
 	@$(PY) scripts/batch_kill.py $(if $(SEED),--seed $(SEED))
 
 bulk: $(DEV_STAMP)
-	@$(PY) scripts/bulk_soak.py $(if $(ROWS),--rows $(ROWS))
+	@$(PY) scripts/map_soak.py $(if $(ROWS),--rows $(ROWS))
 
 # No part of the checks: Ray is several times larger than all the rest together.
 ray: $(DEV_STAMP)

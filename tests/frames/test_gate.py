@@ -9,12 +9,12 @@ import pytest
 from trio.testing import MockClock
 
 from llmsdk.frames.gate import LeasedGate, LimiterError
-from llmsdk.frames.leases import Ask, Grant, Leases
-from llmsdk.many.map import Adaptive, Observation, Pacer
+from llmsdk.frames.leases import Grant, LeaseRequest, Leases
+from llmsdk.many.map import Adaptive, Feedback, Pacer
 
 pytestmark = pytest.mark.anyio
 
-GOOD = Observation(200, elapsed_s=0.01)
+GOOD = Feedback(200, elapsed_s=0.01)
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ class Remote:
 
     def __init__(self, limit: Adaptive) -> None:
         self.leases = Leases(Pacer(limit))
-        self.asked: list[Ask] = []
+        self.asked: list[LeaseRequest] = []
         self.is_gone = False
 
-    async def __call__(self, asked: Ask) -> Grant:
+    async def __call__(self, asked: LeaseRequest) -> Grant:
         await anyio.sleep(0.001)
         if self.is_gone:
             raise LimiterError("the limiter is gone")
@@ -110,7 +110,7 @@ async def test_a_refusal_is_told_at_once_and_leave_given_back() -> None:
         async with gated(remote) as gate:
             await work(gate, 3)
             await gate.acquire()
-            await gate.report(Observation(429, elapsed_s=0.01, retry_after_s=0.2))
+            await gate.report(Feedback(429, elapsed_s=0.01, retry_after_s=0.2))
             await until(gate, remote)
     told = next(asked for asked in remote.asked if any(seen.status == 429 for seen, _ in asked.seen))
     assert told.held == told.unused + len(told.seen)
@@ -141,7 +141,7 @@ async def test_a_lost_limiter_lets_what_is_under_way_end() -> None:
 
 
 async def test_whatever_the_limiter_does_nobody_waits_for_ever() -> None:
-    async def fails(asked: Ask) -> Grant:
+    async def fails(asked: LeaseRequest) -> Grant:
         raise KeyError("odd")
 
     gate = LeasedGate(fails, "w", 4, anyio.current_time)

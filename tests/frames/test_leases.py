@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from llmsdk.frames.leases import LEASE_S, Ask, Leases
-from llmsdk.many.map import Adaptive, Observation, Pacer
+from llmsdk.frames.leases import LEASE_S, LeaseRequest, Leases
+from llmsdk.many.map import Adaptive, Feedback, Pacer
 
-GOOD = Observation(200, elapsed_s=0.5)
+GOOD = Feedback(200, elapsed_s=0.5)
 
 
 def leases(start: int = 8, most: int = 8, rate: float | None = None) -> Leases:
@@ -17,7 +17,7 @@ def leases(start: int = 8, most: int = 8, rate: float | None = None) -> Leases:
 def ask(
     to: Leases, now: float, worker: str = "a", *, held: int = 0, unused: int = 0, seen: int = 0, want: int = 0
 ) -> tuple[int, float]:
-    grant = to.ask(Ask(worker, held, unused, ((GOOD, 0.0),) * seen, want), now)
+    grant = to.ask(LeaseRequest(worker, held, unused, ((GOOD, 0.0),) * seen, want), now)
     return len(grant.starts), grant.again_s
 
 
@@ -54,9 +54,9 @@ def test_one_with_nothing_goes_before_one_with_something() -> None:
 
 def test_attempts_are_given_their_times_ahead() -> None:
     shared = leases(rate=100)
-    grant = shared.ask(Ask("a", 0, 0, (), 8), 0.0)
+    grant = shared.ask(LeaseRequest("a", 0, 0, (), 8), 0.0)
     assert grant.starts == pytest.approx([0.00, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07], abs=0.021)
-    assert len(shared.ask(Ask("b", 0, 0, (), 8), 0.0).starts) == 0
+    assert len(shared.ask(LeaseRequest("b", 0, 0, (), 8), 0.0).starts) == 0
 
 
 def test_the_rate_of_all_is_that_of_the_limit() -> None:
@@ -68,7 +68,7 @@ def test_the_rate_of_all_is_that_of_the_limit() -> None:
         now = step * 0.005
         worker = chance.choice("abcd")
         done = chance.randint(0, held[worker])
-        grant = shared.ask(Ask(worker, held[worker], 0, ((GOOD, 0.0),) * done, 6), now)
+        grant = shared.ask(LeaseRequest(worker, held[worker], 0, ((GOOD, 0.0),) * done, 6), now)
         began += [now + start for start in grant.starts]
         held[worker] += len(grant.starts) - done
     assert len(began) == pytest.approx(500, rel=0.05)
@@ -116,8 +116,8 @@ def test_who_holds_nothing_and_wants_nothing_is_forgotten() -> None:
 def test_a_refusal_stops_all_and_is_counted() -> None:
     shared = leases()
     ask(shared, 0.0, want=4)
-    refused = Observation(429, elapsed_s=0.1, retry_after_s=2.0)
-    grant = shared.ask(Ask("a", 4, 3, ((refused, 0.0),), 4), 0.1)
+    refused = Feedback(429, elapsed_s=0.1, retry_after_s=2.0)
+    grant = shared.ask(LeaseRequest("a", 4, 3, ((refused, 0.0),), 4), 0.1)
     assert (len(grant.starts), shared.counts.refused) == (0, 1)
     assert 1.5 < grant.again_s <= 2.0
     assert ask(shared, 1.0, "b", want=1)[0] == 0
@@ -128,5 +128,5 @@ def test_what_is_told_late_lets_no_fewer_begin() -> None:
     shared = leases(4, 4)
     ask(shared, 0.0, want=4)
     ask(shared, 10.0, "b", held=4, seen=4)
-    late = Ask("a", 4, 0, ((GOOD, 9.0),) * 4, 4)  # its limiter was away
+    late = LeaseRequest("a", 4, 0, ((GOOD, 9.0),) * 4, 4)  # its limiter was away
     assert len(shared.ask(late, 10.0).starts) == 4

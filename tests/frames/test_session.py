@@ -10,7 +10,7 @@ import pytest
 from llmsdk.errors import ConfigurationError
 from llmsdk.frames.columns import NAMES
 from llmsdk.frames.gate import LimiterError
-from llmsdk.frames.leases import Ask, Grant
+from llmsdk.frames.leases import Grant, LeaseRequest
 from llmsdk.frames.plan import Plan
 from llmsdk.frames.requests import check_columns
 from llmsdk.frames.session import Session
@@ -238,7 +238,7 @@ def test_an_earlier_output_is_brought_up_to_date() -> None:
     check_columns(plan, ["prompt", *plan.columns.values()])
 
 
-async def gone(asked: Ask) -> Grant:
+async def gone(asked: LeaseRequest) -> Grant:
     raise LimiterError("the limiter is gone; start it again")
 
 

@@ -18,7 +18,7 @@ import llmsdk.ray
 from llmsdk import Adaptive
 from llmsdk.errors import ConfigurationError
 from llmsdk.frames import FrameWorker, records
-from llmsdk.frames.leases import Ask, Grant
+from llmsdk.frames.leases import Grant, LeaseRequest
 from llmsdk.local import LocalServer
 from llmsdk.ray import Limiter, Plan, Worker
 from llmsdk.resources.rows.cells import plain
@@ -154,14 +154,14 @@ class Ray:
 
     def __init__(self) -> None:
         self.limiter = llmsdk.ray._LimiterActor(Adaptive(2, 2))
-        self.ask: Callable[[Ask], Awaitable[Grant]] = self.asked
+        self.ask: Callable[[LeaseRequest], Awaitable[Grant]] = self.asked
         self.killed: list[Any] = []
         self.actor = SimpleNamespace(
             ask=SimpleNamespace(remote=lambda asked: self.ask(asked)),
             counts=SimpleNamespace(remote=self.limiter.counts),
         )
 
-    async def asked(self, asked: Ask) -> Grant:
+    async def asked(self, asked: LeaseRequest) -> Grant:
         return pickle.loads(pickle.dumps(self.limiter.ask(pickle.loads(pickle.dumps(asked)))))
 
     def get_actor(self, name: str, namespace: str) -> Any:
@@ -196,7 +196,7 @@ def test_a_limiter_gives_leave_for_every_attempt(server: LocalServer, ray: Ray) 
 def test_a_limiter_that_is_on_its_way_back_is_waited_for(server: LocalServer, ray: Ray) -> None:
     failures = iter([Ray.ActorUnavailableError()])
 
-    async def ask(asked: Ask) -> Grant:
+    async def ask(asked: LeaseRequest) -> Grant:
         for failure in failures:
             raise failure
         return await ray.asked(asked)
@@ -217,7 +217,7 @@ def test_a_limiter_that_is_on_its_way_back_is_waited_for(server: LocalServer, ra
 def test_a_limiter_that_is_lost_is_an_error_in_the_rows(
     failure: type[Exception] | None, problem: str, server: LocalServer, ray: Ray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def ask(asked: Ask) -> Grant:
+    async def ask(asked: LeaseRequest) -> Grant:
         if failure is not None:
             raise failure
         await asyncio.sleep(math.inf)

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from ..errors import SDKError
-from ..many.map.pace import REFUSALS, Observation
-from .leases import LEASE_S, Ask, Grant
+from ..many.map.pace import REFUSALS, Feedback
+from .leases import LEASE_S, Grant, LeaseRequest
 
 _GAP_S = 0.02  # between two asks, unless a refusal is to be told
 _BLIND_S = 0.5  # longest time until it is asked again whether anything may start
@@ -35,7 +35,7 @@ class LeasedGate:
 
     def __init__(
         self,
-        ask: Callable[[Ask], Awaitable[Grant]],
+        ask: Callable[[LeaseRequest], Awaitable[Grant]],
         worker: str,
         most: int,
         clock: Callable[[], float] = time.monotonic,
@@ -46,7 +46,7 @@ class LeasedGate:
         self._clock = clock
         self._starts: deque[float] = deque()  # when attempts may begin
         self._unused = 0  # to be given back
-        self._seen: list[tuple[Observation, float]] = []
+        self._seen: list[tuple[Feedback, float]] = []
         self._in_flight = 0
         self._waiting = 0
         self._taken = 0  # since the last ask
@@ -78,7 +78,7 @@ class LeasedGate:
         finally:
             self._waiting -= 1
 
-    async def report(self, seen: Observation) -> None:
+    async def report(self, seen: Feedback) -> None:
         """Take what an attempt showed; it is over."""
         self._in_flight -= 1
         self._seen.append((seen, self._clock()))
@@ -141,7 +141,9 @@ class LeasedGate:
         told, self._seen = self._seen, []
         unused, self._unused = self._unused, 0
         self._urgent, self._taken, self._asked_at = False, 0, now
-        grant = await self._ask(Ask(self._worker, held, unused, tuple((one, now - at) for one, at in told), want))
+        grant = await self._ask(
+            LeaseRequest(self._worker, held, unused, tuple((one, now - at) for one, at in told), want)
+        )
         got_at = self._clock()
         self._starts.extend(got_at + start for start in grant.starts)
         if grant.starts or not want:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ..many.map.pace import Observation
+from ..many.map.pace import NOT_SENT, Feedback
 
 if TYPE_CHECKING:
     from ..many.map.pace import Pacer
@@ -16,11 +16,10 @@ LEASE_S = 15.0
 
 _AHEAD_S = 0.08  # so far ahead attempts are given their time; what a refusal finds given out is refused too
 _HUNGRY_S = 1.0
-_NOT_SENT = Observation(sent=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class LeaseRequest:
     """What a worker tells and asks; one at a time.
 
     Attributes:
@@ -33,7 +32,7 @@ class Ask:
     worker: str
     held: int
     unused: int
-    seen: tuple[tuple[Observation, float], ...]
+    seen: tuple[tuple[Feedback, float], ...]
     want: int
 
 
@@ -75,14 +74,14 @@ class Leases:
     counts: Counts = field(default_factory=Counts)
     _workers: dict[str, _Worker] = field(default_factory=dict[str, _Worker])
 
-    def ask(self, asked: Ask, now: float) -> Grant:
+    def ask(self, asked: LeaseRequest, now: float) -> Grant:
         """Take what a worker tells, and let it begin what may begin soon."""
         worker = self._workers.setdefault(asked.worker, _Worker(now))
         worker.heard_at = now
         self._believe(worker, asked.held)
         self._expire(now)
         for _ in range(asked.unused):
-            self.pacer.report(_NOT_SENT, now)
+            self.pacer.report(NOT_SENT, now)
         worker.held -= asked.unused + len(asked.seen)
         may = self._share(worker, asked.want, now)
         starts: list[float] = []
@@ -131,7 +130,7 @@ class Leases:
 
     def _believe(self, worker: _Worker, held: int) -> None:
         for _ in range(worker.held - held):
-            self.pacer.report(_NOT_SENT, worker.heard_at)
+            self.pacer.report(NOT_SENT, worker.heard_at)
         self.pacer.in_flight += max(0, held - worker.held)
         worker.held = held
 

@@ -18,7 +18,7 @@ from ..sdk import SDK
 from . import columns
 from .earlier import Earlier
 from .gate import LeasedGate, LimiterError
-from .leases import Ask, Grant
+from .leases import Grant, LeaseRequest
 from .plan import Plan
 from .requests import RowRequest, read
 
@@ -35,7 +35,9 @@ class Session:
         worker: What the limiter is to know this one by.
     """
 
-    def __init__(self, plan: Plan, ask: Callable[[Ask], Awaitable[Grant]] | None = None, worker: str = "") -> None:
+    def __init__(
+        self, plan: Plan, ask: Callable[[LeaseRequest], Awaitable[Grant]] | None = None, worker: str = ""
+    ) -> None:
         if (plan.limiter is None) != (ask is None):
             raise ConfigurationError("limiter: only workers of Ray share one; leave it out, and give each its share")
         self.plan = plan
@@ -88,9 +90,9 @@ class Session:
         """Send rows and note what becomes of them; the answer is why some may have nothing."""
         pace, plan = self.plan.pace, self.plan
         settings = Settings(limit=pace, window=max(1, len(items)), options=plan.options, gate=self._gate)
-        resource = getattr(self._sdk, self._operation.resource)
+        runner = self._sdk._runner  # pyright: ignore[reportPrivateUsage]  # the SDK is this session's own
         try:
-            async for outcome in outcomes_async(resource, self._operation, list(items.values()), settings):
+            async for outcome in outcomes_async(runner, self._operation, list(items.values()), settings):
                 at, key = outcome.item.tag
                 described = columns.of_error if isinstance(outcome.result, BaseException) else columns.of_reply
                 found[at] = described(key, outcome.result, outcome.attempts, outcome.elapsed_ms)

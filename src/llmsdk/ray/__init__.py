@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..frames.columns import kept_rows
 from ..frames.gate import LimiterError
-from ..frames.leases import Ask, Grant, Leases
+from ..frames.leases import Grant, LeaseRequest, Leases
 from ..frames.plan import Plan, checked_plan
 from ..frames.requests import check_columns
 from ..frames.session import Session
@@ -147,7 +147,7 @@ class _LimiterActor:
     def __init__(self, limit: Adaptive) -> None:
         self._leases = Leases(Pacer(limit))
 
-    def ask(self, asked: Ask) -> Grant:
+    def ask(self, asked: LeaseRequest) -> Grant:
         return self._leases.ask(asked, time.monotonic())
 
     def counts(self) -> dict[str, int]:
@@ -162,7 +162,7 @@ class _LimiterClient:
         self._actor = _actor(name)
         self._errors = _module("ray.exceptions")
 
-    async def __call__(self, asked: Ask) -> Grant:
+    async def __call__(self, asked: LeaseRequest) -> Grant:
         until = time.monotonic() + _PATIENCE_S
         while True:
             try:

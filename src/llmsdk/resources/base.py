@@ -45,6 +45,9 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
 
     _create: ClassVar[Operation]
 
+    def _attach(self, reply: Any, home: str) -> None:
+        """Give a reply what it needs beside its data; most need nothing."""
+
     @described_by(CallOptions)
     def map(
         self,
@@ -74,8 +77,8 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
         """
         from ..many.map import map_rows
 
-        options = hide(args)
-        return map_rows(self, self._create, requests, limit=limit, ordered=ordered, window=window, options=options)
+        given = {"limit": limit, "ordered": ordered, "window": window, "options": hide(args)}
+        return map_rows(self._runner, self._create, requests, self._attach, **given)
 
     @described_by(CallOptions)
     def map_async(
@@ -90,7 +93,5 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
         """Do `create` with many requests, which may be an async iterable; as `map`, for `async for` without `await`."""
         from ..many.map import map_rows_async
 
-        options = hide(args)
-        return map_rows_async(
-            self, self._create, requests, limit=limit, ordered=ordered, window=window, options=options
-        )
+        given = {"limit": limit, "ordered": ordered, "window": window, "options": hide(args)}
+        return map_rows_async(self._runner, self._create, requests, self._attach, **given)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from llmsdk.errors.meta import Limit, RateLimit
-from llmsdk.many.map import Observation, Pacer
+from llmsdk.many.map import Feedback, Pacer
 
 
 class Server(Protocol):
@@ -131,7 +131,7 @@ def simulate(
     chance = random.Random(seed)
     report = Report(seconds=seconds, each=[0] * (int(seconds) + 1))
     now, order = 0.0, 0
-    events: list[tuple[float, int, str, Observation | None, float]] = []
+    events: list[tuple[float, int, str, Feedback | None, float]] = []
     in_flight = 0
     while now < seconds:
         wait = 0.0
@@ -167,13 +167,13 @@ def simulate(
                     patience = server.patience(now)  # type: ignore[attr-defined]  # all three have it
                     after = patience if retry_after == "exact" else float(math.ceil(patience))
                 limits = RateLimit(requests=server.limit(now)) if with_headers else None
-                seen = Observation(status, True, after, limits, tokens, 0.0)
+                seen = Feedback(status, True, after, limits, tokens, 0.0)
                 order += 1
                 heapq.heappush(events, (now + latency_s / 2 * chance.uniform(0.8, 1.2), order, "reply", seen, began))
             elif seen is not None:
                 in_flight -= 1
                 pacer.report(
-                    Observation(seen.status, True, seen.retry_after_s, seen.rate_limit, seen.tokens, now - began), now
+                    Feedback(seen.status, True, seen.retry_after_s, seen.rate_limit, seen.tokens, now - began), now
                 )
                 break
     return report

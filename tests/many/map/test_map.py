@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import nullcontext
+from contextlib import aclosing, nullcontext
 from typing import Any
 
 import anyio
@@ -119,17 +119,9 @@ async def test_break_ends_what_is_in_flight(colour: Colour) -> None:
         server.always({"delay_s": 30})
         async with colour.open(server_url=server.url) as client:
             began = time.monotonic()
-            results = mapped(client, endless(), limit=4)
             count = 0
-            if colour.is_async:
-                async with results:
-                    async for _ in results:
-                        count += 1
-                        if count == 5:
-                            await until(colour, lambda: len(server.requests) == 9)
-                            break
-            else:
-                for _ in results:
+            async with aclosing(each(mapped(client, endless(), limit=4))) as results:
+                async for _ in results:
                     count += 1
                     if count == 5:
                         await until(colour, lambda: len(server.requests) == 9)
@@ -292,16 +284,81 @@ async def test_what_a_hook_raises_comes_last(colour: Colour, ordered: bool) -> N
     assert got == [0, 1]
 
 
-async def test_a_map_that_is_over_gives_no_more(colour: Colour) -> None:
+async def some(results: Any, count: int) -> list[int]:
+    """Take a few results by hand."""
+    take = results.__anext__ if hasattr(results, "__anext__") else lambda: settled(next(results))
+    return [(await take())[0] for _ in range(count)]
+
+
+@pytest.mark.also_trio
+async def test_a_map_can_be_iterated_in_parts(colour: Colour) -> None:
     with LocalServer() as server:
         async with colour.open(server_url=server.url) as client:
-            results = mapped(client, rows(3))
-            assert len(await collect(results)) == 3
+            results = mapped(client, rows(30))
+            found = await some(results, 5)
+            async with aclosing(each(results)) as part:
+                async for index, _ in part:
+                    found.append(index)
+                    if len(found) == 12:
+                        break
+            found += [index for index, _ in await collect(results)]
+            assert sorted(found) == list(range(30))
             assert await collect(results) == []
-            closed = mapped(client, rows(3))
-            await (closed.aclose() if colour.is_async else settled(closed.close()))
-            assert await collect(closed) == []
-        assert len(server.requests) == 3
+        assert len(server.requests) == 30
+
+
+async def close(results: Any) -> None:
+    await (results.aclose() if hasattr(results, "aclose") else settled(results.close()))
+
+
+@pytest.mark.also_trio
+async def test_a_map_that_was_given_up_says_so(colour: Colour) -> None:
+    told = "^the map was closed before its end, after {} results; drain.. gives those that were there$"
+    with LocalServer() as server:
+        async with colour.open(server_url=server.url) as client:
+            unbegun = mapped(client, rows(3))
+            await close(unbegun)
+            with pytest.raises(ConfigurationError, match=told.format(0)):
+                await collect(unbegun)
+            assert len(server.requests) == 0
+            results = mapped(client, rows(30))
+            found = await some(results, 5)
+            await close(results)
+            for _ in range(2):
+                with pytest.raises(ConfigurationError, match=told.format(5)):
+                    await some(results, 1)
+            left = [index for index, _ in results.drain()]
+            assert not {*found} & {*left}
+
+
+async def test_a_map_whose_rows_were_all_handed_out_is_at_its_end(colour: Colour) -> None:
+    async with colour.open(server="local") as client:
+        results = mapped(client, [row(0), row(1)], window=1)
+        await some(results, 2)
+        await until(colour, lambda: results._rows.is_done)
+        await close(results)
+        assert await collect(results) == []
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_two_readers_share_the_results(backend: str) -> None:
+    found = list[int]()
+
+    async def main() -> None:
+        async with SDK(server="local") as sdk:
+            results = sdk.chat.map_async(rows(40))
+
+            async def read() -> None:
+                async for index, _ in results:
+                    found.append(index)
+
+            with anyio.fail_after(30):
+                async with anyio.create_task_group() as readers:
+                    readers.start_soon(read)
+                    readers.start_soon(read)
+
+    anyio.run(main, backend=backend)
+    assert sorted(found) == list(range(40))
 
 
 async def test_an_iterable_that_cannot_be_begun_ends_the_map(colour: Colour) -> None:
@@ -344,7 +401,8 @@ def test_an_iterable_may_end_its_own_map() -> None:
 
     with LocalServer() as server, SDK(server_url=server.url) as sdk:
         results = sdk.chat.map(leaving(), limit=1)
-        assert len(list(results)) <= 2
+        with pytest.raises(ConfigurationError, match="closed before its end"):
+            list(results)
         assert len(server.requests) == 2
     for thread in threading.enumerate():
         if thread.name == "llmsdk-map":
@@ -368,7 +426,7 @@ def test_a_sync_map_refuses_what_only_the_async_one_has() -> None:
         SDK(server_url="http://127.0.0.1:9") as sdk,
         pytest.raises(ConfigurationError, match="gate: a sync map has none; call the async one instead"),
     ):
-        outcomes(sdk.chat, row_operation("chat"), [], settings)
+        outcomes(sdk._runner, row_operation("chat"), [], settings)
 
 
 @pytest.mark.parametrize(

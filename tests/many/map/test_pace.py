@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llmsdk.errors.meta import Limit, RateLimit
-from llmsdk.many.map import Adaptive, Observation, Pacer
+from llmsdk.many.map import Adaptive, Feedback, Pacer
 
 _SPEC = importlib.util.spec_from_file_location("bulk_clockwork", Path(__file__).with_name("clockwork.py"))
 assert _SPEC is not None
@@ -91,13 +91,13 @@ def test_a_round_is_cut_once_and_grows_back() -> None:
         assert pacer.admit(0.0) == 0
     assert pacer.admit(0.0) > 0
     for _ in range(8):
-        pacer.report(Observation(503, elapsed_s=1.0), 1.0)
+        pacer.report(Feedback(503, elapsed_s=1.0), 1.0)
     held = 0
     while pacer.admit(1.0) == 0:
         held += 1
     assert held == 4
     for turn in range(100):
-        pacer.report(Observation(200, elapsed_s=0.1), 2.0 + turn)
+        pacer.report(Feedback(200, elapsed_s=0.1), 2.0 + turn)
         while pacer.admit(2.0 + turn) == 0:
             pass
     assert pacer.in_flight == 8
@@ -106,7 +106,7 @@ def test_a_round_is_cut_once_and_grows_back() -> None:
 def test_retry_after_pauses_everything() -> None:
     pacer = Pacer(Adaptive())
     assert pacer.admit(0.0) == 0
-    pacer.report(Observation(429, retry_after_s=5.0, elapsed_s=0.1), 0.1)
+    pacer.report(Feedback(429, retry_after_s=5.0, elapsed_s=0.1), 0.1)
     assert pacer.admit(0.2) == pytest.approx(4.9)
     assert pacer.admit(5.2) == 0
 
@@ -115,7 +115,7 @@ def limits(remaining: float, reset_s: float, limit: float | None = None) -> Rate
     return RateLimit(requests=Limit(limit, remaining, reset_s))
 
 
-def drained(pacer: Pacer, seen: Observation, rows: int) -> float:
+def drained(pacer: Pacer, seen: Feedback, rows: int) -> float:
     """Do rows one after the other, each with the same reply; the answer is how long that takes."""
     now = 0.0
     for _ in range(rows):
@@ -132,29 +132,29 @@ def drained(pacer: Pacer, seen: Observation, rows: int) -> float:
 def test_a_wait_that_nobody_allowed_is_not_made(
     reset_s: float, limit: float | None, log: pytest.LogCaptureFixture
 ) -> None:
-    seen = Observation(200, rate_limit=limits(0, reset_s, limit))
+    seen = Feedback(200, rate_limit=limits(0, reset_s, limit))
     assert drained(Pacer(Adaptive()), seen, 100) < 20
     assert len(log.records) == 1
     assert f"a wait of {reset_s:.0f} s, and a map waits for 60 s at most" in log.text
 
 
 def test_a_wait_that_the_caller_allows_is_made(log: pytest.LogCaptureFixture) -> None:
-    seen = Observation(200, rate_limit=limits(0, 600, 1))
+    seen = Feedback(200, rate_limit=limits(0, 600, 1))
     assert 600 < drained(Pacer(Adaptive(), 600), seen, 2) < 601
     assert not log.records
 
 
 def test_a_reset_in_the_past_is_no_wait() -> None:
-    assert drained(Pacer(Adaptive()), Observation(200, rate_limit=limits(0, 0.0)), 100) < 11
+    assert drained(Pacer(Adaptive()), Feedback(200, rate_limit=limits(0, 0.0)), 100) < 11
 
 
 def test_a_day_of_refusals_is_not_waited_for(log: pytest.LogCaptureFixture) -> None:
-    seen = Observation(429, retry_after_s=36_000, rate_limit=limits(0, 36_000))
+    seen = Feedback(429, retry_after_s=36_000, rate_limit=limits(0, 36_000))
     assert drained(Pacer(Adaptive()), seen, 100) < 25  # one at a time, with a short pause
     assert len(log.records) == 1
 
 
 def test_much_that_is_left_of_a_day_is_not_spread_over_the_day() -> None:
     pacer = Pacer(Adaptive())
-    seen = Observation(200, rate_limit=limits(14_390, 86_340, 14_400))
+    seen = Feedback(200, rate_limit=limits(14_390, 86_340, 14_400))
     assert drained(pacer, seen, 100) < 11

@@ -17,7 +17,7 @@ from llmsdk import SDK, Price, errors
 from llmsdk._call.failover.policy import Failover
 from llmsdk.errors import BatchError
 from llmsdk.local import LocalServer
-from llmsdk.many.map.work import Work
+from llmsdk.many.map.rows import RowQueue
 from llmsdk.many.runs import state
 from llmsdk.many.runs.file_run import FileRun
 from llmsdk.many.runs.journal import Journal
@@ -503,7 +503,7 @@ def test_what_came_before_an_interruption_is_written(folder: Folder, monkeypatch
     if folder.is_async:
         pytest.skip("nothing comes while a task holds the loop")
     folder.write(*(chat_row(f"r{number}") for number in range(12)))
-    really, settle = FileRun.take, Work.settle
+    really, settle = FileRun.take, RowQueue.settle
     settled: list[Any] = []
 
     def take(run: FileRun, outcome: Any) -> None:
@@ -515,11 +515,11 @@ def test_what_came_before_an_interruption_is_written(folder: Folder, monkeypatch
         assert settled[0].is_full  # so no more rows are sent meanwhile, which bounds what a kill costs
         raise KeyboardInterrupt
 
-    def noted(work: Work, *given: Any) -> None:
+    def noted(work: RowQueue, *given: Any) -> None:
         settle(work, *given)
         settled.append(work)
 
-    monkeypatch.setattr(Work, "settle", noted)
+    monkeypatch.setattr(RowQueue, "settle", noted)
     monkeypatch.setattr(FileRun, "take", take)
     with pytest.raises(KeyboardInterrupt) as caught:
         folder.run(limit=4)

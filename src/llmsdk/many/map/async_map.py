@@ -3,70 +3,67 @@
 from __future__ import annotations
 
 import contextvars
-import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import anyio
 from anyio.lowlevel import EventLoopToken, checkpoint, current_token
 
 from ..._net.loops import close_soon
-from ...errors import SDKError
+from ..._net.steps import take_async
+from .crew import CLOSE_S, END, Admit, Crew, Pause, Pull, Report, Results, Send, WorkerStep
 from .gate import Gate, LocalGate
-from .job import Job, check_requests
-from .pace import Observation
-from .work import PULL, Outcome, Row
+from .job import MapJob, check_requests
+from .pace import NOT_SENT
+from .rows import Outcome
 
 T = TypeVar("T")
 
-_AT_ONCE = 16  # outcomes that are handed out before others may run
-_CLOSE_S = 2.0  # closing is never waited for longer, not even by a cancelled task
+_AT_ONCE = 16  # outcomes that are handed out before others may run: a reader of many ready ones would let nobody else
 
 
-class MappedAsync(Generic[T]):
+class MappedAsync(Results[T]):
     """What a map gives, as it comes: an async iterator, and an async context manager for leaving early.
 
-    `break`, an exception, cancellation and `aclose` end what is in flight. The first step starts the work.
+    It may be iterated in parts. `aclose`, the end of `async with`, an exception or a cancellation while waiting, and
+    dropping it end what is in flight. The first step starts the work.
     """
 
-    def __init__(self, job: Job, requests: Any, shape: Callable[[Outcome[Any]], T]) -> None:
+    def __init__(self, job: MapJob, requests: Any, shape: Callable[[Outcome[Any]], T]) -> None:
         check_requests(requests, ("__aiter__", "__iter__"))
-        self._run: _Run | None = _Run(job, requests)
-        self._abandoned: _Run | None = None
-        self._work = job.work
-        self._shape = shape
+        super().__init__(job, shape)
+        self._tasks: _Tasks | None = _Tasks(job, requests)
 
     def __aiter__(self) -> AsyncIterator[T]:
-        return _Iteration(self)
+        return self
 
     async def __anext__(self) -> T:
-        run = self._run
-        if run is None:
+        tasks = self._tasks
+        if tasks is None:
+            self._check_open()
             raise StopAsyncIteration
         try:
-            outcome = await run.next()
+            outcome = await tasks.next()
         except BaseException:
             await self.aclose()
             raise
-        if outcome is None:
-            await self.aclose()
-            if run.job.work.error is not None:
-                raise run.job.work.error
-            raise StopAsyncIteration
-        return self._shape(outcome)
+        if outcome is not None:
+            return self._hand_out(outcome)
+        error = self._rows.error
+        if error is None and self._tasks is None:  # another task has closed it
+            self._check_open()
+        self._is_ended = True
+        await self.aclose()
+        raise StopAsyncIteration if error is None else error
 
     async def aclose(self) -> None:
         """End what is in flight; may be called again."""
-        run = self._run or self._abandoned
-        self._run = self._abandoned = None
-        if run is not None:
-            await run.aclose()
-
-    def drain(self) -> list[T]:
-        """Give what was done and not handed out when the map was closed."""
-        return [self._shape(outcome) for outcome in iter(self._work.take, None)]
+        self._is_ended = self._is_ended or self._rows.is_done
+        tasks, self._tasks = self._tasks, None
+        if tasks is not None:
+            await tasks.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -76,82 +73,53 @@ class MappedAsync(Generic[T]):
     ) -> None:
         await self.aclose()
 
-    def abandon(self) -> None:
-        """Have the event loop end what nobody iterates any more."""
-        run, self._run = self._run, None
-        if run is not None and run.token is not None:
-            self._abandoned = run  # for `async with`, which waits for the end: `break` comes here first
-            close_soon(run.token, run.aclose)
-
     def __del__(self) -> None:
-        if hasattr(self, "_run"):
-            self.abandon()
-
-
-class _Iteration(Generic[T]):
-    """What `async for` holds; dropping it, as `break` does, ends the map."""
-
-    def __init__(self, mapped: MappedAsync[T]) -> None:
-        self._mapped = mapped
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T:
-        return await self._mapped.__anext__()
-
-    def __del__(self) -> None:
-        self._mapped.abandon()
+        tasks: _Tasks | None = getattr(self, "_tasks", None)
+        if tasks is not None and tasks.token is not None:
+            close_soon(tasks.token, tasks.aclose)
 
 
 _kept: set[Any] = set()  # tasks that nobody else holds
 
 
-class _Run:
-    """The tasks of one map. They take turns at the head: one reads a row and waits to be let in, the others work.
+class _Tasks(Crew):
+    """The tasks of one map."""
 
-    Whoever is let in hands the head over and sends its row, so that there is never more than one row read ahead, and
-    never more tasks than `limit` allows.
-    """
-
-    def __init__(self, job: Job, requests: Any) -> None:
-        self.job = job
+    def __init__(self, job: MapJob, requests: Any) -> None:
+        super().__init__(job)
         self.token: EventLoopToken | None = None
         self._gate: Gate = job.settings.gate or LocalGate(job.pacer, job.clock)
         self._requests = requests
-        self._source: Iterator[Any] | AsyncIterator[Any] | None = None
-        self._is_led = False
-        self._heirs: deque[anyio.Event] = deque()  # of the head
-        self._unpaused = 0
+        self._source: Any = None  # an iterator, sync or async
         self._scope: Any = None
-        self._tasks: Any = None
-        self._idle = 0
-        self._started = 0
-        self._news: anyio.Event | None = None  # for the head
-        self._ready: anyio.Event | None = None  # for the reader
+        self._group: Any = None
         self._over: Any = None
+        self._for_reader: anyio.Event | None = None
+        self._for_head: anyio.Event | None = None
+        self._for_idle: deque[anyio.Event] = deque()
+        self._unpaused = 0
 
     async def next(self) -> Outcome[Any] | None:
         """Wait for the next outcome; None at the end."""
         if self.token is None:
             self._start()
-        work = self.job.work
+        rows = self.job.rows
         waited = False
         while True:
-            was_full = work.is_full
-            outcome = work.take()
+            was_full = rows.is_full
+            outcome = rows.take()
             if outcome is not None:
                 if was_full:
-                    self._tell_head()
+                    self.wake_head()
                 self._unpaused = 0 if waited else self._unpaused + 1
                 if self._unpaused >= _AT_ONCE:
                     self._unpaused = 0
-                    await checkpoint()  # or a reader of many ready outcomes would let nobody else run
+                    await checkpoint()
                 return outcome
             if self._over.is_set():
                 return None
-            self._ready = anyio.Event()
-            await self._ready.wait()
+            self._for_reader = self._for_reader or anyio.Event()
+            await self._for_reader.wait()
             waited = True
 
     async def aclose(self) -> None:
@@ -159,12 +127,29 @@ class _Run:
         if self.token is None:
             return
         self._scope.cancel()
-        with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE_S):
+        with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_S):
             await self._over.wait()
-            source: Any = self._source
-            self._source = None
-            if not self.job.work.is_at_end and hasattr(source, "aclose"):
+            source, self._source = self._source, None
+            if not self.job.rows.is_at_end and hasattr(source, "aclose"):
                 await source.aclose()
+
+    def add_worker(self) -> None:
+        self.started += 1
+        self._group.start_soon(take_async, self.worker(), self._do)
+
+    def wake_reader(self) -> None:
+        ready, self._for_reader = self._for_reader, None
+        if ready is not None:
+            ready.set()
+
+    def wake_head(self) -> None:
+        news, self._for_head = self._for_head, None
+        if news is not None:
+            news.set()
+
+    def wake_idle(self) -> None:
+        for _ in range(len(self._for_idle) if self._is_over else min(1, len(self._for_idle))):
+            self._for_idle.popleft().set()
 
     def _start(self) -> None:
         self.token = current_token()
@@ -185,113 +170,44 @@ class _Run:
             with self._scope:
                 requests = self._requests
                 self._source = aiter(requests) if hasattr(requests, "__aiter__") else iter(requests)
-                async with anyio.create_task_group() as self._tasks:
-                    self._add_task()
+                async with anyio.create_task_group() as self._group:
+                    self.add_worker()
         except Exception as exc:
-            self.job.work.end(exc)
+            self.job.rows.end(exc)
         finally:
             self._over.set()
-            self._tell_reader()
+            self.wake_reader()
 
-    def _add_task(self) -> None:
-        self._started += 1
-        self._tasks.start_soon(self._work)
-
-    async def _work(self) -> None:
-        while True:
-            self._idle += 1
-            while self._is_led:
-                heir = anyio.Event()
-                self._heirs.append(heir)
-                await heir.wait()
-            self._idle -= 1
-            self._is_led = True
-            try:
-                row = await self._admitted()
-            finally:
-                self._is_led = False
-                if self._heirs:
-                    self._heirs.popleft().set()
-            if row is None:
-                return
-            if not self._idle and self._started < self.job.limit.max:
-                self._add_task()
-            await self._attempt(row)
-
-    async def _admitted(self) -> Row | None:
-        """Wait for a row that may be sent now; None at the end."""
-        job = self.job
-        while True:
-            row = await self._next_row()
-            if row is None:
-                return None
-            if job.prepare(row):
-                left = math.inf if job.work.deadline is None else job.work.deadline - job.clock()
-                if left == math.inf:
+    async def _do(self, step: WorkerStep) -> Any:
+        match step:
+            case Send():
+                return await self._send(step)
+            case Pull():
+                source = self._source
+                return await anext(source, END) if hasattr(source, "__anext__") else next(source, END)
+            case Report():
+                await self._gate.report(step.feedback)
+            case Admit():
+                with anyio.move_on_after(step.seconds):
                     await self._gate.acquire()
-                    return row
-                with anyio.move_on_after(left):
-                    await self._gate.acquire()
-                    return row
-                job.prepare(row)  # the deadline has passed, which ends the row
-            self._tell_reader()
+                    return True
+            case Pause():
+                news = anyio.Event()
+                if step.of_idle:
+                    self._for_idle.append(news)
+                else:
+                    self._for_head = news
+                with anyio.move_on_after(step.seconds):
+                    await news.wait()
+        return False
 
-    async def _next_row(self) -> Row | None:
-        work = self.job.work
-        while True:
-            step = work.step(self.job.clock())
-            if step is PULL:
-                row = await self._pull()
-                if row is not None:
-                    return row
-            elif step is None or isinstance(step, Row):
-                return step
-            else:
-                self._tell_reader()  # of what a deadline may have ended
-                self._news = anyio.Event()
-                with anyio.move_on_after(step):
-                    await self._news.wait()
-
-    async def _pull(self) -> Row | None:
-        work, source = self.job.work, self._source
+    async def _send(self, step: Send) -> Any:
         try:
-            if isinstance(source, AsyncIterator):
-                return work.add(await anext(source))
-            for item in source or ():
-                return work.add(item)
-            work.end()
-        except StopAsyncIteration:
-            work.end()
-        except Exception as exc:
-            work.end(exc)
-        return None
-
-    async def _attempt(self, row: Row) -> None:
-        job = self.job
-        seen = Observation(sent=False)
-        began = job.clock()
-        try:
-            args, state = job.begin(row)
-            reply = await job.runner.call_async(job.operation, args, job.finish, state)
-            seen = job.succeeded(row, reply, began)
-        except SDKError as exc:
-            seen = job.failed(row, exc, began)
-        except Exception as exc:
-            job.work.drop(exc)
+            return await self.job.call_async(step.args, step.state)
+        except Exception:
+            raise  # to the worker, which reports it
         except BaseException:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE_S):
-                await self._gate.report(seen)
+            # A gate may be another's: it must not count on what was cancelled.
+            with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_S):
+                await self._gate.report(NOT_SENT)
             raise
-        self._tell_reader()
-        self._tell_head()
-        await self._gate.report(seen)
-
-    def _tell_reader(self) -> None:
-        ready, self._ready = self._ready, None
-        if ready is not None:
-            ready.set()
-
-    def _tell_head(self) -> None:
-        news, self._news = self._news, None
-        if news is not None:
-            news.set()

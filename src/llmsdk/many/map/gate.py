@@ -8,7 +8,7 @@ from typing import Protocol
 
 import anyio
 
-from .pace import Observation, Pacer
+from .pace import Feedback, Pacer
 
 
 class Gate(Protocol):
@@ -21,7 +21,7 @@ class Gate(Protocol):
         """Wait until an attempt may start."""
         ...
 
-    async def report(self, seen: Observation) -> None:
+    async def report(self, seen: Feedback) -> None:
         """Take what an attempt showed; it is over."""
         ...
 
@@ -42,7 +42,7 @@ class LocalGate:
             with anyio.move_on_after(wait):
                 await self._reported.wait()
 
-    async def report(self, seen: Observation) -> None:
+    async def report(self, seen: Feedback) -> None:
         """Take what an attempt showed; it is over."""
         self._pacer.report(seen, self._clock())
         reported, self._reported = self._reported, None

@@ -1,4 +1,4 @@
-"""One map: what it was asked to do, checked, and what both colours do alike with each row."""
+"""One map: what it was asked to do, checked, and what it makes of each row, its replies and its errors."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ...utils.headers import new_idempotency_key
 from ...utils.retries import DEFAULT_RETRY, BackoffStrategy, RetryBudget, RetryConfig
 from ...utils.secrets import revealed
 from ...utils.shapes import is_mapping
-from .pace import LONGEST_WAIT_S, Adaptive, Observation, Pacer, check_count
-from .work import Row, Work
+from .pace import LONGEST_WAIT_S, Adaptive, Feedback, Pacer, check_count
+from .rows import MapRow, RowQueue
 
 if TYPE_CHECKING:
     from ..._call.operation import Operation
+    from ..._call.plan import Finish
     from ..._net.runner import Runner
     from ...errors.meta import RateLimit, ReplyMeta
-    from ...resources.base import Resource
     from .gate import Gate
 
 DEFAULT_WINDOW = 1000
@@ -65,17 +65,27 @@ class Settings:
     gate: Gate | None = None
 
 
-class Job:
+class MapJob:
     """A map that is about to run.
 
+    Args:
+        finish: Given each reply together with the server's URL, as for a call.
+
     Raises:
-        ConfigurationError: A setting that cannot be; or as for a call: no key, a closed SDK.
+        ConfigurationError: A setting has a wrong value; or as for a call: no key, a closed SDK.
     """
 
-    def __init__(self, resource: Resource, operation: Operation, requests: Any, settings: Settings) -> None:
-        self.runner: Runner = resource._runner  # pyright: ignore[reportPrivateUsage]  # the engine below all resources
+    def __init__(
+        self,
+        runner: Runner,
+        operation: Operation,
+        requests: Any,
+        settings: Settings,
+        finish: Finish | None = None,
+    ) -> None:
+        self.runner = runner
         self.operation = operation
-        self.finish: Any = getattr(resource, "_attach", None)
+        self.finish = finish
         self.settings = settings
         self.limit = _checked_limit(settings.limit)
         self.clock = self.runner.env.clock
@@ -88,7 +98,7 @@ class Job:
         self._once = None if retries is None else replace(retries, max_attempts=1)
         self.runner.target(options.get("server"), options.get("server_url"))
         deadline = settings.deadline_ms
-        self.work = Work(
+        self.rows = RowQueue(
             retries=retries,
             budget=RetryBudget(initial=100, per_second=1, per_success=0.2, capacity=1000),
             deadline=None if deadline is None else self.clock() + checked_ms(deadline, "deadline_ms") / 1000,
@@ -97,28 +107,27 @@ class Job:
             jitter=self.runner.env.jitter,
             reads_on=isinstance(requests, Sized),
         )
-
         patience_s = 0.0 if retries is None else retries.max_retry_after_ms / 1000
         self.pacer = Pacer(self.limit, max(LONGEST_WAIT_S, patience_s))
 
-    def prepare(self, row: Row) -> bool:
+    def prepare(self, row: MapRow) -> bool:
         """Make the arguments of a row's next attempt; False where there is to be none, and the row is done."""
         now = self.clock()
-        deadline = self.work.deadline
+        deadline = self.rows.deadline
         if deadline is not None and now >= deadline:
             error = row.error or DeadlineExceededError("deadline_ms of the map passed before the row was sent")
-            self.work.settle(row, error, now)
+            self.rows.settle(row, error, now)
             return False
         if row.args is not None:
             return True
         try:
             row.args = {**_params(row.item), **self._options}
         except RequestValidationError as exc:
-            self.work.settle(row, exc, now)
+            self.rows.settle(row, exc, now)
             return False
         return True
 
-    def begin(self, row: Row) -> tuple[dict[str, Any], CallState]:
+    def begin(self, row: MapRow) -> tuple[dict[str, Any], CallState]:
         """Begin an attempt: the arguments of the call, and what it shares with the row's others."""
         now = self.clock()
         if row.state is None:
@@ -126,10 +135,10 @@ class Job:
             row.state = CallState(now, key or new_idempotency_key())
         row.state.earlier = row.attempts
         row.sent = len(row.state.attempts)
-        self.work.begin(row, now)
+        self.rows.begin(row, now)
         args = {**(row.args or {}), "retries": self._policy(row, now)}
-        if self.work.deadline is not None:
-            args["deadline_ms"] = max(1.0, (self.work.deadline - row.state.started) * 1000)
+        if self.rows.deadline is not None:
+            args["deadline_ms"] = max(1.0, (self.rows.deadline - row.state.started) * 1000)
         headers = self._headers
         if row.attempts > 1:
             headers = {**headers, "x-llmsdk-retry-count": str(row.attempts - 1)}
@@ -137,15 +146,23 @@ class Job:
             args["http_headers"] = headers
         return args, row.state
 
-    def succeeded(self, row: Row, reply: Any, began: float) -> Observation:
+    def call(self, args: dict[str, Any], state: CallState) -> Any:
+        """Make an attempt."""
+        return self.runner.call(self.operation, args, self.finish, state)
+
+    async def call_async(self, args: dict[str, Any], state: CallState) -> Any:
+        """Make an attempt."""
+        return await self.runner.call_async(self.operation, args, self.finish, state)
+
+    def succeeded(self, row: MapRow, reply: Any, began: float) -> Feedback:
         """Take the reply of an attempt."""
         now = self.clock()
-        self.work.settle(row, reply, now)
+        self.rows.settle(row, reply, now)
         meta = reply.meta
         tokens = getattr(getattr(reply, "usage", None), "total_tokens", None) or 0
-        return Observation(meta.status_code, True, None, _stated(meta), tokens, now - began)
+        return Feedback(meta.status_code, True, None, _stated(meta), tokens, now - began)
 
-    def failed(self, row: Row, error: SDKError, began: float) -> Observation:
+    def failed(self, row: MapRow, error: SDKError, began: float) -> Feedback:
         """Take the error of an attempt."""
         now = self.clock()
         state = row.state
@@ -154,13 +171,13 @@ class Job:
         if failed is None or failed.error is not error:
             if not was_sent:
                 row.attempts -= 1
-            self.work.settle(row, error, now)
+            self.rows.settle(row, error, now)
         else:
-            self.work.failed(row, error, retryable=failed.retryable, retry_after_s=failed.retry_after_s, now=now)
+            self.rows.failed(row, failed, now)
         if not isinstance(error, RemoteError):
-            return Observation(sent=was_sent)
+            return Feedback(sent=was_sent)
         meta = error.meta
-        return Observation(
+        return Feedback(
             getattr(error, "status_code", None),
             True,
             getattr(error, "retry_after_s", None),
@@ -169,7 +186,7 @@ class Job:
             now - began,
         )
 
-    def _policy(self, row: Row, now: float) -> RetryConfig | None:
+    def _policy(self, row: MapRow, now: float) -> RetryConfig | None:
         """Give an attempt its policy: none of its own retries, and of the time what the row has left."""
         once = self._once
         if once is None or row.attempts == 1 or row.began is None or not once.bound_attempts:

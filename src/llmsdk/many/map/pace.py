@@ -63,7 +63,7 @@ def check_count(value: object, name: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class Feedback:
     """What one attempt showed; small, and pickled where the gate is in another process.
 
     Attributes:
@@ -82,6 +82,8 @@ class Observation:
     tokens: float = 0
     elapsed_s: float = 0.0
 
+
+NOT_SENT = Feedback(sent=False)
 
 REFUSALS = frozenset({429, 503})
 """Statuses by which a server says that it is asked too much."""
@@ -158,7 +160,7 @@ class Pacer:
         self._starts.append(now)
         return 0.0
 
-    def report(self, seen: Observation, now: float) -> None:
+    def report(self, seen: Feedback, now: float) -> None:
         """Take what an attempt showed; it is no longer in flight."""
         was_full = self.in_flight >= int(self._ceiling) - 1
         self.in_flight = max(0, self.in_flight - 1)

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import contextvars
 import math
+import os
 import socket
 import threading
+import time
+import weakref
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from ...errors import ConfigurationError, SDKError
-from .job import Job, check_requests
-from .pace import Observation
-from .work import PULL, Outcome, Row
+from ..._net.steps import Steps
+from ...errors import ConfigurationError
+from .crew import CLOSE_S, END, Admit, Crew, Pause, Pull, Report, Results, Send, WorkerStep
+from .job import MapJob, check_requests
+from .rows import MapRow, Outcome
 
 T = TypeVar("T")
 
 _POLL_S = 0.05  # a thread that was about to send when the map was closed is hung up a moment later
 
 
-class Mapped(Generic[T]):
+class Mapped(Results[T]):
     """What a map gives, as it comes: an iterator, and a context manager for leaving early.
 
-    `break`, an exception and `close` end it: nothing more is sent, and what is in flight is hung up. The first step
-    starts the work.
+    It may be iterated in parts. `close`, the end of `with`, an exception while waiting, and dropping it end it: nothing
+    more is sent, and what is in flight is hung up. The first step starts the work.
     """
 
-    def __init__(self, job: Job, requests: Any, shape: Callable[[Outcome[Any]], T]) -> None:
+    def __init__(self, job: MapJob, requests: Any, shape: Callable[[Outcome[Any]], T]) -> None:
         check_requests(requests, ("__iter__",))
         if job.settings.gate is not None:
             raise ConfigurationError("gate: a sync map has none; call the async one instead")
@@ -35,38 +39,37 @@ class Mapped(Generic[T]):
             raise ConfigurationError(
                 "hooks: one of them is async, and a sync call cannot wait for it; call the _async method instead"
             )
-        self._run: _Run | None = _Run(job, requests)
-        self._work = job.work
-        self._shape = shape
+        super().__init__(job, shape)
+        self._threads = _Threads(job, requests)
+        # Not __del__: this is called before the interpreter ends, too. A thread that is still inside of pydantic's
+        # Rust code when Python ends its threads takes the process with it (SIGABRT in 43 of 60 runs, made likely).
+        self._close = weakref.finalize(self, self._threads.close)
 
     def __iter__(self) -> Iterator[T]:
-        return _Iteration(self)
+        return self
 
     def __next__(self) -> T:
-        run = self._run
-        if run is None:
+        if not self._close.alive:
+            self._check_open()
             raise StopIteration
         try:
-            outcome = run.next()
+            outcome = self._threads.next()
         except BaseException:
             self.close()
             raise
-        if outcome is None:
-            self.close()
-            if run.job.work.error is not None:
-                raise run.job.work.error
-            raise StopIteration
-        return self._shape(outcome)
+        if outcome is not None:
+            return self._hand_out(outcome)
+        error = self._rows.error
+        if error is None and self._threads.is_closing:  # by another thread, or by the iterable itself
+            self._check_open()
+        self._is_ended = True
+        self.close()
+        raise StopIteration if error is None else error
 
     def close(self) -> None:
         """End what is in flight; may be called again."""
-        run, self._run = self._run, None
-        if run is not None:
-            run.close()
-
-    def drain(self) -> list[T]:
-        """Give what was done and not handed out when the map was closed."""
-        return [self._shape(outcome) for outcome in iter(self._work.take, None)]
+        self._is_ended = self._is_ended or self._rows.is_done
+        self._close()
 
     def __enter__(self) -> Self:
         return self
@@ -76,77 +79,65 @@ class Mapped(Generic[T]):
     ) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        if hasattr(self, "_run"):
-            self.close()
 
+class _Threads(Crew):
+    """The threads of one map. One lock guards all state; what takes time is done outside of it."""
 
-class _Iteration(Generic[T]):
-    """What `for` holds; dropping it, as `break` does, ends the map."""
-
-    def __init__(self, mapped: Mapped[T]) -> None:
-        self._mapped = mapped
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> T:
-        return next(self._mapped)
-
-    def __del__(self) -> None:
-        self._mapped.close()
-
-
-class _Run:
-    """The threads of one map; they take turns at the head as the tasks of the async one do.
-
-    One lock guards all state. Whoever waits on it is the reader, for an outcome, or the head, for a row or for leave.
-    """
-
-    def __init__(self, job: Job, requests: Any) -> None:
-        self.job = job
-        self._pacer = job.pacer
+    def __init__(self, job: MapJob, requests: Any) -> None:
+        super().__init__(job)
+        self.is_closing = False
         self._requests = requests
-        self._source: Iterator[Any] | None = None
-        self._lock = threading.RLock()  # a finalizer may come to `close` inside any of the threads
-        self._ready = threading.Condition(self._lock)  # for the reader
-        self._news = threading.Condition(self._lock)  # for the head
-        self._turn = threading.Condition(self._lock)  # for the idle
-        self._has_head = False
-        self._closing = False
-        self._over = False
-        self._idle = 0
-        self._sent: set[Row] = set()
+        self._source: Any = None  # an iterator
+        self._lock = threading.RLock()  # the finalizer may come to `close` inside any of the threads
+        self._for_reader = threading.Condition(self._lock)
+        self._for_head = threading.Condition(self._lock)
+        self._for_idle = threading.Condition(self._lock)
+        self._sent: set[MapRow] = set()
         self._threads: list[threading.Thread] = []
         self._living = 0
+        self._pid = os.getpid()
 
     def next(self) -> Outcome[Any] | None:
-        """Wait for the next outcome; None at the end."""
-        work = self.job.work
+        """Wait for the next outcome; None at the end.
+
+        Raises:
+            ConfigurationError: The map was started before a fork.
+        """
+        if os.getpid() != self._pid:
+            raise ConfigurationError("a map cannot go on in another process; its threads stayed where it was started")
+        rows = self.job.rows
         with self._lock:
             if self._source is None:
-                self._source = iter(self._requests)
-                self._add_thread()
+                try:
+                    self._source = iter(self._requests)
+                except Exception as exc:
+                    rows.end(exc)
+                    return None
+                self.add_worker()
             while True:
-                was_full = work.is_full
-                outcome = work.take()
+                was_full = rows.is_full
+                outcome = rows.take()
                 if outcome is not None:
                     if was_full:
-                        self._news.notify()
+                        self.wake_head()
                     return outcome
                 if not self._living:
                     return None
-                self._ready.wait()
+                self._for_reader.wait()
 
     def close(self) -> None:
-        """Send nothing more, hang up and wait for every thread."""
+        """Send nothing more, hang up and wait for the threads."""
+        if os.getpid() != self._pid:
+            return  # they stayed in the parent, and one of them may have held the lock
         with self._lock:
-            self._closing = True
-            self._wake_all()
+            self.is_closing = True
+            for condition in (self._for_head, self._for_idle, self._for_reader):
+                condition.notify_all()
         if threading.current_thread() in self._threads:
             return
+        end = time.monotonic() + CLOSE_S
         for thread in self._threads:
-            while thread.is_alive():
+            while thread.is_alive() and time.monotonic() < end:
                 self._hang_up()
                 thread.join(_POLL_S)
 
@@ -165,139 +156,96 @@ class _Run:
                 except OSError:
                     pass  # it is closed already
 
-    def _wake_all(self) -> None:
-        for condition in (self._news, self._turn, self._ready):
-            condition.notify_all()
-
-    def _add_thread(self) -> None:
+    def add_worker(self) -> None:
         run = contextvars.copy_context().run
         thread = threading.Thread(target=run, args=(self._work,), name="llmsdk-map", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads here: those that there are do the work
+            if not self._living:
+                raise
+            return
         self._threads.append(thread)
+        self.started += 1
         self._living += 1
-        thread.start()
+
+    def wake_reader(self) -> None:
+        self._for_reader.notify()
+
+    def wake_head(self) -> None:
+        self._for_head.notify()
+
+    def wake_idle(self) -> None:
+        if self._is_over:
+            self._for_idle.notify_all()
+        else:
+            self._for_idle.notify()
 
     def _work(self) -> None:
         try:
-            while (row := self._admitted()) is not None:
-                self._attempt(row)
+            self._take_steps()
         except BaseException as exc:
             with self._lock:
-                self.job.work.end(exc)
-                self._closing = True
+                self.job.rows.end(exc)
+                self.is_closing = True
         finally:
             with self._lock:
                 self._living -= 1
-                self._wake_all()
+                for condition in (self._for_head, self._for_idle, self._for_reader):
+                    condition.notify_all()
 
-    def _admitted(self) -> Row | None:
-        """Wait for the head, then for a row that may be sent now; None at the end."""
-        with self._lock:
-            self._idle += 1
-            while self._has_head and not (self._closing or self._over):
-                self._turn.wait()
-            self._idle -= 1
-            if self._closing or self._over:
-                return None
-            self._has_head = True
-            try:
-                row = self._let_in()
-            finally:
-                self._has_head = False
-            if row is None:
-                self._over = True
-                self._turn.notify_all()
-            elif self._idle:
-                self._turn.notify()
-            elif len(self._threads) < self.job.limit.max:
-                self._add_thread()
-            return row
-
-    def _let_in(self) -> Row | None:
-        job = self.job
+    def _take_steps(self) -> None:
+        steps = self.worker()
+        done: Pull | Send | None = None
+        outcome: Any = None
+        error: Exception | None = None
         while True:
-            row = self._next_row()
-            if row is None:
-                return None
-            while job.prepare(row):
-                wait = self._pacer.admit(job.clock())
-                if wait == 0:
-                    return row
-                if job.work.deadline is not None:
-                    wait = min(wait, max(0.0, job.work.deadline - job.clock()))
-                self._wait(self._news, wait)
-                if self._closing:
+            with self._lock:
+                done = self._decide(steps, done, outcome, error)
+            outcome = error = None
+            try:
+                if isinstance(done, Send):
+                    outcome = self.job.call(done.args, done.state)
+                elif isinstance(done, Pull):
+                    outcome = next(self._source, END)  # which may take its time
+                else:
+                    return
+            except Exception as exc:
+                error = exc
+
+    def _decide(
+        self, steps: Steps[WorkerStep, None], done: Pull | Send | None, outcome: Any, error: Exception | None
+    ) -> Pull | Send | None:
+        """Take the steps up to the next one that is done outside of the lock; None at the end."""
+        is_reply = isinstance(done, Send) and error is None
+        if isinstance(done, Send):
+            self._sent.discard(done.row)
+        if self.is_closing and not is_reply:  # what was hung up is no result; a reply was paid for
+            return None
+        try:
+            step = steps.send(outcome) if error is None else steps.throw(error)
+            while not isinstance(step, Pull | Send):
+                answer = self._do(step)
+                if self.is_closing:
                     return None
-            self._ready.notify()
+                step = steps.send(answer)
+        except StopIteration:
+            return None
+        if isinstance(step, Send):
+            self._sent.add(step.row)
+        return step
 
-    def _next_row(self) -> Row | None:
-        work = self.job.work
-        while not self._closing:
-            step = work.step(self.job.clock())
-            if step is PULL:
-                row = self._pull()
-                if row is not None:
-                    return row
-            elif step is None or isinstance(step, Row):
-                return step
-            else:
-                self._ready.notify()  # of what a deadline may have ended
-                self._wait(self._news, step)
-        return None
-
-    def _pull(self) -> Row | None:
-        """Read a row; the caller's iterable may take its time, and is not waited for under the lock."""
-        work = self.job.work
-        found: list[Any] = []
-        error: BaseException | None = None
-        self._lock.release()
-        try:
-            for item in self._source or ():
-                found.append(item)
-                break
-        except Exception as exc:
-            error = exc
-        finally:
-            self._lock.acquire()
-        if found:
-            return work.add(found[0])
-        work.end(error)
-        return None
-
-    def _attempt(self, row: Row) -> None:
-        job = self.job
-        seen = Observation(sent=False)
-        began = job.clock()
-        with self._lock:
-            if self._closing:
-                return
-            args, state = job.begin(row)
-            self._sent.add(row)
-        result: Any = None
-        foreign: Exception | None = None
-        try:
-            result = job.runner.call(job.operation, args, job.finish, state)
-        except SDKError as exc:
-            result = exc
-        except Exception as exc:
-            foreign = exc
-        with self._lock:
-            self._sent.discard(row)
-            if self._is_hung_up(result):
-                return
-            if foreign is not None:
-                job.work.drop(foreign)
-            elif isinstance(result, SDKError):
-                seen = job.failed(row, result, began)
-            else:
-                seen = job.succeeded(row, result, began)
-            self._pacer.report(seen, job.clock())
-            self._ready.notify()
-            self._news.notify()
-
-    def _is_hung_up(self, result: Any) -> bool:
-        """Whether an attempt ended because the map was closed, or as good as."""
-        return self._closing and (result is None or isinstance(result, SDKError))
-
-    @staticmethod
-    def _wait(condition: threading.Condition, seconds: float) -> None:
-        condition.wait(None if seconds == math.inf else min(seconds, threading.TIMEOUT_MAX))
+    def _do(self, step: Pause | Admit | Report) -> bool:
+        """Do a step under the lock, which waiting lets go of."""
+        now, pacer = self.job.clock(), self.job.pacer
+        if isinstance(step, Report):
+            pacer.report(step.feedback, now)
+            return True
+        wait = step.seconds
+        if isinstance(step, Admit):
+            wait = min(wait, pacer.admit(now))
+            if wait <= 0:
+                return True
+        condition = self._for_idle if isinstance(step, Pause) and step.of_idle else self._for_head
+        condition.wait(None if wait == math.inf else min(wait, threading.TIMEOUT_MAX))
+        return False

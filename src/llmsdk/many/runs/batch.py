@@ -64,7 +64,7 @@ class FileBatch(Resource):
         paths = RunPaths.named(input, output, errors, report)
         flags = RunFlags(resume=resume, strict=strict, progress=progress)
         run = FileRun(self._runner, operation, paths, flags, limit, deadline_ms, hide(options))
-        with outcomes(self, run.operation, run.items(), run.settings) as done:
+        with outcomes(self._runner, run.operation, run.items(), run.settings) as done:
             run.begin()
             try:
                 for outcome in done:
@@ -96,7 +96,7 @@ class FileBatch(Resource):
         paths = RunPaths.named(input, output, errors, report)
         flags = RunFlags(resume=resume, strict=strict, progress=progress)
         run = FileRun(self._runner, operation, paths, flags, limit, deadline_ms, hide(options))
-        async with outcomes_async(self, run.operation, run.items(), run.settings) as done:
+        async with outcomes_async(self._runner, run.operation, run.items(), run.settings) as done:
             run.begin()
             try:
                 async for outcome in done:

@@ -2,7 +2,7 @@
 
 Fails where a row is missing or comes twice, or the server counted other attempts than the rows did. Prints peak memory.
 
-Run from the checkout: `python scripts/bulk_soak.py --rows 10000`.
+Run from the checkout: `python scripts/map_soak.py --rows 10000`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ async def _run(url: str, count: int) -> tuple[Counter[str], int, bytearray]:
     seen = bytearray(count)
     settings = Settings(limit=Adaptive(8, 64), options={"timeout_ms": 2_000})
     async with SDK(server_url=url) as sdk:
-        async for outcome in outcomes_async(sdk.completions, CREATE_COMPLETION, _rows(count), settings):
+        async for outcome in outcomes_async(sdk._runner, CREATE_COMPLETION, _rows(count), settings):
             seen[outcome.index] += 1
             attempts += outcome.attempts
             ends[type(outcome.result).__name__ if isinstance(outcome.result, SDKError) else "fine"] += 1

@@ -5,16 +5,17 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
+from ..._call.state import Failed
+from ..._call.verdict import retry_delay
 from ...errors import DeadlineExceededError, SDKError
-from ...utils.retries import RetryBudget, RetryConfig, next_delay
+from ...utils.retries import RetryBudget, RetryConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..._call.state import CallState
 
 ItemT = TypeVar("ItemT")
@@ -48,7 +49,7 @@ class Outcome(Generic[ItemT]):
 
 
 @dataclass(slots=True, eq=False)
-class Row:
+class MapRow:
     """A row between being read and being done."""
 
     index: int
@@ -58,11 +59,11 @@ class Row:
     error: SDKError | None = None
     args: dict[str, Any] | None = None
     state: CallState | None = None
-    sent: int = 0
+    sent: int = 0  # attempts of its state that were made before the one under way
 
 
-class Work:
-    """The rows of one map; told of the time in every call.
+class RowQueue:
+    """The rows of one map; every method that needs the time is given it.
 
     Args:
         retries: Policy of each row's attempts; None for one attempt.
@@ -87,36 +88,37 @@ class Work:
     ) -> None:
         self.deadline = deadline
         self.error: BaseException | None = None
-        self._retries = retries if retries is not None and retries.strategy == "backoff" else None
+        self.is_at_end = False  # no more rows are read
+        self._retries = retries
         self._budget = (retries.budget if retries is not None else None) or budget
         self._window = window
         self._jitter = jitter
         self._reads_on = reads_on
-        self._at_end = False
         self._next_index = 0
         self._running = 0
-        self._waiting: list[tuple[float, int, Row]] = []
-        self._open = 0
+        self._waiting: list[tuple[float, int, MapRow]] = []  # by the moment of their next attempt
+        self._open = 0  # read and not handed out
         self._done: deque[Outcome[Any]] = deque()
         self._held: dict[int, Outcome[Any]] | None = {} if ordered else None
-        self._turn = 0
+        self._turn = 0  # the index that is handed out next, where there is an order
 
-    def step(self, now: float) -> Row | Literal[_Step.PULL] | float | None:
+    def step(self, now: float) -> MapRow | Literal[_Step.PULL] | float | None:
         """Say what comes next: a row to send, `PULL`, seconds to wait unless something happens, or None at the end."""
         if self.deadline is not None and now >= self.deadline:
             self._give_up(now)
+        # Rows that were sent before go first: their place in the window stays taken until they are done.
         if self._waiting and self._waiting[0][0] <= now:
             self._running += 1
             return heapq.heappop(self._waiting)[2]
-        if not self._at_end and self._open < self._window:
+        if not self.is_at_end and not self.is_full:
             return PULL
         if self._waiting:
             return self._waiting[0][0] - now
-        return None if self._at_end and not self._running else math.inf
+        return None if self.is_at_end and not self._running else math.inf
 
-    def add(self, item: Any) -> Row:
+    def add(self, item: Any) -> MapRow:
         """Take a row that was read; it is to be sent next."""
-        row = Row(self._next_index, item)
+        row = MapRow(self._next_index, item)
         self._next_index += 1
         self._open += 1
         self._running += 1
@@ -124,26 +126,36 @@ class Work:
 
     def end(self, error: BaseException | None = None) -> None:
         """Read no more: the iterable is at its end, or has raised; what is under way is finished."""
-        self._at_end = True
+        self.is_at_end = True
         self.error = self.error or error
 
-    def begin(self, row: Row, now: float) -> None:
+    def begin(self, row: MapRow, now: float) -> None:
         """Note that an attempt of a row begins."""
         row.attempts += 1
         if row.began is None:
             row.began = now
 
-    def failed(self, row: Row, error: SDKError, *, retryable: bool, retry_after_s: float | None, now: float) -> None:
+    def failed(self, row: MapRow, failed: Failed, now: float) -> None:
         """Take a row whose attempt failed: it waits for another one, or ends with the error."""
-        delay = self._delay(row, retry_after_s, now) if retryable else None
+        began = now if row.began is None else row.began
+        delay = retry_delay(
+            failed,
+            retries=self._retries,
+            budget=self._budget,
+            made=row.attempts,
+            elapsed_s=now - began,
+            deadline=self.deadline,
+            now=now,
+            jitter=self._jitter(),
+        )
         if delay is None:
-            self.settle(row, error, now)
+            self.settle(row, failed.error, now)
             return
-        row.error = error
+        row.error = failed.error if isinstance(failed.error, SDKError) else None
         self._running -= 1
         heapq.heappush(self._waiting, (now + delay, row.index, row))
 
-    def settle(self, row: Row, result: Any, now: float) -> None:
+    def settle(self, row: MapRow, result: Any, now: float) -> None:
         """Take a row's reply or last error."""
         self._running -= 1
         if not isinstance(result, SDKError):
@@ -173,29 +185,16 @@ class Work:
         return found
 
     @property
-    def is_at_end(self) -> bool:
-        """Whether no more rows are read."""
-        return self._at_end
-
-    @property
     def is_full(self) -> bool:
         """Whether no row may be read until an outcome has been handed out."""
         return self._open >= self._window
 
     @property
-    def retries(self) -> RetryConfig | None:
-        """The policy of each row's attempts."""
-        return self._retries
+    def is_done(self) -> bool:
+        """Whether every row was read and handed out."""
+        return self.is_at_end and not self._open
 
-    def _delay(self, row: Row, retry_after_s: float | None, now: float) -> float | None:
-        if self._retries is None or row.began is None:
-            return None
-        delay = next_delay(self._retries, row.attempts, now - row.began, retry_after_s, self._jitter())
-        if delay is None or (self.deadline is not None and now + delay >= self.deadline):
-            return None
-        return delay if self._budget.take(now) else None
-
-    def _finish(self, row: Row, result: Any, now: float) -> None:
+    def _finish(self, row: MapRow, result: Any, now: float) -> None:
         elapsed_s = 0.0 if row.began is None else now - row.began
         outcome = Outcome(row.index, row.item, result, row.attempts, elapsed_s * 1000)
         if self._held is None:
@@ -208,5 +207,5 @@ class Work:
         for _, _, row in self._waiting:
             self._finish(row, row.error, now)
         self._waiting.clear()
-        if not (self._at_end or self._reads_on):
+        if not (self.is_at_end or self._reads_on):
             self.end(DeadlineExceededError("deadline_ms passed before all rows were read; those that were are done"))
