@@ -28,7 +28,7 @@ class Asked:
     @property
     def key(self) -> str:
         """The same text for equal requests, whatever the order of JSON's keys."""
-        return json.dumps([self.method, self.url, self.body], sort_keys=True)
+        return json.dumps([self.method, self.url, self.body], sort_keys=True)  # clients write keys in different orders
 
 
 def secrets_of(request: Any) -> Secrets:
@@ -44,6 +44,7 @@ def asked_of(request: Any, secrets: Secrets) -> Asked:
     found = _BOUNDARY.match(request.headers.get("content-type", ""))
     if found is not None:  # a random one in each request
         content = content.replace(found[1].encode("latin-1"), b"boundary")
+    # No fragment is sent, and no request differs by it.
     url = shown_url(str(request.url).partition("#")[0])
     return Asked(request.method, masked(url, secrets), _body(content, secrets))
 
@@ -54,7 +55,7 @@ def _body(content: bytes, secrets: Secrets) -> dict[str, Any]:
     try:
         text = masked(content.decode("utf-8"), secrets)
     except UnicodeDecodeError:
-        for form in secrets.masks:
+        for form in secrets.masks:  # in bytes that are no text: an upload may hold a key all the same
             content = content.replace(form.encode(), MASK.encode())
         return {"base64": base64.b64encode(content).decode("ascii")}
     try:
@@ -101,5 +102,5 @@ def _paths(old: Any, new: Any, path: str) -> Iterator[str]:
             yield from _paths(one, other, f"{path}[{index}]")
         if len(old) != len(new):
             yield f"{path} ({len(new)} items, recorded are {len(old)})"
-    elif json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True):
+    elif json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True):  # to Python, True is 1 and 1 is 1.0
         yield path

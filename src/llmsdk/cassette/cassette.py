@@ -52,7 +52,7 @@ class Cassette(Tape):
             client: Sends where nothing is recorded, and is not closed here; an `httpx.AsyncClient` of our own by
                 default.
         """
-        player = AsyncPlayer(self, client)
+        player = AsyncPlayer(self, client)  # kept, for what it opens is closed with the cassette
         self._players.append(player)
         return player
 

@@ -15,7 +15,7 @@ from ..utils.secrets import Secrets, is_secret_name, masked
 from ..utils.shapes import is_list, is_mapping, is_unicode
 from .asked import MAX_DEPTH, Asked, is_deep
 
-VERSION = 1
+VERSION = 1  # of the format of a line; another one is refused rather than read wrong
 ENDS = ("complete", "closed", "broken")
 _HEADER_NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _CONTROL = r"[\x00-\x08\x0a-\x1f\x7f]"
@@ -62,12 +62,13 @@ def write_line(exchange: Exchange) -> bytes:
         "request": {"method": exchange.asked.method, "url": exchange.asked.url, **exchange.asked.body},
         "status": exchange.status,
         "headers": [list(pair) for pair in exchange.headers],
-        "ms": round(exchange.ms, 1),
+        "ms": round(exchange.ms, 1),  # more digits would only make diffs
         "chunks": [_written(piece) for piece in exchange.pieces],
         "end": exchange.end,
     }
     if exchange.end == "broken":
         value["error"] = list(exchange.error)
+    # Readable in a diff, so not ASCII alone; half a character, which UTF-8 has not, becomes its escape.
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
@@ -79,11 +80,7 @@ def _written(piece: Piece) -> dict[str, Any]:
 
 
 def read_line(raw: bytes, line: int) -> Exchange:
-    """Read a line.
-
-    Raises:
-        ValueError: What is wrong with it, in a few words.
-    """
+    """Read a line."""
     try:
         value: Any = json.loads(raw.decode("utf-8"))
     except UnicodeDecodeError:
@@ -195,9 +192,9 @@ def kept_pieces(
             parts: list[bytes] = []
             try:
                 parts.extend(decoder.decode(piece.data))
-            finally:
+            finally:  # what came before the fault is kept
                 decoded.append(Piece(piece.ms, b"".join(parts)))
-        rest = b"".join(decoder.flush()) if whole else b""
+        rest = b"".join(decoder.flush()) if whole else b""  # a body that was cut has no end to look at
         if rest:
             decoded.append(Piece(0.0, rest))
     except CodingError as exc:

@@ -42,7 +42,7 @@ class Recorder:
 
     def begin(self, response: Any) -> None:
         """Note that the headers are there."""
-        self._ms = self._lap()
+        self._ms = self._lap()  # until here it is the wait for the headers, from now on that for pieces
         self._response = response
         # Read by its client already, and so decoded by it.
         self._coding = None if response.is_stream_consumed else response.headers.get("content-encoding")
@@ -93,6 +93,7 @@ _BREAKS: dict[str, Callable[[str], Exception]] = {
 }
 
 
+# Raw bytes are noted, and decoded when they are written: the reader shall get exactly what the server sent.
 class _RecordedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
     """A body on its way from the server to the reader."""
 
@@ -166,7 +167,7 @@ class _ReplayedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 def _pause(ms: float, request: Any) -> None:
     """Wait as long as the server let wait; no longer than the call has time, which the async driver watches itself."""
-    limit = request.extensions.get("timeout", {}).get("read")
+    limit = request.extensions.get("timeout", {}).get("read")  # as httpx's own transports find it
     seconds = ms / 1000
     if limit is not None and seconds > limit:
         time.sleep(float(limit))
@@ -224,11 +225,7 @@ class SyncPlayer(_Player):
         self._own: httpx.Client | None = None
 
     def send(self, request: Any, *, stream: bool = False, follow_redirects: bool = False) -> httpx.Response:
-        """Answer from the tape, or send and record.
-
-        Raises:
-            CassetteError: Nothing is recorded for the request, and nothing may be sent.
-        """
+        """Answer from the tape, or send and record."""
         found, recorder = self._begin(request)
         if found is not None:
             if self._tape.realtime:
@@ -263,11 +260,7 @@ class AsyncPlayer(_Player):
         self._own: httpx.AsyncClient | None = None
 
     async def send(self, request: Any, *, stream: bool = False, follow_redirects: bool = False) -> httpx.Response:
-        """Answer from the tape, or send and record.
-
-        Raises:
-            CassetteError: Nothing is recorded for the request, and nothing may be sent.
-        """
+        """Answer from the tape, or send and record."""
         found, recorder = self._begin(request)
         if found is not None:
             if self._tape.realtime:

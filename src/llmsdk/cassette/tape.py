@@ -21,11 +21,7 @@ Finish = Callable[[str], None]
 
 
 class Tape:
-    """A file of recorded exchanges, one JSON line each.
-
-    Raises:
-        CassetteError: The file cannot be read, has a broken line, or is missing where `mode` is `replay`.
-    """
+    """A file of recorded exchanges, one JSON line each."""
 
     def __init__(self, path: str | os.PathLike[str], mode: Mode = "auto", *, realtime: bool = False) -> None:
         given: Any = mode
@@ -56,17 +52,13 @@ class Tape:
             return sum(len(waiting) for waiting in self._waiting.values())
 
     def find(self, asked: Asked) -> Exchange | None:
-        """Take the next recording of a request; None where it has to be sent.
-
-        Raises:
-            CassetteError: There is none, and `mode` is `replay`; or the cassette is closed.
-        """
+        """Take the next recording of a request; None where it has to be sent."""
         with self._lock:
             if self._closed:
                 raise CassetteError(f"{self.path}: the cassette is closed; keep calls inside its `with` block")
             waiting = self._waiting.get(asked.key)
             if waiting:
-                return waiting.popleft()
+                return waiting.popleft()  # equal requests get their replies in the order of the recording
             if self.mode != "replay":
                 return None
         raise CassetteError(f"{self.path}: {self._unmatched(asked)}; record it with mode='auto'")
@@ -77,11 +69,7 @@ class Tape:
             self._open[finish] = None
 
     def add(self, exchange: Exchange, finish: Finish) -> None:
-        """Write an exchange, as one line at the end of the file.
-
-        Raises:
-            CassetteError: The file cannot be written.
-        """
+        """Write an exchange, as one line at the end of the file."""
         line = write_line(exchange)
         with self._lock:
             self._open.pop(finish, None)
@@ -100,7 +88,7 @@ class Tape:
         """Take no more requests, and write what has come of replies that are still on their way."""
         with self._lock:
             self._closed = True
-            left = list(self._open)
+            left = list(self._open)  # a copy: finishing takes the lock, and takes them out
         for finish in left:
             finish("closed")
 
@@ -151,7 +139,7 @@ def _append(path: Path, line: bytes) -> None:
         size = os.fstat(descriptor).st_size
         if size and os.lseek(descriptor, size - 1, os.SEEK_SET) and os.read(descriptor, 1) != b"\n":
             line = b"\n" + line  # an editor has eaten the last line's end
-        if os.write(descriptor, line) != len(line):
+        if os.write(descriptor, line) != len(line):  # appended at once, so that lines of two processes do not mix
             os.ftruncate(descriptor, size)
             raise OSError("the disk is full")
     finally:

@@ -20,28 +20,9 @@ from ..providers.ids import FOR_URLS
 from ..providers.registry import PROVIDERS
 from ..resources.completions import Stream
 from . import history
+from . import options as opt
 from .batch import batch
 from .facts import described, facts, overview
-from .options import (
-    ContinueOption,
-    DebugOption,
-    ImageOption,
-    JsonOption,
-    MaxTokensOption,
-    ModelOption,
-    NoStdinOption,
-    ParamOption,
-    PlainOption,
-    PromptArgument,
-    ReasoningOption,
-    SchemaOption,
-    ServerOption,
-    SystemOption,
-    TemperatureOption,
-    UrlOption,
-    complete_server,
-    given,
-)
 from .prompts import content_of, image_path_of, piped, prompt_of, response_format_of
 from .screen import clean_line, json_text, show
 from .setup import INTERRUPTED, MISUSED, OK, Misuse, Setup, complain, reporting, say, say_reply, tell
@@ -52,8 +33,8 @@ app = typer.Typer(
     help="Talk to hosted language models. Keys come from the environment: TOGETHER_API_KEY and the like.",
     epilog="Exit codes: 0 done, 1 the server refused or failed, 2 wrong usage or set-up, 130 interrupted.",
     context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # what goes wrong is a line; rich's tracebacks can show locals, keys among them
+    rich_markup_mode=None,  # help is text for pipes and `grep` too
 )
 
 app.add_typer(batch, name="batch")
@@ -74,6 +55,7 @@ def run(argv: Sequence[str]) -> int:
         complain("interrupted")
         return INTERRUPTED
     except Exception as exc:
+        # What the parser of options raises: asked for by what it can do, since typer has it from different places.
         message: Callable[[], str] | None = getattr(exc, "format_message", None)
         if message is None:
             raise
@@ -101,32 +83,32 @@ def root(
 
 @app.command()
 def chat(
-    prompt: PromptArgument = None,
-    server: ServerOption = None,
-    server_url: UrlOption = None,
-    model: ModelOption = None,
-    system: SystemOption = None,
-    image: ImageOption = None,
-    json_schema: SchemaOption = None,
-    max_tokens: MaxTokensOption = None,
-    temperature: TemperatureOption = None,
-    option: ParamOption = None,
-    go_on: ContinueOption = False,
-    reasoning: ReasoningOption = False,
-    as_json: JsonOption = False,
-    plain: PlainOption = False,
-    no_stdin: NoStdinOption = False,
-    debug: DebugOption = False,
+    prompt: opt.Prompt = None,
+    server: opt.Server = None,
+    server_url: opt.Url = None,
+    model: opt.Model = None,
+    system: opt.System = None,
+    image: opt.Images = None,
+    json_schema: opt.Schema = None,
+    max_tokens: opt.MaxTokens = None,
+    temperature: opt.Temperature = None,
+    option: opt.Params = None,
+    go_on: opt.Continue = False,
+    reasoning: opt.Reasoning = False,
+    as_json: opt.Json = False,
+    plain: opt.Plain = False,
+    no_stdin: opt.NoStdin = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Ask a question, with what is piped in; or hold a conversation, where there is neither."""
     setup = Setup(server, server_url, debug)
     with reporting(setup):
         last = history.load() if go_on else history.Conversation()
-        if server is None and server_url is None and last.model is not None:
+        if server is None and server_url is None and last.model is not None:  # else the model is one of another server
             setup, model = replace(setup, server=last.server, server_url=last.server_url), model or last.model
         model = setup.model(model, "chat")
         form = response_format_of(json_schema)
-        params = given(option, model=model, max_tokens=max_tokens, temperature=temperature, response_format=form)
+        params = opt.given(option, model=model, max_tokens=max_tokens, temperature=temperature, response_format=form)
         messages = [*([{"role": "system", "content": system}] if system else []), *last.messages]
         with setup.open() as sdk:
             talk = Talk(
@@ -152,20 +134,20 @@ def chat(
 
 @app.command()
 def complete(
-    prompt: PromptArgument = None,
-    server: ServerOption = None,
-    server_url: UrlOption = None,
-    model: ModelOption = None,
-    max_tokens: MaxTokensOption = None,
-    temperature: TemperatureOption = None,
-    option: ParamOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    prompt: opt.Prompt = None,
+    server: opt.Server = None,
+    server_url: opt.Url = None,
+    model: opt.Model = None,
+    max_tokens: opt.MaxTokens = None,
+    temperature: opt.Temperature = None,
+    option: opt.Params = None,
+    as_json: opt.Json = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Continue a text: the argument, or else what is piped in."""
     setup = Setup(server, server_url, debug)
     with reporting(setup):
-        params = given(option, model=setup.model(model, "text"), max_tokens=max_tokens, temperature=temperature)
+        params = opt.given(option, model=setup.model(model, "text"), max_tokens=max_tokens, temperature=temperature)
         text = prompt if prompt is not None else piped()
         if not text:
             raise Misuse("no prompt; give one as an argument, or pipe one in")
@@ -189,18 +171,18 @@ def image(
         Path | None,
         typer.Option("--output", help="File; by default named after the prompt. The suffix is that of its format."),
     ] = None,
-    server: ServerOption = None,
-    server_url: UrlOption = None,
-    model: ModelOption = None,
+    server: opt.Server = None,
+    server_url: opt.Url = None,
+    model: opt.Model = None,
     size: Annotated[str | None, typer.Option("--size", help="WIDTHxHEIGHT.")] = None,
-    option: ParamOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    option: opt.Params = None,
+    as_json: opt.Json = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Make an image and save it; the path goes to stdout. With --json, the reply does, and only --output saves."""
     setup = Setup(server, server_url, debug)
     with reporting(setup):
-        params = given(option, model=setup.model(model, "image"), size=size)
+        params = opt.given(option, model=setup.model(model, "image"), size=size)
         path = None if as_json and output is None else image_path_of(output, prompt)
         with setup.open() as sdk:
             create: Any = sdk.images.create  # the parameters are a plain dict here
@@ -208,7 +190,7 @@ def image(
             tell(reply.meta, setup)
             if not reply.data:
                 raise ResponseValidationError("the reply holds no image", meta=reply.meta)
-            saved = None if path is None else reply.data[0].save(path)
+            saved = None if path is None else reply.data[0].save(path)  # which adds the suffix of what came
             if as_json:
                 say_reply(reply)
             else:
@@ -217,7 +199,7 @@ def image(
 
 @app.command()
 def models(
-    server: ServerOption = None, server_url: UrlOption = None, as_json: JsonOption = False, debug: DebugOption = False
+    server: opt.Server = None, server_url: opt.Url = None, as_json: opt.Json = False, debug: opt.Debug = False
 ) -> None:
     """List the models of a server, one id in a line."""
     setup = Setup(server, server_url, debug)
@@ -234,9 +216,9 @@ def models(
 @app.command()
 def servers(
     server: Annotated[
-        str | None, typer.Argument(autocompletion=complete_server, help="Server id, for its parameters.")
+        str | None, typer.Argument(autocompletion=opt.complete_server, help="Server id, for its parameters.")
     ] = None,
-    as_json: JsonOption = False,
+    as_json: opt.Json = False,
 ) -> None:
     """List the servers and the keys that are found, masked; or the parameters of one server."""
     with reporting(Setup()):
@@ -249,24 +231,24 @@ def servers(
 
 @app.command()
 def preview(
-    prompt: PromptArgument = None,
+    prompt: opt.Prompt = None,
     operation: Annotated[
         Literal["chat", "completions", "images", "embeddings"], typer.Option("--operation", "-k", help="Which call.")
     ] = "chat",
-    server: ServerOption = None,
-    server_url: UrlOption = None,
-    model: ModelOption = None,
-    system: SystemOption = None,
-    max_tokens: MaxTokensOption = None,
-    temperature: TemperatureOption = None,
-    option: ParamOption = None,
-    no_stdin: NoStdinOption = False,
+    server: opt.Server = None,
+    server_url: opt.Url = None,
+    model: opt.Model = None,
+    system: opt.System = None,
+    max_tokens: opt.MaxTokens = None,
+    temperature: opt.Temperature = None,
+    option: opt.Params = None,
+    no_stdin: opt.NoStdin = False,
 ) -> None:
     """Show a request as a curl command, and send nothing; $API_KEY stands where the key goes."""
     setup = Setup(server, server_url)
     with reporting(setup), setup.open_unsent() as sdk:
         text = prompt_of(prompt, no_stdin=no_stdin)
-        params = given(option, max_tokens=max_tokens, temperature=temperature)
+        params = opt.given(option, max_tokens=max_tokens, temperature=temperature)
         if operation == "chat":
             opening = [{"role": "system", "content": system}] if system else []
             params["messages"] = [*opening, {"role": "user", "content": text}]
@@ -281,7 +263,7 @@ def preview(
 def serve(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8080,
     dialect: Annotated[
-        str, typer.Option("--dialect", autocompletion=complete_server, help="Server id to speak like.")
+        str, typer.Option("--dialect", autocompletion=opt.complete_server, help="Server id to speak like.")
     ] = FOR_URLS,
     fault: Annotated[
         list[str] | None,
@@ -309,6 +291,6 @@ def serve(
         with server:
             say(f"embedded provider ({dialect}) at {server.url}")
             try:
-                threading.Event().wait()
+                threading.Event().wait()  # until Ctrl-C; the server has threads of its own
             except KeyboardInterrupt:
                 return  # the way to end it

@@ -11,16 +11,7 @@ import typer
 from ..errors import BatchError
 from ..many.runs import BatchReport
 from ..sdk import SDK
-from .options import (
-    DebugOption,
-    MaxTokensOption,
-    ModelOption,
-    ParamOption,
-    ServerOption,
-    TemperatureOption,
-    UrlOption,
-    given,
-)
+from . import options as opt
 from .screen import clean, escaped
 from .setup import FAILED, INTERRUPTED, MISUSED, Setup, complain, reporting, say
 
@@ -41,12 +32,12 @@ def run(
     operation: Annotated[
         str, typer.Option("--operation", "-k", help="chat, completions, images, embeddings, or an operation's id.")
     ] = "chat",
-    server: ServerOption = None,
-    server_url: UrlOption = None,
-    model: ModelOption = None,
-    max_tokens: MaxTokensOption = None,
-    temperature: TemperatureOption = None,
-    option: ParamOption = None,
+    server: opt.Server = None,
+    server_url: opt.Url = None,
+    model: opt.Model = None,
+    max_tokens: opt.MaxTokens = None,
+    temperature: opt.Temperature = None,
+    option: opt.Params = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Most requests in flight; by default it is found out.")
     ] = None,
@@ -62,7 +53,7 @@ def run(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    debug: DebugOption = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Send every row of IN and write each reply to OUT; run again, it goes on where it was."""
     options = {
@@ -77,7 +68,7 @@ def run(
     }
     setup = Setup(server, server_url, debug)
     with reporting(setup), setup.open() as sdk:
-        params = given(option, model=model, max_tokens=max_tokens, temperature=temperature)
+        params = opt.given(option, model=model, max_tokens=max_tokens, temperature=temperature)
         done = _run(sdk, source, output, {**options, **params})
         _tell(done, as_json=as_json)
     if not done.is_complete:
@@ -93,6 +84,7 @@ def _run(sdk: SDK, source: Path, output: Path, options: Mapping[str, Any]) -> Ba
             complain(str(exc.report))
         raise typer.Exit(MISUSED if exc.report is None else FAILED) from None
     except KeyboardInterrupt as exc:
+        # The run leaves a note of what it kept, on the exception itself.
         complain(f"interrupted: {' '.join(getattr(exc, '__notes__', ['nothing was sent']))}")
         raise typer.Exit(INTERRUPTED) from None
 

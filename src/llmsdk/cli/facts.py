@@ -69,14 +69,10 @@ def _key_line(fact: dict[str, Any]) -> str:
 
 
 def described(name: str) -> list[str]:
-    """Describe one server with its parameters, in their own words where they are others.
-
-    Raises:
-        Misuse: There is no such server.
-    """
+    """Describe one server with its parameters, in their own words where they are others."""
     found = next((fact for fact in facts() if fact["id"] == name), None)
     if found is None:
-        near = difflib.get_close_matches(name, PROVIDERS, n=1)
+        near = difflib.get_close_matches(name, PROVIDERS, n=1)  # nothing is guessed for a name that is like none
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(PROVIDERS)}"
         raise Misuse(f"unknown server {name[:80]!r}; {hint}")
     lines = [f"{found['id']}: {found['url'] or 'no URL of its own'}; {_key_line(found)}"]

@@ -35,11 +35,7 @@ def _path() -> Path | None:
 
 
 def load() -> Conversation:
-    """Read the last conversation.
-
-    Raises:
-        Misuse: There is none, or its file holds something else.
-    """
+    """Read the last conversation."""
     path = _path()
     if path is None:
         raise Misuse(f"--continue: {VARIABLE} is empty, so that no conversation is kept")
@@ -66,7 +62,7 @@ def save(conversation: Conversation) -> None:
         try:
             with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
                 json.dump(asdict(conversation), file)
-            draft.replace(path)
+            draft.replace(path)  # at once: a reader has the old conversation or the new one
         except BaseException:
             draft.unlink(missing_ok=True)
             raise

@@ -1,4 +1,4 @@
-"""What goes into a request: the prompt, what is piped in, pictures, a schema."""
+"""What goes into a request: the prompt, what is piped in, pictures, a schema. What cannot be used is a `Misuse`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,7 @@ _SILENT_S = 1.0  # until a command that waits for stdin says so
 
 
 def prompt_of(given: str | None, *, no_stdin: bool) -> str:
-    """Join the argument and what is piped in.
-
-    Raises:
-        Misuse: There is neither, or one is not text.
-    """
+    """Join the argument and what is piped in."""
     if given is not None and not is_unicode(given):
         raise Misuse("the prompt is not UTF-8 text")
     extra = "" if no_stdin else piped(is_more=given is not None)
@@ -38,9 +34,6 @@ def piped(*, is_more: bool = False) -> str:
 
     Args:
         is_more: Whether there is a prompt without it, so that nobody need know that it is waited for.
-
-    Raises:
-        Misuse: It is not text.
     """
     if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
         return ""
@@ -58,11 +51,7 @@ def piped(*, is_more: bool = False) -> str:
 
 
 def content_of(prompt: str, images: list[str]) -> Any:
-    """Make a user's message of a text and pictures.
-
-    Raises:
-        Misuse: A picture cannot be read.
-    """
+    """Make a user's message of a text and pictures."""
     if not images:
         return prompt
     parts = [{"type": "image_url", "image_url": {"url": _image_url(image)}} for image in images]
@@ -71,7 +60,7 @@ def content_of(prompt: str, images: list[str]) -> Any:
 
 def _image_url(image: str) -> str:
     if image.startswith(("http://", "https://", "data:")):
-        return image
+        return image  # the server fetches it, or reads it
     try:
         data = Path(image).read_bytes()
     except OSError as exc:
@@ -83,11 +72,7 @@ def _image_url(image: str) -> str:
 
 
 def response_format_of(path: Path | None) -> dict[str, Any] | None:
-    """Make the parameter that asks for the form of a JSON schema.
-
-    Raises:
-        Misuse: The file cannot be read, or holds no schema.
-    """
+    """Make the parameter that asks for the form of a JSON schema."""
     if path is None:
         return None
     try:
@@ -103,12 +88,9 @@ def response_format_of(path: Path | None) -> dict[str, Any] | None:
 
 
 def image_path_of(output: Path | None, prompt: str) -> Path:
-    """Say where an image goes: to the file that is named, or to a new one that is called like its prompt.
-
-    Raises:
-        Misuse: There can be no such file.
-    """
+    """Say where an image goes: to the file that is named, or to a new one that is called like its prompt."""
     if output is None:
+        # Words alone, of any script: no prompt names a folder, a hidden file or an option.
         stem = "-".join(re.findall(r"\w+", prompt.lower()))[:40].strip("-") or "image"
         taken = {path.stem for path in Path().iterdir()}
         numbered = (f"{stem}-{number}" for number in range(2, len(taken) + 3))

@@ -86,7 +86,7 @@ def _show_live(pieces: Iterable[str]) -> None:
     # Room for the terminal's echo of Ctrl-C: on a line of its own, it would keep the last frame from being redrawn.
     console.width = max(20, console.width - 3)
     text, done = "", 0
-    with Live(console=console, refresh_per_second=12) as live:
+    with Live(console=console, refresh_per_second=12) as live:  # more often than eyes follow costs CPU alone
         for piece in pieces:
             text += clean(piece)
             settled = settled_length(text)

@@ -20,7 +20,8 @@ from ..sdk import SDK
 from ..utils.secrets import MASK, is_secret_name
 from .screen import clean_line, json_text
 
-KEY_VARIABLE = "LLMSDK_API_KEY"
+KEY_VARIABLE = "LLMSDK_API_KEY"  # an option would show the key to everyone who lists processes
+# 128 and the number of the signal, as shells count: SIGINT is 2, SIGPIPE 13.
 OK, FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
 # The SDK's advice is Python; here are the words of it that a shell has others for.
@@ -73,19 +74,17 @@ class Setup:
         options = self.options()
         provider = configure(options).provider
         if provider.auth is not None and not (provider.env_var and os.environ.get(provider.env_var)):
-            options.setdefault("api_key", "placeholder")
+            options.setdefault(
+                "api_key", "placeholder"
+            )  # masked in what is shown
         return SDK(**options)
 
     def model(self, given: str | None, kind: str) -> str:
-        """Find the model; the embedded provider takes any.
-
-        Raises:
-            Misuse: None is named.
-        """
+        """Find the model; the embedded provider takes any."""
         if given:
             return given
         if configure(self.options()).provider.embedded:
-            return f"embedded-{kind}"
+            return f"embedded-{kind}"  # as it lists them, so that what is tried here can be looked up
         raise Misuse("no model is named; pass --model or export LLMSDK_MODEL=... (`llmsdk models` lists them)")
 
 
@@ -133,7 +132,7 @@ def reporting(setup: Setup) -> Generator[None, None, None]:
         # Whoever read has gone; what is still buffered would be complained about at the end of the process.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(PIPE_CLOSED) from None
-    except OSError as exc:
+    except OSError as exc:  # of a file that the caller named; those of the network are SDKErrors
         complain(f"error: {exc.filename}: {exc.strerror}" if exc.filename else f"error: {exc}")
         raise typer.Exit(MISUSED) from None
 

@@ -86,7 +86,7 @@ class Talk:
         try:
             after, interrupted = self.ask(messages)
         except (ConfigurationError, RequestValidationError):
-            raise
+            raise  # the next question would fail as well
         except SDKError as exc:
             failed(exc, self.setup)
             return _after(messages, getattr(getattr(exc, "partial", None), "text", None))
@@ -127,7 +127,7 @@ def _line_reader() -> Any:
         import readline  # gives input() its line editing and its arrow keys
     except ImportError:
         return _pasted
-    if "libedit" in (readline.__doc__ or ""):
+    if "libedit" in (readline.__doc__ or ""):  # as on macOS; it knows no bracketed paste
         return _pasted
     readline.parse_and_bind("set enable-bracketed-paste on")  # which Python turns off
     return input

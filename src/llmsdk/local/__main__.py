@@ -17,6 +17,7 @@ from .server import LocalServer
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m llmsdk.local", description="Serve the embedded provider.")
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: %(default)s)")
+    # The embedded provider is made for one machine: see SECURITY.md.
     parser.add_argument("--host", default="127.0.0.1", help="interface to listen on (default: %(default)s)")
     parser.add_argument("--dialect", default=FOR_URLS, choices=list(PROVIDERS), help="whom to speak like")
     parser.add_argument("--api-key", help="the only key to let in; by default any key is")

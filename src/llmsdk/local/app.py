@@ -72,6 +72,7 @@ class App:
         limits = provider.limits
         headers = {name: value.format(id=request_id) for name, value in style.headers.items()}
         headers[provider.request_id[0]] = request_id
+        # Numbers of an account that nothing uses up; with `rate_limit`, the true ones are written over them.
         for names, value in (
             (limits.requests_limit, "600"),
             (limits.requests_remaining, "599"),

@@ -93,11 +93,7 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 def find_endpoint(endpoints: list[Endpoint], request: Request, path: str) -> tuple[Endpoint, dict[str, str]]:
-    """Find what a request asks for, and the parameters that its path holds.
-
-    Raises:
-        Refusal: There is nothing at the path, or not with this method.
-    """
+    """Find what a request asks for, and the parameters that its path holds."""
     tried = ((endpoint, endpoint.pattern.fullmatch(path)) for endpoint in endpoints)
     matching = [(endpoint, match) for endpoint, match in tried if match]
     method = "GET" if request.method == "HEAD" else request.method  # RFC 9110, 9.3.2: answered as GET, without the body
@@ -111,11 +107,7 @@ def find_endpoint(endpoints: list[Endpoint], request: Request, path: str) -> tup
 
 
 def read_ask(setting: Setting, endpoint: Endpoint, fills: Mapping[str, str], request: Request) -> Ask:
-    """Turn a request into our own parameters, checked.
-
-    Raises:
-        Refusal: The dialect's server would refuse it.
-    """
+    """Turn a request into our own parameters, checked."""
     operation, route = endpoint.operation, endpoint.route
     body: Json = {}
     # A POST whose parameters are all in its path, such as a cancellation, needs no body.

@@ -19,11 +19,7 @@ def headers_of(request: Request) -> dict[str, str]:
 
 
 def preflight(request: Request) -> Response:
-    """Answer a browser that asks what the request of a page may hold.
-
-    Raises:
-        Refusal: The page is not of this machine, or nobody asks this.
-    """
+    """Answer a browser that asks what the request of a page may hold."""
     asked = request.headers.get("access-control-request-method")
     if asked is None:
         raise Refusal(405, "OPTIONS is not allowed here.", "GET, POST, DELETE")

@@ -161,7 +161,7 @@ Step = Data | Pause | Cut
 
 def compressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Compress pieces so that each can be read when it arrives."""
-    packer = zlib.compressobj(wbits=31)
+    packer = zlib.compressobj(wbits=31)  # 15 for the window, 16 for gzip's frame
     for piece in pieces:
         yield packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH)
     yield packer.flush()

@@ -72,7 +72,7 @@ def paged(ask: Ask, items: list[Json]) -> Json:
     page, size = ask.endpoint.route.page, ask.setting.page_size
     if page is None:
         return {"object": "list", "data": items}
-    size = min(ask.params.get("limit") or size, size)
+    size = min(ask.params.get("limit") or size, size)  # a server's own bound stands
     names = [item["id"] for item in items]
     after = ask.request.query.get(page.param)
     start = names.index(after) + 1 if after in names else 0

@@ -1,4 +1,8 @@
-"""HTTP/1.1 messages by the letter of RFC 9112: requests read from connections, responses and the heads of these."""
+"""HTTP/1.1 messages by the letter of RFC 9112: requests read from connections, responses and the heads of these.
+
+What is no request, is too large or takes too long is a `Refusal`; a client that leaves in the middle, a
+`ConnectionError`.
+"""
 
 from __future__ import annotations
 
@@ -114,12 +118,7 @@ class Reader:
             return False
 
     def line(self, room: int) -> bytes:
-        """Read a line, and give it without its end.
-
-        Raises:
-            Refusal: It is longer than `room`, or takes too long.
-            ConnectionError: The client closed the connection in the middle.
-        """
+        """Read a line, and give it without its end."""
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0 and len(self._buffer) <= room:
             searched = len(self._buffer)
@@ -134,12 +133,7 @@ class Reader:
         return line[:-2]
 
     def exactly(self, size: int, body: io.BytesIO) -> None:
-        """Read this many bytes.
-
-        Raises:
-            Refusal: They take too long.
-            ConnectionError: The client closed the connection in the middle.
-        """
+        """Read this many bytes."""
         while size:
             if not self._buffer and not self._more():
                 raise ConnectionError("closed in the middle of a body")
@@ -163,12 +157,7 @@ class Reader:
 
 
 def read_head(reader: Reader) -> Request | None:
-    """Read a request up to its body; None if the client closed the connection instead.
-
-    Raises:
-        Refusal: It is no request.
-        ConnectionError: The client closed the connection in the middle.
-    """
+    """Read a request up to its body; None if the client closed the connection instead."""
     if not reader.begins():
         return None
     reader.within(HEAD_S)
@@ -197,11 +186,7 @@ def read_head(reader: Reader) -> Request | None:
 
 
 def body_length(request: Request) -> int | None:
-    """Say how long a request's body is; None if it says so itself, in chunks.
-
-    Raises:
-        Refusal: The length is not clear, or too large.
-    """
+    """Say how long a request's body is; None if it says so itself, in chunks."""
     coding, length = request.headers.get("transfer-encoding"), request.headers.get("content-length")
     if coding is not None:
         # Both at once is how requests are smuggled past a proxy, and HTTP/1.0 has no chunks: RFC 9112, 6.1 and 11.2.
@@ -220,10 +205,6 @@ def read_body(reader: Reader, length: int | None, take: Callable[[int], None]) -
 
     Args:
         take: Called with the memory that a large body needs, before it is read; waits until there is so much.
-
-    Raises:
-        Refusal: It is malformed, too large, or takes too long.
-        ConnectionError: The client closed the connection in the middle.
     """
     body = io.BytesIO()  # which gives its bytes without a copy; pieces to be joined would need the memory twice
     if length is not None:

@@ -57,11 +57,7 @@ class RateLimiter:
 
     @classmethod
     def of(cls, given: RateLimit | float) -> RateLimiter:
-        """Make one of a rule, or of requests per second alone.
-
-        Raises:
-            ConfigurationError: The rate is none.
-        """
+        """Make one of a rule, or of requests per second alone."""
         rule = given if isinstance(given, RateLimit) else RateLimit(per_second=given)
         _check(rule)
         return cls(rule)

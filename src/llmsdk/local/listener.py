@@ -19,9 +19,6 @@ class Listener:
 
     Args:
         serve: What a thread does with a connection, which is closed after it, until the event is set.
-
-    Raises:
-        OSError: The port is taken.
     """
 
     def __init__(self, address: tuple[str, int], serve: Callable[[socket.socket, threading.Event], None]) -> None:

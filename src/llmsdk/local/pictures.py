@@ -57,11 +57,7 @@ def image(params: Mapping[str, Any], origin: str) -> Produced:
 
 
 def file(path: str) -> Response:
-    """Make the image again that a URL names.
-
-    Raises:
-        Refusal: It names none.
-    """
+    """Make the image again that a URL names."""
     match = _NAME.fullmatch(path.removeprefix(FILES))
     if match is None:
         raise Refusal(404, "No such file.")

@@ -54,6 +54,7 @@ def llm_cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
     from ..cassette import Cassette
 
     mode: Any = request.config.getoption("--llm-cassette") or os.environ.get("LLMSDK_CASSETTE") or "auto"
+    # What a file system takes, of names that parameters of the test are part of.
     name = re.sub(r"[^\w.=-]+", "-", request.node.nodeid.partition("::")[2].replace("::", ".")).strip("-")[:200]
     path = request.path.parent / "cassettes" / f"{request.path.stem}.{name}.jsonl"
     with Cassette(path, mode) as cassette:

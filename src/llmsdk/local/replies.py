@@ -277,6 +277,7 @@ def _attachments(messages: list[Json]) -> str:
 
 
 def _logprob(token: str, rank: int = 0) -> float:
+    # Some number below 0, the same for the same token.
     return -round(zlib.crc32(token.encode("utf-8", "replace")) % 1000 / 1000 + rank, 3)
 
 

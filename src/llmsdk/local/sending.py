@@ -47,9 +47,6 @@ class Sender:
 
         Returns:
             Whether the connection can be used again.
-
-        Raises:
-            Gone: The script cut the connection, or the client left.
         """
         fault, request = self.fault, self.request
         self._pause(fault.delay_s + self.latency_s)

@@ -61,11 +61,12 @@ class Tracing:
             meter.create_histogram(f"gen_ai.client.{name}", unit, text, explicit_bucket_boundaries_advisory=buckets)
             for name, unit, text, buckets in _HISTOGRAMS
         )
-        self._late: deque[Callable[[], None]] = deque()
+        self._late: deque[Callable[[], None]] = deque()  # whose append needs no lock
 
     def start(self, call: CallInfo) -> Traced | None:
         """Begin a span below the caller's own; None for what is no work of a model, such as a list of models."""
         self.settle()
+        # A list of models or a file is no work of a model, and would only add to the noise.
         return None if call.traced_as is None else Traced(self, call.traced_as, call)
 
     def settle(self) -> None:
@@ -91,7 +92,7 @@ class Traced:
 
     def __init__(self, tracing: Tracing, operation: str, call: CallInfo) -> None:
         self._tracing = tracing
-        self._began = time.perf_counter()
+        self._began = time.perf_counter()  # the span has times of its own, which no metric can be read from
         self._first_s: float | None = None
         self._attributes: Attributes = {"gen_ai.operation.name": operation}
         model = call.params.get("model")
@@ -105,6 +106,7 @@ class Traced:
     def headers(self) -> Mapping[str, str]:
         """Write the span's context as the process's propagator does."""
         carrier: dict[str, str] = {}
+        # The span is not the current one: the call may go on in another thread or task, or outlive its caller's block.
         propagate.inject(carrier, trace.set_span_in_context(self._span))
         return carrier
 
@@ -129,7 +131,7 @@ class Traced:
         """End the span of a call that raised; the error's text stays out of it, since it may quote a prompt."""
         status = error.status_code if isinstance(error, APIStatusError) else None
         kind = type(error).__name__ if status is None else str(status)
-        self._set({"error.type": kind})
+        self._set({"error.type": kind})  # the status where there was one: few values, which metrics can bear
         self._span.set_status(Status(StatusCode.ERROR, type(error).__name__))
         self._end(partial)
 
@@ -140,6 +142,7 @@ class Traced:
         self._set(answered)
         self._span.end()
         took = time.perf_counter() - self._began
+        # Not every attribute of the span: each combination of values is a time series that somebody pays for.
         measured = {name: self._attributes[name] for name in _MEASURED if name in self._attributes}
         if record is None:
             self._record(took, measured)
@@ -149,6 +152,7 @@ class Traced:
     def _record(self, took: float, measured: Attributes) -> None:
         tracing = self._tracing
         tracing.duration.record(took, measured)
+        # The conventions name errors on durations alone.
         measured = {name: value for name, value in measured.items() if name != "error.type"}
         if self._first_s is not None:
             tracing.first_chunk.record(self._first_s, measured)
@@ -179,7 +183,7 @@ def _asked(call: CallInfo) -> Attributes:
     if call.stream:
         asked["gen_ai.request.stream"] = True
     count = params.get("n")
-    if isinstance(count, int) and count != 1:
+    if isinstance(count, int) and count != 1:  # the conventions leave the usual one out
         asked["gen_ai.request.choice.count"] = count
     stop = params.get("stop")
     if stop:
@@ -270,4 +274,4 @@ def _plain(value: Any) -> Any:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(value, ensure_ascii=False, default=str)  # contents may hold anything, and must not break a call
