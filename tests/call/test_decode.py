@@ -9,20 +9,19 @@ from typing import Any
 
 import pytest
 
-from call.flowkit import KEY, NOW
+from call.flowkit import KEY, NOW, play, reply
 from llmsdk import errors
 from llmsdk._call.adapters import adapter
 from llmsdk._call.reply.decode import (
     decode_error,
     decode_reply,
     parse_json,
-    rate_limit,
-    request_id,
     shown_text,
     stated_error,
     without_secrets,
 )
 from llmsdk._call.reply.error_bodies import is_error
+from llmsdk._call.reply.limits import rate_limit
 from llmsdk.providers import OPENAI, PROVIDERS, R9S, TOGETHER, WRITER, WRITER_V1
 from llmsdk.providers.spec import ErrorPaths, LimitHeaders, Provider, Route
 from llmsdk.resources.operations import all_operations
@@ -638,10 +637,13 @@ def test_a_bare_list_of_models() -> None:
 
 
 def test_the_request_id_is_in_the_first_header_that_has_one() -> None:
-    assert request_id(TOGETHER, Headers({"CF-Ray": "b", "x-request-id": "a"})) == "a"
-    assert request_id(TOGETHER, Headers({"cf-ray": "b", "x-request-id": ""})) == "b"
-    assert request_id(WRITER, Headers({"Action-Id": "w"})) == "w"
-    assert request_id(WRITER, Headers({"x-request-id": "a"})) is None
+    def found(provider: Provider, headers: dict[str, str]) -> Any:
+        return play(reply(200, headers=headers), provider=provider)[1].meta.request_id
+
+    assert found(TOGETHER, {"CF-Ray": "b", "x-request-id": "a"}) == "a"
+    assert found(TOGETHER, {"cf-ray": "b", "x-request-id": ""}) == "b"
+    assert found(WRITER, {"Action-Id": "w"}) == "w"
+    assert found(WRITER, {"x-request-id": "a"}) is None
 
 
 @pytest.mark.parametrize(

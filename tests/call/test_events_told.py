@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -13,7 +14,6 @@ import pytest
 from call.flowkit import KEY
 from call.test_events import CHAT, COMPLETION, DONE, TEXT, chunk, decoder_of, play
 from llmsdk import errors
-from llmsdk._call.operation import Operation
 from llmsdk._call.reply.decode import MAX_ERROR_BODY
 from llmsdk._call.stream.events import EventDecoder
 from llmsdk.providers import OPENAI, WRITER_V1
@@ -119,10 +119,10 @@ def test_an_operation_that_does_not_stream() -> None:
     with pytest.raises(AssertionError, match=r"^listModels does not stream$"):
         decoder_of(operation=all_operations()["listModels"])
     for missing in ("chunk", "accumulator"):
-        half = Operation(**{**vars(CHAT), missing: None})
+        half = replace(CHAT, **{missing: None})
         with pytest.raises(AssertionError, match=r"^createChatCompletion does not stream$"):
             decoder_of(operation=half)
-    no_maker = Operation(**{**vars(CHAT), "as_chunk": None})
+    no_maker = replace(CHAT, as_chunk=None)
     decoder = decoder_of(operation=no_maker, content_type="")
     list(decoder.feed(TEXT.encode()))
     with pytest.raises(AssertionError, match=r"^createChatCompletion has no chunk to make$"):

@@ -93,9 +93,13 @@ def test_an_empty_list_of_files_is_no_file() -> None:
 
 
 def test_what_follows_the_last_blank_of_a_key_is_secret_by_itself() -> None:
-    secrets = Secrets()
-    header = KeySource(Secret("x"), "{api_key}").header(Secret("Own Scheme sk-placeholder"), secrets)
-    assert header.reveal() == "Own Scheme sk-placeholder"
+    key, secrets = Secret("Own Scheme sk-placeholder"), Secrets()
+    assert KeySource(key).header.reveal() == "Own Scheme sk-placeholder"  # type: ignore[union-attr]  # it is a literal
+    flow = KeySource(lambda: "", "{api_key}").ask(secrets)
+    next(flow)
+    with pytest.raises(StopIteration) as stop:
+        flow.send(key)
+    assert stop.value.value.reveal() == "Own Scheme sk-placeholder"
     assert {*secrets} == {"Own Scheme sk-placeholder", "sk-placeholder"}
 
 
@@ -143,7 +147,7 @@ def test_the_first_and_last_characters_of_a_key(key: str) -> None:
 
 
 def test_a_function_that_gives_no_key_is_named() -> None:
-    flow = KeySource(lambda: "").resolve()
+    flow = KeySource(lambda: "").ask(Secrets())
     effect = next(flow)
     assert isinstance(effect, Invoke)
     with pytest.raises(errors.ConfigurationError) as caught:

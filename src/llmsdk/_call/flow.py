@@ -16,7 +16,8 @@ from .countdown import Countdown
 from .effects import Close, Flow, Read, Send, Sleep, TransportFailure
 from .keys import KeyHeader
 from .plan import Plan
-from .reply.decode import MAX_ERROR_BODY, rate_limit, shown_text, without_secrets
+from .reply.decode import MAX_ERROR_BODY, shown_text, without_secrets
+from .reply.limits import rate_limit
 from .request.multipart import Form, write_form
 from .state import CallState, Failed, Received
 from .verdict import MAX_REDIRECTS, body_failed, retry_delay, status_failed, transport_failed
@@ -84,6 +85,8 @@ def exchange(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Rec
 def _begun(plan: Plan, state: CallState, driver: Driver, env: Env) -> _Run:
     state.failed = None
     state.secrets.learn(plan.given, plan.url_params, plan.encoded.url)
+    if plan.target.key is not None and isinstance(plan.target.key.value, Secret):
+        state.secrets.add(plan.target.key.value)  # what a function gives is learnt when it is asked
     headers, content = list(plan.headers), plan.encoded.body
     if isinstance(content, Form):
         # Read here and not while planning: files take their time, and an open one gives its bytes only once.
@@ -191,7 +194,7 @@ def _send(run: _Run, number: int) -> Flow[Any]:
     encoded, source = plan.encoded, plan.target.key
     authorization: KeyHeader | None = None
     if source is not None:
-        authorization = source.header((yield from source.resolve(countdown)), secrets)
+        authorization = source.header or (yield from source.ask(secrets, countdown))
     headers = [*run.headers, ("x-llmsdk-retry-count", str(number - 1))] if number > 1 else run.headers
     url, redirects = encoded.url, 0
     while True:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, cast
 
 from ..errors import ConfigurationError
@@ -13,7 +12,7 @@ from ..providers.spec import Provider
 from ..utils.secrets import Secret, Secrets
 from ..utils.shapes import is_mapping, is_unicode, quoted
 from .countdown import Countdown
-from .effects import Flow, invoke
+from .effects import Flow, Invoke
 
 
 class Keys:
@@ -47,25 +46,36 @@ class KeyHeader(Secret):
         self.header = header
 
 
-@dataclass(frozen=True, slots=True)
 class KeySource:
-    """Where a call's key comes from, and the header that holds it: its name and its form."""
+    """Where a call's key comes from, and the header that holds it: its name and its form.
 
-    value: Secret | KeyFunction
-    form: str = "{api_key}"
-    name: str = "authorization"
+    Attributes:
+        header: That of a literal key, which is the same for all calls; None where a function gives the key.
+    """
 
-    def resolve(self, countdown: Countdown | None = None) -> Flow[Secret]:
-        """Take the key, anew where it is a function; an async one may take as long as `countdown` says."""
-        if isinstance(self.value, Secret):
-            return self.value
-        key: Secret = yield from invoke(self.value, wrap=Secret, countdown=countdown)
-        return check_key(key, "api_key (from the function)")
+    __slots__ = ("form", "header", "value")
 
-    def header(self, key: Secret, secrets: Secrets) -> KeyHeader:
-        """Write the header; `secrets` learns the key."""
-        secrets.add(key)
-        return KeyHeader(self.form.format(api_key=key.reveal()), self.name)
+    __slots__ = ("form", "header", "name", "value")
+
+    def __init__(self, value: Secret | KeyFunction, form: str = "{api_key}", name: str = "authorization") -> None:
+        self.value = value
+        self.form = form
+        self.name = name
+        self.header = self._header(value) if isinstance(value, Secret) else None
+
+    def ask(self, secrets: Secrets, countdown: Countdown | None = None) -> Flow[KeyHeader]:
+        """Call the function that gives the key, and write the header; `secrets` learns the key.
+
+        Called before every attempt, so that a rotated key is picked up; an async one may take as long as `countdown`
+        says.
+        """
+        key: Secret = yield Invoke(cast(KeyFunction, self.value), (), Secret, countdown)
+        secrets.add(check_key(key, "api_key (from the function)"))
+        return self._header(key)
+
+    def _header(self, key: Secret) -> KeyHeader:
+        # Its characters alone: a class that a caller derives from `str` has no say in what is sent.
+        return KeyHeader(self.form.format(api_key=str.__str__(key.reveal())), self.name)
 
 
 def check_key(key: Secret, name: str) -> Secret:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
+
+from .adapters import adapter, reader
 
 if TYPE_CHECKING:
     from ..models.folding import Accumulator
@@ -80,6 +83,23 @@ class Operation:
     content: str = "choices"
     results: Callable[[Mapping[str, Any]], int] | None = None
     is_stored: bool = False
+
+    # Found once: every call asks for them.
+
+    @cached_property
+    def parameters(self) -> frozenset[str]:
+        """The names of the parameters."""
+        return frozenset(self.request.__annotations__)
+
+    @cached_property
+    def check_types(self) -> Callable[..., Any]:
+        """Checks the types of parameters; pydantic's `validate_python`."""
+        return adapter(self.request).validator.validate_python
+
+    @cached_property
+    def read_reply(self) -> Callable[[bytes], Any]:
+        """Reads the JSON of a reply."""
+        return reader(self.reply).validate_json
 
     @property
     def is_row(self) -> bool:

@@ -18,7 +18,9 @@ from ..errors import SDKError
 from ..utils.secrets import Secret, is_secret_name, revealed
 from ..utils.shapes import is_mapping, quoted
 
-_MAY_HOLD = frozenset({"api_key", "http_headers", "server_url", "url_params", "extra_query"})
+MAY_HOLD = frozenset({"api_key", "http_headers", "server_url", "url_params", "extra_query"})
+"""Options that may hold what is secret."""
+
 # Their frames hold requests. Frames of the application may be in the same chain, where it calls while it handles an
 # exception of its own, and are left as they are.
 _CLEARED = frozenset({"llmsdk", "httpx", "httpx2", "httpcore", "httpcore2", "h11", "aiohttp"})
@@ -27,11 +29,10 @@ _MAY_WAIT = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 
 def hide(options: Any) -> Any:
     """Wrap in place what is secret among the options of an SDK or a call, and return them."""
-    if not _MAY_HOLD.isdisjoint(options):
-        for name in _MAY_HOLD.intersection(options):
-            place = next(places_of_secrets(name, options[name]), None)
-            if place is not None:
-                options[name] = Secret(options[name], place)
+    for name in MAY_HOLD.intersection(options):
+        place = next(places_of_secrets(name, options[name]), None)
+        if place is not None:
+            options[name] = Secret(options[name], place)
     return options
 
 
@@ -46,7 +47,7 @@ def places_of_secrets(option: str, value: Any) -> Iterator[str]:
         given = value.values() if is_mapping(value) else (value,)
         if not all(one is None or isinstance(one, Secret) or callable(one) for one in given):
             yield option
-    elif option not in _MAY_HOLD:
+    elif option not in MAY_HOLD:
         return
     elif is_mapping(value):
         yield from (f"{option}: {quoted(name)}" for name in value if is_secret_name(name))

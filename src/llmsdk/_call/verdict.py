@@ -45,8 +45,9 @@ def status_failed(response: Any, body: bytes, plan: Plan, secrets: Secrets, meta
 
 def _is_permanent(error: APIStatusError) -> bool:
     """Tell a used-up balance from a limit that passes: both are a 429."""
-    kinds = (error.code or "", error.type or "")
-    return error.status_code == 429 and ("insufficient_quota" in kinds or any(k.startswith("billing") for k in kinds))
+    code, kind = error.code or "", error.type or ""
+    is_used_up = "insufficient_quota" in (code, kind) or code.startswith("billing") or kind.startswith("billing")
+    return error.status_code == 429 and is_used_up
 
 
 def transport_failed(

@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from .countdown import Countdown
 from .keys import KeyHeader
 
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+_UTC_NOW = partial(datetime.now, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class Env:
 
     clock: Callable[[], float]
     jitter: Callable[[], float]
-    now: Callable[[], datetime] = _utc_now
+    now: Callable[[], datetime] = _UTC_NOW
 
 
 ENV = Env(clock=time.monotonic, jitter=random.random)

@@ -11,7 +11,7 @@ from .._call.config import SDKConfig
 from .._call.core import Core
 from .._call.operation import Operation
 from .._call.plan import Finish, Plan, plan_call
-from .._call.secrecy import forget_locals, hide
+from .._call.secrecy import MAY_HOLD, forget_locals, hide
 from .._call.state import CallState
 from ..utils.secrets import shown_url
 from .drivers import Drivers
@@ -50,7 +50,8 @@ class Runner:
             finish: Given each reply together with the server's URL.
             state: Where the call notes what becomes of it, for a caller who looks into it or has tried before.
         """
-        hide(args)
+        if not MAY_HOLD.isdisjoint(args):
+            hide(args)
         try:
             if self.config.hooks.has_async:
                 self.config.hooks.refuse_async()
@@ -74,7 +75,8 @@ class Runner:
         state: CallState | None = None,
     ) -> Any:
         """Do an operation and await it; the arguments are those of `call`."""
-        hide(args)
+        if not MAY_HOLD.isdisjoint(args):
+            hide(args)
         try:
             driver = self.drivers.asynchronous()
             flow, is_stream = self._begin(operation, args, finish, state, driver)

@@ -86,6 +86,8 @@ def first(path: str, document: object) -> Any:
         value: Any = document
         for step in steps:
             value = _child(value, cast("str | int", step))
+            if value is MISSING:
+                break
         return value
     found = find(path, document)
     return found[0] if found else MISSING

@@ -198,7 +198,7 @@ def masked(text: str, secrets: Iterable[str]) -> str:
         text: What is about to be shown.
         secrets: Those of at least 4 characters are masked.
     """
-    for mask in masks_of(secrets):
+    for mask in secrets.masks if isinstance(secrets, Secrets) else masks_of(secrets):
         if mask in text:
             text = text.replace(mask, MASK)
     return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from ...utils.codings import CodingError, ContentDecoder, make_decoder
 from ..effects import TransportFailure
@@ -25,28 +26,25 @@ class BodyReader:
         self._pieces: list[bytes] = []
         self._size = 0
         self._coding = coding
-        self._made: ContentDecoder | None = None
 
-    @property
+    @cached_property
     def _decoder(self) -> ContentDecoder:
         """Made when first needed: an unknown coding is a failure of reading the body, wherever that is done."""
-        if self._made is None:
-            self._made = make_decoder(self._coding)
-        return self._made
+        return make_decoder(self._coding)
 
     # The causes below come without their frames: those hold what the server sent, which may be an echo of the key.
 
     def feed(self, raw: bytes) -> bool:
         """Take a piece; the answer is whether more is wanted."""
         try:
-            for piece in self._decoder.decode(raw):
+            for piece in self._decoder.decode(raw) if self._coding else (raw,):
                 self._pieces.append(piece)
                 self._size += len(piece)
                 if self._size > self._max_bytes:
                     return self._overflow()
         except CodingError as exc:
             if self._truncate and not self._size and _is_text(raw):
-                self._made = make_decoder(None)  # never coded, whatever the header says: an error's text is kept
+                self._coding = None  # it was never coded, whatever the header says: an error's text is kept
                 return self.feed(raw)
             raise TransportFailure("coding", str(exc), began=True, body=self.received()) from exc.with_traceback(None)
         return True
@@ -54,14 +52,15 @@ class BodyReader:
     def decoded(self, raw: bytes) -> Iterator[bytes]:
         """Take a piece of a body that is not to be kept, and hand out what it decodes to."""
         try:
-            yield from self._decoder.decode(raw)
+            yield from self._decoder.decode(raw) if self._coding else (raw,)
         except CodingError as exc:
             raise TransportFailure("coding", str(exc), began=True) from exc.with_traceback(None)
 
     def finish(self) -> bytes:
         """Take the end of the body."""
         try:
-            self._pieces.extend(self._decoder.flush())
+            if self._coding:
+                self._pieces.extend(self._decoder.flush())
         except CodingError as exc:
             raise TransportFailure("coding", str(exc), began=True, body=self.received()) from exc.with_traceback(None)
         return self.received()

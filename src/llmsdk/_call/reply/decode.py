@@ -11,16 +11,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
-from ...errors import APIStatusError, Limit, RateLimit, ReplyMeta, ResponseValidationError
+from ...errors import APIStatusError, ReplyMeta, ResponseValidationError
 from ...errors.status import SDKDefaultError, class_for
-from ...providers.spec import LimitHeaders, Provider
-from ...utils.dates import parse_date, parse_reset
+from ...providers.spec import Provider
 from ...utils.headers import Headers
 from ...utils.jsonpaths import MISSING, copy, first
 from ...utils.retries import retry_after_from
 from ...utils.secrets import masked, masks_of
 from ...utils.shapes import is_list, is_object, is_unicode
-from ..adapters import reader
 from ..operation import Operation
 from ..secrecy import forget_locals
 from .error_bodies import fields_of, is_error, is_error_instead, states_error, status_of
@@ -64,14 +62,18 @@ def decode_reply(
     if route.codec is not None:
         body = recoded(route.codec.reply, body)
     try:
-        reply = _validated(route.reply, operation.reply, body)
+        reply = (
+            operation.read_reply(body)
+            if not route.reply
+            else map_document(route.reply, operation.reply, from_json(body))
+        )
     except (ValidationError, ValueError, RecursionError):
         document = parse_json(body)
         if is_error(provider, document) or is_error_instead(operation, document):
             raise stated_error(provider, document, meta=meta, secrets=secrets) from None
         text = body if document is MISSING else json.dumps(document).encode()
         try:
-            reply = _validated(route.reply, operation.reply, text)
+            reply = map_document(route.reply, operation.reply, from_json(text))
         except (ValidationError, ValueError, RecursionError) as failure:
             problem = _problem(failure, document, body, content_type)
             raise _unexpected(f"not a {operation.resource} reply: {problem}", came, meta, secrets) from None
@@ -97,12 +99,6 @@ def recoded(read: Callable[[dict[str, Any]], Any], body: bytes) -> bytes:
     """
     document = parse_json(body)
     return to_json(read(document), inf_nan_mode="constants") if is_object(document) else body
-
-
-def _validated(mapping: Mapping[str, str], model: type[Any], body: bytes) -> Any:
-    if not mapping:
-        return reader(model).validate_json(body)
-    return map_document(mapping, model, from_json(body))
 
 
 def map_document(mapping: Mapping[str, str], model: type[Any], document: Any) -> Any:
@@ -227,7 +223,8 @@ def decode_error(
     fields = fields_of(provider, document, secrets)
     if meta.request_id is None:
         meta.request_id = _stated_id(provider, document)
-    return class_for(status)(
+    kind = APIStatusError.statuses.get(status, SDKDefaultError)
+    return kind(
         fields.message or _masked_to_end(text.strip() or reason, secrets) or f"HTTP status {status}",
         status_code=status,
         code=fields.code,
@@ -330,47 +327,3 @@ def without_secrets(meta: ReplyMeta, secrets: Iterable[str]) -> ReplyMeta:
         meta.headers = Headers([(name, masked(value, secrets)) for name, value in pairs])
         meta.request_id = masked(meta.request_id or "", secrets) or None
     return meta
-
-
-def request_id(provider: Provider, headers: Mapping[str, str]) -> str | None:
-    """Read the server's id of the request."""
-    return _first_header(headers, provider.request_id)
-
-
-_NO_LIMITS = RateLimit()
-
-
-def rate_limit(names: LimitHeaders, headers: Mapping[str, str]) -> RateLimit:
-    """Read the rate limits; parts that are absent or unreadable are None."""
-    if names.all.isdisjoint(headers):
-        return _NO_LIMITS
-    # A reset that is a moment is one of the server's clock: measured from its own date, ours may be wrong.
-    now = datetime.now(UTC)
-    now = parse_date(headers.get("date") or "", now) or now
-    return RateLimit(
-        requests=_limit(headers, now, names.requests_limit, names.requests_remaining, names.requests_reset),
-        tokens=_limit(headers, now, names.tokens_limit, names.tokens_remaining, names.tokens_reset),
-    )
-
-
-def _limit(
-    headers: Mapping[str, str], now: datetime, limit: Iterable[str], remaining: Iterable[str], reset: Iterable[str]
-) -> Limit:
-    return Limit(
-        limit=_number(_first_header(headers, limit)),
-        remaining=_number(_first_header(headers, remaining)),
-        reset_s=parse_reset(_first_header(headers, reset) or "", now),
-    )
-
-
-def _first_header(headers: Mapping[str, str], names: Iterable[str]) -> str | None:
-    for name in names:
-        if value := headers.get(name):
-            return value
-    return None
-
-
-def _number(text: str | None) -> float | None:
-    if text and re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?", text.strip()):
-        return float(text)
-    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from ...providers.spec import Provider
@@ -171,17 +171,17 @@ def fields_of(provider: Provider, document: Any, secrets: Iterable[str]) -> Fiel
     )
 
 
-def _message(paths: Iterable[str], document: Any) -> str | None:
+def _message(paths: Sequence[str], document: Any) -> str | None:
     """Find what is meant to be read, wherever it is nested; else the first value that stands where it should be."""
     if not is_object(document):
         return None if document is MISSING else _readable(document)
-    values = [(path, first(path, document)) for path in paths]
-    for _, value in values:
-        if text := _readable(value):
+    for path in paths:
+        if text := _readable(first(path, document)):
             return text
     if text := next((text for text in find(_ANYWHERE, document) if isinstance(text, str) and text), None):
         return text
-    for path, value in values:
+    for path in paths:
+        value = first(path, document)
         # An `error` without any text holds a code at the most, which is read by itself.
         if text := _as_text(value) or (_as_json(value) if path != "$.error" else ""):
             return text

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, cast
 
+from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from ...errors import RequestValidationError, UnsupportedOperationError, UnsupportedParameterError
@@ -16,12 +18,14 @@ from ...utils.urls import fill_path, join, path_text, placeholders
 from ..operation import Operation
 from .multipart import Form
 from .turns import without_blocks
-from .validate import check_names, check_required, check_values, known_names
+from .validate import check_names, check_required, check_values
 
 Unsupported = Literal["error", "drop", "pass"]
 _BODILESS = ("GET", "DELETE")
 
 _LONGEST_URL = 65_536  # httpx takes no longer one
+_LARGEST = 2.0**1000  # numbers up to it need no closer look; an exact power, so that ints compare with it exactly
+_joined = lru_cache(maxsize=256)(join)  # an application calls few URLs, many times
 _SCALARS = "strings of valid Unicode, finite numbers, booleans and None"
 
 
@@ -76,25 +80,12 @@ def encode(
         RequestValidationError: A parameter is unknown, missing, mistyped or unsupported, or the operation is.
     """
     route = find_route(operation, provider, providers)
-    where = f"{operation.resource}.{operation.name}"
-    check_names(params, known_names(operation.request), where=where)
-    if operation.files:  # a form has no null: an optional file that is None is as not given
-        params = {
-            name: value for name, value in params.items() if value is not None or not _is_optional(operation, name)
-        }
-    params, unfit = _plain(operation, params)
-    streaming = _wants_stream(operation, provider, route, params)
-    params, dropped = _supported(operation, provider, route, params, unsupported, providers)
-    check_required(params, operation.required.difference(route.optional), where=f"{where} on server {provider.name!r}")
-    check_values(operation.request, params)
-    for name in unfit:
-        if name in params:
-            raise misfit(params[name], name)
-    path, used = _path(operation, provider, route, {**url_params, **params}, streaming=streaming)
-    wire = _on_the_wire(route, {name: value for name, value in params.items() if name not in used})
+    checked, streaming, dropped = _checked(operation, provider, route, params, unsupported, providers)
+    path, used = _path(operation, provider, route, {**url_params, **checked}, streaming=streaming)
+    wire = _on_the_wire(route, {name: value for name, value in checked.items() if name not in used})
     if route.codec is not None:
         wire = _coded(route.codec, wire)
-    elif is_list(wire.get("messages")):
+    elif "messages" in wire and is_list(wire["messages"]):
         wire["messages"] = without_blocks(wire["messages"])
     query = {name: wire.pop(name) for name in operation.query if name in wire}
     for name, value in query.items():
@@ -104,27 +95,62 @@ def encode(
     if extras.body:
         if operation.method in _BODILESS:
             raise RequestValidationError(
-                f"extra_body: {where} sends no body; extra_query goes into the URL", param="extra_body"
+                f"extra_body: {operation.resource}.{operation.name} sends no body; extra_query goes into the URL",
+                param="extra_body",
             )
         extra = _extra(extras.body)
         # The objects of a protocol hold several parameters each, of which the caller adds one.
         wire = {**wire, **extra} if route.codec is None else merged(wire, extra)
     body = _body(operation, wire, extras.body or {})
-    url = join(base_url, path, query)
+    url = join(base_url, path, query) if query else _joined(base_url, path)
     if len(url) > _LONGEST_URL:
-        parts = {**url_params, **params, "extra_query": extras.query or "", "server_url": base_url}
+        parts = {**url_params, **checked, "extra_query": extras.query or "", "server_url": base_url}
         inside = {"extra_query", "server_url", *used, *operation.query} & parts.keys()
         longest = max(sorted(inside), key=lambda name: len(str(parts[name])))
         raise RequestValidationError(
-            f"{longest}: is too long, the URL of {where} would have {len(url)} characters; accepted are up to "
-            f"{_LONGEST_URL}",
+            f"{longest}: is too long, the URL of {operation.resource}.{operation.name} would have {len(url)} "
+            f"characters; accepted are up to {_LONGEST_URL}",
             param=longest,
         )
     return Encoded(operation.method, url, streaming, body, dropped)
 
 
-def _is_optional(operation: Operation, name: str) -> bool:
-    return name in operation.files - operation.required
+def _checked(
+    operation: Operation,
+    provider: Provider,
+    route: Route,
+    given: Mapping[str, Any],
+    unsupported: Unsupported,
+    providers: Mapping[str, Provider],
+) -> tuple[dict[str, Any], bool, tuple[str, ...]]:
+    """Check parameters: those to send, made plain, whether a stream is wanted, and the names of those dropped.
+
+    What is right passes by a look at each value; only what may be wrong is gone through by `validate`, which says how.
+    """
+    if not given.keys() <= operation.parameters:
+        check_names(given, operation.parameters, where=f"{operation.resource}.{operation.name}")
+    if operation.files:  # a form has no null: an optional file that is None is as not given
+        optional = operation.files - operation.required
+        given = {name: value for name, value in given.items() if value is not None or name not in optional}
+    params, unfit = _plain(operation, given)
+    streaming = _wants_stream(operation, provider, route, params)
+    dropped: tuple[str, ...] = ()
+    if not route.unsupported.isdisjoint(params):
+        params, dropped = _supported(operation, provider, route, params, unsupported, providers)
+    for name in operation.required:
+        value = params.get(name)
+        if not (value.__class__ in (str, list) and value):  # absent, empty, or of another type
+            where = f"{operation.resource}.{operation.name} on server {provider.name!r}"
+            check_required(params, operation.required.difference(route.optional), where=where)
+            break
+    try:
+        operation.check_types(params, strict=True)
+    except ValidationError:
+        check_values(operation.request, params)
+    for name in unfit:
+        if name in params:
+            raise misfit(params[name], name)
+    return params, streaming, dropped
 
 
 def find_route(operation: Operation, provider: Provider, providers: Mapping[str, Provider]) -> Route:
@@ -172,7 +198,7 @@ def _supported(
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Deal with the parameters that the server lacks; answer with those to send and the names of those dropped."""
     lacking = [name for name in params if name in route.unsupported]
-    if not lacking or unsupported == "pass":
+    if unsupported == "pass":
         return params, ()
     if unsupported == "drop":
         return {name: value for name, value in params.items() if name not in lacking}, tuple(lacking)
@@ -306,6 +332,10 @@ def _plain(operation: Operation, params: Mapping[str, Any]) -> tuple[dict[str, A
     made: dict[str, Any] = {}
     unfit: list[str] = []
     for name, value in params.items():
+        kind = value.__class__
+        if kind is str or kind is bool or (kind in (int, float) and -_LARGEST < value < _LARGEST):
+            made[name] = value
+            continue
         try:
             made[name] = value if name in operation.files else plain(value)
         except (NotJson, RecursionError):

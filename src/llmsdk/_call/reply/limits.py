@@ -1,0 +1,49 @@
+"""Rate limits, as the headers of a reply state them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from ...errors import Limit, RateLimit
+from ...providers.spec import LimitHeaders
+from ...utils.dates import parse_date, parse_reset
+
+_NO_LIMITS = RateLimit()
+
+
+def rate_limit(names: LimitHeaders, headers: Mapping[str, str]) -> RateLimit:
+    """Read the rate limits; parts that are absent or unreadable are None."""
+    if names.all.isdisjoint(headers):
+        return _NO_LIMITS
+    # A reset that is a moment is one of the server's clock: measured from its own date, ours may be wrong.
+    now = datetime.now(UTC)
+    now = parse_date(headers.get("date") or "", now) or now
+    return RateLimit(
+        requests=_limit(headers, now, names.requests_limit, names.requests_remaining, names.requests_reset),
+        tokens=_limit(headers, now, names.tokens_limit, names.tokens_remaining, names.tokens_reset),
+    )
+
+
+def _limit(
+    headers: Mapping[str, str], now: datetime, limit: Iterable[str], remaining: Iterable[str], reset: Iterable[str]
+) -> Limit:
+    return Limit(
+        limit=_number(_first_header(headers, limit)),
+        remaining=_number(_first_header(headers, remaining)),
+        reset_s=parse_reset(_first_header(headers, reset) or "", now),
+    )
+
+
+def _first_header(headers: Mapping[str, str], names: Iterable[str]) -> str | None:
+    for name in names:
+        if value := headers.get(name):
+            return value
+    return None
+
+
+def _number(text: str | None) -> float | None:
+    if text and re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?", text.strip()):
+        return float(text)
+    return None
