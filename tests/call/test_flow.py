@@ -361,6 +361,14 @@ def test_stale_connections_do_not_shorten_the_attempts() -> None:
     assert player.waits == [0.5, 1.0]
 
 
+def test_a_stale_connection_is_not_replaced_once_the_time_of_the_policy_is_over() -> None:
+    config = RetryConfig("backoff", BackoffStrategy(100, 1_000, 2, 2_000), True)
+    for takes_s, sends in ((1.9, 2), (2.0, 1), (3.0, 1)):
+        player, result = play(failure("network", stale=True, takes_s=takes_s), reply(200), retries=config)
+        assert len(player.sends) == sends
+        assert isinstance(result, Received if sends == 2 else errors.APIConnectionError)
+
+
 def test_the_deadline_holds_between_stale_connections() -> None:
     clock = Clock()
     player, result = play(*[failure("network", stale=True, takes_s=1)] * 9, clock=clock, deadline_in=2.5)

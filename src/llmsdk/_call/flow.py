@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 from ..errors import APITimeoutError, Attempt, ConfigurationError, DeadlineExceededError, ReplyMeta
 from ..hooks import HookContext
 from ..utils.headers import Headers
-from ..utils.secrets import masked
+from ..utils.secrets import Secret, masked
 from ..utils.urls import same_origin_target, shown_address
 from .countdown import Countdown
 from .effects import Close, Flow, Read, Send, Sleep, TransportFailure
@@ -60,7 +61,7 @@ def exchange(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Rec
             limits.budget.success()
             return outcome
         may_retry = limits.retries is not None and outcome.retryable and not state.is_abandoned
-        if may_retry and outcome.stale and stale < _MAX_STALE:
+        if may_retry and outcome.stale and stale < _MAX_STALE and _left(run, env.clock()) > 0:
             stale += 1  # nothing is wrong with the service: the next connection, at once and at no cost
             continue
         now = env.clock()
@@ -179,10 +180,17 @@ def _countdown(run: _Run, now: float) -> Countdown:
         limit = min(limit, run.deadline - now)
         if limit <= 0:
             raise DeadlineExceededError("deadline_ms passed", meta=_meta(run))
-    if limits.retries is not None and limits.retries.bound_attempts:
-        left = limits.retries.backoff.max_elapsed_time / 1000 - (now - run.started)
-        limit = min(limit, left) if left > 0 else limit  # no time for retries still leaves the first attempt its own
-    return Countdown(limit, run.env.clock)
+    left = _left(run, now)
+    # No time for retries still leaves the first attempt its own.
+    return Countdown(min(limit, left) if left > 0 else limit, run.env.clock)
+
+
+def _left(run: _Run, now: float) -> float:
+    """Seconds that the policy leaves for attempts; infinite where it bounds the waits between them only."""
+    retries = run.plan.limits.retries
+    if retries is None or not retries.bound_attempts:
+        return math.inf
+    return retries.backoff.max_elapsed_time / 1000 - (now - run.started)
 
 
 def _send(run: _Run, number: int) -> Flow[Any]:

@@ -53,8 +53,6 @@ class KeySource:
         header: That of a literal key, which is the same for all calls; None where a function gives the key.
     """
 
-    __slots__ = ("form", "header", "value")
-
     __slots__ = ("form", "header", "name", "value")
 
     def __init__(self, value: Secret | KeyFunction, form: str = "{api_key}", name: str = "authorization") -> None:
