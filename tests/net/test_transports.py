@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from llmsdk._call.countdown import Countdown
+from llmsdk._call.keys import KeyHeader
 from llmsdk._net import aiohttp_transport
 from llmsdk._net.client import build_own, own_of
 from llmsdk._net.connections import Host
@@ -22,7 +23,6 @@ from llmsdk._net.network import CONNECT_S, AsyncStream, Stream
 from llmsdk._net.supplied import bound, build_with
 from llmsdk._net.transport import AsyncTransport, _wait
 from llmsdk.utils.headers import Headers
-from llmsdk.utils.secrets import Secret
 
 
 def countdown(seconds: float = 5) -> Countdown:
@@ -272,9 +272,9 @@ URL = "https://host.example/v1/chat?a=1"
 HEADERS = [("x-a", "1"), ("x-b", "\u00fc")]
 
 
-@pytest.mark.parametrize("key", [None, Secret("Bearer sk-placeholder-\u00fc")])
+@pytest.mark.parametrize("key", [None, KeyHeader("Bearer sk-placeholder-\u00fc", "authorization")])
 @pytest.mark.parametrize("content", [None, b"{}"])
-def test_requests_of_every_kind_carry_the_same(key: Secret | None, content: bytes | None) -> None:
+def test_requests_of_every_kind_carry_the_same(key: KeyHeader | None, content: bytes | None) -> None:
     own = build_own("POST", URL, HEADERS, key, content, countdown())
     shown = build_shown("POST", URL, HEADERS, key, content, countdown())
     with httpx.Client() as client:
