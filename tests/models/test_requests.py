@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from llmsdk import SDK
+from llmsdk.errors import RequestValidationError
 from llmsdk.models.chat import ChatCompletionParams, ChatCompletionRequest
 from llmsdk.models.completions import CompletionParams, CompletionRequest
 from llmsdk.models.images import ImageRequest
@@ -75,3 +77,34 @@ def test_only_the_heart_of_a_request_is_required() -> None:
 def test_every_parameter_is_described(request_type: type[Any]) -> None:
     properties = TypeAdapter(request_type).json_schema()["properties"]
     assert [name for name, schema in properties.items() if not schema.get("description")] == []
+
+
+FORMS = [
+    *[{"type": name, name: "data:image/png;base64,QQ=="} for name in ("image_url", "video_url", "audio_url")],
+    {"type": "input_audio", "input_audio": "QQ=="},
+    {"type": "document_url", "document_url": "https://files.example/a.pdf"},
+    {"type": "image_url", "image_url": {"url": "u", "detail": "low", "more": 1}},
+]
+
+
+@pytest.mark.parametrize("part", FORMS, ids=lambda part: str(part["type"]))
+def test_parts_in_the_form_of_any_server_pass(part: dict[str, Any]) -> None:
+    with SDK(server_url="http://127.0.0.1:9") as sdk:
+        shown = sdk.chat.preview(model="m", messages=[{"role": "user", "content": [part]}])
+    assert shown.body["messages"][0]["content"] == [part]
+
+
+@pytest.mark.parametrize(
+    "part, line",
+    [
+        ({"type": "image_url", "image_url": 5}, "image_url: must be a valid string or a valid dictionary, got int"),
+        ({"type": "image_url", "image_url": {"url": 5}}, "image_url.url: must be a valid string, got int"),
+        ({"type": "image_url", "image_url": {}}, "image_url.url: must be given, but is missing"),
+        ({"type": "input_audio"}, "input_audio: must be given, but is missing"),
+        ({"type": "text", "text": 5}, "text: must be a valid string, got int"),
+    ],
+)
+def test_what_every_server_refuses_is_refused_here(part: dict[str, Any], line: str) -> None:
+    with SDK(server_url="http://127.0.0.1:9") as sdk, pytest.raises(RequestValidationError) as caught:
+        sdk.chat.preview(model="m", messages=[{"role": "user", "content": [part]}])
+    assert str(caught.value) == f"messages[0].content[0].{line}"

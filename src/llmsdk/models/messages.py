@@ -12,6 +12,19 @@ from .tools import tag_by
 
 # ---------------------------------------------------------------- content parts
 
+# What every server agrees on is checked. Where they differ, as in an address that is an object to most and a plain text
+# to some, each form passes, and the server decides.
+
+
+def _form_of(value: Any) -> str | None:
+    return "text" if isinstance(value, str) else "object" if isinstance(value, dict) else None
+
+
+_OBJECT, _TEXT = Tag("object"), Tag("text")
+_BY_FORM = Discriminator(
+    _form_of, custom_error_type="form", custom_error_message="a valid string or a valid dictionary"
+)
+
 
 class TextPart(TypedDict, total=False):
     """Text in a message of several parts."""
@@ -31,7 +44,7 @@ class ImageUrlPart(TypedDict, total=False):
     """An image in a message of several parts."""
 
     type: Required[Literal["image_url"]]
-    image_url: Required[ImageUrl]
+    image_url: Required[Annotated[Annotated[ImageUrl, _OBJECT] | Annotated[str, _TEXT], _BY_FORM]]
 
 
 class MediaUrl(TypedDict, total=False):
@@ -44,14 +57,14 @@ class VideoUrlPart(TypedDict, total=False):
     """A video in a message of several parts. Together only."""
 
     type: Required[Literal["video_url"]]
-    video_url: Required[MediaUrl]
+    video_url: Required[Annotated[Annotated[MediaUrl, _OBJECT] | Annotated[str, _TEXT], _BY_FORM]]
 
 
 class AudioUrlPart(TypedDict, total=False):
     """A recording, by address, in a message of several parts. Together only."""
 
     type: Required[Literal["audio_url"]]
-    audio_url: Required[MediaUrl]
+    audio_url: Required[Annotated[Annotated[MediaUrl, _OBJECT] | Annotated[str, _TEXT], _BY_FORM]]
 
 
 class InputAudio(TypedDict, total=False):
@@ -65,7 +78,7 @@ class InputAudioPart(TypedDict, total=False):
     """A recording in a message of several parts. Together only."""
 
     type: Required[Literal["input_audio"]]
-    input_audio: Required[InputAudio]
+    input_audio: Required[Annotated[Annotated[InputAudio, _OBJECT] | Annotated[str, _TEXT], _BY_FORM]]
 
 
 ContentPart: TypeAlias = Annotated[
