@@ -74,9 +74,7 @@ class Setup:
         options = self.options()
         provider = configure(options).provider
         if provider.auth is not None and not (provider.env_var and os.environ.get(provider.env_var)):
-            options.setdefault(
-                "api_key", "placeholder"
-            )  # masked in what is shown
+            options.setdefault("api_key", "placeholder")  # masked in what is shown
         return SDK(**options)
 
     def model(self, given: str | None, kind: str) -> str:
