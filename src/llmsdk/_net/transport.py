@@ -199,7 +199,6 @@ class AsyncTransport:
         except BaseException:
             host.lose(connection)
             raise
-        _free(getattr(connection, "_connection", None), "_state_lock")
         return Reply(response, shown, host, connection)
 
     async def aclose(self) -> None:
@@ -213,34 +212,7 @@ def _sync_maker(options: dict[str, Any]) -> Callable[[httpcore.Origin], httpcore
 
 
 def _async_maker(options: dict[str, Any]) -> Callable[[httpcore.Origin], httpcore.AsyncConnectionInterface]:
-    create = httpcore.AsyncConnectionPool(network_backend=AsyncBackend(), **options).create_connection
-
-    def make(origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
-        connection = create(origin)
-        _free(connection, "_request_lock")
-        return connection
-
-    return make
-
-
-class _NoLock:
-    """Stands where httpcore has a lock that several calls would need."""
-
-    async def __aenter__(self) -> None: ...
-
-    async def __aexit__(self, *_: object) -> None: ...
-
-
-_NO_LOCK = _NoLock()
-
-
-def _free(connection: Any, lock: str) -> None:
-    """Spare a connection that one call has at a time its lock, which gives way to the event loop at every use.
-
-    No public way leads here; were the attribute gone, only this would be lost.
-    """
-    if getattr(connection, lock, _NO_LOCK) is not _NO_LOCK:
-        setattr(connection, lock, _NO_LOCK)
+    return httpcore.AsyncConnectionPool(network_backend=AsyncBackend(), **options).create_connection
 
 
 async def _wait(host: Host[Any], countdown: Countdown) -> None:
