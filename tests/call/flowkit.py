@@ -70,13 +70,18 @@ def failure(kind: FailureKind = "network", text: str = "broken", **more: Any) ->
 
 @dataclass
 class Player:
-    """Performs the effects of a flow."""
+    """Performs the effects of a flow.
+
+    Attributes:
+        limits: The time that each send was allowed.
+    """
 
     turns: list[Turn]
     clock: Clock = field(default_factory=Clock)
     steps: list[tuple[str, Any]] = field(default_factory=list)
     requests: list[httpx.Request] = field(default_factory=list)
     sends: list[Send] = field(default_factory=list)
+    limits: list[float] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
     invokes: list[Invoke] = field(default_factory=list)
     opened: list[Any] = field(default_factory=list)
@@ -134,6 +139,7 @@ class Player:
         turn = self.turns[len(self.requests)]
         self.requests.append(effect.request)
         self.sends.append(effect)
+        self.limits.append(effect.countdown.left())
         self.clock.now += turn.takes_s
         if isinstance(turn.outcome, BaseException):
             self.steps.append(("send", type(turn.outcome).__name__))

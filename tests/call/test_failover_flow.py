@@ -275,7 +275,7 @@ def test_one_deadline_bounds_all_servers() -> None:
     assert hosts(player) == ["together", "r9s"]
     assert type(error) is errors.DeadlineExceededError
     assert [type(one) for one in error.earlier] == [errors.ServiceUnavailableError]
-    assert player.sends[1].countdown == pytest.approx(1.0)
+    assert player.limits[1] == pytest.approx(1.0)
     assert error.meta.elapsed_ms == pytest.approx(3000)
 
 

@@ -193,12 +193,12 @@ class FlowMachine(RuleBasedStateMachine):
         self.step(lambda: self.flow.send(response))
 
     @precondition(lambda self: not self.over and isinstance(self.effect, Send))
-    @rule(kind=FAILURES, began=st.booleans(), stale=st.booleans(), part=st.floats(0, 1))
-    def fail(self, kind: Any, began: bool, stale: bool, part: float) -> None:
+    @rule(kind=FAILURES, began=st.booleans(), part=st.floats(0, 1))
+    def fail(self, kind: Any, began: bool, part: float) -> None:
         self.spend(1.0 if kind == "timeout" else part)
         allowed = self.config is not None and self.config.retry_connection_errors
         self.last = {"retryable": allowed and not began and kind != "request"}
-        failure = TransportFailure(kind, "broken", began=began, stale=stale and not began)
+        failure = TransportFailure(kind, "broken", began=began)
         self.step(lambda: self.flow.throw(failure))
 
     @precondition(lambda self: not self.over and isinstance(self.effect, Read))

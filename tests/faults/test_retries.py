@@ -274,18 +274,18 @@ async def test_the_deadline_bounds_all_attempts(colour: Colour, faults: FaultSer
 
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_each_attempt_is_the_same_request(colour: Colour, faults: FaultServer, streamed: bool) -> None:
-    faults.play(BUSY, (Fin(),), BUSY)
+    faults.play(BUSY, (Fin(),), (Fin(),), BUSY)
     faults.always(GOOD_STREAM if streamed else reply())
     async with client_of(colour, faults, retry_config=_quick(max_attempts=4)) as client:
         if streamed:
             await client.events(CREATE, **ASK)
         else:
             await client.call(CREATE, **ASK)
-    assert len(faults.requests) == 4
+    assert len(faults.requests) == 5
     assert len({seen.body for seen in faults.requests}) == 1
     assert len({seen.headers["idempotency-key"] for seen in faults.requests}) == 1
     counts = [seen.headers.get("x-llmsdk-retry-count") for seen in faults.requests]
-    assert counts == [None, "1", "2", "3"]
+    assert counts == [None, "1", "1", "2", "3"], "what replaces a used connection is no attempt"
 
 
 async def test_a_function_gives_each_attempt_its_key(colour: Colour, faults: FaultServer) -> None:
@@ -320,7 +320,7 @@ async def test_hooks_run_once_per_attempt(colour: Colour, faults: FaultServer) -
             seen.append(("success", context.attempt))
             return response
 
-    faults.play(BUSY, (Fin(),))
+    faults.play(BUSY, (Fin(),), (Fin(),))
     async with client_of(colour, faults, retry_config=_quick(), hooks=[Watch()]) as client:
         assert (await client.call(CREATE, **ASK)).text == "Hello there"
     assert seen == [("before", 1), ("error", 1), ("before", 2), ("error", 2), ("before", 3), ("success", 3)]

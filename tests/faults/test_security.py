@@ -562,7 +562,7 @@ async def test_a_fetch_that_fails_leaves_nothing(
 ) -> None:
     target = tmp_path / "cat.png"
     target.write_bytes(b"old")
-    faults.play(_image(f"{faults.url}/cat"), play)
+    faults.play(_image(f"{faults.url}/cat"), play, play)
     async with client_of(colour, faults) as client:
         res = await client.call(DRAW, **PAINT)
         with pytest.raises(errors.SDKError):

@@ -122,8 +122,9 @@ async def test_the_end_is_not_waited_for_after_done(colour: Colour, faults: Faul
         began = time.monotonic()
         assert len(await client.events(CREATE, **ASK)) == 3
         assert time.monotonic() - began < _PROMPT_S
-        assert faults.saw_close(1)
         await _usable(client)
+        assert time.monotonic() - began < _PROMPT_S
+        assert faults.saw_close(1), "what has not come when the connection is wanted again closes it"
 
 
 # ------------------------------------------------------------------------ time

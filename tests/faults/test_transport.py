@@ -197,9 +197,10 @@ async def test_a_broken_stream_is_one_of_our_errors(
                 assert (error.partial.text or "") == text
                 with pytest.raises(type(error)):
                     _ = got.final
-        await _closed_or_reusable(colour, faults, behaviour)
+            await _closed_or_reusable(colour, faults, behaviour)
         again = await client.call(CREATE, **ASK, timeout_ms=5000)
         assert again.text == "Hello there"
+        await _closed_or_reusable(colour, faults, behaviour)
 
 
 @pytest.mark.also_trio
@@ -283,12 +284,37 @@ async def test_closed_as_the_next_request_arrives(colour: Colour, faults: FaultS
     assert len(set(same)) == 1, "both sends of one call carry the same key"
 
 
-async def test_no_retry_where_it_is_off(colour: Colour, faults: FaultServer) -> None:
-    faults.play(reply(), (Fin(),))
+@pytest.mark.every_backend
+@pytest.mark.parametrize("how", [Fin(), Rst()], ids=["fin", "reset"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
+async def test_a_reused_connection_that_ends_is_replaced_whatever_the_policy(
+    colour: Colour, faults: FaultServer, streamed: bool, how: Fin | Rst
+) -> None:
+    skip_supplied(colour, "it does not say that a connection was used before")
+    faults.play(reply(), (how,), GOOD_STREAM if streamed else reply())
     async with client_of(colour, faults, retry_config=None) as client:
         await client.call(CREATE, **ASK)
-        with pytest.raises(errors.APIConnectionError):
+        got = await client.call(CREATE, **ASK, stream=streamed)
+        await collect(got) if streamed else None
+        assert [attempt.status for attempt in got.meta.attempts] == [200]
+    assert faults.connections == 2
+    first, second = (seen.headers for seen in faults.requests[1:])
+    assert first == second
+
+
+@pytest.mark.every_backend
+@pytest.mark.parametrize("how", [Fin(), Rst()], ids=["fin", "reset"])
+async def test_a_fresh_connection_that_ends_is_not_replaced(
+    colour: Colour, faults: FaultServer, how: Fin | Rst
+) -> None:
+    skip_supplied(colour, "it does not say that a connection was used before")
+    faults.play(reply(), (how,), (how,))
+    async with client_of(colour, faults, retry_config=None) as client:
+        await client.call(CREATE, **ASK)
+        with pytest.raises(errors.APIConnectionError) as caught:
             await client.call(CREATE, **ASK)
+        assert len(caught.value.meta.attempts) == 1
+        assert (await client.call(CREATE, **ASK)).text == "Hello there"
 
 
 async def test_connections_are_reused(colour: Colour, faults: FaultServer, supplied: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import SimpleNamespace
@@ -22,9 +23,10 @@ from llmsdk._net import drivers as drivers_module
 from llmsdk._net.async_driver import AsyncDriver
 from llmsdk._net.drivers import Drivers
 from llmsdk._net.loops import close_soon, is_over
-from llmsdk._net.network import AsyncStream, Stream
+from llmsdk._net.network import AsyncStream, Line, Stream
+from llmsdk._net.pool import Pool
 from llmsdk._net.sync_driver import SyncDriver
-from llmsdk._net.transport import Reply
+from llmsdk._net.transport import Connection, Reply
 
 BACKENDS = ["asyncio", "trio"]
 
@@ -293,9 +295,9 @@ def test_what_a_finalizer_abandoned_is_closed_before_the_next_send() -> None:
 class Inner:
     """A network stream that answers from a list, or breaks."""
 
-    def __init__(self, *, write_fails: Exception | None = None, readable: bool = False) -> None:
+    def __init__(self, *, write_fails: Exception | None = None, readable: bool = False, tls: Any = None) -> None:
         self.write_fails = write_fails
-        self.readable = readable
+        self.info = {"is_readable": readable, "ssl_object": tls}
         self.written: list[bytes] = []
         self.timeouts: list[float | None] = []
 
@@ -310,11 +312,11 @@ class Inner:
         return b"reply"
 
     def get_extra_info(self, name: str) -> Any:
-        return self.readable if name == "is_readable" else None
+        return self.info.get(name)
 
 
 class AsyncInner(Inner):
-    """The same for the other colour."""
+    """Its async twin."""
 
     async def write(self, data: bytes, timeout: float | None = None) -> None:  # type: ignore[override]  # the async twin
         Inner.write(self, data, timeout)
@@ -326,13 +328,14 @@ class AsyncInner(Inner):
 class Wire:
     """One network stream of ours, sync or async, over `Inner`."""
 
-    def __init__(self, colour: str, **inner: Any) -> None:
-        self.inner: Any = (Inner if colour == "sync" else AsyncInner)(**inner)
-        self.colour = colour
-        self.stream: Any = (Stream if colour == "sync" else AsyncStream)(self.inner)
+    def __init__(self, way: str, **inner: Any) -> None:
+        self.inner: Any = (Inner if way == "sync" else AsyncInner)(**inner)
+        self.way = way
+        self.line = Line()
+        self.stream: Any = (Stream if way == "sync" else AsyncStream)(self.inner, self.line)
 
     def do(self, name: str, *args: Any) -> Any:
-        if self.colour == "sync":
+        if self.way == "sync":
             return getattr(self.stream, name)(*args)
 
         async def body() -> Any:
@@ -341,73 +344,104 @@ class Wire:
         return run("asyncio", body)
 
 
-COLOURS = pytest.mark.parametrize("wire_colour", ["sync", "async"])
+WAYS = pytest.mark.parametrize("way", ["sync", "async"])
 
 
-@COLOURS
-def test_a_plain_timeout_is_passed_on(wire_colour: str) -> None:
-    wire = Wire(wire_colour)
-    wire.do("write", b"head", 3.0)
+@WAYS
+def test_each_step_is_bounded_by_what_is_left_of_the_attempt(way: str) -> None:
+    wire = Wire(way)
+    wire.line.begin(countdown(4))
+    wire.do("write", b"head", 99.0)
     assert wire.inner.written == []
-    assert wire.do("read", 10, 4.0) == b"reply"
+    assert wire.do("read", 10, 99.0) == b"reply"
     assert (wire.inner.written, wire.inner.timeouts) == ([b"head"], [4.0, 4.0])
-    assert wire.do("read", 10, None) == b"reply"
-    assert wire.inner.timeouts[-1] is None
 
 
-@COLOURS
-def test_a_reply_that_came_before_the_request_was_taken_is_read(wire_colour: str) -> None:
-    wire = Wire(wire_colour, write_fails=httpcore.WriteError("closed"))
-    wire.do("write", b"head", countdown())
-    limit = countdown()
-    assert wire.do("read", 10, limit) == b"reply"
-    assert limit.received
-    assert wire.do("read", 10, limit) == b"reply"  # what could not be written is not tried again
+@WAYS
+def test_a_reply_that_came_before_the_request_was_taken_is_read(way: str) -> None:
+    wire = Wire(way, write_fails=httpcore.WriteError("closed"))
+    wire.line.begin(countdown())
+    wire.do("write", b"head")
+    assert not wire.line.received
+    assert wire.do("read", 10) == b"reply"
+    assert wire.line.received
+    assert wire.do("read", 10) == b"reply"  # what could not be written is not tried again
 
 
-@COLOURS
-def test_other_failures_of_the_write_are_raised_by_it(wire_colour: str) -> None:
-    wire = Wire(wire_colour, write_fails=httpcore.WriteTimeout("slow"))
-    wire.do("write", b"head", countdown())
+@WAYS
+def test_other_failures_of_the_write_are_raised_by_it(way: str) -> None:
+    wire = Wire(way, write_fails=httpcore.WriteTimeout("slow"))
+    wire.line.begin(countdown())
+    wire.do("write", b"head")
     with pytest.raises(httpcore.WriteTimeout):
-        wire.do("read", 10, countdown())
-    wire = Wire(wire_colour, write_fails=httpcore.WriteError("closed"))
+        wire.do("read", 10)
+    wire = Wire(way, write_fails=httpcore.WriteError("closed"))
+    wire.line.begin(countdown())
     with pytest.raises(httpcore.WriteError):
-        wire.do("write", b"x" * 70_000, countdown())
+        wire.do("write", b"x" * 70_000)
 
 
-@COLOURS
-def test_no_step_begins_when_the_time_is_over(wire_colour: str) -> None:
-    wire = Wire(wire_colour)
+@WAYS
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_no_step_begins_when_the_time_is_over(way: str, is_begun: bool) -> None:
+    wire = Wire(way)
+    if is_begun:
+        wire.line.begin(late())
     with pytest.raises(httpcore.ReadTimeout, match="the time for this attempt is over"):
-        wire.do("read", 10, late())
+        wire.do("read", 10)
     with pytest.raises(httpcore.WriteTimeout, match="the time for this attempt is over"):
-        wire.do("write", b"x" * 70_000, late())
+        wire.do("write", b"x" * 70_000)
 
 
-@COLOURS
-def test_a_poll_reads_only_what_has_arrived(wire_colour: str) -> None:
-    limit = countdown()
-    limit.polling = True
-    with pytest.raises(httpcore.ReadTimeout, match="nothing more has arrived"):
-        Wire(wire_colour).do("read", 10, limit)
-    wire = Wire(wire_colour, readable=True)
-    assert wire.do("read", 10, limit) == b"reply"
+@WAYS
+def test_a_poll_reads_only_what_has_arrived(way: str) -> None:
+    wire = Wire(way)
+    wire.line.poll()
+    with pytest.raises(httpcore.ReadTimeout):
+        wire.do("read", 10)
+    wire = Wire(way, readable=True)
+    wire.line.poll()
+    assert wire.do("read", 10) == b"reply"
     assert wire.inner.timeouts == [0.01]
 
 
-@COLOURS
-def test_a_connection_says_whether_it_had_carried_a_reply(wire_colour: str) -> None:
-    wire = Wire(wire_colour)
-    first, second = countdown(), countdown()
-    wire.do("write", b"a", first)
-    wire.do("read", 10, first)
-    wire.do("write", b"a", second)
-    assert (first.reused, second.reused, second.carrier) == (False, True, wire.stream)
-    wire.do("write", b"a", 5.0)
-    assert wire.stream.get_extra_info("is_readable") is False
-    wire.stream.spoilt = True
+class Decrypted:
+    """The TLS state of an async stream: records that have left the socket."""
+
+    def __init__(self, *records: bytes | Exception) -> None:
+        self.records = list(records)
+
+    def read(self, _: int) -> bytes:
+        record = self.records.pop(0) if self.records else ssl.SSLWantReadError()
+        if isinstance(record, Exception):
+            raise record
+        return record
+
+
+def test_a_tls_record_that_waits_in_memory_has_arrived() -> None:
+    wire = Wire("async", tls=Decrypted(b"tail"))
     assert wire.stream.get_extra_info("is_readable") is True
+    assert wire.stream.get_extra_info("is_readable") is True
+    wire.line.poll()
+    assert wire.do("read", 10) == b"tail"
+    assert wire.inner.timeouts == []
+    assert wire.stream.get_extra_info("is_readable") is False
+    with pytest.raises(httpcore.ReadTimeout):
+        wire.do("read", 10)
+
+
+@WAYS
+def test_a_line_says_whether_it_had_carried_a_reply(way: str) -> None:
+    wire = Wire(way)
+    seen = []
+    for _ in range(3):
+        wire.line.begin(countdown())
+        seen.append((wire.line.is_reused, wire.line.received))
+        wire.do("write", b"a")
+        if len(seen) == 2:
+            wire.do("read", 10)
+    assert seen == [(False, False), (False, False), (True, False)]
+    assert wire.stream.get_extra_info("is_readable") is False
     assert wire.stream.get_extra_info("other") is None
 
 
@@ -518,15 +552,15 @@ def test_an_embedded_server_is_started_once_and_stopped_with_the_rest() -> None:
 
 
 def test_a_reply_over_a_stream_that_cannot_be_closed() -> None:
-    back: list[Any] = []
-    host: Any = SimpleNamespace(bring_back=back.append)
     for way in ("close", "aclose"):
         core = httpcore.Response(200, content=b"x")
         core.stream = object()  # type: ignore[assignment]  # whatever a connection of another make gives
-        reply = Reply(core, None, host, way)
+        pool = Pool[Any](lambda: Connection(SimpleNamespace(is_idle=lambda: True), Line()))
+        reply = Reply(core, None, pool, connection := pool.new())
         for _ in range(2):
             reply.close() if way == "close" else run("asyncio", reply.aclose)
-    assert back == ["close", "aclose"]
+        assert pool.pop_idle() is connection
+        assert pool.pop_idle() is None
 
 
 # -------------------------------------------------------------------- uploads

@@ -301,9 +301,11 @@ async def test_a_tail_that_never_comes_is_not_waited_for(colour: Colour, canned:
         started = time.monotonic()
         stream = await client.call("chat.create", **ARGS)
         assert len(await collect(stream)) == 3
+        assert stream.final.text == "Hello."
+        canned.stream(WHOLE)
+        assert len(await collect(await client.call("chat.create", **ARGS))) == 3
         assert time.monotonic() - started < PROMPT_S
         assert await waited(closed, colour)
-        assert stream.final.text == "Hello."
 
 
 # ------------------------------------------------------------------ how it ends

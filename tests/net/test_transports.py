@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from collections import deque
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import anyio
@@ -16,12 +16,10 @@ import pytest
 from llmsdk._call.countdown import Countdown
 from llmsdk._call.keys import KeyHeader
 from llmsdk._net import aiohttp_transport
-from llmsdk._net.client import build_own, own_of
-from llmsdk._net.connections import Host
-from llmsdk._net.hooked import build_shown
-from llmsdk._net.network import CONNECT_S, AsyncStream, Stream
-from llmsdk._net.supplied import bound, build_with
-from llmsdk._net.transport import AsyncTransport, _wait
+from llmsdk._net.hook_views import build_shown
+from llmsdk._net.network import CONNECT_S, AsyncStream, Line, Stream
+from llmsdk._net.requests import build_own, own_of
+from llmsdk._net.supplied import SuppliedClient, _bound
 from llmsdk.utils.headers import Headers
 
 
@@ -121,15 +119,19 @@ def test_a_connection_is_given_back_where_the_body_has_come_whole(is_whole: bool
     async def body() -> None:
         done: list[str] = []
         response: Any = SimpleNamespace(
-            content=SimpleNamespace(at_eof=lambda: is_whole),
+            content=SimpleNamespace(is_eof=lambda: is_whole),
             status=200,
             raw_headers=(),
             reason=None,
             release=lambda: done.append("release"),
             close=lambda: done.append("close"),
         )
-        await aiohttp_transport.AiohttpReply(response, None, countdown(), asyncio.get_running_loop()).aclose()
+        unread: deque[Any] = deque()
+        reply = aiohttp_transport.AiohttpReply(response, None, pieces_of(response.content, countdown()), unread)
+        await reply.aclose()
         assert done == ["release" if is_whole else "close"]
+        assert reply.leave()
+        assert list(unread) == ([] if is_whole else [reply])
 
     asyncio.run(body())
 
@@ -197,7 +199,7 @@ def test_a_transport_that_was_never_used_has_nothing_to_close() -> None:
 
 
 @pytest.mark.parametrize("make", ["ours", "another"])
-def test_an_attempt_is_told_whether_its_connection_had_carried_another(
+def test_an_attempt_knows_whether_its_connection_had_carried_another(
     make: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def body() -> None:
@@ -208,19 +210,48 @@ def test_an_attempt_is_told_whether_its_connection_had_carried_another(
             return held
 
         monkeypatch.setattr(aiohttp.TCPConnector, "connect", connect)
+        monkeypatch.setattr(aiohttp_transport, "is_readable", lambda _: False)
         connector = aiohttp_transport._Connector()
         request: Any = None
-        told: list[bool] = []
+        known: list[bool] = []
         for _ in range(2):
-            limit = countdown()
-            aiohttp_transport._under_way.set(limit)
+            attempt = aiohttp_transport._Attempt()
+            aiohttp_transport._under_way.set(attempt)
             assert await connector.connect(request, [], request) is held
-            told.append(limit.reused)
+            known.append(attempt.is_reused)
             if make == "ours":
-                protocol.attempt = limit
-        assert told == ([False, True] if make == "ours" else [False, False])
+                protocol.attempt = attempt
+                protocol.transport = SimpleNamespace(get_extra_info=lambda _: object())
+        assert known == ([False, True] if make == "ours" else [False, False])
         aiohttp_transport._under_way.set(None)
         assert await connector.connect(request, [], request) is held
+        await connector.close()
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("why", ["something has arrived", "closed", "a new one is needed"])
+def test_an_old_connection_that_cannot_be_used_is_replaced(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body() -> None:
+        loop = asyncio.get_running_loop()
+        old, new = aiohttp_transport._Handler(loop=loop), aiohttp_transport._Handler(loop=loop)
+        old.attempt = aiohttp_transport._Attempt()
+        transport = SimpleNamespace(get_extra_info=lambda _: None if why == "closed" else object())
+        old.transport = None if why == "closed" else transport  # type: ignore[assignment]  # all that is asked of it
+        closed: list[Any] = []
+        found = [SimpleNamespace(protocol=one, close=lambda: closed.append(old)) for one in (old, new)]
+        made = iter(found)
+
+        async def connect(*_: Any) -> Any:
+            return next(made)
+
+        monkeypatch.setattr(aiohttp.TCPConnector, "connect", connect)
+        monkeypatch.setattr(aiohttp_transport, "is_readable", lambda _: why == "something has arrived")
+        connector, request = aiohttp_transport._Connector(), cast(Any, None)
+        attempt = aiohttp_transport._Attempt(needs_new=why == "a new one is needed")
+        aiohttp_transport._under_way.set(attempt)
+        assert await connector.connect(request, [], request) is found[1]
+        assert (closed, attempt.is_reused) == ([old], False)
         await connector.close()
 
     asyncio.run(body())
@@ -247,20 +278,21 @@ class AsyncPlain(Plain):
         return Plain.start_tls(self, context, host, timeout)
 
 
-@pytest.mark.parametrize(
-    "timeout, allowed",
-    [(None, CONNECT_S), (2.0, 2.0), (99.0, CONNECT_S), (countdown(3), 3.0), (countdown(99), CONNECT_S)],
-)
-def test_a_handshake_has_its_own_bound_within_the_attempts(timeout: Any, allowed: float) -> None:
+@pytest.mark.parametrize("left, allowed", [(3.0, 3.0), (99.0, CONNECT_S)])
+def test_a_handshake_has_its_own_bound_within_the_attempts(left: float, allowed: float) -> None:
     context = ssl.create_default_context()
+    line = Line()
+    line.begin(countdown(left))
+    line.received = True  # what the proxy in between said
     plain: Any = Plain()
-    stream = Stream(plain).start_tls(context, "host", timeout)
+    stream = Stream(plain, line).start_tls(context, "host")
     assert isinstance(stream, Stream)
     assert plain.asked == [(context, "host", allowed)]
+    assert (line.stream, line.received) == (stream, False)
     other: Any = AsyncPlain()
 
     async def body() -> Any:
-        return await AsyncStream(other).start_tls(context, "host", timeout)
+        return await AsyncStream(other, line).start_tls(context, "host")
 
     assert isinstance(anyio.run(body), AsyncStream)
     assert other.asked == [(context, "host", allowed)]
@@ -278,7 +310,7 @@ def test_requests_of_every_kind_carry_the_same(key: KeyHeader | None, content: b
     own = build_own("POST", URL, HEADERS, key, content, countdown())
     shown = build_shown("POST", URL, HEADERS, key, content, countdown())
     with httpx.Client() as client:
-        other = build_with(client, "POST", URL, HEADERS, key, content, countdown(3))
+        other = SuppliedClient(client).build("POST", URL, HEADERS, key, content, countdown(3))
     for request in (own, own_of(shown, countdown()), own_of(own, countdown())):
         raw = {name.lower(): value for name, value in request.headers}
         assert (raw[b"x-b"], raw.get(b"authorization")) == (b"\xfc", key and b"Bearer sk-placeholder-\xfc")
@@ -311,26 +343,26 @@ def test_a_response_over_a_connection_of_another_make_is_a_response(
         if is_ours:
             protocol = aiohttp_transport._Handler(loop=asyncio.get_running_loop())
             protocol.is_early = True
-        limit = countdown()
-        aiohttp_transport._under_way.set(limit)
+        attempt = aiohttp_transport._Attempt()
+        aiohttp_transport._under_way.set(attempt)
         response = aiohttp_transport._Response.__new__(aiohttp_transport._Response)
         connection: Any = SimpleNamespace(protocol=protocol)
         assert await response.start(connection) is response
         assert started == [connection]
-        assert limit.received is is_ours
+        assert attempt.received is is_ours
 
     asyncio.run(body())
 
 
 def test_a_request_of_a_hooks_own_is_given_limits_where_it_can_hold_them() -> None:
     fresh = httpx.Request("GET", URL)
-    bound(fresh, countdown(3))
+    _bound(fresh, countdown(3))
     assert fresh.extensions["timeout"]["read"] == 3
     bounded = httpx.Request("GET", URL, extensions={"timeout": {"read": 1}})
-    bound(bounded, countdown(3))
+    _bound(bounded, countdown(3))
     assert bounded.extensions["timeout"] == {"read": 1}
     foreign = SimpleNamespace(url=URL)  # of a client that knows no extensions
-    bound(foreign, countdown(3))
+    _bound(foreign, countdown(3))
     assert vars(foreign) == {"url": URL}
 
 
@@ -362,88 +394,5 @@ def test_a_connector_without_a_factory_is_used_as_it_is(monkeypatch: pytest.Monk
         assert not hasattr(session.connector, "_factory")
         await transport.aclose()
         assert session.closed
-
-    asyncio.run(body())
-
-
-class Connection:
-    """A connection at rest."""
-
-    def has_expired(self) -> bool:
-        return False
-
-    def is_idle(self) -> bool:
-        return True
-
-    def is_closed(self) -> bool:
-        return False
-
-
-class Racy(deque[Any]):
-    """Resting connections that another thread has just taken."""
-
-    def __bool__(self) -> bool:
-        return True
-
-    def pop(self) -> Any:  # type: ignore[override]  # deque.pop() takes nothing either
-        raise IndexError
-
-
-def test_a_connection_that_another_thread_took_meanwhile_is_replaced() -> None:
-    host = Host[Any](Connection)
-    host._resting = Racy()
-    first, second = host.take(), host.take()
-    assert isinstance(first, Connection)
-    assert first is not second
-
-
-def test_only_what_rested_too_long_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr("llmsdk._net.connections.time.monotonic", lambda: now[0])
-    host = Host[Any](Connection)
-    old, fresh, last = host.take(), host.take(), host.take()
-    host.bring_back(old)
-    now[0] = 20.0
-    host.bring_back(fresh)
-    host.bring_back(last)
-    now[0] = 31.0
-    assert host.take() is last
-    assert list(host.stale) == [old]
-    assert host.take() is fresh
-
-
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_call_waits_for_a_connection_no_longer_than_its_time(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llmsdk._net.connections.MAX_OPEN", 0)
-    limit = countdown(0.01)
-    request = build_own("POST", URL, HEADERS, None, b"{}", limit)
-
-    async def body() -> None:
-        with pytest.raises(TimeoutError):
-            await AsyncTransport().send(request, None)
-
-    anyio.run(body, backend=backend)
-
-
-def test_a_turn_that_comes_to_a_call_that_was_just_cancelled_goes_to_the_next() -> None:
-    async def body() -> None:
-        host = Host[Any](Connection)
-        woken: list[str] = []
-        waiting = asyncio.create_task(_wait(host, countdown()))
-        while not host.waiting:
-            await asyncio.sleep(0)
-        host.waiting.append(lambda: woken.append("next"))
-        host.wake()
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        assert woken == ["next"]
-        cancelled = asyncio.create_task(_wait(host, countdown()))
-        while not host.waiting:
-            await asyncio.sleep(0)
-        cancelled.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await cancelled
-        assert not host.waiting
 
     asyncio.run(body())

@@ -1,43 +1,22 @@
-"""A time limit that a transport can ask again and again."""
+"""The time limit of one attempt."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
 
 
-class Countdown(float):
-    """Seconds allowed when it was made; a transport that knows this class asks `left()` at each step instead.
+class Countdown:
+    """Seconds that an attempt may still take.
 
-    As a plain float it is a valid timeout for every HTTP client, which then bounds each single read. Our own network
-    streams ask for what is left, so that a reply that drips byte by byte is bounded as a whole.
-
-    Attributes:
-        received: Whether a byte of the reply has arrived.
-        reused: Whether the connection had carried an earlier reply.
-        polling: Whether only bytes that have already arrived are wanted.
-        carrier: The network stream of our own that carries the attempt, once it does.
+    Transports ask it before every single read and write, so that a reply that drips byte by byte is bounded as a whole:
+    the timeouts of HTTP clients bound each read, and start anew with the next.
     """
 
-    received: bool
-    reused: bool
-    polling: bool
-    carrier: Any
-    _expires_at: float
-    _clock: Callable[[], float]
+    __slots__ = ("_clock", "_expires_at")
 
-    def __new__(cls, seconds: float, clock: Callable[[], float]) -> Self:
-        self = super().__new__(cls, max(seconds, 0.001))
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._expires_at = clock() + seconds
-        self.received = False
-        self.reused = False
-        self.polling = False
-        self.carrier = None
-        return self
-
-    def __reduce__(self) -> tuple[type[float], tuple[float]]:
-        return float, (float(self),)
 
     def left(self) -> float:
         """Seconds until the limit; zero or less once it has passed."""

@@ -25,7 +25,6 @@ from .verdict import MAX_REDIRECTS, body_failed, retry_delay, status_failed, tra
 from .world import Driver, Env
 
 _ERROR_BODY_WAIT_S = 5.0  # the status is known by then; a body that stalls is not worth a caller's timeout
-_MAX_STALE = 8  # kept-alive connections in a row that may turn out to be closed, before it counts as a failure
 _SLACK_S = 0.002  # by which a timer may fire ahead of the deadline that it was set for
 
 
@@ -53,7 +52,7 @@ def exchange(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Rec
     """
     run = _begun(plan, state, driver, env)
     limits = plan.limits
-    stale, number = 0, state.earlier
+    number = state.earlier
     while True:
         number += 1
         outcome = yield from _attempt(run, number)
@@ -61,15 +60,12 @@ def exchange(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Rec
             limits.budget.success()
             return outcome
         may_retry = limits.retries is not None and outcome.retryable and not state.is_abandoned
-        if may_retry and outcome.stale and stale < _MAX_STALE and _left(run, env.clock()) > 0:
-            stale += 1  # nothing is wrong with the service: the next connection, at once and at no cost
-            continue
         now = env.clock()
         delay = retry_delay(
             outcome,
             retries=limits.retries if may_retry else None,
             budget=limits.budget,
-            made=number - state.earlier - stale,
+            made=number - state.earlier,
             elapsed_s=now - run.started,
             deadline=run.deadline,
             now=now,

@@ -21,6 +21,7 @@ class Observed:
 
     def __init__(self, observers: tuple[Observer, ...], call: CallInfo) -> None:
         self._watching: list[Observation] = []
+        self._has_begun = False
         self._is_over = False
         for observer in observers:
             watching = _tell(observer.start, call)
@@ -44,15 +45,13 @@ class Observed:
         if not isinstance(result, Progress):
             self._end("finished", result, getattr(result, "meta", None))
             return
-        progress: Any = result
-        progress.observed = self
-        if progress.ahead is not None:
-            self.first_event()
-        else:
-            progress.decoder.accumulator = _FirstNoted(progress.decoder, self)
+        result.observe(self)
 
     def first_event(self) -> None:
-        """Tell that a stream's first event is here."""
+        """Notify observers that a stream's first event has arrived."""
+        if self._has_begun:
+            return
+        self._has_begun = True
         for watching in self._watching:
             _tell(watching.first_event)
 
@@ -91,27 +90,6 @@ def watched(flow: Flow[T], observed: Observed) -> Flow[T]:
         raise
     observed.begun(result)
     return result
-
-
-class _FirstNoted:
-    """An accumulator until its first event, which it tells of."""
-
-    def __init__(self, decoder: Any, observed: Observed) -> None:
-        self._decoder = decoder
-        self._inner = decoder.accumulator
-        self._observed: Observed | None = observed
-        self._decoder.accumulator = self
-
-    def add(self, event: Any) -> None:
-        """Take an event."""
-        observed, self._observed = self._observed, None
-        if observed is not None:
-            self._decoder.accumulator = self._inner
-            observed.first_event()
-        self._inner.add(event)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
 
 
 def _checked(watching: Observation) -> dict[str, str]:

@@ -33,13 +33,11 @@ class Failed:
     Attributes:
         retryable: Whether another attempt may end otherwise, and the policy allows it.
         retry_after_s: The wait that the server asked for: a minimum.
-        stale: Whether a kept-alive connection turned out to be closed, so that the server never saw the request.
     """
 
     error: Exception
     retryable: bool
     retry_after_s: float | None = None
-    stale: bool = False
 
 
 @dataclass(slots=True, repr=False)

@@ -67,7 +67,7 @@ def transport_failed(
     else:
         error = APIConnectionError(masked(f"no reply: {failure}", secrets), meta=meta)
     error.__cause__ = cause
-    return Failed(error, retryable, stale=failure.stale)
+    return Failed(error, retryable)
 
 
 def body_failed(failure: TransportFailure, meta: ReplyMeta, secrets: Secrets, *, is_over: bool) -> Failed:

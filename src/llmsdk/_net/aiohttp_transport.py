@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections import deque
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from functools import partial
@@ -15,12 +16,15 @@ import yarl
 from aiohttp.client_proto import ResponseHandler
 
 from .._call.countdown import Countdown
+from .._call.effects import TransportFailure
 from ..errors import ConfigurationError
 from ..utils.headers import Headers
-from .connections import proxy_of
-from .network import CONNECT_S
+from .failures import failure_of
+from .hook_views import show
+from .network import CONNECT_S, is_readable
+from .proxies import proxy_of
+from .requests import OwnRequest, own_of
 from .tls import shared_context
-from .transport import OwnRequest
 
 _IDLE_S = 30.0
 _MAX_FIELD = 1 << 16  # of a status line or header; httpcore's bound is of the same size
@@ -30,13 +34,30 @@ _END_OF_HEAD = b"\r\n\r\n"
 _OWN_HEADERS = (b"host", b"content-length")  # aiohttp writes them itself
 
 
-_under_way: ContextVar[Countdown | None] = ContextVar("llmsdk_attempt_under_way", default=None)
+class _Attempt:
+    """What is known of the attempt under way.
+
+    Attributes:
+        needs_new: Whether it is to have a new connection.
+        is_reused: Whether its connection had carried a reply before.
+        received: Whether a byte of its reply has arrived.
+    """
+
+    __slots__ = ("is_reused", "needs_new", "received")
+
+    def __init__(self, *, needs_new: bool = False) -> None:
+        self.needs_new = needs_new
+        self.is_reused = False
+        self.received = False
+
+
+_under_way: ContextVar[_Attempt | None] = ContextVar("llmsdk_attempt_under_way", default=None)
 
 
 class _Handler(ResponseHandler):
-    """One connection; it tells the attempt that waits on it when bytes have arrived, which forbids another attempt."""
+    """One connection; it notes for the attempt that waits on it that bytes have arrived, which forbids another."""
 
-    attempt: Countdown | None = None
+    attempt: _Attempt | None = None
     is_early = False
 
     def data_received(self, data: bytes) -> None:
@@ -50,9 +71,9 @@ class _Handler(ResponseHandler):
             super().data_received(head + mark)
         if data and self.exception() is None:
             super().data_received(data)
-        self._tell_reader()
+        self._fail_reader()
 
-    def _tell_reader(self) -> None:
+    def _fail_reader(self) -> None:
         """Have a fault of the framing end the body as well: aiohttp ends the connection only, and the reader waits."""
         error: Any = self.exception()
         payload: Any = getattr(self, "_payload", None)
@@ -73,15 +94,22 @@ class _Response(aiohttp.ClientResponse):
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Keeps the connections; it tells an attempt when its one is old, for the server may have closed it meanwhile."""
+    """Keeps the connections, and notes for an attempt whether its one is old: the server may have closed it."""
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
-        connection = await super().connect(req, traces, timeout)
-        protocol: Any = connection.protocol
         attempt = _under_way.get()
-        if attempt is not None and isinstance(protocol, _Handler):
-            attempt.reused = protocol.attempt is not None
-        return connection
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol: Any = connection.protocol
+            if attempt is None or not isinstance(protocol, _Handler) or protocol.attempt is None:
+                return connection
+            # What has arrived at a free connection is its end, or nothing that was asked for; the event loop has had no
+            # turn to read it.
+            sock = protocol.transport and protocol.transport.get_extra_info("socket")
+            if not attempt.needs_new and sock is not None and not is_readable(sock):
+                attempt.is_reused = True
+                return connection
+            connection.close()
 
 
 class _Pieces:
@@ -158,28 +186,34 @@ class AiohttpReply:
     """A response of aiohttp, in the shape that the flow knows."""
 
     is_stream_consumed = False
+    shown_as = httpx.Response
 
-    def __init__(
-        self, response: aiohttp.ClientResponse, request: Any, countdown: Countdown, loop: asyncio.AbstractEventLoop
-    ) -> None:
-        self._response = response
-        self._pieces = _Pieces(response.content, countdown, loop)
+    def __init__(self, response: aiohttp.ClientResponse, request: Any, pieces: _Pieces, unread: deque[Any]) -> None:
         self.status_code = response.status
         self.headers = Headers(response.raw_headers)
         self.reason_phrase = response.reason or ""
         self.extensions: dict[str, Any] = {}
         self.request = request
+        self.body = pieces
+        self._response = response
+        self._unread = unread
 
     def aiter_raw(self) -> AsyncIterator[bytes]:
         """Iterate the body as it arrives."""
-        return self._pieces
+        return self.body
 
     def release_now(self) -> bool:
         """Give the connection back, if the body has come whole; whether it has."""
-        self._pieces.stop()
-        if not self._response.content.at_eof():
+        self.body.stop()
+        if not self._response.content.is_eof():
             return False
         self._response.release()
+        return True
+
+    def leave(self) -> bool:
+        """Give the connection back once the body has come whole, if that is before another request needs it."""
+        if not self.release_now():
+            self._unread.append(self)
         return True
 
     async def aclose(self) -> None:
@@ -196,73 +230,100 @@ class _Way(NamedTuple):
     url: yarl.URL
     proxy: str | None
     is_tls: bool
+    unread: deque[AiohttpReply]
 
 
 class AiohttpTransport:
     """One aiohttp session; it belongs to the event loop in which it is first used."""
 
-    can_poll = False
-
-    def __init__(self) -> None:
+    def __init__(self, *, is_hooked: bool = False) -> None:
         try:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
             raise ConfigurationError(
                 "backend: aiohttp runs under asyncio only; leave it out, which runs under trio too"
             ) from None
+        self._is_hooked = is_hooked
         self._session: aiohttp.ClientSession | None = None
         self._ways: dict[int, _Way] = {}
+        self._unread: dict[Any, deque[AiohttpReply]] = {}
 
-    async def send(self, request: OwnRequest, shown: Any) -> AiohttpReply:
+    async def send(self, request: Any, countdown: Countdown) -> Any:
         """Send a request.
 
-        Args:
-            shown: The request as hooks know it, for `AiohttpReply.request`.
+        Raises:
+            TransportFailure: There is no reply.
         """
-        session = self._session or self._open()
-        way = self._way(request)
-        _under_way.set(request.countdown)
+        own = own_of(request, countdown)
+        way = self._way(own)
+        if way.unread:
+            await _settle(way.unread)
+        attempt = _Attempt()
         try:
-            async with asyncio.timeout(request.countdown.left()):
+            response = await self._exchange(own, way, attempt)
+        except TransportFailure as failure:
+            if not failure.stale or countdown.left() <= 0:
+                raise
+            attempt = _Attempt(needs_new=True)
+            response = await self._exchange(own, way, attempt)
+        reply = AiohttpReply(response, request, _Pieces(response.content, countdown, self._loop), way.unread)
+        return show(reply) if self._is_hooked else reply
+
+    async def _exchange(self, own: OwnRequest, way: _Way, attempt: _Attempt) -> aiohttp.ClientResponse:
+        session = self._session or self._open()
+        _under_way.set(attempt)
+        try:
+            async with asyncio.timeout(own.countdown.left()):
                 response = await session.request(
-                    request.method,
+                    own.method,
                     way.url,
-                    headers=_headers_of(request),
-                    data=_body_of(request.content),
+                    headers=_headers_of(own),
+                    data=_body_of(own.content),
                     allow_redirects=False,
                     ssl=shared_context() if way.is_tls else True,
                     proxy=way.proxy,
                 )
+            if not (fault := _fault_of(response)):
+                return response
+            response.close()
+            problem: Exception = httpx.RemoteProtocolError(fault)
         except aiohttp.ClientResponseError as exc:
-            await _turn()
             # It holds the headers of the request, and with them the key.
             kind = httpx.ProxyError if isinstance(exc, aiohttp.ClientHttpProxyError) else httpx.RemoteProtocolError
-            raise kind(_gist(exc)) from None
-        except Exception:
-            await _turn()
-            raise
-        if fault := _fault_of(response):
-            response.close()
-            await _turn()
-            raise httpx.RemoteProtocolError(fault)
-        return AiohttpReply(response, shown, request.countdown, self._loop)
+            problem = kind(_gist(exc))
+        except Exception as exc:
+            problem = exc
+        await _turn()
+        try:
+            raise failure_of(problem, began=attempt.received, is_reused=attempt.is_reused) or problem
+        finally:
+            del problem  # a cycle would hold the socket
 
-    def _way(self, request: OwnRequest) -> _Way:
+    def pieces(self, response: Any, countdown: Countdown) -> AsyncIterator[bytes]:
+        """Iterate a body; each read obeys the countdown that its request was sent with."""
+        return cast("AsyncIterator[bytes]", response.aiter_raw())
+
+    def _way(self, own: OwnRequest) -> _Way:
         """Look up where a request goes by what the requests for one URL share: to compare URLs costs more."""
-        way = self._ways.get(id(request.target))
+        way = self._ways.get(id(own.target))
         if way is None:
             if len(self._ways) >= _MAX_WAYS:
                 self._ways.clear()
+            scheme, host, port = own.url.scheme, own.url.host, own.url.port
             # Its own reading of the environment goes through a thread at every request.
-            proxy = proxy_of(request.url.scheme, request.url.host)
+            proxy = proxy_of(scheme, host, port)
             # Left to yarl, an encoded ".." would be a step upwards.
-            url = yarl.URL(str(request.url), encoded=True)
-            way = self._ways[id(request.target)] = _Way(request.target, url, proxy, request.url.scheme == "https")
+            url = yarl.URL(str(own.url), encoded=True)
+            unread = self._unread.setdefault((scheme, host, port), deque())
+            way = self._ways[id(own.target)] = _Way(own.target, url, proxy, scheme == "https", unread)
         return way
 
-    async def aclose(self) -> None:
+    async def aclose(self, *, at_loop_end: bool = False) -> None:
         """Close every connection."""
         session, self._session = self._session, None
+        for unread in self._unread.values():
+            while unread:
+                await unread.popleft().aclose()
         if session is not None:
             await session.close()
 
@@ -283,6 +344,17 @@ class AiohttpTransport:
         # Attempts are counted by the flow. No public option leads here; were this one gone, some would go uncounted.
         cast(Any, self._session)._retry_connection = False
         return self._session
+
+
+async def _settle(unread: deque[AiohttpReply]) -> None:
+    """Forget the replies that have come whole meanwhile; close the connection of the oldest one that has not."""
+    for _ in range(2):
+        await _turn()  # the event loop asks what has arrived in the first, and reads it before the second
+    while unread:
+        reply = unread.popleft()
+        if not reply.release_now():
+            await reply.aclose()
+            break
 
 
 def _body_of(content: bytes | None) -> bytes | io.BytesIO | None:

@@ -1,4 +1,4 @@
-"""Performs effects with an async client and `anyio.sleep`, under asyncio and trio."""
+"""Performs effects with an async transport and `anyio.sleep`, under asyncio and trio."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, Self, TypeVar, assert_never, cast
 
 import anyio
@@ -15,25 +16,29 @@ from .._call.countdown import Countdown
 from .._call.effects import Close, Effect, Flow, Invoke, Pull, Read, Send, Sleep, TransportFailure
 from .._call.reply.body import BodyReader
 from ..options import AsyncHttpClient
-from .client import builder, own_of, rebuild, refuse_closed, refuse_offline
-from .failures import translate
-from .loops import close_soon, is_over
-from .transport import AsyncTransport, OwnRequest
+from .failures import failure_of
+from .guards import refuse_closed, refuse_offline
+from .hook_views import build_shown, rebuild, reply_under
+from .loops import close_soon, exhaust, is_over
+from .requests import build_own
+from .supplied import AsyncSuppliedClient
+from .transport import CLOSE_S, AsyncTransport
 
 T = TypeVar("T")
-
-_MAX_BUFFERED = 64  # pieces that a closed response may still hand out
-_CLOSE_S = 2.0  # closing is never waited for longer, not even by a cancelled task
 
 
 class Transport(Protocol):
     """What sends the requests of one event loop."""
 
-    async def send(self, request: OwnRequest, shown: Any) -> Any:
+    async def send(self, request: Any, countdown: Countdown) -> Any:
         """Send a request; the answer is like `Reply`."""
         ...
 
-    async def aclose(self) -> None:
+    def pieces(self, response: Any, countdown: Countdown) -> AsyncIterator[bytes]:
+        """Iterate a body."""
+        ...
+
+    async def aclose(self, *, at_loop_end: bool = False) -> None:
         """Close every connection."""
         ...
 
@@ -56,12 +61,17 @@ async def _keep(transport: Transport) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
-        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_S):
-            await transport.aclose()
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLOSE_S):
+            await transport.aclose(at_loop_end=True)
 
 
 class AsyncDriver:
-    """One per SDK; has a transport per event loop, since connections cannot move between loops."""
+    """One per SDK; has a transport per event loop, since connections cannot move between loops.
+
+    Attributes:
+        build: Makes the requests that it sends.
+        is_player: Whether the client plays recordings: it refuses by itself, once it really has to send.
+    """
 
     rebuild = staticmethod(rebuild)
 
@@ -70,15 +80,17 @@ class AsyncDriver:
         client: AsyncHttpClient | None,
         *,
         is_hooked: bool,
-        make_transport: Callable[[], Transport] = AsyncTransport,
+        make_transport: Callable[..., Transport] = AsyncTransport,
     ) -> None:
-        self._client = client
-        self._is_hooked = is_hooked
-        self.build = builder(client, is_hooked=is_hooked)
-        # A player of recordings refuses by itself, once it really has to send.
+        self._make_transport: Callable[[], Transport]
+        if client is None:
+            self._make_transport = partial(make_transport, is_hooked=is_hooked)
+            self.build: Any = build_shown if is_hooked else build_own
+        else:
+            supplied = AsyncSuppliedClient(client)
+            self._make_transport, self.build = (lambda: supplied), supplied.build
         self.is_player = getattr(client, "refuses_offline", None) is True
-        self._make_transport = make_transport
-        self._can_poll = client is None and getattr(make_transport, "can_poll", True)
+        self._owns = client is None
         self._loops: dict[object, _OfLoop] = {}
         self._is_closed = False
 
@@ -107,7 +119,7 @@ class AsyncDriver:
             case Pull():
                 return await anext(effect.chunks, None)
             case Close():
-                await self.release(effect.response)
+                await release(effect.response)
             case Sleep():
                 await anyio.sleep(effect.seconds)
             case Invoke():
@@ -121,34 +133,13 @@ class AsyncDriver:
         """Iterate the raw bytes of a body."""
         return Chunks(self, response, countdown)
 
-    @property
-    def can_poll(self) -> bool:
-        """Whether a read can be asked for bytes that have already arrived, and no others."""
-        return self._can_poll
-
-    async def release(self, response: Any, iterator: AsyncIterator[bytes] | None = None) -> None:
-        """Close a response, whatever happens to the task meanwhile.
-
-        Args:
-            iterator: Of its body, where there is one that may not have come to its end.
-        """
-        release_now = getattr(response, "release_now", None)
-        if release_now is not None and release_now():
-            return
-        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_S):
-            await response.aclose()
-            # Async generators left half-way are warned of by trio; inside a closed response they end at once.
-            for _ in range(_MAX_BUFFERED if iterator is not None else 0):
-                try:
-                    await anext(cast("AsyncIterator[bytes]", iterator))
-                except (Exception, StopAsyncIteration):
-                    break
-
     async def aclose(self) -> None:
         """Close what this driver opened in this event loop at once, and soon what it opened in others."""
         mine = self._loops.pop(_here(), None)
         self.close()
         if mine is not None:
+            with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLOSE_S):
+                await mine.transport.aclose()
             await mine.keeper.aclose()
 
     def close(self) -> None:
@@ -161,11 +152,11 @@ class AsyncDriver:
     @property
     def is_open(self) -> bool:
         """Whether a loop that still runs holds connections of this driver."""
-        return any(not is_over(of_loop.token) for of_loop in self._loops.values())
+        return self._owns and any(not is_over(of_loop.token) for of_loop in self._loops.values())
 
-    async def _transport(self) -> Transport:
-        here = _here()
-        of_loop = self._loops.get(here)
+    async def transport(self) -> Transport:
+        """Return the transport of this event loop; it is made when first needed."""
+        of_loop = self._loops.get(here := _here())
         if of_loop is None:
             for native in [key for key, other in self._loops.items() if is_over(other.token)]:
                 self._loops.pop(native, None)
@@ -179,55 +170,41 @@ class AsyncDriver:
         refuse_closed(self._is_closed)
         if not self.is_player:
             refuse_offline(request.url.host)
-        try:
-            if self._client is None:
-                return await self._handle(request, effect.countdown)
-            if self._is_hooked:
-                from .supplied import bound
-
-                bound(request, effect.countdown)
-            with anyio.fail_after(max(0.0, effect.countdown.left())):
-                return await self._handle(request, effect.countdown)
-        except Exception as exc:
-            if (failure := translate(exc, effect.countdown)) is None:
-                raise
-            raise failure from exc
-
-    async def _handle(self, request: Any, countdown: Countdown) -> Any:
-        if self._client is not None:
-            return await self._client.send(request, stream=True, follow_redirects=False)
-        reply = await (await self._transport()).send(own_of(request, countdown), request)
-        if self._is_hooked:
-            from .hooked import shown
-
-            return shown(reply)
-        return reply
+        return await (await self.transport()).send(request, effect.countdown)
 
     async def _read(self, effect: Read) -> bytes:
         response = effect.response
         if response.is_stream_consumed:
             return cast(bytes, response.content)[: effect.max_bytes]
         body = BodyReader(response.headers.get("content-encoding"), effect.max_bytes, truncate=effect.truncate)
-        iterator = response.aiter_raw()
+        pieces = (await self.transport()).pieces(response, effect.countdown)
         try:
-            while (raw := await self.next_chunk(iterator, effect.countdown)) is not None:
+            async for raw in pieces:
                 if not body.feed(raw):
-                    await self.release(response, iterator)
+                    await release(response, pieces)
                     return body.received()
                 effect.countdown.check()
         except Exception as exc:
-            await self.release(response, iterator)
-            if (failure := translate(exc, effect.countdown, body=body.received())) is None:
+            await release(response, pieces)
+            if (failure := failure_of(exc, body=body.received())) is None:
                 raise
             raise failure from failure.__cause__
         return body.finish()
 
-    async def next_chunk(self, iterator: AsyncIterator[bytes], countdown: Countdown) -> bytes | None:
-        """Read the next piece; our own transports obey the countdown by themselves, supplied clients are watched."""
-        if self._client is None:
-            return await anext(iterator, None)
-        with anyio.fail_after(max(0.0, countdown.left())):
-            return await anext(iterator, None)
+
+async def release(response: Any, pieces: AsyncIterator[bytes] | None = None) -> None:
+    """Close a response, whatever happens to the task meanwhile.
+
+    Args:
+        pieces: Of its body, where they may not have come to their end.
+    """
+    release_now = getattr(response, "release_now", None)
+    if release_now is not None and release_now():
+        return
+    with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLOSE_S):
+        await response.aclose()
+        if pieces is not None:
+            await exhaust(pieces)
 
 
 class Chunks:
@@ -241,7 +218,7 @@ class Chunks:
         self._driver = driver
         self._response = response
         self._countdown = countdown
-        self._iterator: AsyncIterator[bytes] | None = None
+        self._pieces: AsyncIterator[bytes] | None = None
         self._ended = False
 
     def __aiter__(self) -> Self:
@@ -250,30 +227,36 @@ class Chunks:
     async def __anext__(self) -> bytes:
         if self._ended:
             raise StopAsyncIteration
-        if self._iterator is None and self._response.is_stream_consumed:
-            self._ended = True
-            return cast(bytes, self._response.content)
         try:
-            if self._iterator is None:
-                self._iterator = cast("AsyncIterator[bytes]", self._response.aiter_raw())
-            raw = await self._driver.next_chunk(self._iterator, self._countdown)
+            if self._pieces is None:
+                if self._response.is_stream_consumed:
+                    self._ended = True
+                    return cast(bytes, self._response.content)
+                self._pieces = (await self._driver.transport()).pieces(self._response, self._countdown)
+            return await anext(self._pieces)
         except Exception as exc:
-            if (failure := translate(exc, self._countdown)) is None:
+            if (failure := failure_of(exc)) is None:
                 raise
             raise failure from exc
-        if raw is None:
-            raise StopAsyncIteration
-        return raw
 
     @property
     def is_busy(self) -> bool:
         """Whether a task waits for the next piece."""
-        return getattr(self._iterator, "ag_running", False)
+        return getattr(self._pieces, "ag_running", False)
+
+    async def leave(self) -> None:
+        """Let go of a body whose rest is not wanted; its connection is used again if the rest has come by then."""
+        self._ended = True
+        reply, pieces = reply_under(self._response), self._pieces
+        if not (hasattr(reply, "leave") and reply.leave()):
+            await release(self._response, pieces)
+        elif pieces is not reply.body:
+            await cast("AsyncGenerator[bytes, None]", pieces).aclose()  # httpx's, which leaves ours alone
 
     async def aclose(self) -> None:
-        """Close the response; may be called again."""
+        """Close the response, unless it was left; may be called again."""
         self._ended = True
-        await self._driver.release(self._response, self._iterator)
+        await release(self._response, self._pieces)
 
 
 def _here() -> object:

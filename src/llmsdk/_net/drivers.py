@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from .._call.countdown import Countdown
     from ..options import AsyncHttpClient, HttpClient
     from .async_driver import AsyncDriver, Transport
     from .sync_driver import SyncDriver
@@ -29,7 +30,7 @@ class Embedded(Protocol):
         ...
 
 
-def _transport_of(backend: str) -> Callable[[], Transport]:
+def _transport_of(backend: str) -> Callable[..., Transport]:
     if backend == "aiohttp":
         from .aiohttp_transport import AiohttpTransport
 
@@ -44,6 +45,12 @@ _forks: list[None] = []  # one for each fork that led here; to ask for the proce
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
     os.register_at_fork(after_in_child=partial(_forks.append, None))
+
+
+def _check_open(client: Any, name: str) -> None:
+    """Refuse a supplied client that is closed."""
+    if getattr(client, "is_closed", False) is True:
+        raise ConfigurationError(f"{name}: is closed; close it after the SDK's last call")
 
 
 class Drivers:
@@ -77,9 +84,7 @@ class Drivers:
             ConfigurationError: The SDK is closed, or the client that it was given.
         """
         if self._client is not None:
-            from .supplied import check_open
-
-            check_open(self._client, "client")
+            _check_open(self._client, "client")
         if self._forks == len(_forks) and self._sync is not None and not self.closed:
             return self._sync
         with self._lock:
@@ -97,9 +102,7 @@ class Drivers:
             ConfigurationError: The SDK is closed, or the client that it was given.
         """
         if self._async_client is not None:
-            from .supplied import check_open
-
-            check_open(self._async_client, "async_client")
+            _check_open(self._async_client, "async_client")
         if self._forks == len(_forks) and self._async is not None and not self.closed:
             return self._async
         with self._lock:
@@ -111,6 +114,11 @@ class Drivers:
                     self._async_client, is_hooked=self._is_hooked, make_transport=_transport_of(self._backend)
                 )
             return self._async
+
+    def interrupt(self, countdowns: Collection[Countdown]) -> None:
+        """Wake the threads whose attempts obey one of these countdowns; their calls fail."""
+        if self._sync is not None:
+            self._sync.interrupt(countdowns)
 
     def embedded_url(self) -> str:
         """Start the embedded server, if it does not run yet, and answer with its URL."""

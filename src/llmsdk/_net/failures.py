@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .._call.countdown import Countdown
 from .._call.effects import FailureKind, TransportFailure
 
 _KINDS: dict[str, FailureKind] = {
@@ -42,22 +41,23 @@ _KINDS: dict[str, FailureKind] = {
 }
 
 
-def translate(exc: Exception, countdown: Countdown | None, *, body: bytes = b"") -> TransportFailure | None:
+def failure_of(
+    exc: BaseException, *, began: bool = False, is_reused: bool = False, body: bytes = b""
+) -> TransportFailure | None:
     """Make a failure of a client's exception; None for what is no failure of transport.
 
     Args:
-        countdown: That of the attempt, which knows whether the reply had begun and the connection been used.
+        began: Whether a byte of the reply had arrived.
+        is_reused: Whether the connection had carried another reply before.
         body: What had been read.
     """
     if isinstance(exc, TransportFailure):
         return exc
-    kind: FailureKind | None = None
-    for cls in type(exc).__mro__:
-        kind = kind or _KINDS.get(cls.__name__)
+    kind: FailureKind | None = next(filter(None, (_KINDS.get(cls.__name__) for cls in type(exc).__mro__)), None)
     if kind is None:
         return None
-    began = bool(body) or (countdown is not None and countdown.received) or type(exc).__name__ == "InvalidURL"
-    stale = countdown is not None and countdown.reused and not began and kind in ("network", "protocol")
+    began = began or bool(body) or type(exc).__name__ == "InvalidURL"
+    stale = is_reused and not began and kind in ("network", "protocol")
     text = str(exc).strip() or type(exc).__name__
     failure = TransportFailure(kind, text, began=began, stale=stale, body=body)
     failure.__cause__ = exc

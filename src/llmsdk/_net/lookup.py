@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from .client import refuse_offline
+from .guards import refuse_offline
 
 if TYPE_CHECKING:
     from .async_driver import AsyncDriver

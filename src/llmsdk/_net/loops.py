@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from anyio.lowlevel import EventLoopToken
 
 _pending: set[Any] = set()  # tasks that nobody else holds
+_MAX_BUFFERED = 64  # pieces that a closed response may still hand out
 
 
 def is_over(token: EventLoopToken) -> bool:
@@ -51,3 +52,12 @@ async def _quietly(aclose: Callable[[], Awaitable[None]]) -> None:
         await aclose()
     except Exception:  # noqa: S110 - the connection is gone either way
         pass
+
+
+async def exhaust(pieces: AsyncIterator[Any]) -> None:
+    """Run the body of a closed response to its end, which comes at once: trio warns of generators left half-way."""
+    for _ in range(_MAX_BUFFERED):
+        try:
+            await anext(pieces)
+        except (Exception, StopAsyncIteration):
+            break

@@ -1,102 +1,166 @@
-"""Network streams that obey a Countdown at every single read and write, in both colours."""
+"""Network streams under httpcore's connections: each read and write obeys the time limit of the attempt under way."""
 
 from __future__ import annotations
 
+import select
+import socket
 import ssl
 from collections.abc import Iterable
-from typing import Any, cast
+from functools import partial
+from typing import Any, Protocol, cast
 
 import anyio
 import httpcore
 
-from .._call.countdown import Countdown
-
 CONNECT_S = 5.0
 """Bound of connecting, and of the TLS handshake, within the attempt's own."""
 
-_HELD_BACK = 1 << 16  # a request's head waits for its body up to this size: one packet and one system call for both
-_POLL_S = 0.01  # for bytes that are known to have arrived
+# The head of a request waits for its body up to this size: one packet and one system call for both.
+_HELD_BACK = 1 << 16
+# For a read of bytes that have arrived; only a part of a TLS record takes that long.
+_POLL_S = 0.01
 
 SocketOptions = Iterable[Any] | None
 
 
-def _left(timeout: float | None, expired: type[Exception]) -> float | None:
-    """Answer with what a step may take, as a plain float."""
-    if not isinstance(timeout, Countdown):
-        return timeout
-    left = timeout.left()
-    if left <= 0:
-        raise expired("the time for this attempt is over")
-    return left
+class Limit(Protocol):
+    """What bounds the reads and writes of an attempt: its countdown."""
+
+    def left(self) -> float: ...
 
 
-def _connect_left(timeout: float | None) -> float:
-    left = _left(timeout, httpcore.ConnectTimeout)
-    return CONNECT_S if left is None else min(CONNECT_S, left)
+class _Nothing:
+    """The limit of a line that no attempt uses."""
+
+    def left(self) -> float:
+        return 0.0
 
 
-class _Traffic:
-    """What a connection tells the attempts that it carries."""
-
-    _carried = False
-    spoilt = False  # the server sent more than its reply: nothing more may be asked on this connection
+class _Arrived:
+    """A limit that allows to read what has arrived, and not to wait for more."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._unsent = b""
 
-    def get_extra_info(self, info: str) -> Any:
-        # The pool asks this of an idle connection, and closes it where there is something to read.
-        return True if self.spoilt and info == "is_readable" else self._stream.get_extra_info(info)
+    def left(self) -> float:
+        return _POLL_S if self._stream.get_extra_info("is_readable") else 0.0
 
-    def _writing(self, timeout: float | None) -> None:
-        if isinstance(timeout, Countdown):
-            timeout.reused = self._carried
-            timeout.carrier = self
 
-    def _received(self, timeout: float | None, data: bytes) -> bytes:
-        if data:
-            self._carried = True
-            if isinstance(timeout, Countdown):
-                timeout.received = True
-        return data
+class Line:
+    """The line under one connection: what its streams, its pool and the attempt that uses it know of it.
 
-    def _read_left(self, timeout: float | None, stream: Any) -> float | None:
-        if not isinstance(timeout, Countdown):
-            return timeout
-        if timeout.polling:
-            if stream.get_extra_info("is_readable"):
-                return _POLL_S
-            raise httpcore.ReadTimeout("nothing more has arrived")
-        left = timeout.left()  # not by _left(): one call less for every chunk of a stream
+    httpcore hands a timeout to each read and write, which is ignored: it is a number made before the first one.
+
+    Attributes:
+        limit: Of the attempt that uses it.
+        is_reused: Whether it had carried a reply before this attempt.
+        received: Whether a byte of the attempt's reply has arrived.
+        stream: The network stream, once there is one.
+    """
+
+    limit: Limit = _Nothing()
+    is_reused = False
+    received = False
+    stream: Any = None
+
+    def begin(self, limit: Limit) -> None:
+        """Prepare for the next attempt."""
+        self.limit = limit
+        self.is_reused = self.is_reused or self.received
+        self.received = False
+
+    def poll(self) -> None:
+        """Have reads return what has arrived, and raise a timeout where they would have to wait."""
+        self.limit = _Arrived(self.stream)
+
+    def hang_up(self) -> None:
+        """Shut the socket down, which wakes a thread that waits for it; may be called from any thread."""
+        if self.stream is not None:
+            hang_up(self.stream)
+
+    def left(self, expired: type[Exception]) -> float:
+        """Return what the next step may take.
+
+        Raises:
+            Exception: An `expired`; the limit has passed.
+        """
+        left = self.limit.left()
         if left <= 0:
-            raise httpcore.ReadTimeout("the time for this attempt is over")
+            raise expired("the time for this attempt is over")
         return left
 
+    def connect_left(self) -> float:
+        """Return what connecting, or a handshake, may take."""
+        return min(CONNECT_S, self.left(httpcore.ConnectTimeout))
 
-class Stream(_Traffic, httpcore.NetworkStream):
+
+def is_readable(sock: Any) -> bool:
+    """Return whether something has arrived at a socket, its end among that."""
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([sock], [], [], 0)[0])
+
+
+def hang_up(stream: Any) -> None:
+    """Shut the socket of a network stream down."""
+    sock = stream.get_extra_info("socket")
+    if sock is None:
+        return
+    # The method of an SSLSocket takes away the TLS state that the waiting thread needs.
+    shutdown = partial(socket.socket.shutdown, sock) if isinstance(sock, ssl.SSLSocket) else sock.shutdown
+    try:
+        shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it is closed already
+
+
+class _Stream:
+    """What the sync and the async stream share."""
+
+    def __init__(self, stream: Any, line: Line) -> None:
+        self._stream = stream
+        self._line = line
+        self._unsent = b""
+        line.stream = self
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+    def _hold_back(self, buffer: bytes) -> bool:
+        self._unsent += buffer
+        return len(self._unsent) <= _HELD_BACK
+
+
+class Stream(_Stream, httpcore.NetworkStream):
     """A sync network stream."""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        line = self._line
         if self._unsent:
             try:
-                self._flush(timeout)
+                self._flush()
             except httpcore.WriteError:
                 pass  # a server may answer and close before it has read all: see what it said
-        return self._received(timeout, self._stream.read(max_bytes, self._read_left(timeout, self._stream)))
+        left = line.limit.left()  # not line.left(): one call less for every chunk of a stream
+        if left <= 0:
+            raise httpcore.ReadTimeout("the time for this attempt is over")
+        data = self._stream.read(max_bytes, left)
+        if data:
+            line.received = True
+        return cast(bytes, data)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._writing(timeout)
-        held_back = len(self._unsent) + len(buffer) <= _HELD_BACK
-        self._unsent += buffer
+        held_back = self._hold_back(buffer)
         del buffer  # as below
         if not held_back:
-            self._flush(timeout)
+            self._flush()
 
-    def _flush(self, timeout: float | None) -> None:
+    def _flush(self) -> None:
         unsent, self._unsent = self._unsent, b""
         try:
-            self._stream.write(unsent, _left(timeout, httpcore.WriteTimeout))
+            self._stream.write(unsent, self._line.left(httpcore.WriteTimeout))
         except BaseException:
             del unsent  # it holds the key, and tracebacks may show locals
             raise
@@ -107,35 +171,62 @@ class Stream(_Traffic, httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return Stream(self._stream.start_tls(ssl_context, server_hostname, _connect_left(timeout)))
+        line = self._line
+        started = Stream(self._stream.start_tls(ssl_context, server_hostname, line.connect_left()), line)
+        line.received = False  # what a proxy said is no part of the reply
+        return started
 
 
-class AsyncStream(_Traffic, httpcore.AsyncNetworkStream):
-    """An async network stream."""
+class AsyncStream(_Stream, httpcore.AsyncNetworkStream):
+    """An async network stream, under asyncio and trio."""
+
+    _decrypted = b""
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        line = self._line
         if self._unsent:
             try:
-                await self._flush(timeout)
+                await self._flush()
             except httpcore.WriteError:
                 pass  # a server may answer and close before it has read all: see what it said
-        return self._received(timeout, await self._stream.read(max_bytes, self._read_left(timeout, self._stream)))
+        left = line.limit.left()
+        if left <= 0:
+            raise httpcore.ReadTimeout("the time for this attempt is over")
+        if self._decrypted:
+            data, self._decrypted = self._decrypted, b""
+        else:
+            data = await self._stream.read(max_bytes, left)
+        if data:
+            line.received = True
+        return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._writing(timeout)
-        held_back = len(self._unsent) + len(buffer) <= _HELD_BACK
-        self._unsent += buffer
+        held_back = self._hold_back(buffer)
         del buffer  # as below
         if not held_back:
-            await self._flush(timeout)
+            await self._flush()
 
-    async def _flush(self, timeout: float | None) -> None:
+    async def _flush(self) -> None:
         unsent, self._unsent = self._unsent, b""
         try:
-            await self._stream.write(unsent, _left(timeout, httpcore.WriteTimeout))
+            await self._stream.write(unsent, self._line.left(httpcore.WriteTimeout))
         except BaseException:
             del unsent  # it holds the key, and tracebacks may show locals
             raise
+
+    def get_extra_info(self, info: str) -> Any:
+        found = super().get_extra_info(info)
+        return found or self._has_decrypted() if info == "is_readable" else found
+
+    def _has_decrypted(self) -> bool:
+        """Look for bytes that have left the socket: a TLS record is decrypted in memory, behind the one read last."""
+        tls = self._stream.get_extra_info("ssl_object")
+        if tls is not None and not self._decrypted:
+            try:
+                self._decrypted = tls.read(1 << 16)
+            except ssl.SSLError:
+                pass  # nothing is there; an end is for the next read to find
+        return bool(self._decrypted)
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -143,19 +234,19 @@ class AsyncStream(_Traffic, httpcore.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
+        line = self._line
         try:
-            return AsyncStream(await self._stream.start_tls(ssl_context, server_hostname, _connect_left(timeout)))
+            stream = await self._stream.start_tls(ssl_context, server_hostname, line.connect_left())
         except BaseException:  # httpcore closes after an Exception only, which cancellation is not
             with anyio.CancelScope(shield=True):
                 await self._stream.aclose()
             raise
+        line.received = False  # as above
+        return AsyncStream(stream, line)
 
 
-class Backend(httpcore.NetworkBackend):
-    """Opens sync streams."""
-
-    def __init__(self) -> None:
-        self._backend = httpcore.SyncBackend()
+class Backend(Line, httpcore.NetworkBackend):
+    """Opens the sync stream of one connection."""
 
     def connect_tcp(
         self,
@@ -165,14 +256,12 @@ class Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: SocketOptions = None,
     ) -> httpcore.NetworkStream:
-        return Stream(self._backend.connect_tcp(host, port, _connect_left(timeout), local_address, socket_options))
+        left = self.connect_left()
+        return Stream(httpcore.SyncBackend().connect_tcp(host, port, left, local_address, socket_options), self)
 
 
-class AsyncBackend(httpcore.AsyncNetworkBackend):
-    """Opens async streams, under asyncio and trio."""
-
-    def __init__(self) -> None:
-        self._backend: httpcore.AsyncNetworkBackend = cast(Any, httpcore).AnyIOBackend()
+class AsyncBackend(Line, httpcore.AsyncNetworkBackend):
+    """Opens the async stream of one connection."""
 
     async def connect_tcp(
         self,
@@ -182,5 +271,6 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: SocketOptions = None,
     ) -> httpcore.AsyncNetworkStream:
-        stream = await self._backend.connect_tcp(host, port, _connect_left(timeout), local_address, socket_options)
-        return AsyncStream(stream)
+        backend: httpcore.AsyncNetworkBackend = cast(Any, httpcore).AnyIOBackend()
+        stream = await backend.connect_tcp(host, port, self.connect_left(), local_address, socket_options)
+        return AsyncStream(stream, self)

@@ -1,8 +1,9 @@
-"""The proxies that the environment names: which of them can be used."""
+"""The proxies that the environment names: which of them a host is reached through."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
+from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 import httpx
@@ -13,13 +14,23 @@ from ..utils.urls import is_loopback
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
-def usable(url: str, host: str) -> str | None:
-    """Answer with a proxy's URL where it leads to a host.
-
-    None for this machine, unless the proxy is on it as well: another one would look for the server on its own.
+def proxy_of(scheme: str, host: str, port: int | None) -> str | None:
+    """Find the environment's proxy for a host (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY).
 
     Raises:
         ConfigurationError: It is no URL of a proxy, or a SOCKS proxy, and the package for that is not installed.
+    """
+    proxies = getproxies()
+    url = proxies.get(scheme) or proxies.get("all")
+    if not url or proxy_bypass(host):
+        return None
+    return _usable(url if "://" in url else f"http://{url}", host)
+
+
+def _usable(url: str, host: str) -> str | None:
+    """Return a proxy's URL where it leads to a host.
+
+    None for this machine, unless the proxy is on it as well: another one would look for the server on its own.
     """
     # Its text is not repeated: it may hold a password.
     try:

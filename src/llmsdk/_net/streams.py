@@ -8,7 +8,6 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 from anyio.lowlevel import current_token
 
-from .._call.effects import TransportFailure
 from .._call.stream.progress import Progress
 from ..errors import ConfigurationError, ReplyMeta, SDKError
 from .async_driver import AsyncDriver
@@ -32,11 +31,9 @@ ReplyT = TypeVar("ReplyT")
 
 _BUSY = "the stream is being read by another thread or task; read it in one place, which may hand the events on"
 
-_TAIL_BYTES = 1 << 16  # read after the end mark at the most, of what has arrived, to keep the connection
-
 
 class _Stream(Generic[EventT, ReplyT]):
-    """What both colours share."""
+    """What the sync and the async stream share."""
 
     _progress: Progress
 
@@ -161,19 +158,16 @@ def _iterate(progress: Progress, driver: SyncDriver) -> Generator[Any, None, Non
         if progress.ahead is not None:
             yield from progress.ahead
             progress.idle_since = None
-        while not decoder.done:
-            if progress.at_end:
-                break
+        while not (decoder.done or progress.at_end):
             progress.arm()
             raw = next(chunks, None)
             if raw is None:
-                yield from decoder.end()
+                yield from progress.end()
                 break
-            if (yield from decoder.feed(raw)):
+            if (yield from progress.feed(raw)):
                 progress.idle_since = None
-        else:
-            _read_tail(progress, driver, chunks)
         progress.finished = True
+        driver.leave(progress.response)
     except Exception as exc:
         if progress.closed:
             progress.check_usable()
@@ -186,21 +180,6 @@ def _iterate(progress: Progress, driver: SyncDriver) -> Generator[Any, None, Non
     finally:
         progress.response.close()
         progress.settle()
-
-
-def _read_tail(progress: Progress, driver: SyncDriver, chunks: Iterator[bytes]) -> None:
-    """Read what has arrived behind the end mark, so that the connection can serve another call."""
-    if not driver.can_poll:
-        return
-    progress.countdown.polling = True
-    size = 0
-    try:
-        for raw in chunks:
-            size += len(raw)
-            if size > _TAIL_BYTES:
-                return
-    except TransportFailure:
-        pass  # the tail has not arrived: closing costs less than waiting
 
 
 class EventStreamAsync(_Stream[EventT, ReplyT]):
@@ -259,31 +238,15 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
         """Take the next batch of events, or finish where there is none."""
         progress = self._progress
         decoder = progress.decoder
-        if not decoder.done and not self._at_end:
+        if not (decoder.done or self._at_end):
             progress.arm()
             raw = await anext(self._chunks, None)
             self._at_end = raw is None
-            self._batch = decoder.end() if raw is None else decoder.feed(raw)
+            self._batch = progress.end() if raw is None else progress.feed(raw)
             return
-        if not self._at_end:
-            await self._read_tail()
         progress.finished = True
         progress.settle()
-        await self._chunks.aclose()
-
-    async def _read_tail(self) -> None:
-        """Read what has arrived behind the end mark, so that the connection can serve another call."""
-        if not self._driver.can_poll:
-            return
-        self._progress.countdown.polling = True
-        size = 0
-        try:
-            async for raw in self._chunks:
-                size += len(raw)
-                if size > _TAIL_BYTES:
-                    return
-        except TransportFailure:
-            pass  # the tail has not arrived: closing costs less than waiting
+        await self._chunks.leave()
 
     async def text_deltas(self) -> AsyncGenerator[str, None]:
         """Iterate the pieces of the first choice's text."""

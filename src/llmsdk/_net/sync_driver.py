@@ -1,12 +1,11 @@
-"""Performs effects with a sync client and `time.sleep`."""
+"""Performs effects with a sync transport and `time.sleep`."""
 
 from __future__ import annotations
 
 import inspect
-import socket
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, TypeVar, assert_never, cast
 
 from .._call.countdown import Countdown
@@ -14,25 +13,36 @@ from .._call.effects import Close, Effect, Flow, Invoke, Pull, Read, Send, Sleep
 from .._call.reply.body import BodyReader
 from ..errors import ConfigurationError
 from ..options import HttpClient
-from .client import builder, own_of, rebuild, refuse_closed, refuse_offline
-from .failures import translate
+from .failures import failure_of
+from .guards import refuse_closed, refuse_offline
+from .hook_views import build_shown, rebuild, reply_under
+from .network import hang_up
+from .requests import build_own
+from .supplied import SuppliedClient
 from .transport import SyncTransport
 
 T = TypeVar("T")
 
 
 class SyncDriver:
-    """One per SDK; serves many threads."""
+    """One per SDK; serves many threads.
+
+    Attributes:
+        build: Makes the requests that it sends.
+        is_player: Whether the client plays recordings: it refuses by itself, once it really has to send.
+    """
 
     rebuild = staticmethod(rebuild)
 
     def __init__(self, client: HttpClient | None, *, is_hooked: bool) -> None:
-        self._client = client
-        self._is_hooked = is_hooked
-        self.build = builder(client, is_hooked=is_hooked)
-        # A player of recordings refuses by itself, once it really has to send.
+        self._transport: SyncTransport | SuppliedClient
+        if client is None:
+            self._transport = SyncTransport(is_hooked=is_hooked)
+            self.build: Any = build_shown if is_hooked else build_own
+        else:
+            self._transport = SuppliedClient(client)
+            self.build = self._transport.build
         self.is_player = getattr(client, "refuses_offline", None) is True
-        self._transport = SyncTransport() if client is None else None
         self._abandoned: deque[Any] = deque()
         self._is_closed = False
 
@@ -65,7 +75,7 @@ class SyncDriver:
             case Sleep():
                 time.sleep(effect.seconds)
             case Invoke():
-                return self._invoke(effect)
+                return _invoked(effect)
             case _:
                 assert_never(effect)
         return None
@@ -79,27 +89,26 @@ class SyncDriver:
         try:
             if response.is_stream_consumed:
                 yield response.content
-            else:
-                if self._client is not None:
-                    from .supplied import allow
-
-                    allow(response, countdown)
-                yield from response.iter_raw()
+                return
+            # `yield from` would close the body of a reply that is left unread together with this iterator.
+            for raw in self._transport.pieces(response, countdown):  # noqa: UP028 - see above
+                yield raw
         except Exception as exc:
-            if (failure := translate(exc, countdown)) is None:
+            if (failure := failure_of(exc)) is None:
                 raise
             raise failure from exc
 
-    @property
-    def can_poll(self) -> bool:
-        """Whether a read can be asked for bytes that have already arrived, and no others."""
-        return self._client is None
+    def leave(self, response: Any) -> None:
+        """Let go of a response whose rest is not wanted; its connection is used again if the rest has come by then."""
+        reply = reply_under(response)
+        if not (hasattr(reply, "leave") and reply.leave()):
+            response.close()
 
     def abandon(self, response: Any) -> None:
         """Close a response from a finalizer.
 
-        A finalizer may run while this very thread holds the pool's lock, so only the socket is closed at once; the pool
-        gets its slot back before the next send.
+        A finalizer may run while this very thread holds the lock of a supplied client's pool, so only the socket is
+        closed at once; the rest is done before the next send.
         """
         self._abandoned.append(response)
         self.hang_up(response)
@@ -107,19 +116,18 @@ class SyncDriver:
     def hang_up(self, response: Any) -> None:
         """Shut a response's socket down, which wakes a thread that waits for it."""
         stream = getattr(response, "extensions", {}).get("network_stream")
-        sock = stream.get_extra_info("socket") if stream is not None else None
-        if sock is not None:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it is closed already
+        if stream is not None:
+            hang_up(stream)
+
+    def interrupt(self, countdowns: Collection[Countdown]) -> None:
+        """Wake the threads whose attempts obey one of these countdowns; their calls fail."""
+        self._transport.interrupt(countdowns)
 
     def close(self) -> None:
         """Close what this driver opened."""
         self._is_closed = True
         self._bury()
-        if self._transport is not None:
-            self._transport.close()
+        self._transport.close()
 
     def _send(self, effect: Send) -> Any:
         request = effect.request
@@ -128,23 +136,7 @@ class SyncDriver:
             refuse_offline(request.url.host)
         if self._abandoned:
             self._bury()
-        try:
-            if self._client is not None:
-                if self._is_hooked:
-                    from .supplied import bound
-
-                    bound(request, effect.countdown)
-                return self._client.send(request, stream=True, follow_redirects=False)
-            reply = cast(SyncTransport, self._transport).send(own_of(request, effect.countdown), request)
-            if self._is_hooked:
-                from .hooked import shown
-
-                return shown(reply)
-            return reply
-        except Exception as exc:
-            if (failure := translate(exc, effect.countdown)) is None:
-                raise
-            raise failure from exc
+        return self._transport.send(request, effect.countdown)
 
     def _bury(self) -> None:
         while self._abandoned:
@@ -156,21 +148,22 @@ class SyncDriver:
             return cast(bytes, response.content)[: effect.max_bytes]
         body = BodyReader(response.headers.get("content-encoding"), effect.max_bytes, truncate=effect.truncate)
         try:
-            for raw in response.iter_raw():
+            for raw in self._transport.pieces(response, effect.countdown):
                 if not body.feed(raw):
                     return body.received()
                 effect.countdown.check()
         except Exception as exc:
-            if (failure := translate(exc, effect.countdown, body=body.received())) is None:
+            if (failure := failure_of(exc, body=body.received())) is None:
                 raise
             raise failure from failure.__cause__
         return body.finish()
 
-    def _invoke(self, effect: Invoke) -> Any:
-        if inspect.iscoroutinefunction(effect.function):
-            raise _needs_async(effect.function)
-        # No local holds the answer, which may be a key.
-        return (effect.wrap or _same)(_settled(effect.function, effect.function(*effect.args)))
+
+def _invoked(effect: Invoke) -> Any:
+    if inspect.iscoroutinefunction(effect.function):
+        raise _needs_async(effect.function)
+    # No local holds the answer, which may be a key.
+    return (effect.wrap or _same)(_settled(effect.function, effect.function(*effect.args)))
 
 
 def _same(answer: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import httpx
 
-from .._net.client import refuse_offline
+from .._net.guards import refuse_offline
 from .._net.tls import shared_context
 from ..errors import CassetteError
 from ..options import AsyncHttpClient, HttpClient

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import (
@@ -27,7 +27,12 @@ from .events import EventDecoder
 
 @dataclass(slots=True)
 class Progress:
-    """A stream's state, apart from the object that users hold, so that dropping that one frees the connection."""
+    """A stream's state, apart from the object that users hold, so that dropping that one frees the connection.
+
+    Attributes:
+        feed: Decodes bytes into events.
+        chunks: These three are set where the stream was read before it was handed out.
+    """
 
     response: Any
     meta: ReplyMeta
@@ -38,7 +43,7 @@ class Progress:
     deadline: float | None
     finish: Callable[[Any, ReplyMeta], Any]
     count: Callable[[Any], None]
-    chunks: Any = None  # these three are set where the stream was read before it was handed out
+    chunks: Any = None
     ahead: Iterator[Any] | None = None
     at_end: bool = False
     observed: Any = None
@@ -47,6 +52,35 @@ class Progress:
     closed: bool = False
     error: SDKError | None = None
     idle_since: float | None = None
+    feed: Callable[[bytes], Generator[Any, None, bool]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.feed = self.decoder.feed
+
+    def observe(self, observed: Any) -> None:
+        """Notify `observed` of the first event, and of the end."""
+        self.observed = observed
+        if self.ahead is not None:
+            observed.first_event()
+        else:
+            self.feed = self._feed_first
+
+    def _feed_first(self, raw: bytes) -> Generator[Any, None, bool]:
+        events = self.decoder.feed(raw)
+        for event in events:
+            self.feed = self.decoder.feed  # the events after it cost nothing more
+            self.observed.first_event()
+            yield event
+            yield from events
+            return True
+        return False
+
+    def end(self) -> Iterator[Any]:
+        """Take the end of the bytes; returns the one event of a reply that was no stream."""
+        for event in self.decoder.end():
+            if self.observed is not None:
+                self.observed.first_event()
+            yield event
 
     def arm(self) -> None:
         """Set the time limit of the next read.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextvars
 import math
 import os
-import socket
 import threading
 import time
 import weakref
@@ -146,15 +145,11 @@ class _Threads(Crew):
         with self._lock:
             states = [row.state for row in self._sent if row.state is not None]
         for state in states:
-            state.is_abandoned = True  # no other connection is tried
-            countdown = state.countdown
-            if countdown is not None and countdown.carrier is not None:
-                countdown.shorten(0)
-                sock = countdown.carrier.get_extra_info("socket")
-                try:
-                    sock.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass  # it is closed already
+            state.is_abandoned = True  # no other attempt is made
+        countdowns = [state.countdown for state in states if state.countdown is not None]
+        for countdown in countdowns:
+            countdown.shorten(0)
+        self.job.runner.drivers.interrupt(countdowns)
 
     def add_worker(self) -> None:
         run = contextvars.copy_context().run

@@ -1,0 +1,79 @@
+"""Requests for our own transports, as light as the flow needs them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import httpcore
+import httpx
+
+from .._call.countdown import Countdown
+from .._call.keys import KeyHeader
+
+
+class OwnRequest:
+    """A request for our own transports; hooks are shown httpx's instead."""
+
+    __slots__ = ("content", "countdown", "headers", "method", "target", "url")
+
+    def __init__(
+        self,
+        method: str,
+        url: httpx.URL,
+        target: httpcore.URL,
+        headers: list[tuple[bytes, bytes]],
+        content: bytes | None,
+        countdown: Countdown,
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.target = target
+        self.headers = headers
+        self.content = content
+        self.countdown = countdown
+
+
+# An application calls few URLs, many times; to parse one costs more than the rest of a request.
+@lru_cache(maxsize=256)
+def parsed_url(url: str) -> httpx.URL:
+    """Parse a URL."""
+    return httpx.URL(url)
+
+
+@lru_cache(maxsize=256)
+def target_of(url: str) -> httpcore.URL:
+    """Parse a URL as httpcore takes it."""
+    parsed = parsed_url(url)
+    return httpcore.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
+
+
+def encoded(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Encode headers; left to itself, httpx refuses values beyond ASCII."""
+    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
+
+
+def build_own(
+    method: str,
+    url: str,
+    headers: list[tuple[str, str]],
+    authorization: KeyHeader | None,
+    content: bytes | None,
+    countdown: Countdown,
+) -> OwnRequest:
+    """Make a request for our own transports."""
+    parsed = parsed_url(url)
+    raw = [(b"host", parsed.netloc), *encoded(headers)]
+    if content is not None:
+        raw.append((b"content-length", b"%d" % len(content)))
+    request = OwnRequest(method, parsed, target_of(url), raw, content, countdown)
+    if authorization is not None:
+        request.headers.append((authorization.header.encode("ascii"), authorization.reveal().encode("latin-1")))
+    return request
+
+
+def own_of(request: OwnRequest | httpx.Request, countdown: Countdown) -> OwnRequest:
+    """Convert a request that hooks have seen; one that a hook made knows nothing of the attempt's time limit."""
+    if isinstance(request, OwnRequest):
+        return request
+    target = target_of(str(request.url))
+    return OwnRequest(request.method, request.url, target, request.headers.raw, request.read(), countdown)
