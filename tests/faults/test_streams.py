@@ -90,7 +90,7 @@ async def test_nothing_after_done_is_handed_out(colour: Colour, faults: FaultSer
         await _usable(client)
 
 
-@pytest.mark.parametrize("bad", [b"{broken", b"42", b'"text"', b"[1]", b"null", b'{"choices": 7}', b"<html>"])
+@pytest.mark.parametrize("bad", [b"{broken", b"42", b'"text"', b"[1]", b'{"choices": 7}', b"<html>"])
 async def test_an_event_that_is_none(colour: Colour, faults: FaultServer, bad: bytes) -> None:
     faults.play((*stream(EVENTS[0], b"data: " + bad + b"\n\n", end=False), Stall()))
     async with client_of(colour, faults) as client:
