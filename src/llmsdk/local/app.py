@@ -1,14 +1,14 @@
 """The embedded provider without its sockets: a request in, a response in the dialect's words out.
 
-Start reading at `App.handle`. `asks` says what a request asks for, `handlers` and `stored` what it is answered with, in
-one neutral shape, and `wire` how the dialect writes that.
+Start reading at `App.handle`. `parsing` says what a request asks for, `handlers` and `stored` what it is answered with,
+in one neutral shape, and `wire` how the dialect writes that.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from functools import cached_property
 from typing import Any
@@ -17,10 +17,10 @@ from ..providers.spec import Provider
 from ..utils.jsonpaths import move
 from ..utils.shapes import Json
 from . import pictures
-from .asks import Ask, Endpoint, Setting, endpoints_of, find_endpoint, read_ask
 from .cors import headers_of, preflight
 from .handlers import HANDLERS
 from .httpd import Refusal, Request, Response
+from .parsing import Endpoint, ParsedRequest, Setting, endpoints_of, find_endpoint, parse_request
 from .stored import STORAGE, Store
 from .wire import CHUNK, style_of
 
@@ -64,6 +64,8 @@ class App:
         if payload is None:
             message = "Scripted fault: the embedded provider failed in the middle of a stream."
             payload = style.error(Refusal(500, message), request_id)
+            if style.native is not None and style.error_event:  # events say their type in the data, too
+                payload = {"type": style.error_event, **payload}
         data = payload.encode() if isinstance(payload, str) else _dump(payload)
         return _event(data, style.error_event)
 
@@ -71,7 +73,7 @@ class App:
         provider, style = self.setting.provider, self.setting.style
         limits = provider.limits
         headers = {name: value.format(id=request_id) for name, value in style.headers.items()}
-        headers[provider.request_id[0]] = request_id
+        headers |= dict.fromkeys(provider.request_id[:1], request_id)
         # Numbers of an account that nothing uses up; with `rate_limit`, the true ones are written over them.
         for names, value in (
             (limits.requests_limit, "600"),
@@ -95,47 +97,63 @@ class App:
         path = request.path.removeprefix(base) if request.path.startswith(base) else ""
         endpoint, fills = find_endpoint(self._endpoints, request, path)
         request.operation = endpoint.operation.id
-        self._check_key(request.headers.get("authorization"))
+        self._check_key(request)
         handler = self.handlers.get(endpoint.operation.id)
         if handler is None:
             raise Refusal(501, f"The embedded provider has no handler of {endpoint.operation.id}.")
-        ask = read_ask(self.setting, endpoint, fills, request)
-        produced = handler(ask)
+        parsed = parse_request(self.setting, endpoint, fills, request)
+        produced = handler(parsed)
         if isinstance(produced, Response):
             return produced
-        if ask.streams:
-            return self._stream(ask, produced.chunks)
-        return Response(body=_dump(self._shaped(ask, produced.reply, "", endpoint.route.reply)))
+        if parsed.streams:
+            return self._stream(parsed, produced.chunks)
+        return Response(body=_dump(self._shaped(parsed, produced.reply, "", endpoint.route.reply)))
 
-    def _check_key(self, header: str | None) -> None:
+    def _check_key(self, request: Request) -> None:
         provider = self.setting.provider
-        if provider.auth is None or (header is None and self._api_key is None and not provider.key_required):
+        forms = [(name, form) for name, form in provider.headers.items() if "{api_key}" in form]
+        # Where a header of the server's own takes the key, its clients may send it as everybody else does, too.
+        forms.append(("authorization", provider.auth or ("Bearer {api_key}" if forms else "")))
+        given = [(request.headers[name], form) for name, form in forms if form and name in request.headers]
+        if (not provider.auth and len(forms) == 1) or not (given or self._api_key or provider.key_required):
             return
-        before, _, after = provider.auth.partition("{api_key}")
-        match = re.fullmatch(f"{re.escape(before)}(\\S+){re.escape(after)}", header or "")
-        if match is None or (self._api_key is not None and match[1] != self._api_key):
-            raise Refusal(401, f"Invalid API key; Authorization must be {before}KEY{after}.")
+        for header, form in given:
+            before, _, after = form.partition("{api_key}")
+            match = re.fullmatch(f"{re.escape(before)}(\\S+){re.escape(after)}", header)
+            if match is not None and self._api_key in (None, match[1]):
+                return
+        name, form = forms[0]
+        raise Refusal(401, f"Invalid API key; {name.title()} must be {form.format(api_key='KEY')}.")
 
-    def _stream(self, ask: Ask, chunks: list[Json]) -> Response:
-        style, route = self.setting.style, ask.endpoint.route
-        options: Json = ask.params.get("stream_options") or {}
+    def _stream(self, parsed: ParsedRequest, chunks: list[Json]) -> Response:
+        style, route = self.setting.style, parsed.endpoint.route
+        options: Json = parsed.params.get("stream_options") or {}
         wants_usage = style.sends_usage or options.get("include_usage") is True
         said = (chunk for chunk in chunks if chunk.get("choices") != [] or wants_usage)
-        shaped = (self._shaped(ask, chunk, CHUNK, route.event) for chunk in said)
+        shaped: Iterable[Any] = (self._shaped(parsed, chunk, CHUNK, route.event) for chunk in said)
+        if route.codec is not None and style.native is not None:
+            shaped = style.native.events(chunks)
         # Events that say their type in the data say it as their name too.
         events = [_event(_dump(event), event.get("type")) for event in shaped if event is not None]
-        if not route.ends_with_connection:
+        if not route.ends_with_connection and route.codec is None:  # protocols of their own have other ends
             events.append(_event(self.setting.provider.sentinel))
         return Response(events=events, content_type=style.event_type)
 
-    def _shaped(self, ask: Ask, document: Json, kind: str, paths: Mapping[str, str]) -> Any:
+    def _shaped(self, parsed: ParsedRequest, document: Json, kind: str, paths: Mapping[str, str]) -> Any:
         """Write a neutral document as the dialect does: by its shape, then with its values where its route has them."""
-        shape = self.setting.style.shapes.get(ask.endpoint.operation.id + kind)
-        shaped: Any = shape(document, ask.params) if shape else document
+        style = self.setting.style
+        if parsed.endpoint.route.codec is not None and style.native is not None:
+            return style.native.write(document)
+        shape = style.shapes.get(parsed.endpoint.operation.id + kind)
+        shaped: Any = shape(document, parsed.params) if shape else document
         if shaped is not None and paths:
             shaped = deepcopy(shaped)  # what is kept, and pieces that events share, must not change
+            moved: list[tuple[str, str]] = []
             for ours, theirs in paths.items():
+                for before, now in moved:  # what is inside something that has moved, has moved with it
+                    ours = now + ours.removeprefix(before) if re.match(re.escape(before) + r"[.\[]", ours) else ours
                 shaped = move(shaped, ours, theirs)
+                moved.append((ours, theirs))
         return shaped
 
 

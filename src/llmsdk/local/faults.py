@@ -145,7 +145,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Pause:
+class Silence:
     """Silence."""
 
     seconds: float
@@ -156,7 +156,7 @@ class Cut:
     """The end of the connection, before the end of the body."""
 
 
-Step = Data | Pause | Cut
+Step = Data | Silence | Cut
 
 
 def compressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -176,17 +176,17 @@ def plan(pieces: Iterable[bytes], fault: Fault) -> Iterator[Step]:
             yield Cut()
             return
         if index == fault.stall_after_events:
-            yield Pause(fault.stall_s)
+            yield Silence(fault.stall_s)
         for part in _parts(piece, fault.split):
             if fault.chunk_delay_s:
-                yield Pause(fault.chunk_delay_s)
+                yield Silence(fault.chunk_delay_s)
             if stall_at is not None and sent + len(part) > stall_at:
                 head, part = part[: stall_at - sent], part[stall_at - sent :]
                 stall_at = None
                 if head:
                     yield Data(head, len(head))
                     sent += len(head)
-                yield Pause(fault.stall_s)
+                yield Silence(fault.stall_s)
             if fault.cut_after is not None and sent + len(part) > fault.cut_after:
                 yield Data(part[: fault.cut_after - sent], len(part))
                 yield Cut()

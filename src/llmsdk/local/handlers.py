@@ -8,51 +8,51 @@ from typing import Any
 from ..utils.jsonpaths import assign
 from ..utils.shapes import Json
 from . import pictures, replies, vectors
-from .asks import Ask
 from .httpd import Refusal, Response
+from .parsing import ParsedRequest
 from .replies import CREATED, Produced
 
-Handler = Callable[[Ask], Produced | Response]
+Handler = Callable[[ParsedRequest], Produced | Response]
 
 MAX_ECHO = 10_000  # tokens, each of which is an event of a stream
 MAX_INPUTS = 2048  # as at OpenAI
 MODELS = (("embedded-chat", "chat"), ("embedded-text", "language"), ("embedded-image", "image"))
 
 
-def _completion(ask: Ask) -> Produced:
-    params = _with_model(ask)
+def _completion(parsed: ParsedRequest) -> Produced:
+    params = _with_model(parsed)
     if params.get("echo") and replies.count_tokens(params["prompt"]) > MAX_ECHO:
         raise Refusal(400, f"A prompt that is echoed may have {MAX_ECHO} tokens.", "prompt")
-    if ask.setting.style.splits_echo:  # the prompt stands in a place of its own, which the dialect's shape fills
+    if parsed.setting.style.splits_echo:  # the prompt stands in a place of its own, which the dialect's shape fills
         params.pop("echo", None)
     return replies.completion(params)
 
 
-def _chat(ask: Ask) -> Produced:
-    if not ask.params["messages"]:
+def _chat(parsed: ParsedRequest) -> Produced:
+    if not parsed.params["messages"]:
         raise Refusal(400, "messages must not be empty.", "messages")
-    return replies.chat(_with_model(ask))
+    return replies.chat(_with_model(parsed))
 
 
-def _image(ask: Ask) -> Produced:
-    return pictures.image({"response_format": ask.setting.style.images_as, **ask.params}, ask.setting.origin)
+def _image(parsed: ParsedRequest) -> Produced:
+    return pictures.image({"response_format": parsed.setting.style.images_as, **parsed.params}, parsed.setting.origin)
 
 
-def _embeddings(ask: Ask) -> Produced:
-    inputs = vectors.inputs(ask.params["input"])
-    if not ask.params["input"] or not all(inputs):
+def _embeddings(parsed: ParsedRequest) -> Produced:
+    inputs = vectors.inputs(parsed.params["input"])
+    if not parsed.params["input"] or not all(inputs):
         raise Refusal(400, "input must not be empty.", "input")
     if len(inputs) > MAX_INPUTS:
         raise Refusal(400, f"input may have {MAX_INPUTS} items.", "input")
-    return vectors.embed(_with_model(ask))
+    return vectors.embed(_with_model(parsed))
 
 
-def _models(ask: Ask) -> Produced:
-    return Produced(reply=paged(ask, [_model(name, kind) for name, kind in MODELS]))
+def _models(parsed: ParsedRequest) -> Produced:
+    return Produced(reply=paged(parsed, [_model(name, kind) for name, kind in MODELS]))
 
 
-def _one_model(ask: Ask) -> Produced:
-    return Produced(reply=_model(_with_model(ask)["model"]))
+def _one_model(parsed: ParsedRequest) -> Produced:
+    return Produced(reply=_model(_with_model(parsed)["model"]))
 
 
 HANDLERS: Mapping[str, Handler] = {
@@ -67,14 +67,14 @@ HANDLERS: Mapping[str, Handler] = {
 }
 
 
-def paged(ask: Ask, items: list[Json]) -> Json:
+def paged(parsed: ParsedRequest, items: list[Json]) -> Json:
     """Make a list, or the page of it that is asked for where the dialect pages."""
-    page, size = ask.endpoint.route.page, ask.setting.page_size
+    page, size = parsed.endpoint.route.page, parsed.setting.page_size
     if page is None:
         return {"object": "list", "data": items}
-    size = min(ask.params.get("limit") or size, size)  # a server's own bound stands
+    size = min(parsed.params.get("limit") or size, size)  # a server's own bound stands
     names = [item["id"] for item in items]
-    after = ask.request.query.get(page.param)
+    after = parsed.request.query.get(page.param)
     start = names.index(after) + 1 if after in names else 0
     shown = items[start : start + size]
     is_last = start + size >= len(items)
@@ -90,9 +90,9 @@ def _model(name: str, kind: str = "chat") -> Json:
     return {"id": name, "object": "model", "created": CREATED, "owned_by": "embedded provider", "type": kind}
 
 
-def _with_model(ask: Ask) -> dict[str, Any]:
+def _with_model(parsed: ParsedRequest) -> dict[str, Any]:
     """Give the parameters with a model in them; every name is one, but those that begin with "missing"."""
-    model = ask.params.get("model")
+    model = parsed.params.get("model")
     if isinstance(model, str) and model.startswith("missing"):
         raise Refusal(404, f"The model {model[:100]!r} does not exist.", "model")
-    return {**ask.params, "model": model or "embedded-chat"}
+    return {**parsed.params, "model": model or "embedded-chat"}

@@ -190,7 +190,7 @@ def _type_of(schema: Json) -> str | None:
     if is_list(kind):
         return next((str(name) for name in kind if name != "null"), "null")
     if isinstance(kind, str):
-        return kind
+        return kind.lower()  # some protocols write them in capitals
     return next((name for name, keys in _HINTS if any(key in schema for key in keys)), None)
 
 

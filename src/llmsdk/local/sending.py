@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .faults import MAX_STALL_S, Cut, Data, Fault, Pause, Step, compressed, plan
+from .faults import MAX_STALL_S, Cut, Data, Fault, Silence, Step, compressed, plan
 from .httpd import Request, Response, response_head
 
 _POLL_S = 0.05  # how often a pause looks whether the client has gone
@@ -115,7 +115,7 @@ class Sender:
             # Before the last bytes go: whoever has them may look at the record at once.
             self.request.completed = is_last and not is_chunked
             match step:
-                case Pause(seconds):
+                case Silence(seconds):
                     self._pause(seconds)
                 case Cut():
                     self._cut()

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ..utils.shapes import Json, is_object
-from .asks import Ask, endpoints_of
 from .handlers import Handler, paged
 from .httpd import Refusal, Request, Response
+from .parsing import ParsedRequest, endpoints_of
 from .replies import CREATED, Produced
 
 STORAGE = "/embedded-storage/"
@@ -51,12 +51,12 @@ class Store:
         return {
             "uploadFile": self._upload,
             "listFiles": self._list_files,
-            "retrieveFile": lambda ask: _described(self._file(ask.params["file_id"])),
+            "retrieveFile": lambda parsed: _described(self._file(parsed.params["file_id"])),
             "deleteFile": self._delete_file,
             "fileContent": self._content,
             "createBatch": self._create_batch,
             "retrieveBatch": self._retrieve_batch,
-            "listBatches": lambda ask: Produced(reply=paged(ask, self._all("batch"))),
+            "listBatches": lambda parsed: Produced(reply=paged(parsed, self._all("batch"))),
             "cancelBatch": self._cancel_batch,
         }
 
@@ -72,34 +72,34 @@ class Store:
 
     # ------------------------------------------------------------- files
 
-    def _upload(self, ask: Ask) -> Produced | Response:
-        content, route = ask.params.get("file"), ask.endpoint.route
-        purpose, shape = str(ask.params["purpose"]), route.reshape.get("purpose")
+    def _upload(self, parsed: ParsedRequest) -> Produced | Response:
+        content, route = parsed.params.get("file"), parsed.endpoint.route
+        purpose, shape = str(parsed.params["purpose"]), route.reshape.get("purpose")
         purpose = shape(purpose)["purpose"] if shape else purpose  # it was read in our word, and is shown in theirs
         if route.handover is not None:
-            file = self._keep_file(str(ask.params.get("file_name") or "upload"), purpose, None)
-            headers = {"location": _address(ask, file), route.handover.id_header: file.shown["id"]}
+            file = self._keep_file(str(parsed.params.get("file_name") or "upload"), purpose, None)
+            headers = {"location": _address(parsed, file), route.handover.id_header: file.shown["id"]}
             return Response(status=route.handover.status, headers=headers)
         if not isinstance(content, bytes):
             raise Refusal(400, "file must be one file.", "file")
-        named = re.search(rb'\bfilename="([^"]*)"', ask.request.body)
+        named = re.search(rb'\bfilename="([^"]*)"', parsed.request.body)
         return _described(self._keep_file(named[1].decode("utf-8", "replace") if named else "upload", purpose, content))
 
-    def _list_files(self, ask: Ask) -> Produced:
-        wanted = ask.params.get("purpose")
-        return Produced(reply=paged(ask, [one for one in self._all("file") if wanted in (None, one["purpose"])]))
+    def _list_files(self, parsed: ParsedRequest) -> Produced:
+        wanted = parsed.params.get("purpose")
+        return Produced(reply=paged(parsed, [one for one in self._all("file") if wanted in (None, one["purpose"])]))
 
-    def _delete_file(self, ask: Ask) -> Produced:
+    def _delete_file(self, parsed: ParsedRequest) -> Produced:
         with self._lock:
-            name = self._file(ask.params["file_id"]).shown["id"]
+            name = self._file(parsed.params["file_id"]).shown["id"]
             del self._kept["file"][name]
         return Produced(reply={"id": name, "object": "file", "deleted": True})
 
-    def _content(self, ask: Ask) -> Response:
-        file = self._file(ask.params["file_id"])
-        handover = ask.setting.provider.routes["uploadFile"].handover
+    def _content(self, parsed: ParsedRequest) -> Response:
+        file = self._file(parsed.params["file_id"])
+        handover = parsed.setting.provider.routes["uploadFile"].handover
         if handover is not None:
-            return Response(status=handover.status, headers={"location": _address(ask, file)})
+            return Response(status=handover.status, headers={"location": _address(parsed, file)})
         return _download(file)
 
     def _keep_file(self, name: str, purpose: str, content: bytes | None) -> Kept:
@@ -126,9 +126,9 @@ class Store:
 
     # ----------------------------------------------------------- batches
 
-    def _create_batch(self, ask: Ask) -> Produced:
-        self._file(ask.params["input_file_id"])
-        if ask.params["endpoint"] not in (known := _batch_endpoints(ask)):
+    def _create_batch(self, parsed: ParsedRequest) -> Produced:
+        self._file(parsed.params["input_file_id"])
+        if parsed.params["endpoint"] not in (known := _batch_endpoints(parsed)):
             raise Refusal(400, f"endpoint must be one of {', '.join(known)}.", "endpoint")
         given = ("input_file_id", "endpoint", "completion_window", "metadata", "model_id")
         shown = {
@@ -137,35 +137,35 @@ class Store:
             "expires_at": CREATED + _WINDOW_S,
             "request_counts": _counted(0),
             **dict.fromkeys(("errors", "output_file_id", "error_file_id", "completed_at")),
-            **{name: ask.params[name] for name in given if name in ask.params},
+            **{name: parsed.params[name] for name in given if name in parsed.params},
         }
-        return _described(self._keep("batch", shown, ask.request.headers.get("authorization")))
+        return _described(self._keep("batch", shown, parsed.request.headers.get("authorization")))
 
-    def _retrieve_batch(self, ask: Ask) -> Produced:
+    def _retrieve_batch(self, parsed: ParsedRequest) -> Produced:
         """Describe a batch; each look at it takes it one step on."""
-        batch = self._known("batch", ask.params["batch_id"])
+        batch = self._known("batch", parsed.params["batch_id"])
         with self._lock:
             if batch.shown["status"] == "validating":
-                lines, problems = self._lines(ask, batch)
+                lines, problems = self._lines(parsed, batch)
                 batch.shown["request_counts"] = _counted(len(lines))
                 batch.shown["status"] = "failed" if problems else "in_progress"
                 batch.shown["errors"] = {"object": "list", "data": problems} if problems else None
             elif batch.shown["status"] == "in_progress":
-                self._work(ask, batch)
+                self._work(parsed, batch)
                 batch.shown |= {"status": "completed", "completed_at": batch.shown["created_at"] + 1}
         return _described(batch)
 
-    def _cancel_batch(self, ask: Ask) -> Produced:
-        batch = self._known("batch", ask.params["batch_id"])
+    def _cancel_batch(self, parsed: ParsedRequest) -> Produced:
+        batch = self._known("batch", parsed.params["batch_id"])
         with self._lock:
             if batch.shown["status"] not in ("validating", "in_progress"):
                 raise Refusal(409, f"The batch is {batch.shown['status']}.", "batch_id")
             batch.shown["status"] = "cancelled"
         return _described(batch)
 
-    def _lines(self, ask: Ask, batch: Kept) -> tuple[list[Json], list[Json]]:
+    def _lines(self, parsed: ParsedRequest, batch: Kept) -> tuple[list[Json], list[Json]]:
         """Read the rows of a batch, and what is wrong with them."""
-        fields = ask.setting.provider.routes["createBatch"].rows.fields
+        fields = parsed.setting.provider.routes["createBatch"].rows.fields
         endpoint = batch.shown["endpoint"]
         lines: dict[str, Json] = {}
         problems: list[Json] = []
@@ -188,14 +188,14 @@ class Store:
             problems.append({"code": problem[0], "message": problem[1], "line": number, "param": None})
         return list(lines.values()), problems
 
-    def _work(self, ask: Ask, batch: Kept) -> None:
+    def _work(self, parsed: ParsedRequest, batch: Kept) -> None:
         """Answer the rows as if each were a request."""
         headers = {"content-type": "application/json"}
         if batch.authorization is not None:
             headers["authorization"] = batch.authorization
-        path = ask.setting.base + batch.shown["endpoint"].removeprefix("/v1")
+        path = parsed.setting.base + batch.shown["endpoint"].removeprefix("/v1")
         results: dict[str, list[bytes]] = {"output": [], "error": []}
-        lines, _ = self._lines(ask, batch)
+        lines, _ = self._lines(parsed, batch)
         for number, line in enumerate(lines, 1):
             request_id = f"req-{batch.shown['id']}-{number:06d}"
             body = json.dumps(line["body"]).encode()
@@ -246,15 +246,15 @@ def _download(file: Kept) -> Response:
     return Response(body=file.content or b"", content_type="application/octet-stream")
 
 
-def _address(ask: Ask, file: Kept) -> str:
-    return f"{ask.setting.origin}{STORAGE}{file.shown['id']}"
+def _address(parsed: ParsedRequest, file: Kept) -> str:
+    return f"{parsed.setting.origin}{STORAGE}{file.shown['id']}"
 
 
 def _counted(total: int, completed: int = 0, failed: int = 0) -> Json:
     return {"total": total, "completed": completed, "failed": failed}
 
 
-def _batch_endpoints(ask: Ask) -> list[str]:
+def _batch_endpoints(parsed: ParsedRequest) -> list[str]:
     """List what a batch can be of; a path that holds parameters cannot be named."""
-    rows = (one for one in endpoints_of(ask.setting.provider) if one.operation.is_row and not one.pattern.groups)
+    rows = (one for one in endpoints_of(parsed.setting.provider) if one.operation.is_row and not one.pattern.groups)
     return sorted(f"/v1{one.route.path or one.operation.path}" for one in rows)

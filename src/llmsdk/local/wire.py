@@ -10,6 +10,7 @@ from ..providers.spec import Provider
 from ..utils.jsonpaths import assign
 from ..utils.shapes import Json
 from .httpd import Refusal
+from .native import GENERATE_CONTENT, MESSAGES, RESPONSES, Native
 
 Shape = Callable[[Json, Mapping[str, Any]], Json | None]
 """Rewrites a neutral reply or event, knowing the request; None where the dialect sends nothing."""
@@ -76,6 +77,7 @@ class WireStyle:
         sends_usage: Whether streams end with usage without being asked.
         splits_echo: Whether an echoed prompt has a place of its own, apart from the text.
         images_as: What images come as where the request does not say.
+        native: The chat's own protocol, where the dialect has one.
     """
 
     error: Callable[[Refusal, str], Any] = openai_error
@@ -89,6 +91,7 @@ class WireStyle:
     sends_usage: bool = False
     splits_echo: bool = False
     images_as: str = "b64_json"
+    native: Native | None = None
 
 
 def _each(document: Json, rewrite: Callable[[Json], Json], **more: Any) -> Json:
@@ -278,6 +281,59 @@ def _openai_image_event(event: Json, params: Mapping[str, Any]) -> Json:
     }
 
 
+# ------------------------------------------------- protocols of their own
+
+_ANTHROPIC_ERRORS = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+_GEMINI_ERRORS = {
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    501: "UNIMPLEMENTED",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+def _anthropic_error(problem: Refusal, request_id: str) -> Json:
+    usual = "api_error" if problem.status >= 500 else "invalid_request_error"
+    error = {"type": _ANTHROPIC_ERRORS.get(problem.status, usual), "message": str(problem)}
+    return {"type": "error", "error": error, "request_id": request_id}
+
+
+def _gemini_error(problem: Refusal, request_id: str) -> Json:
+    usual = "INTERNAL" if problem.status >= 500 else "INVALID_ARGUMENT"
+    status = _GEMINI_ERRORS.get(problem.status, usual)
+    return {"error": {"code": problem.status, "message": str(problem), "status": status}}
+
+
+def _anthropic_model(reply: Json, params: Mapping[str, Any]) -> Json:
+    model = {"type": "model", "id": reply["id"], "display_name": reply["id"], "lifecycle": "active"}
+    return {**model, "created_at": "2026-01-01T00:00:00Z"}
+
+
+def _anthropic_models(reply: Json, params: Mapping[str, Any]) -> Json:
+    return {**_without(reply, "object"), "data": [_anthropic_model(item, params) for item in reply["data"]]}
+
+
+def _gemini_model(reply: Json, params: Mapping[str, Any]) -> Json:
+    methods = ["generateContent", "streamGenerateContent"]
+    return {"id": f"models/{reply['id']}", "displayName": reply["id"], "supportedGenerationMethods": methods}
+
+
+def _gemini_models(reply: Json, params: Mapping[str, Any]) -> Json:
+    return {**_without(reply, "object"), "data": [_gemini_model(item, params) for item in reply["data"]]}
+
+
 _IMAGES: dict[str, Shape] = {"createImage": _openai_image, "editImage": _openai_image}
 _OPENAI = WireStyle(headers={"x-request-id": "{id}"}, shapes=_IMAGES, takes_any=True)
 
@@ -338,6 +394,18 @@ STYLES: Mapping[str, WireStyle] = {
         },
         images_as="url",
     ),
+    "anthropic": WireStyle(
+        error=_anthropic_error,
+        error_event="error",
+        shapes={"listModels": _anthropic_models, "retrieveModel": _anthropic_model},
+        native=MESSAGES,
+    ),
+    "gemini": WireStyle(
+        error=_gemini_error,
+        shapes={"listModels": _gemini_models, "retrieveModel": _gemini_model},
+        native=GENERATE_CONTENT,
+    ),
+    "openai_responses": replace(_OPENAI, error_event="error", native=RESPONSES),
 }
 
 

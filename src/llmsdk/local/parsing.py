@@ -60,7 +60,7 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask:
+class ParsedRequest:
     """A request that has been understood."""
 
     setting: Setting
@@ -79,7 +79,7 @@ def endpoints_of(provider: Provider) -> list[Endpoint]:
     for operation, route in ((known[name], route) for name, route in provider.routes.items() if name in known):
         found.append(Endpoint(operation=operation, route=route, pattern=_pattern(route.path or operation.path)))
         if route.stream_path:
-            pattern = _pattern(route.stream_path)
+            pattern = _pattern(route.stream_path.partition("?")[0])
             found.append(Endpoint(operation=operation, route=route, pattern=pattern, always_streams=True))
         if route.handover is not None:  # a call that only says that the file is there, and gets it described
             done = replace(known["retrieveFile"], method="POST")
@@ -103,10 +103,10 @@ def find_endpoint(endpoints: list[Endpoint], request: Request, path: str) -> tup
     if matching:
         allowed = ", ".join(sorted({endpoint.operation.method for endpoint, _ in matching}))
         raise Refusal(405, f"{request.method} is not allowed here, use {allowed}.", allowed)  # and goes into Allow
-    raise Refusal(404, f"There is no {request.method} {path[:200]} here.")
+    raise Refusal(404, f"There is no {request.method} {request.path[:200]} here.")
 
 
-def read_ask(setting: Setting, endpoint: Endpoint, fills: Mapping[str, str], request: Request) -> Ask:
+def parse_request(setting: Setting, endpoint: Endpoint, fills: Mapping[str, str], request: Request) -> ParsedRequest:
     """Turn a request into our own parameters, checked."""
     operation, route = endpoint.operation, endpoint.route
     body: Json = {}
@@ -115,7 +115,7 @@ def read_ask(setting: Setting, endpoint: Endpoint, fills: Mapping[str, str], req
         body = _form(request) if operation.files else _object(request)
     streams = _wants_stream(endpoint, body)
     body |= {name: _query_value(value) for name, value in request.query.items() if name in operation.query}
-    params = _ours(endpoint, body, setting.style)
+    params = _ours(endpoint, body, setting.style) if route.codec is None else _natively(body, setting.style)
     # What else is in a path, such as an organization, is no parameter of the operation.
     params |= {name: value for name, value in fills.items() if name in _vocabulary(operation)}
     for name in sorted(operation.required - route.optional):
@@ -124,7 +124,17 @@ def read_ask(setting: Setting, endpoint: Endpoint, fills: Mapping[str, str], req
     _check_types(endpoint, params)
     _check_bounds(params)
     _check_words(params)
-    return Ask(setting=setting, endpoint=endpoint, request=request, params=params, streams=streams)
+    return ParsedRequest(setting=setting, endpoint=endpoint, request=request, params=params, streams=streams)
+
+
+def _natively(body: Json, style: WireStyle) -> Json:
+    """Read the body of a protocol of its own."""
+    if style.native is None:
+        raise Refusal(501, "The embedded provider does not speak this protocol.")
+    try:
+        return style.native.read(body)
+    except (LookupError, TypeError, AttributeError, ValueError) as exc:
+        raise Refusal(400, f"The body has another shape than this protocol: {exc!r:.200}.") from None
 
 
 def _wants_stream(endpoint: Endpoint, body: Json) -> bool:
