@@ -870,6 +870,8 @@ def _auth(provider: Provider) -> str:
     if provider.auth is None:
         return "none"
     form = provider.auth.replace("{api_key}", "KEY")
+    if provider.key_optional_elsewhere:
+        return f"`{form}`, optional at another URL"
     return f"`{form}`" if provider.key_required else f"`{form}`, optional"
 
 

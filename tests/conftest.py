@@ -20,7 +20,12 @@ pytest_plugins = ("support.reliability",)
 settings.register_profile("llmsdk", deadline=None)
 settings.load_profile("llmsdk")
 
-_PROVIDER_VARIABLES = [provider.env_var for provider in PROVIDERS.values() if provider.env_var]
+_PROVIDER_VARIABLES = [
+    name
+    for provider in PROVIDERS.values()
+    for name in (provider.env_var, *provider.other_env_vars, provider.base_url_var)
+    if name
+]
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 

@@ -89,7 +89,10 @@ async def test_a_failed_call_counts_nothing(colour: Colour) -> None:
 async def test_failover_counts_for_the_server_that_answered(colour: Colour) -> None:
     with LocalServer("r9s") as first, LocalServer("openai") as second:
         first.always(Fault(status=503))
-        servers = [replace(PROVIDERS["r9s"], servers=(first.url,)), replace(PROVIDERS["openai"], servers=(second.url,))]
+        servers = [
+            replace(PROVIDERS["r9s"], servers=(first.url,)),
+            replace(PROVIDERS["openai"], servers=(second.url,), key_required=False),
+        ]
         failover = Failover(servers, models={"openai": "theirs"})
         async with colour.open(failover=failover, api_key=KEY, retry_config=None, track_usage=True) as client:
             await client.call("chat.create", **CHAT)

@@ -183,6 +183,7 @@ def _fillable(server_url: Any, servers: Collection[Provider]) -> frozenset[str]:
     templates = [
         str.__str__(server_url) if isinstance(server_url, str) else "",
         *(path for route in routes for path in (route.path, route.stream_path) if path),
+        *(url for server in servers for url in server.servers),
     ]
     names = {name for template in templates for name in placeholders(template)}
     return frozenset(names.union(*(server.url_params for server in servers)))

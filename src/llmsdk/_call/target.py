@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from ..providers.registry import find_provider
+from ..providers.registry import PROVIDERS, find_provider
 from ..providers.spec import Provider
 from ..utils.log import logger
 from ..utils.secrets import Secret, revealed
-from ..utils.urls import is_loopback, origin
+from ..utils.urls import is_loopback, origin, placeholders
 from .checks import checked_url
 from .config import SDKConfig
 from .keys import KeySource, check_key
@@ -48,11 +48,41 @@ def resolve(config: SDKConfig, server: Any, server_url: Any, start_embedded: Cal
         base_url = own_url
     elif provider.embedded:
         base_url = start_embedded()
-    elif provider.servers:
-        base_url = provider.servers[0]
     else:
-        raise ConfigurationError(f"server_url: server {provider.name!r} has no URL of its own; pass server_url=")
+        base_url = _home(config, provider)
     return Target(provider, base_url, _key_source(config, provider, base_url, own_url))
+
+
+def _home(config: SDKConfig, provider: Provider) -> str:
+    """Find the URL of a provider itself: that of its variable, else the first of its own."""
+    url, name = _variable(provider.base_url_var), provider.base_url_var
+    if url is None:
+        if not provider.servers:
+            raise ConfigurationError(f"server_url: server {provider.name!r} has no URL of its own; pass server_url=")
+        url, name = provider.servers[0], None
+        if open_names := [one for one in placeholders(url) if one not in config.url_params]:
+            raise ConfigurationError(
+                f"url_params: server {provider.name!r} needs {', '.join(open_names)} for its URL {url}; pass "
+                f"SDK(url_params={{{open_names[0]!r}: ...}}), or server_url="
+            )
+        if not placeholders(url):
+            return url
+    try:
+        return checked_url(url, config.url_params)
+    except ConfigurationError as exc:
+        where = f"environment variable {name}" if name else f"server {provider.name!r}"
+        raise ConfigurationError(f"{where}: {str(exc).removeprefix('server_url: ')}") from None
+
+
+def _variable(*names: str | None) -> str | None:
+    """Read the first environment variable that is set to something."""
+    return next((value for name in names if name and (value := os.environ.get(name))), None)
+
+
+def _own_origins(config: SDKConfig, provider: Provider) -> set[tuple[str, str, int]]:
+    """Where a provider itself is; of a URL whose names nothing fills, nowhere."""
+    filled = [url for url in provider.servers if config.url_params.keys() >= set(placeholders(url))]
+    return {origin(checked_url(url, config.url_params)) for url in filled}
 
 
 def _key_source(config: SDKConfig, provider: Provider, base_url: str, own_url: str | None) -> KeySource | None:
@@ -61,8 +91,10 @@ def _key_source(config: SDKConfig, provider: Provider, base_url: str, own_url: s
         return None
     name, form = provider.key_header
     key = config.keys.of(provider)
+    own = _own_origins(config, provider)
+    at_variable = {origin(url)} if (url := _variable(provider.base_url_var)) else set[tuple[str, str, int]]()
     if key is not None:
-        homes = {origin(url) for url in (*provider.servers, *([own_url] if own_url else []))}
+        homes = own | at_variable | ({origin(own_url)} if own_url else set())
         if homes and origin(base_url) not in homes:
             logger.warning(
                 "the API key of server %r is not sent to %s, a host that it was not given for; pass the header "
@@ -73,20 +105,32 @@ def _key_source(config: SDKConfig, provider: Provider, base_url: str, own_url: s
             return None
         _warn_of_plain_http(base_url)
         return KeySource(key, form, name)
-    found = Secret(os.environ.get(provider.env_var)) if provider.env_var and os.environ.get(provider.env_var) else None
-    hosts = {*provider.key_hosts, *(origin(url)[1] for url in provider.servers)}
+    found = _variable(provider.env_var, *provider.other_env_vars)
+    hosts = {*provider.key_hosts, *(host for _, host, _ in own | at_variable)}
     if found is not None and origin(base_url)[1] in hosts:
         _warn_of_plain_http(base_url)
-        return KeySource(check_key(found, f"environment variable {provider.env_var}"), form, name)
-    if provider.key_required and not {"authorization", name} & {given.lower() for given in config.http_headers}:
+        return KeySource(check_key(Secret(found), f"environment variable {provider.env_var}"), form, name)
+    is_required = provider.key_required and not (provider.key_optional_elsewhere and origin(base_url) not in own)
+    if is_required and not {"authorization", name} & {given.lower() for given in config.http_headers}:
         held = f" ({provider.env_var} is set, but belongs to {', '.join(sorted(hosts))})" if found is not None else ""
         raise ConfigurationError(
             f"api_key: server {provider.name!r} needs one for {origin(base_url)[1]}; pass SDK(api_key=...)"
             + config.keys.told()
             + (f" or set {provider.env_var}" if provider.env_var and not held else "")
             + held
+            + _others()
         )
     return None
+
+
+def _others() -> str:
+    """Name the servers whose keys are in the environment: one of them may be meant."""
+    found: dict[str, str] = {}  # the first server of each variable
+    for name, provider in PROVIDERS.items():
+        for variable in (provider.env_var, *provider.other_env_vars):
+            if variable is not None and _variable(variable):
+                found.setdefault(variable, name)
+    return "".join(f'; {variable} is set: SDK(server="{name}")' for variable, name in found.items())
 
 
 _warned: set[str] = set()

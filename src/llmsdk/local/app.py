@@ -115,7 +115,8 @@ class App:
         # Where a header of the server's own takes the key, its clients may send it as everybody else does, too.
         forms.append(("authorization", provider.auth or ("Bearer {api_key}" if forms else "")))
         given = [(request.headers[name], form) for name, form in forms if form and name in request.headers]
-        if (not provider.auth and len(forms) == 1) or not (given or self._api_key or provider.key_required):
+        is_required = provider.key_required and not provider.key_optional_elsewhere  # this is elsewhere
+        if (not provider.auth and len(forms) == 1) or not (given or self._api_key or is_required):
             return
         for header, form in given:
             before, _, after = form.partition("{api_key}")

@@ -16,6 +16,7 @@ from . import spec
 from .spec import API_KEY, Provider, Route
 
 _LONGEST_NAME = 100
+_PLACEHOLDER = r"\{[A-Za-z_][A-Za-z0-9_]*\}"
 
 _Check = Callable[[Any], bool]
 
@@ -134,7 +135,8 @@ def _check_service(provider: Provider) -> None:
     if len(provider.name) > _LONGEST_NAME or not provider.name.isprintable():
         raise _Fault("name", f"must be one line of at most {_LONGEST_NAME} characters, for it stands in messages")
     for index, url in enumerate(provider.servers):
-        _try(check_base_url, url, place=named("servers", index))
+        # A name in braces stands for one label of a host, or a part of the path.
+        _try(check_base_url, re.sub(_PLACEHOLDER, "x", url), place=named("servers", index))
     keyed = [name for name, value in provider.headers.items() if API_KEY in value]
     if len(keyed) > (provider.auth is None):
         places = ", ".join([*(["auth"] if provider.auth is not None else []), *keyed])
@@ -158,7 +160,7 @@ def _check_route(route: Route, name: str) -> None:
             place = named("routes", name, field)
             path = str.__str__(path)
             _try(check_base_url, f"http://host/{path}", place=place)
-            if re.search(r"[{}]", re.sub(r"\{[A-Za-z_][A-Za-z0-9_]*\}", "", path)):
+            if re.search(r"[{}]", re.sub(_PLACEHOLDER, "", path)):
                 raise _Fault(place, "must have names in its braces, such as '/models/{model}'")
     for field in ("reply", "event"):
         for ours, theirs in getattr(route, field).items():

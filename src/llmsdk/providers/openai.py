@@ -31,9 +31,10 @@ _RARE_EVENT = {"$.usage": "$.x_groq.usage"}
 
 PROVIDER = Provider(
     name="openai",
+    servers=("https://api.openai.com/v1",),
     env_var="OPENAI_API_KEY",
-    key_hosts=("api.openai.com",),
-    key_required=False,
+    base_url_var="OPENAI_BASE_URL",
+    key_optional_elsewhere=True,
     request_id=("x-request-id", "request-id", "cf-ray"),
     speaks_for_urls=True,
     routes={

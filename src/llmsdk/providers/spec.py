@@ -189,13 +189,18 @@ class Provider:
 
     Attributes:
         name: Server id; in messages, in `meta.server` and as key of an `api_key` mapping.
-        servers: Base URLs, the first is the default; empty where the caller must give `server_url`.
+        servers: Base URLs, the first is the default; empty where the caller must give `server_url`. A name in braces,
+            also in the host, is filled from `url_params`.
         routes: What it can do: operation id to how it deviates. An operation without an entry is unsupported.
         auth: Value of the Authorization header, with `{api_key}` in it; None where the key goes elsewhere, or nowhere.
         headers: Headers of every request; one may have `{api_key}` in it, which is where the key goes then.
         env_var: Environment variable of the key.
-        key_hosts: Hosts that the variable's key may go to, beside those of `servers`.
+        other_env_vars: Further ones, for those who know it by another name.
+        base_url_var: Environment variable of a base URL that goes before `servers`.
+        key_hosts: Hosts that the variable's key may go to, beside those of `servers` and `base_url_var`.
         key_required: Whether a call without a key is an error at construction.
+        key_optional_elsewhere: Whether that is so at the hosts of `servers` alone: what else speaks the dialect may
+            need none.
         url_params: Values, such as `organization_id`, that paths take and that can be set once for all calls.
         error: Where error bodies keep their parts.
         error_statuses: Error codes or types, lower case, to the status they stand for, beside the common ones.
@@ -212,8 +217,11 @@ class Provider:
     auth: str | None = "Bearer {api_key}"
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     env_var: str | None = None
+    other_env_vars: tuple[str, ...] = ()
+    base_url_var: str | None = None
     key_hosts: tuple[str, ...] = ()
     key_required: bool = True
+    key_optional_elsewhere: bool = False
     url_params: tuple[str, ...] = ()
     error: ErrorPaths = ErrorPaths()
     error_statuses: Mapping[str, int] = field(default_factory=dict[str, int])
