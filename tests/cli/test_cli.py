@@ -231,7 +231,7 @@ MISUSES = {
         "-m",
         "m",
     ): "nothing fills {b}; write its value into the URL",
-    ("models", "-s", "openai"): "pass --server-url URL",
+    ("models", "-s", "openai"): "export OPENAI_API_KEY=...",
     ("complete", "x", "-s", "writer", "-m", "m"): "pass -o organization_id=...",
     (
         "complete",

@@ -92,9 +92,8 @@ def _key_source(config: SDKConfig, provider: Provider, base_url: str, own_url: s
     name, form = provider.key_header
     key = config.keys.of(provider)
     own = _own_origins(config, provider)
-    at_variable = {origin(url)} if (url := _variable(provider.base_url_var)) else set[tuple[str, str, int]]()
+    homes = own | {origin(url) for url in (_variable(provider.base_url_var), own_url) if url}
     if key is not None:
-        homes = own | at_variable | ({origin(own_url)} if own_url else set())
         if homes and origin(base_url) not in homes:
             logger.warning(
                 "the API key of server %r is not sent to %s, a host that it was not given for; pass the header "
@@ -106,7 +105,10 @@ def _key_source(config: SDKConfig, provider: Provider, base_url: str, own_url: s
         _warn_of_plain_http(base_url)
         return KeySource(key, form, name)
     found = _variable(provider.env_var, *provider.other_env_vars)
-    hosts = {*provider.key_hosts, *(host for _, host, _ in own | at_variable)}
+    # The environment's key may go to what the environment or the dialect names, and not to a URL of the caller's.
+    hosts = {*provider.key_hosts, *(host for _, host, _ in own)}
+    if url := _variable(provider.base_url_var):
+        hosts.add(origin(url)[1])
     if found is not None and origin(base_url)[1] in hosts:
         _warn_of_plain_http(base_url)
         return KeySource(check_key(Secret(found), f"environment variable {provider.env_var}"), form, name)
