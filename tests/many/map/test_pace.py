@@ -144,6 +144,23 @@ def test_a_wait_that_the_caller_allows_is_made(log: pytest.LogCaptureFixture) ->
     assert not log.records
 
 
+def test_a_map_says_what_it_waits_for() -> None:
+    pacer = Pacer(Adaptive(2, 2))
+    assert pacer.load(0.0) == (0, 0.0, "")
+    assert pacer.admit(0.0) == pacer.admit(0.0) == 0
+    assert pacer.load(0.0).in_flight == 2
+    left = RateLimit(tokens=Limit(limit=100, remaining=0, reset_s=7.0))
+    pacer.report(Feedback(200, rate_limit=left, tokens=10, elapsed_s=0.5), 0.5)
+    assert pacer.load(0.5) == (1, 7.0, "limit of tokens")
+    refused = Pacer(Adaptive())
+    assert refused.admit(0.0) == 0
+    refused.report(Feedback(429, retry_after_s=5.0, elapsed_s=0.1), 0.1)
+    assert refused.load(0.1) == (0, 5.0, "429")
+    steady = Pacer(Adaptive(requests_per_second=0.5))
+    assert steady.admit(0.0) == 0
+    assert steady.load(0.5) == (1, pytest.approx(1.48), "rate")
+
+
 def test_a_reset_in_the_past_is_no_wait() -> None:
     assert drained(Pacer(Adaptive()), Feedback(200, rate_limit=limits(0, 0.0)), 100) < 11
 

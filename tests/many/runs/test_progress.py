@@ -18,6 +18,7 @@ import pytest
 from llmsdk import Adaptive
 from llmsdk.errors import APITimeoutError, ConfigurationError, RateLimitError
 from llmsdk.local import LocalServer
+from llmsdk.many.map import Load
 from llmsdk.many.runs.counts import Latencies, RunCounts, Timeline
 from llmsdk.many.runs.figures import short
 from llmsdk.many.runs.page import _round_between, _seconds, page
@@ -66,7 +67,7 @@ def test_what_slows_a_run_down_fits_on_the_line(
     counts._began -= 100
     for _ in range(181):
         counts.failure(RateLimitError("m", status_code=429), ROW, "m", 3)
-    counts.load = lambda: load
+    counts.load = lambda: Load(*load)
     told = line(counts, width)
     assert len(told) <= width
     assert "181 failed" in told
@@ -103,7 +104,8 @@ def test_plain_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.slow
-def test_live_on_a_terminal(tmp_path: Path, server: LocalServer) -> None:
+@pytest.mark.parametrize("columns", [100, 50])
+def test_live_on_a_terminal(tmp_path: Path, server: LocalServer, columns: int) -> None:
     folder = Folder(tmp_path, server, is_async=False)
     folder.write(*(chat_row(f"r{number}") for number in range(30)))
     server.always({"delay_s": 0.05})
@@ -113,7 +115,7 @@ def test_live_on_a_terminal(tmp_path: Path, server: LocalServer) -> None:
         [*command, "--server-url", server.url, "--limit", "2"],
         stdout=subprocess.DEVNULL,
         stderr=theirs,
-        env=os.environ | {"PYTHONPATH": str(SRC), "TERM": "xterm", "COLUMNS": "100"},
+        env=os.environ | {"PYTHONPATH": str(SRC), "TERM": "xterm", "COLUMNS": str(columns)},
     ) as process:
         os.close(theirs)
         timer = threading.Timer(60, process.kill)
@@ -130,7 +132,9 @@ def test_live_on_a_terminal(tmp_path: Path, server: LocalServer) -> None:
         assert process.wait() == 0
         timer.cancel()
     os.close(ours)
-    assert re.search(rb"\d+/30 rows \(\d+ %\)", shown)
+    told = re.findall(rb"\d+/30 rows[^\r\n\x1b]*", shown)
+    assert any(b"in flight" in line for line in told), told
+    assert all(len(line) <= columns for line in told)
     assert b"\xe2\x94\x81" in shown  # the bar
 
 

@@ -23,7 +23,7 @@ from llmsdk.many.runs.file_run import FileRun
 from llmsdk.many.runs.journal import Journal
 from llmsdk.providers import R9S, TOGETHER
 
-from .conftest import Folder, chat_row, read
+from .conftest import QUICK, Folder, chat_row, read
 
 SAID = [{"role": "user", "content": "Hi"}]
 
@@ -572,10 +572,26 @@ def test_a_report_is_written_as_json_and_as_a_page(folder: Folder) -> None:
     assert sum(bucket["rows"] for bucket in told["latency_histogram"]) == sum(told["timeline"]["rows_done"]) == 5
     page = (folder.path / "report.html").read_text()
     assert page == report.as_html()
-    assert page.count("<svg") == 2  # throughput, latency
+    assert page.count("<svg") == 3  # throughput, requests in flight, latency
     assert "RequestValidationError" in page
     assert "http" not in page.replace("http://127.0.0.1", "")
     assert "<script" not in page
+
+
+def test_a_report_tells_attempts_over_time(folder: Folder) -> None:
+    folder.write(*(chat_row(f"r{number}") for number in range(4)))
+    refusal = {"status": 429, "retry_after": "0"}
+    # The cut comes first: on a connection that had served another row it would be repeated at no cost and not counted.
+    folder.server.script({"cut_before_headers": True}, refusal, refusal, {"status": 503})
+    folder.server.always({"delay_s": 0.05})
+    report = folder.run(limit=1, retries=replace(QUICK, max_attempts=8))
+    assert report.is_complete
+    assert report.retries_by_status == {"429": 2, "503": 1, "no reply": 1}
+    assert sum(report.timeline["replies_429"]) == 2
+    assert max(report.timeline["requests_in_flight"]) > 0
+    page = report.as_html()
+    assert "429 per second" in page
+    assert "Retries" in page
 
 
 def test_an_empty_input_is_done_at_once(folder: Folder) -> None:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from .async_map import MappedAsync
 from .gate import Gate, LocalGate
 from .job import Item, MapJob, Settings
-from .pace import Adaptive, Feedback, Pacer
+from .pace import Adaptive, Feedback, Load, Pacer
 from .rows import Outcome
 from .sync_map import Mapped
 
@@ -41,6 +41,7 @@ __all__ = [
     "Feedback",
     "Gate",
     "Item",
+    "Load",
     "LocalGate",
     "Mapped",
     "MappedAsync",

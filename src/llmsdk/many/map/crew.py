@@ -16,7 +16,7 @@ from ..._call.state import CallState
 from ..._net.steps import Steps
 from ...errors import ConfigurationError, SDKError
 from .job import MapJob
-from .pace import NOT_SENT, Feedback
+from .pace import NOT_SENT, Feedback, Load
 from .rows import PULL, MapRow, Outcome
 
 T = TypeVar("T")
@@ -155,6 +155,8 @@ class Crew:
             job.rows.drop(exc)
         else:
             feedback = job.succeeded(row, reply, began)
+        if feedback.sent and job.settings.watch is not None:
+            job.settings.watch(feedback)
         self.wake_reader()
         self.wake_head()
         yield Report(feedback)
@@ -164,6 +166,7 @@ class Results(Generic[T]):
     """What the results of both kinds of map share."""
 
     def __init__(self, job: MapJob, shape: Callable[[Outcome[Any]], T]) -> None:
+        self._job = job
         self._rows = job.rows
         self._shape = shape
         self._handed = 0
@@ -172,6 +175,10 @@ class Results(Generic[T]):
     def drain(self) -> list[T]:
         """Give what was done and not handed out when the map was closed."""
         return [self._shape(outcome) for outcome in iter(self._rows.take, None)]
+
+    def load(self) -> Load:
+        """Say how many requests are in flight, and what keeps the next one from starting; callable from any thread."""
+        return self._job.pacer.load(self._job.clock())
 
     def _hand_out(self, outcome: Outcome[Any]) -> T:
         self._handed += 1

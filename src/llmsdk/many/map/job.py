@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sized
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,7 @@ class Settings:
         options: Options of every call, `retries` among them.
         gate: Lets attempts start instead of a pacer of the map's own; async maps only. `limit` then bounds what is in
             flight here.
+        watch: Called with what each attempt showed that was sent, when it is over, in the thread or task that made it.
     """
 
     limit: Adaptive | int = field(default_factory=Adaptive)
@@ -63,6 +64,7 @@ class Settings:
     deadline_ms: float | None = None
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     gate: Gate | None = None
+    watch: Callable[[Feedback], None] | None = None
 
 
 class MapJob:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import ConfigurationError
 from ...utils.log import logger
@@ -85,6 +85,15 @@ class Feedback:
 
 NOT_SENT = Feedback(sent=False)
 
+
+class Load(NamedTuple):
+    """How a map stands: requests in flight, seconds until the next may start at the earliest, and what it waits for."""
+
+    in_flight: int
+    pause_s: float
+    why: str
+
+
 REFUSALS = frozenset({429, 503})
 """Statuses by which a server says that it is asked too much."""
 
@@ -159,6 +168,17 @@ class Pacer:
         self._probes += self._probing
         self._starts.append(now)
         return 0.0
+
+    def load(self, now: float) -> Load:
+        """Say what keeps the next attempt from starting, without starting one."""
+        waits = [
+            (self._open_at - now, "429"),
+            (self._requests.wait(now, 1.0), "limit of requests"),
+            (self._tokens.wait(now, self._per_call), "limit of tokens"),
+            (self._next_at - now, "rate"),
+        ]
+        pause_s, why = max(waits)
+        return Load(self.in_flight, pause_s, why) if pause_s > 0 else Load(self.in_flight, 0.0, "")
 
     def report(self, seen: Feedback, now: float) -> None:
         """Take what an attempt showed; it is no longer in flight."""

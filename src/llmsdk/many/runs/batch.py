@@ -65,7 +65,7 @@ class FileBatch(Resource):
         flags = RunFlags(resume=resume, strict=strict, progress=progress)
         run = FileRun(self._runner, operation, paths, flags, limit, deadline_ms, hide(options))
         with outcomes(self._runner, run.operation, run.items(), run.settings) as done:
-            run.begin()
+            run.begin(done.load)
             try:
                 for outcome in done:
                     run.take(outcome)
@@ -97,7 +97,7 @@ class FileBatch(Resource):
         flags = RunFlags(resume=resume, strict=strict, progress=progress)
         run = FileRun(self._runner, operation, paths, flags, limit, deadline_ms, hide(options))
         async with outcomes_async(self._runner, run.operation, run.items(), run.settings) as done:
-            run.begin()
+            run.begin(done.load)
             try:
                 async for outcome in done:
                     run.take(outcome)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..._call.usage import Meter, Pending, Prices
 from ...resources.rows.rows import BatchRow, InvalidRow
+from ..map import Load
 from .figures import LATENCY_STEP, FailedRows, slot_widths
 from .report import BatchReport
 
@@ -105,8 +106,7 @@ class RunCounts:
         self._models: Counter[str] = Counter()
         self._failures: dict[tuple[str, int | None], FailedRows] = {}
         self._latencies = Latencies()
-        self.load: Callable[[], tuple[int, float, str]] | None = None
-        """Requests in flight, seconds until another one may start, and why so long."""
+        self.load: Callable[[], Load] | None = None  # of the map that sends the rows
         self._bad_attempts: Counter[str] = Counter()  # by status
         self._bad_ends: Counter[str] = Counter()  # those of them that were the last of their rows
         self._lock = threading.Lock()  # attempts end in threads of the map, rows where outcomes are taken

@@ -122,7 +122,8 @@ def _live(counts: RunCounts) -> Generator[None, None, None]:
 
     def shown() -> Any:
         bar = ProgressBar(total=max(1, counts.rows), completed=counts.finished, width=min(60, console.width))
-        return Group(bar, Text(line(counts, console.width), no_wrap=True))
+        # The text first: a bar ends without a line break, and what follows stands beside it, cut off.
+        return Group(Text(line(counts, console.width), no_wrap=True), bar)
 
     with Live(get_renderable=shown, console=console, refresh_per_second=4, transient=True):
         yield
