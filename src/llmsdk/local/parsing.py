@@ -10,7 +10,6 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from .._call.operation import Operation
 from ..providers.reshape import AsList, Renamed, WidthHeight
 from ..providers.spec import Provider, Reshape, Route
 from ..utils.shapes import Json, is_list, is_object, named
@@ -20,6 +19,8 @@ from .wire import WireStyle
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+    from .._call.operation import Operation  # which imports pydantic
 
 _SHAPED = (AsList, Renamed, WidthHeight)  # forms that can be read backwards
 _BOUNDS: tuple[tuple[str, int, float], ...] = (
