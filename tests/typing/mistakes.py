@@ -61,7 +61,7 @@ async def missing_async(sdk: SDK) -> None:
 
 def mistyped(sdk: SDK) -> None:
     sdk.completions.create(model="m", prompt="p", max_tokens="5")  # type: ignore[call-overload] # mistyped
-    sdk.completions.create(model="m", prompt=["p"])  # type: ignore[call-overload] # mistyped
+    sdk.completions.create(model="m", prompt=5.0)  # type: ignore[call-overload] # mistyped
     sdk.completions.create(model=5, prompt="p")  # type: ignore[call-overload] # mistyped
     sdk.completions.create(model="m", prompt="p", stop=5)  # type: ignore[call-overload] # mistyped
     sdk.completions.create(model="m", prompt="p", stream="yes")  # type: ignore[call-overload] # mistyped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from datetime import datetime
 from typing import Any
@@ -43,11 +44,31 @@ def status_failed(response: Any, body: bytes, plan: Plan, secrets: Secrets, meta
     return Failed(error, retryable, error.retry_after_s)
 
 
+# Codes and types of a balance that is spent, letters and digits only, by the pages on errors of OpenAI, Moonshot,
+# DashScope, Z.ai and others, and by reports from the field.
+_SPENT = frozenset(
+    {
+        "insufficientquota",
+        "insufficientbalance",
+        "insufficientcredits",
+        "insufficientfunds",
+        "exceededcurrentquotaerror",
+        "exceededcurrentquota",
+        "paymentrequired",
+        "arrearage",
+        "creditsexhausted",
+        "balanceinsufficient",
+        "1113",
+    }
+)
+
+
 def _is_permanent(error: APIStatusError) -> bool:
-    """Tell a used-up balance from a limit that passes: both are a 429."""
-    code, kind = error.code or "", error.type or ""
-    is_used_up = "insufficient_quota" in (code, kind) or code.startswith("billing") or kind.startswith("billing")
-    return error.status_code == 429 and is_used_up
+    """Tell a used-up balance from a limit that passes: both are a 429, and waiting cures but one."""
+    if error.status_code != 429:
+        return False
+    kinds = [re.sub(r"[^a-z0-9]", "", (kind or "").lower()) for kind in (error.code, error.type)]
+    return any(kind in _SPENT or kind.startswith("billing") for kind in kinds)
 
 
 def transport_failed(

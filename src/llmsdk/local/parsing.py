@@ -10,7 +10,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from ..providers.reshape import AsList, Renamed, WidthHeight
+from ..providers.reshape import AsList, OneText, Renamed, WidthHeight, Wrapped
 from ..providers.spec import Provider, Reshape, Route
 from ..utils.shapes import Json, is_list, is_object, named
 from .httpd import Refusal, Request
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .._call.operation import Operation  # which imports pydantic
 
-_SHAPED = (AsList, Renamed, WidthHeight)  # forms that can be read backwards
+_SHAPED = (AsList, OneText, Renamed, WidthHeight, Wrapped)  # forms that can be read backwards
 _BOUNDS: tuple[tuple[str, int, float], ...] = (
     ("n", 1, 128),
     ("max_tokens", 1, float("inf")),
@@ -180,6 +180,12 @@ def _unshaped(wire_name: str, value: Any, shape: Reshape | None) -> Any:
     """Undo a form; the form that other servers take is refused."""
     if isinstance(shape, AsList) and isinstance(value, str):
         raise Refusal(400, f"{wire_name} must be a list.", wire_name)
+    if isinstance(shape, OneText) and isinstance(value, list):
+        raise Refusal(400, f"{wire_name} must be a string.", wire_name)
+    if isinstance(shape, Wrapped) and isinstance(value, dict):
+        if shape.key not in value:
+            raise Refusal(400, f"{wire_name} must have {shape.key}.", wire_name)
+        return value[shape.key]
     if isinstance(shape, Renamed) and isinstance(value, str):
         theirs = {wire: ours for ours, wire in shape.values}
         if value in {ours for ours, _ in shape.values} - theirs.keys():  # our word, which this server does not know

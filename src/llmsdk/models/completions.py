@@ -30,7 +30,15 @@ from .common import (
 class CompletionParams(TypedDict, total=False):
     """Parameters of a text completion, without the model."""
 
-    prompt: Required[Annotated[str, Field(description="The text to continue.")]]
+    prompt: Required[
+        Annotated[
+            str | Annotated[Sequence[str | int | Annotated[Sequence[int], Listed()]], Listed()],
+            Field(
+                description="The text to continue. Some servers also accept several texts, the ids of its tokens, or "
+                "several lists of these."
+            ),
+        ]
+    ]
     max_tokens: Annotated[
         int | None,
         Field(description="Most tokens to generate, at least 1. Unset, the server decides (Writer: 100)."),

@@ -34,6 +34,11 @@ class Accumulator(ABC, Generic[ChunkT, ReplyT]):
         """Whether everything that was begun has come to its end."""
 
     @property
+    @abstractmethod
+    def is_empty(self) -> bool:
+        """Whether nothing has come of what was asked for."""
+
+    @property
     def usage(self) -> Any:
         """The token counts, where they have come."""
         return getattr(self.build(), "usage", None)

@@ -394,6 +394,11 @@ class ImageAccumulator(Accumulator[ImageChunk, ImageResponse]):
         if is_final:
             self._final.add(index)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no image has come."""
+        return not self._items and self.whole is None
+
     def build(self) -> ImageResponse:
         """Make the reply of what has come so far; an image that is not finished is there in its last state."""
         if self.whole is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .compatible import BASE64, USAGE_WISH
+from .reshape import OneText
 from .spec import Provider, Route, Structured
 
 _STATUSES = (400, 401, 403, 422, 429, 500, 503)
@@ -15,6 +16,7 @@ PROVIDER = Provider(
     # The relayed vendor's limit headers come through; a used-up balance answers 429 as well.
     routes={
         "createCompletion": Route(
+            reshape={"prompt": OneText("prompt")},
             unsupported=frozenset(
                 {
                     "min_tokens",

@@ -30,6 +30,30 @@ class Renamed:
 
 
 @dataclass(frozen=True)
+class OneText:
+    """A parameter of which the server takes a single string; other forms are refused, as it would refuse them."""
+
+    name: str
+
+    def __call__(self, value: Any) -> Mapping[str, Any]:
+        if isinstance(value, list):
+            raise ValueError("must be one string for this server; it takes neither several prompts nor token ids")
+        return {self.name: value}
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """An object that stands inside another one, under a key."""
+
+    name: str
+    key: str
+
+    def __call__(self, value: Any) -> Mapping[str, Any]:
+        is_bare = isinstance(value, dict) and self.key not in value
+        return {self.name: {self.key: value} if is_bare else value}
+
+
+@dataclass(frozen=True)
 class WidthHeight:
     """`size="768x512"` where width and height are two parameters."""
 

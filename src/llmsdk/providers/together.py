@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .reshape import AsList, Renamed, WidthHeight
+from .reshape import AsList, OneText, Renamed, WidthHeight
 from .spec import BatchRows, Handover, LimitHeaders, Provider, Route
 
 _JOB = (
@@ -20,7 +20,7 @@ PROVIDER = Provider(
     routes={
         "createCompletion": Route(
             unsupported=frozenset({"min_tokens", "best_of", "user", "suffix"}),
-            reshape={"stop": AsList("stop")},
+            reshape={"prompt": OneText("prompt"), "stop": AsList("stop")},
             statuses=_STATUSES,
         ),
         "createChatCompletion": Route(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .reshape import AsList
+from .reshape import AsList, OneText
 from .spec import Provider, Route
 from .writer_v1 import ERROR, ERROR_STATUSES, TEXT_OF_EVENT
 
@@ -53,7 +53,7 @@ PROVIDER = Provider(
             stream_path=f"{_MODEL}/{{model}}/completions/stream",
             rename=_COMPLETION_NAMES,
             unsupported=_COMPLETION_LACKS,
-            reshape={"stop": AsList("stop")},
+            reshape={"prompt": OneText("prompt"), "stop": AsList("stop")},
             reply=_COMPLETION_REPLY,
             event=TEXT_OF_EVENT,
             says_stream=False,
@@ -65,7 +65,7 @@ PROVIDER = Provider(
             path=f"{_MODEL}/{{model}}/customization/{{customization_id}}/completions",
             rename=_COMPLETION_NAMES,
             unsupported=_COMPLETION_LACKS,
-            reshape={"stop": AsList("stop")},
+            reshape={"prompt": OneText("prompt"), "stop": AsList("stop")},
             reply=_COMPLETION_REPLY,
             streams=False,
             says_stream=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .compatible import USAGE_WISH
+from .reshape import OneText, Wrapped
 from .spec import ErrorPaths, Provider, Route, Structured
 
 # The enterprise API has the same error body: {"tpe", "errors": [{"description", "key", "extras"}], "extras"}.
@@ -26,6 +27,7 @@ PROVIDER = Provider(
     error_statuses=ERROR_STATUSES,
     routes={
         "createCompletion": Route(
+            reshape={"prompt": OneText("prompt")},
             path="/v1/completions",
             rename={"seed": "random_seed"},
             unsupported=frozenset(
@@ -53,6 +55,8 @@ PROVIDER = Provider(
         ),
         "createChatCompletion": Route(
             path="/v1/chat",
+            # writer.yaml: the choice stands under `value`; the docs also send a plain string.
+            reshape={"tool_choice": Wrapped("tool_choice", "value")},
             unsupported=frozenset(
                 {
                     "thinking",

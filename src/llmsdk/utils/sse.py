@@ -12,6 +12,7 @@ _MESSAGE = "message"
 # Lines are split in windows, so that a chunk of millions of short lines never becomes as many objects at once.
 _WINDOW = 65_536
 # More digits than a signed 64-bit count of milliseconds has; also keeps `int()` off its own digit limit.
+_MAX_STRAYS = 1 << 16
 _MAX_RETRY_DIGITS = 18
 
 
@@ -60,6 +61,8 @@ class SSEDecoder:
     Attributes:
         last_event_id: The last id that a finished event set; "" before the first.
         retry_ms: The last reconnection time that the stream asked for, in milliseconds; None before the first.
+        strays: Lines that are no field of the format, the first 64 KiB of them. The rules ignore these, and so do
+            events; but where a stream fails, they are often what a proxy or a server had to say about it.
     """
 
     __slots__ = (
@@ -76,6 +79,7 @@ class SSEDecoder:
         "_tail",
         "last_event_id",
         "retry_ms",
+        "strays",
     )
 
     def __init__(self, max_event_bytes: int) -> None:
@@ -92,6 +96,7 @@ class SSEDecoder:
         self._error: EventTooLarge | None = None
         self.last_event_id = ""
         self.retry_ms: int | None = None
+        self.strays = b""
 
     @property
     def pending(self) -> bytes:
@@ -265,11 +270,17 @@ class SSEDecoder:
             case b"id" if b"\0" not in value:
                 self._kept += len(value) - len(self._id or b"")
                 self._id = value
+            case b"error":
+                # No field of the format; llama.cpp writes `error: {...}` in place of an event.
+                self._event = name
+                self._add_data(value)
             case b"retry" if value.isdigit():
                 digits = value.lstrip(b"0")[: _MAX_RETRY_DIGITS + 1]
                 self._retry = self.retry_ms = min(int(digits or b"0"), 10**_MAX_RETRY_DIGITS)
+            case b"id" | b"retry":
+                pass  # with a value that the rules ignore
             case _:
-                pass
+                self.strays = (self.strays + bytes(line) + b"\n")[: min(_MAX_STRAYS, self._limit)]
 
     def _add_data(self, value: bytes) -> None:
         self._kept += len(value) + 1

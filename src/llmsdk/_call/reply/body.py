@@ -46,7 +46,9 @@ class BodyReader:
             if self._truncate and not self._size and _is_text(raw):
                 self._coding = None  # it was never coded, whatever the header says: an error's text is kept
                 return self.feed(raw)
-            raise TransportFailure("coding", str(exc), began=True, body=self.received()) from exc.with_traceback(None)
+            # Nothing could be decoded: what is kept are the bytes as they came, which may be a text after all.
+            body = self.received() or _shown(raw)
+            raise TransportFailure("coding", str(exc), began=True, body=body) from exc.with_traceback(None)
         return True
 
     def decoded(self, raw: bytes) -> Iterator[bytes]:
@@ -54,7 +56,7 @@ class BodyReader:
         try:
             yield from self._decoder.decode(raw) if self._coding else (raw,)
         except CodingError as exc:
-            raise TransportFailure("coding", str(exc), began=True) from exc.with_traceback(None)
+            raise TransportFailure("coding", str(exc), began=True, body=_shown(raw)) from exc.with_traceback(None)
 
     def finish(self) -> bytes:
         """Take the end of the body."""
@@ -88,6 +90,11 @@ class BodyReader:
         for piece in self._pieces:
             kept += piece[: size - len(kept)]
         return bytes(kept)
+
+
+def _shown(raw: bytes) -> bytes:
+    """Keep what could not be decoded where it is a text all the same, whatever the header says."""
+    return raw[:_SHOWN_BYTES] if _is_text(raw) else b""
 
 
 def _is_text(raw: bytes) -> bool:

@@ -14,14 +14,15 @@ from pydantic_core import from_json, to_json
 from ...errors import APIStatusError, ReplyMeta, ResponseValidationError
 from ...errors.status import SDKDefaultError, class_for
 from ...providers.spec import Provider
+from ...utils.dates import parse_reset
 from ...utils.headers import Headers
-from ...utils.jsonpaths import MISSING, copy, first
+from ...utils.jsonpaths import MISSING, copy, find, first
 from ...utils.retries import retry_after_from
 from ...utils.secrets import masked, masks_of
 from ...utils.shapes import is_list, is_object, is_unicode
 from ..operation import Operation
 from ..secrecy import forget_locals
-from .error_bodies import fields_of, is_error, is_error_instead, states_error, status_of
+from .error_bodies import fields_of, is_error, is_error_instead, reason_in, states_error, status_of
 
 MAX_ERROR_BODY = 1 << 20
 """Bytes kept of a body that an error carries."""
@@ -69,7 +70,12 @@ def decode_reply(
         )
     except (ValidationError, ValueError, RecursionError):
         document = parse_json(body)
-        if is_error(provider, document) or is_error_instead(operation, document):
+        has_none = bool(results) and is_object(document) and not document.get(operation.content)
+        if (
+            is_error(provider, document)
+            or is_error_instead(operation, document)
+            or (has_none and reason_in(provider, document))
+        ):
             raise stated_error(provider, document, meta=meta, secrets=secrets) from None
         text = body if document is MISSING else json.dumps(document).encode()
         try:
@@ -86,7 +92,9 @@ def decode_reply(
     is_absent = result == [] and content not in reply.model_fields_set and f"$.{content}" not in route.reply
     if is_absent and not route.optional_result:
         raise _unexpected(f"not a {operation.resource} reply: {content}: it is missing", came, meta, secrets)
-    if results and len(result or ()) < results:
+    if results and len(result or ()) < results and not route.optional_result:
+        if not result and reason_in(provider, document := parse_json(body)):
+            raise stated_error(provider, document, meta=meta, secrets=secrets)
         found = f"{len(result)} of {results} results" if result else "it is empty"
         raise _unexpected(f"not a {operation.resource} reply: {content}: {found}", came, meta, secrets)
     return reply
@@ -232,9 +240,23 @@ def decode_error(
         param=fields.param,
         body=_masked_to_end(text, secrets),
         data=None if document is MISSING else _masked_document(document, secrets),
-        retry_after_s=retry_after_from(meta.headers, now=now),
+        retry_after_s=retry_after_in(meta.headers, document, now),
         meta=without_secrets(meta, secrets),
     )
+
+
+# Where bodies say how long to wait: a duration in google.rpc.RetryInfo (google/rpc/error_details.proto), or seconds.
+_WAITS = ("$..retryDelay", "$..retry_after", "$..retryAfter", "$..retry_after_seconds")
+
+
+def retry_after_in(headers: Mapping[str, str], document: Any, now: datetime) -> float | None:
+    """Find how long the server wants to be left alone, in seconds: a header says it, or else the body."""
+    stated = retry_after_from(headers, now=now)
+    if stated is not None or not (is_object(document) or is_list(document)):
+        return stated
+    found = (value for path in _WAITS for value in find(path, document))
+    waits = (parse_reset(str(value), now) for value in found if isinstance(value, str | int | float))
+    return next((wait for wait in waits if wait is not None), None)
 
 
 def stated_error(
@@ -253,7 +275,7 @@ def stated_error(
         param=fields.param,
         body=text[:MAX_ERROR_BODY],
         data=None if is_text else _masked_document(document, secrets),
-        retry_after_s=retry_after_from(meta.headers, now=datetime.now(UTC)),
+        retry_after_s=retry_after_in(meta.headers, document, datetime.now(UTC)),
         meta=without_secrets(meta, secrets),
     )
 

@@ -43,12 +43,13 @@ _STATUS = (
     *(
         f"{place}.{name}"
         for place in ("$.error", "$", "$.errors[0]", "$.detail")
-        for name in ("http_status", "status_code", "statusCode", "status")
+        for name in ("http_status", "http_status_code", "status_code", "statusCode", "status")
     ),
     "$.error",
 )
 _ANYWHERE = "$..[message,msg,status_msg,error_message,error_msg,err_msg,errorMessage]"
 """Where the text may be in a body that no path above knows."""
+_NO_TEXTS = frozenset({"id", "model", "object", "system_fingerprint"})  # of a reply, and never its reason
 _MAX_TOLD = 20  # of several errors in one body, those that the message tells
 _MAX_NESTED = 6  # levels below the place where the text should be
 
@@ -78,6 +79,12 @@ _STATUS_OF_KIND = {
     "conflict": 409,
     "conflicterror": 409,
     "requesttoolarge": 413,
+    # Text Generation Inference, docs on errors.
+    "validation": 422,
+    "templateerror": 422,
+    "toolerror": 422,
+    "generation": 424,
+    "incompletegeneration": 500,
     "unprocessableentity": 422,
     "unprocessableentityerror": 422,
     "ratelimit": 429,
@@ -131,6 +138,18 @@ def is_error_instead(operation: Operation, document: Any, beside: Iterable[str] 
     return any(_readable(document.get(name)) for name in _ERROR_TEXTS)
 
 
+def reason_in(provider: Provider, document: Any) -> bool:
+    """Whether a document in which nothing came of what was asked for has anything that reads as the reason.
+
+    That is a text under one of the names for it, at any depth; or else a text of several words under any name.
+    """
+    document = _unwrapped(document)
+    if not is_object(document):
+        return False
+    named = (text for text in find(_ANYWHERE, document) if isinstance(text, str) and text)
+    return next(named, None) is not None or fields_of(provider, document, ()).message is not None
+
+
 def _unwrapped(document: Any) -> Any:
     """Take the object out of the list around it."""
     return document[0] if is_list(document) and document and is_object(document[0]) else document
@@ -180,6 +199,9 @@ def _message(paths: Sequence[str], document: Any) -> str | None:
             return text
     if text := next((text for text in find(_ANYWHERE, document) if isinstance(text, str) and text), None):
         return text
+    others = (_sentence(value) for name, value in document.items() if name not in _NO_TEXTS)
+    if text := next(filter(None, others), None):
+        return text
     for path in paths:
         value = first(path, document)
         # An `error` without any text holds a code at the most, which is read by itself.
@@ -203,6 +225,11 @@ def _readable(value: Any, depth: int = _MAX_NESTED) -> str | None:
         if value and all(is_list(said) and said and isinstance(said[0], str) for said in value.values()):
             return "; ".join(f"{name}: {_readable(said, depth)}" for name, said in list(value.items())[:_MAX_TOLD])
     return None
+
+
+def _sentence(value: Any) -> str | None:
+    """Take a text of several words for what is meant to be read, where nothing has a name that says so."""
+    return value if isinstance(value, str) and len(value.split()) > 1 else None
 
 
 def _placed(item: Any, text: str) -> str:

@@ -28,7 +28,7 @@ from ..reply.decode import (
     stated_error,
     without_secrets,
 )
-from ..reply.error_bodies import is_error, is_error_instead, states_error
+from ..reply.error_bodies import is_error, reason_in, states_error
 
 _UNREADABLE = (ValidationError, ValueError, RecursionError)
 _LONGEST_MARK = 64  # bytes of an end mark, blanks and all
@@ -80,7 +80,8 @@ class EventDecoder:
         self._begun = "text/event-stream" in meta.headers.get("content-type", "").lower()
         self._head = b""
         self._dumb: bytes | None = b""  # what came before the first event, which may turn out to be no stream at all
-        self._complaint: Any = None  # an event that reads like an error, and is none where results come as well
+        self._short: bytes | None = None  # the first short event, which is rarely one with results
+        self._wordless: bytes | None = None  # the first event without results: where none come, it may say why
         self.accumulator = operation.accumulator()
         self.accumulator.is_single = is_single
         self.done = False
@@ -88,7 +89,9 @@ class EventDecoder:
     @property
     def unread(self) -> bytes:
         """What came and makes no event: part of one, or of a reply that is no stream."""
-        return self._whole.received() if self._whole is not None else self._dumb or self._head + self._frames.pending
+        if self._whole is not None:
+            return self._whole.received()
+        return self._dumb or self._frames.strays + self._head + self._frames.pending
 
     @property
     def secrets(self) -> Secrets:
@@ -142,6 +145,7 @@ class EventDecoder:
                     event = self._rare(frame)
                     if self.done:
                         self._check_choices()
+                        self._check_results()
                         return some
                     if event is None:
                         continue
@@ -193,7 +197,9 @@ class EventDecoder:
         self._check_choices()
         may_end = self._route.ends_with_connection and self._dumb is None and not unread
         if not (self.done or self.accumulator.finished or may_end):
+            self._check_reason()
             raise self._truncated("the stream ended without finish reason and without end mark", unread)
+        self._check_results()
 
     def _truncated(self, message: str, unread: bytes) -> StreamInterruptedError:
         text, meta = shown_text(unread, self._secrets), without_secrets(self._meta, self._secrets)
@@ -212,6 +218,7 @@ class EventDecoder:
         if self._is_end_mark(frame):
             self.done = True
             return None
+        self._short = self._short or frame.data
         try:
             return self._parsed(frame.data)
         except _UNREADABLE:
@@ -230,8 +237,8 @@ class EventDecoder:
         if states_error(self._provider, event):
             raise self._stated(parse_json(data))
         extra = event.__pydantic_extra__
-        if self._operation.content not in event.__pydantic_fields_set__ and is_error_instead(self._operation, extra):
-            self._complaint = self._complaint or parse_json(data)
+        if self._wordless is None and not getattr(event, self._operation.content, None):
+            self._wordless = data
         return event if self._beside.isdisjoint(extra) else self._mapped(parse_json(data))
 
     def _mapped(self, document: Any) -> Any:
@@ -295,14 +302,27 @@ class EventDecoder:
         return event
 
     def _check_choices(self) -> None:
-        """Refuse to call a stream finished in which a choice failed and never came to its end, or no result came."""
+        """Refuse to call a stream finished in which a choice failed and never came to its end."""
         error = self.accumulator.failed_choice()
         if error is not None:
             raise self._stated({"error": error})
-        if self._complaint and not getattr(self.accumulator.build(), self._operation.content):
-            raise self._stated(self._complaint)
-        if self._results and not getattr(self.accumulator.build(), self._operation.content):
-            raise self._invalid(f"the stream ended without {self._operation.content}", b"")
+
+    def _check_results(self) -> None:
+        """Refuse to call a stream finished in which nothing came of what was asked for."""
+        if not self.accumulator.is_empty or self._route.optional_result:
+            return
+        self._check_reason()
+        came = self._wordless or self._short or self.unread
+        said = self.accumulator.build().model_dump(exclude={"object"}, exclude_none=True)
+        # An end mark alone is how some servers answer when the model had no token to give.
+        if self._results and (came or any(said.values())):
+            raise self._invalid(f"the stream ended without {self._operation.content}", came)
+
+    def _check_reason(self) -> None:
+        """Raise the reason for an empty stream, where an event has one."""
+        document = MISSING if self._wordless is None else parse_json(self._wordless)
+        if self.accumulator.is_empty and reason_in(self._provider, document):
+            raise self._stated(document)
 
     def _too_large(self, exc: EventTooLarge) -> RemoteError:
         return self._invalid(f"an event is larger than {exc.limit} bytes", self._frames.pending)

@@ -138,7 +138,8 @@ class Progress:
             is_over = self.deadline is not None and time.monotonic() >= self.deadline - 0.002
             error = self._deadline_passed() if is_over else self._silent()
         elif failure.kind in ("coding", "too large"):
-            error = ResponseValidationError(text, status_code=self.meta.status_code, meta=self.meta)
+            body = shown_text(failure.body, self.decoder.secrets)
+            error = ResponseValidationError(text, status_code=self.meta.status_code, body=body, meta=self.meta)
         else:
             error = StreamInterruptedError(
                 f"the connection broke inside the stream: {text}", reason="connection", meta=self.meta

@@ -104,6 +104,11 @@ class ChoicesAccumulator(Accumulator[ChunkT, ReplyT], Generic[ChunkT, ReplyT, Ch
         return self._head.usage
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no choice has come."""
+        return not self._choices and self.whole is None
+
+    @property
     def finished(self) -> bool:
         """Whether every choice has a finish reason."""
         return bool(self._choices) and all(state.finish_reason for state in self._choices.values())

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from ..._call.operation import Example, Operation
+from ..._call.operation import Example, Operation, at_least_one
 from ...models.images import ImageAccumulator, ImageChunk, ImageEditRequest, ImageRequest, ImageResponse, as_chunk
-
-
-def _at_least_one(_: Mapping[str, Any]) -> int:
-    """Whatever `n` is: a filter may take some of the images, and a server that takes all has to say why."""
-    return 1
-
 
 CREATE_IMAGE = Operation(
     id="createImage",
@@ -33,7 +24,7 @@ CREATE_IMAGE = Operation(
     accumulator=ImageAccumulator,
     as_chunk=as_chunk,
     content="data",
-    results=_at_least_one,
+    results=at_least_one,
 )
 
 EDIT_IMAGE = Operation(
@@ -53,5 +44,5 @@ EDIT_IMAGE = Operation(
     traced_as="generate_content",
     files=frozenset({"image", "mask"}),
     content="data",
-    results=_at_least_one,
+    results=at_least_one,
 )

@@ -1,0 +1,230 @@
+"""Failures that dress as success, and what servers say of them: nothing came, and something reads as the reason."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from llmsdk import errors
+from support.canned import CannedServer
+from support.colours import KEY, Colour, collect
+
+ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+DONE = b"data: [DONE]\n\n"
+PIECE = b'data: {"id":"1","choices":[{"index":0,"delta":{"content":"Half"}}]}\n\n'
+
+
+async def asked(colour: Colour, canned: CannedServer, *, stream: bool, method: str = "chat.create", **args: Any) -> Any:
+    """Call, and take a stream to its end."""
+    async with colour.open(api_key=KEY, server_url=canned.url, retry_config=None) as client:
+        answer = await client.call(method, **{**ASK, **args}, stream=stream)
+        if stream:
+            await collect(answer)
+            return answer.final
+        return answer
+
+
+def serve(canned: CannedServer, document: Any, *, stream: bool) -> None:
+    text = json.dumps(document).encode()
+    if stream:
+        canned.stream(b"data: " + text + b"\n\n" + DONE)
+    else:
+        canned.reply(200, text, {"content-type": "application/json"})
+
+
+# A document without a result, and the server's text in it, whatever it is called.
+REASONS: list[tuple[dict[str, Any], str]] = [
+    (
+        {"choices": None, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}},
+        "insufficient balance",
+    ),
+    ({"text": "Worker crashed.", "error_code": 50001}, "Worker crashed."),
+    ({"choices": [], "message": "no capacity"}, "no capacity"),
+    ({"choices": [], "info": "try again later"}, "try again later"),
+    ({"choices": [], "data": {"deep": {"err_msg": "overloaded"}}}, "overloaded"),
+    ({"code": 401, "msg": "bad key", "success": False}, "bad key"),
+    ({"success": False, "result": None, "errors": [{"code": 7, "message": "No route."}]}, "No route."),
+    ({"id": "x", "object": "chat.completion", "model": "a b c", "choices": [], "detail": "gone"}, "gone"),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("document, text", REASONS)
+async def test_nothing_with_a_reason_is_a_status_error(
+    document: dict[str, Any], text: str, stream: bool, colour: Colour, canned: CannedServer
+) -> None:
+    serve(canned, document, stream=stream)
+    with pytest.raises(errors.APIStatusError) as caught:
+        await asked(colour, canned, stream=stream)
+    assert caught.value.message == text
+    assert caught.value.data == document
+
+
+NOTHING: list[dict[str, Any]] = [
+    {"choices": []},
+    {},
+    {"id": "x", "object": "chat.completion", "created": 1, "model": "some model of ours", "choices": [], "usage": None},
+]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("document", NOTHING)
+async def test_nothing_without_a_reason_is_no_reply(
+    document: dict[str, Any], stream: bool, colour: Colour, canned: CannedServer
+) -> None:
+    serve(canned, document, stream=stream)
+    with pytest.raises(errors.ResponseValidationError, match="choices") as caught:
+        await asked(colour, canned, stream=stream)
+    assert json.loads(caught.value.body) == document
+
+
+async def test_an_answer_without_a_token_is_legal(colour: Colour, canned: CannedServer) -> None:
+    canned.stream(DONE)
+    assert (await asked(colour, canned, stream=True)).choices == []
+    choice = {"index": 0, "message": {"role": "assistant", "content": ""}, "finish_reason": "stop"}
+    serve(canned, {"choices": [choice]}, stream=False)
+    assert (await asked(colour, canned, stream=False)).text == ""
+
+
+# ------------------------------------------------------- text outside `data:`
+
+CONTEXT = b'error: {"code":400,"message":"the request exceeds the available context size"}\n\n'
+
+
+@pytest.mark.parametrize("before", [b"", PIECE])
+@pytest.mark.parametrize("after", [b"", DONE])
+async def test_an_error_as_a_line_of_its_own(before: bytes, after: bytes, colour: Colour, canned: CannedServer) -> None:
+    canned.stream(before + CONTEXT + after)
+    with pytest.raises(errors.BadRequestError) as caught:
+        await asked(colour, canned, stream=True)
+    assert caught.value.message == "the request exceeds the available context size"
+    assert (caught.value.partial.text or "") == ("Half" if before else "")
+
+
+@pytest.mark.parametrize("line", [b"upstream connect error\n\n", b"Internal: boom\r\n\r\n", b"upstream connect error"])
+@pytest.mark.parametrize("before", [b"", PIECE])
+async def test_other_text_between_events_is_in_the_error(
+    line: bytes, before: bytes, colour: Colour, canned: CannedServer
+) -> None:
+    canned.stream(before + line)
+    with pytest.raises(errors.RemoteError) as caught:
+        await asked(colour, canned, stream=True)
+    assert line.strip().decode() in caught.value.body
+
+
+async def test_text_and_an_end_mark_are_no_answer(colour: Colour, canned: CannedServer) -> None:
+    canned.stream(b"upstream connect error\n\n" + DONE)
+    with pytest.raises(errors.ResponseValidationError) as caught:
+        await asked(colour, canned, stream=True)
+    assert "upstream connect error" in caught.value.body
+
+
+# ------------------------------------------------------- classes and waits
+
+CLASSES: list[tuple[dict[str, Any], str]] = [
+    ({"error": "Input validation error: too long", "error_type": "validation"}, "UnprocessableEntityError"),
+    ({"error": {"message": "bad", "http_status_code": 422}}, "UnprocessableEntityError"),
+    ({"error": {"message": "busy", "http_status": 503}}, "ServiceUnavailableError"),
+    ({"error": "Model is overloaded", "error_type": "overloaded"}, "ServiceUnavailableError"),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("document, name", CLASSES)
+async def test_the_class_is_that_of_the_type(
+    document: dict[str, Any], name: str, stream: bool, colour: Colour, canned: CannedServer
+) -> None:
+    serve(canned, document, stream=stream)
+    with pytest.raises(errors.APIStatusError) as caught:
+        await asked(colour, canned, stream=stream)
+    assert type(caught.value).__name__ == name
+
+
+SPENT = [
+    {"type": "exceeded_current_quota_error"},
+    {"code": "1113"},
+    {"code": 1113},
+    {"code": "insufficient_balance"},
+    {"code": "InsufficientBalance"},
+    {"type": "insufficient_quota"},
+    {"code": "billing_hard_limit_reached"},
+    {"code": "Arrearage"},
+]
+
+
+@pytest.mark.parametrize("spent", SPENT)
+async def test_a_spent_balance_is_not_tried_again(spent: dict[str, Any], colour: Colour, canned: CannedServer) -> None:
+    canned.reply(429, json.dumps({"error": {"message": "No credit.", **spent}}).encode(), {"x-a": "b"})
+    async with colour.open(api_key=KEY, server_url=canned.url) as client:
+        with pytest.raises(errors.RateLimitError):
+            await client.call("chat.create", **ASK)
+    assert len(canned.requests) == 1
+
+
+INFO = "type.googleapis.com/google.rpc.RetryInfo"
+WAITS: list[tuple[Any, dict[str, str], float | None]] = [
+    ({"error": {"message": "x", "details": [{"@type": INFO, "retryDelay": "1.5s"}]}}, {}, 1.5),
+    ([{"error": {"message": "x", "details": [{"@type": INFO, "retryDelay": "17s"}]}}], {}, 17.0),
+    ({"error": {"message": "x"}, "retry_after": 3}, {}, 3.0),
+    ({"error": {"message": "x", "details": [{"retryDelay": "1.5s"}]}}, {"retry-after": "4"}, 4.0),
+    ({"error": {"message": "x", "details": [{"retryDelay": "soon"}]}}, {}, None),
+    ({"error": {"message": "x"}, "retry_after": None}, {}, None),
+]
+
+
+@pytest.mark.parametrize("document, headers, wait", WAITS)
+async def test_a_wait_may_stand_in_the_body(
+    document: Any, headers: dict[str, str], wait: float | None, colour: Colour, canned: CannedServer
+) -> None:
+    canned.reply(429, json.dumps(document).encode(), headers)
+    with pytest.raises(errors.RateLimitError) as caught:
+        await asked(colour, canned, stream=False)
+    assert caught.value.retry_after_s == wait
+
+
+async def test_a_wait_in_the_body_is_waited_for(colour: Colour, canned: CannedServer) -> None:
+    canned.reply(429, b'{"error": {"message": "x", "details": [{"retryDelay": "0.05s"}]}}', {})
+    async with colour.open(api_key=KEY, server_url=canned.url) as client:
+        with pytest.raises(errors.RateLimitError) as caught:
+            await client.call("chat.create", **ASK)
+    assert len(caught.value.meta.attempts) == 3
+
+
+# ------------------------------------------------------- bodies and requests
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_text_that_only_says_it_is_coded_is_kept(stream: bool, colour: Colour, canned: CannedServer) -> None:
+    body = PIECE if stream else b'{"id": "1", "choices": []}'
+    kind = "text/event-stream" if stream else "application/json"
+    canned.reply(200, body, {"content-type": kind, "content-encoding": "gzip"})
+    with pytest.raises(errors.ResponseValidationError, match="gzip") as caught:
+        await asked(colour, canned, stream=stream)
+    assert caught.value.body == body.decode()
+
+
+PROMPTS: list[Any] = [["a", "b"], [1, 2, 3], [[1, 2], [3]], ("a",)]
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+async def test_prompts_in_other_forms(prompt: Any, colour: Colour, canned: CannedServer) -> None:
+    canned.reply(200, b'{"choices": [{"index": 0, "text": "Hi", "finish_reason": "stop"}]}', {})
+    async with colour.open(api_key=KEY, server_url=canned.url) as client:
+        await client.call("completions.create", model="m", prompt=prompt)
+    assert canned.last.json["prompt"] == json.loads(json.dumps(prompt))
+    async with colour.open(api_key=KEY, server="together", server_url=canned.url) as client:
+        with pytest.raises(errors.RequestValidationError, match="prompt: must be one string"):
+            await client.call("completions.create", model="m", prompt=prompt)
+
+
+async def test_a_named_function_in_writers_form(colour: Colour, canned: CannedServer) -> None:
+    canned.reply(200, b'{"choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}]}', {})
+    named = {"type": "function", "function": {"name": "f"}}
+    async with colour.open(api_key=KEY, server="writer_v1", server_url=canned.url) as client:
+        for choice in (named, {"value": named}):
+            await client.call("chat.create", **ASK, tool_choice=choice)
+            assert canned.last.json["tool_choice"] == {"value": named}
+        await client.call("chat.create", **ASK, tool_choice="auto")
+        assert canned.last.json["tool_choice"] == "auto"
