@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-SRC = Path(__file__).resolve().parent.parent / "src"
+ROOT = Path(__file__).resolve().parent.parent
+SRC = ROOT / "src"
 PUBLIC = ("llmsdk", "llmsdk.models", "llmsdk.errors", "llmsdk.utils", "llmsdk.providers")
 # Whatever these define under a public name is for users; the others also hold parts of the machinery.
 WHOLE = ("llmsdk.models", "llmsdk.errors")
@@ -111,3 +113,41 @@ def test_importing_the_package_loads_nothing_that_a_call_needs_first() -> None:
 def test_importing_prints_nothing(name: str) -> None:
     done = run_python(f"import {name} as m; [getattr(m, n) for n in m.__all__]")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+# Where users import from, beside `llmsdk` itself, and what for. The names of a path are those of its head; modules below
+# it are the package's own, like everything with an underscore at its first folder.
+PATHS = {
+    "cassette": "recordings of real exchanges",
+    "cli": "the command `llmsdk`",
+    "errors": "what calls raise",
+    "frames": "calls over pandas, Dask and Spark frames",
+    "hooks": "what a hook gets, and which methods it may have",
+    "local": "the embedded provider, for tests",
+    "many": "types of what `map` and `sdk.batch` return, for annotations",
+    "models": "requests, replies and chunks",
+    "observers": "what watches calls from outside",
+    "options": "options of the SDK and of calls, for wrappers",
+    "otel": "tracing by OpenTelemetry",
+    "providers": "dialects, and the words to write one",
+    "ray": "calls over Ray datasets",
+    "resources": "types of `sdk.chat` and its like, for annotations",
+    "sdk": "the SDK object",
+    "structured": "types of what `chat.parse` returns, for annotations",
+    "tools": "functions as tools",
+    "utils": "retry policies",
+}
+
+
+def test_what_looks_public_is_in_the_table() -> None:
+    entries = {path.stem for path in (SRC / "llmsdk").iterdir() if path.is_dir() or path.suffix == ".py"}
+    assert {name for name in entries if not name.startswith("_")} == PATHS.keys()
+
+
+@pytest.mark.parametrize(
+    "page", [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda p: p.name
+)
+def test_the_documentation_imports_public_paths(page: Path) -> None:
+    text = page.read_text("utf-8")
+    shown = set(re.findall(r"^\s*(?:from|import) llmsdk\.([a-z_.]+)", text, re.MULTILINE))
+    assert shown <= PATHS.keys()

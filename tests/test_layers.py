@@ -1,6 +1,7 @@
 """The layer table holds: who imports whom, where I/O may stand, and that no code asks for a provider by name."""
 
 import ast
+import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -267,3 +268,15 @@ def test_what_is_allowed_is_not_reported(tmp_path: Path) -> None:
     modules = {module.name: module for module in read_package(tmp_path)}
     assert [target for _, target in modules["_call.flow"].imports] == ["_call.effects", "errors"]
     assert violations(modules["_call.flow"]) == []
+
+
+PACKAGES = sorted(path.parent.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("name", [name for name in PACKAGES if name != "."])
+def test_every_package_introduces_itself(name: str) -> None:
+    """What it is for, who may import what, and where to start: a newcomer reads the heads first."""
+    head = ast.get_docstring(ast.parse((PACKAGE / name / "__init__.py").read_text("utf-8"))) or ""
+    said = " ".join(head.lower().split())
+    assert re.search(r"\bimport(s|ed)?\b", said) or "/" in name, f"{name}/__init__.py: say who may import what"
+    assert re.search(r"\bstart (reading )?(at|with|in)\b", said), f"{name}/__init__.py: say where to start reading"

@@ -1,6 +1,7 @@
-"""Every error that llmsdk raises; `SDKError` is the root.
+"""Every error that llmsdk raises; `SDKError` is the root. `NoResponseError` is another name of `APIConnectionError`.
 
-`NoResponseError` is another name of `APIConnectionError`, as generated SDKs have it.
+Imports nothing of the package, and every room may import it. Start reading at `base.py`; `status.py` has a class for
+each status, whose statement is its registration.
 """
 
 from .answers import (

@@ -1,4 +1,8 @@
-"""Functions of yours as tools of a model: `tool`, and what `chat.run_tools` gives back."""
+"""Functions of yours as tools of a model: `tool`, and what `chat.run_tools` returns.
+
+May import `structured`, `_net` and what is below; `resources.chat` imports it on the first `run_tools`. Start reading
+at `loop.py`, the rounds of a conversation; `functions.py` makes a tool of a function.
+"""
 
 from __future__ import annotations
 

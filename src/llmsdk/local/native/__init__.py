@@ -1,4 +1,7 @@
-"""Protocols of servers' own, from the server's side: what the codecs in `providers` write is read here, and back."""
+"""Protocols of servers' own, from the server's side: what the codecs in `providers` write is read here, and back.
+
+Start reading at the module of a protocol.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The endpoints, each described once; a family's module is imported when its resource is first used."""
+"""The endpoints, each described once; a family's module is imported when its resource is first used.
+
+Start reading at `completions.py`. Imports `_call/operation.py` and `models`.
+"""
 
 from __future__ import annotations
 
