@@ -35,7 +35,17 @@ from llmsdk.hooks import AfterErrorHook, AfterSuccessHook, BeforeRequestHook, Ho
 from llmsdk.models.names import NAMES
 from llmsdk.observers import Observer
 from llmsdk.options import CALL_OPTIONS, AsyncHttpClient, CallOptions, DebugLogger, HttpClient, SDKOptions
-from llmsdk.providers import PROVIDERS, ErrorPaths, LimitHeaders, Page, Provider, Route, ServerId, Structured
+from llmsdk.providers import (
+    PROVIDERS,
+    ErrorPaths,
+    LimitHeaders,
+    LimitWindow,
+    Page,
+    Provider,
+    Route,
+    ServerId,
+    Structured,
+)
 from llmsdk.providers.reshape import AsList, Renamed, WidthHeight
 from llmsdk.resources.operations import all_operations
 from llmsdk.resources.signatures import IDLE_TEXT, described
@@ -191,7 +201,7 @@ def documented_errors() -> dict[str, type[Any]]:
 
 
 _HOOKS = (SDKInitHook, BeforeRequestHook, AfterSuccessHook, AfterErrorHook)
-_DIALECT = (Provider, Route, Structured, ErrorPaths, LimitHeaders, Page)
+_DIALECT = (Provider, Route, Structured, ErrorPaths, LimitHeaders, LimitWindow, Page)
 _ON_SHARED_PAGES: dict[Any, str] = {
     **dict.fromkeys(_DIALECT, "servers.md"),
     **dict.fromkeys(

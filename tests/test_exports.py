@@ -115,8 +115,8 @@ def test_importing_prints_nothing(name: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-# Where users import from, beside `llmsdk` itself, and what for. The names of a path are those of its head; modules below
-# it are the package's own, like everything with an underscore at its first folder.
+# Where users import from, beside `llmsdk` itself, and what for. The names of a path are those of its head; modules
+# below it are the package's own, like everything with an underscore at its first folder.
 PATHS = {
     "cassette": "recordings of real exchanges",
     "cli": "the command `llmsdk`",

@@ -18,6 +18,7 @@ from ..errors import (
     ResponseValidationError,
 )
 from ..errors.status import SDKDefaultError
+from ..providers.spec import Provider
 from ..utils.retries import RetryBudget, RetryConfig, next_delay, should_retry_header
 from ..utils.secrets import Secrets, masked
 from ..utils.urls import same_origin_target, shown_address
@@ -40,7 +41,9 @@ def status_failed(response: Any, body: bytes, plan: Plan, secrets: Secrets, meta
     error = decode_error(plan.target.provider, status, body, reason=reason, meta=meta, secrets=secrets, now=now)
     retryable, retries = should_retry_header(headers), plan.limits.retries
     if retryable is None:  # else the server has said it, and knows best
-        retryable = retries is not None and status in retries.statuses and not _is_permanent(error)
+        retryable = (
+            retries is not None and status in retries.statuses and not _is_permanent(plan.target.provider, error)
+        )
     return Failed(error, retryable, error.retry_after_s)
 
 
@@ -63,12 +66,12 @@ _SPENT = frozenset(
 )
 
 
-def _is_permanent(error: APIStatusError) -> bool:
+def _is_permanent(provider: Provider, error: APIStatusError) -> bool:
     """Tell a used-up balance from a limit that passes: both are a 429, and waiting cures but one."""
     if error.status_code != 429:
         return False
     kinds = [re.sub(r"[^a-z0-9]", "", (kind or "").lower()) for kind in (error.code, error.type)]
-    return any(kind in _SPENT or kind.startswith("billing") for kind in kinds)
+    return any(kind in _SPENT or kind in provider.error.spent or kind.startswith("billing") for kind in kinds)
 
 
 def transport_failed(

@@ -26,19 +26,27 @@ class Limit:
     """One rate limit as a server states it; a part that the server did not state is None.
 
     `limit` and `remaining` count requests or tokens (a limit can be a fraction), `reset_s` is seconds from the reply.
+    `window_s` is the time that the limit is for, where the server has several: a minute, an hour, a day.
     """
 
     limit: float | None = None
     remaining: float | None = None
     reset_s: float | None = None
+    window_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """The rate limits of a reply, for requests and for tokens."""
+    """The rate limits of a reply, for requests and for tokens.
+
+    Where the server has limits for several windows of time, these are the ones that bind first, and `requests_windows`
+    and `tokens_windows` hold all that it states, the shortest window first.
+    """
 
     requests: Limit = Limit()
     tokens: Limit = Limit()
+    requests_windows: tuple[Limit, ...] = ()
+    tokens_windows: tuple[Limit, ...] = ()
 
 
 @dataclass

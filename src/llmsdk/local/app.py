@@ -85,6 +85,10 @@ class App:
         ):
             if names:
                 headers[names[0]] = value
+        for one in limits.windows:
+            most, left = ("600", "599") if one.of == "requests" else ("100000", "99000")
+            stated = {one.limit: most, one.remaining: left, one.reset: style.reset}
+            headers |= {name: value for name, value in stated.items() if name}
         return headers
 
     def _answer(self, request: Request) -> Response:

@@ -6,6 +6,7 @@ from .spec import BatchRows as BatchRows
 from .spec import ErrorPaths as ErrorPaths
 from .spec import Handover as Handover
 from .spec import LimitHeaders as LimitHeaders
+from .spec import LimitWindow as LimitWindow
 from .spec import Page as Page
 from .spec import Provider as Provider
 from .spec import Route as Route

@@ -5,8 +5,6 @@ from __future__ import annotations
 from .codecs.anthropic import MESSAGES
 from .spec import ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
 
-_LIMIT = "anthropic-ratelimit-{}-{}"
-
 # Recorded traffic of 2025 and 2026, and the types of the vendor's Python package, anthropic 2.14.0.
 PROVIDER = Provider(
     name="anthropic",
@@ -24,11 +22,12 @@ PROVIDER = Provider(
         "overloaded_error": 529,
     },
     limits=LimitHeaders(
-        **{
-            f"{kind}_{part}": (_LIMIT.format(kind, part),)
-            for kind in ("requests", "tokens")
-            for part in ("limit", "remaining", "reset")
-        }
+        requests_limit=("anthropic-ratelimit-requests-limit",),
+        requests_remaining=("anthropic-ratelimit-requests-remaining",),
+        requests_reset=("anthropic-ratelimit-requests-reset",),
+        tokens_limit=("anthropic-ratelimit-tokens-limit",),
+        tokens_remaining=("anthropic-ratelimit-tokens-remaining",),
+        tokens_reset=("anthropic-ratelimit-tokens-reset",),
     ),
     routes={
         "createChatCompletion": Route(

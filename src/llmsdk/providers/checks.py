@@ -53,6 +53,10 @@ def _a(kind: type) -> _Check:
     return lambda value: isinstance(value, kind)
 
 
+def _listed(kind: type) -> _Check:
+    return lambda value: isinstance(value, tuple) and all(isinstance(one, kind) for one in cast("tuple[Any]", value))
+
+
 # By the annotation of a field: the check, and what is accepted. Records of `spec` have a check of their own.
 _KINDS: dict[str, tuple[_Check, str]] = {
     "str": (_text, "a string"),
@@ -63,6 +67,8 @@ _KINDS: dict[str, tuple[_Check, str]] = {
     "bytes": (_a(bytes), "bytes"),
     "tuple[str, ...]": (_texts, "a tuple of strings"),
     "tuple[int, ...]": (_statuses, "a tuple of statuses from 400 to 599"),
+    "tuple[LimitWindow, ...]": (_listed(spec.LimitWindow), "a tuple of LimitWindow"),
+    "Literal['requests', 'tokens']": (lambda value: value in ("requests", "tokens"), '"requests" or "tokens"'),
     "frozenset[str]": (_texts, "a set of strings"),
     "frozenset[str] | None": (_maybe(_texts), "a set of strings or None"),
     "Mapping[str, str]": (_map(_text), "a mapping of strings to strings"),
@@ -121,8 +127,9 @@ def _check_fields(record: Any, *way: str) -> None:
         check, accepted = kind_of(field.type)
         if not check(value):
             raise _Fault(named(*way, field.name), f"must be {accepted}, got {_came(value)}")
-        if hasattr(value, "__dataclass_fields__"):
-            _check_fields(value, *way, field.name)
+        for inner in value if isinstance(value, tuple) else (value,):  # pyright: ignore[reportUnknownVariableType]
+            if hasattr(inner, "__dataclass_fields__"):  # pyright: ignore[reportUnknownArgumentType]
+                _check_fields(inner, *way, field.name)
 
 
 def _came(value: Any) -> str:

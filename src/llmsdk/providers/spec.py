@@ -150,7 +150,9 @@ class ErrorPaths:
     """Where the parts of an error body are, as JSONPaths tried in order, before the shapes that many servers share.
 
     `marks` are top-level keys that tell an error object from a reply, inside a 2xx body or a stream. `request_id` is
-    where a body holds the id of the request, if no header does.
+    where a body holds the id of the request, if no header does. `spent` are codes and types, letters and digits in
+    lower case, that mean a used-up balance, beside the common ones: waiting is of no use then, though the status is
+    that of a rate limit.
     """
 
     message: tuple[str, ...] = ()
@@ -159,11 +161,30 @@ class ErrorPaths:
     param: tuple[str, ...] = ()
     marks: tuple[str, ...] = ("error",)
     request_id: tuple[str, ...] = ()
+    spent: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitWindow:
+    """Names of the headers of one of several limits.
+
+    Attributes:
+        of: What is counted.
+        seconds: The time that the limit is for.
+    """
+
+    of: Literal["requests", "tokens"]
+    seconds: int
+    limit: str | None = None
+    remaining: str | None = None
+    reset: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class LimitHeaders:
     """Names of rate-limit headers, the first that is present wins; OpenAI's unless a provider has others.
+
+    `windows` are limits for several windows of time, where a server has them.
 
     Source: platform.openai.com, guide on rate limits, section on headers.
     """
@@ -174,12 +195,14 @@ class LimitHeaders:
     tokens_limit: tuple[str, ...] = ("x-ratelimit-limit-tokens",)
     tokens_remaining: tuple[str, ...] = ("x-ratelimit-remaining-tokens",)
     tokens_reset: tuple[str, ...] = ("x-ratelimit-reset-tokens",)
+    windows: tuple[LimitWindow, ...] = ()
 
     @cached_property
     def all(self) -> frozenset[str]:
         """Every name, as headers spell it when they are compared."""
         names = (*self.requests_limit, *self.requests_remaining, *self.requests_reset)
         names += (*self.tokens_limit, *self.tokens_remaining, *self.tokens_reset)
+        names += tuple(name for one in self.windows for name in (one.limit, one.remaining, one.reset) if name)
         return frozenset(name.lower() for name in names)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from ...errors import Limit, RateLimit
@@ -20,10 +22,31 @@ def rate_limit(names: LimitHeaders, headers: Mapping[str, str]) -> RateLimit:
     # A reset that is a moment is one of the server's clock: measured from its own date, ours may be wrong.
     now = datetime.now(UTC)
     now = parse_date(headers.get("date") or "", now) or now
+    requests = _limit(headers, now, names.requests_limit, names.requests_remaining, names.requests_reset)
+    tokens = _limit(headers, now, names.tokens_limit, names.tokens_remaining, names.tokens_reset)
+    if not names.windows:
+        return RateLimit(requests, tokens)
+    found: dict[str, list[Limit]] = {"requests": [], "tokens": []}
+    for one in sorted(names.windows, key=lambda one: one.seconds):
+        stated = _limit(headers, now, *((name,) if name else () for name in (one.limit, one.remaining, one.reset)))
+        if stated != Limit():
+            found[one.of].append(replace(stated, window_s=float(one.seconds)))
     return RateLimit(
-        requests=_limit(headers, now, names.requests_limit, names.requests_remaining, names.requests_reset),
-        tokens=_limit(headers, now, names.tokens_limit, names.tokens_remaining, names.tokens_reset),
+        _binding([requests, *found["requests"]]),
+        _binding([tokens, *found["tokens"]]),
+        tuple(found["requests"]),
+        tuple(found["tokens"]),
     )
+
+
+def _binding(limits: list[Limit]) -> Limit:
+    """Find the limit that leaves the least per second until it resets, which its window bounds."""
+
+    def rate(one: Limit) -> float:
+        seconds = one.window_s if one.reset_s is None else one.reset_s
+        return math.inf if one.remaining is None else one.remaining / max(1.0, seconds or 0.0)
+
+    return min(limits, key=rate)
 
 
 def _limit(

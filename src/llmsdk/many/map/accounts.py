@@ -46,16 +46,18 @@ class Account:
 
     def read(self, limit: Limit, later: float, began: float, now: float) -> None:
         """Take what a reply said; `later` is what was spent after the server had said it."""
-        if limit.remaining is None or limit.reset_s is None or began < self._began:
+        # Of a limit without a reset its window is the longest that it can last.
+        reset_s = limit.window_s if limit.reset_s is None else limit.reset_s
+        if limit.remaining is None or reset_s is None or began < self._began:
             return
         self._began = began
         self._limit = limit.limit
-        self._period = max(self._period, limit.reset_s)
+        self._period = max(self._period, reset_s)
         self._left = limit.remaining - later
-        self._resets_at = now + limit.reset_s
+        self._resets_at = now + reset_s
         used = 0.0 if limit.limit is None else limit.limit - limit.remaining - 0.5  # it is rounded, as a rule down
-        if used > _TELLING and limit.reset_s > 0:
-            fill = used / limit.reset_s
+        if used > _TELLING and reset_s > 0:
+            fill = used / reset_s
             is_alike = self._fill > 0 and abs(fill / self._fill - 1) < _ALIKE
             self._alike = self._alike + 1 if is_alike else 0
             self._least = min(self._least, used) if is_alike else used
