@@ -64,6 +64,7 @@ MACHINERY = {
     "Model",
     "OrEmpty",
     "Reply",
+    "Listing",
 }
 
 # Named as text in the options, since a plain call loads none of them.
@@ -720,7 +721,8 @@ def _typed_dict(kind: Any, here: str) -> str:
             "yes" if name in kind.__required_keys__ else "no",
             description_of(annotation),
         ]
-        for name, annotation in fields_of(kind).items()
+        # What is required first, wherever in the line of bases it stands.
+        for name, annotation in sorted(fields_of(kind).items(), key=lambda one: one[0] not in kind.__required_keys__)
     ]
     return table(["Field", "Type", "Required", "Description"], rows)
 

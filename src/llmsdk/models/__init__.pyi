@@ -24,12 +24,14 @@ from .chat_replies import ChatDelta as ChatDelta
 from .chat_replies import ToolCallDelta as ToolCallDelta
 from .common import CompletionTokensDetails as CompletionTokensDetails
 from .common import Listed as Listed
+from .common import Listing as Listing
 from .common import Logprobs as Logprobs
 from .common import Loose as Loose
 from .common import Model as Model
 from .common import OrEmpty as OrEmpty
 from .common import PromptTokensDetails as PromptTokensDetails
 from .common import Reply as Reply
+from .common import SamplingParams as SamplingParams
 from .common import StreamOptions as StreamOptions
 from .common import TokenLogprob as TokenLogprob
 from .common import TopLogprob as TopLogprob

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Required, Self, TypeAlias
 from pydantic import Field, PrivateAttr, model_validator
 from typing_extensions import TypedDict
 
-from .common import Loose, Model, Number, Object, OrEmpty, Reply, Text, Whole
+from .common import Listing, Loose, Model, Number, Object, OrEmpty, Reply, Text, Whole
 
 BatchStatus: TypeAlias = (
     Literal["validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"]
@@ -104,18 +104,10 @@ class Batch(Reply):
         return self.status in _OVER
 
 
-class BatchList(Reply):
+class BatchList(Listing):
     """The batches that a server knows of; iterate over it."""
 
-    object: Text = None
     data: Annotated[list[Batch], OrEmpty(list)] = Field(default_factory=list[Batch])
 
-    # A list of batches is read as one; pydantic would give pairs of field and value here.
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # the base yields fields, which nobody wants
         return iter(self.data)
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __bool__(self) -> bool:
-        return True

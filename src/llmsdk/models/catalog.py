@@ -6,7 +6,7 @@ from typing import Annotated, Required
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from .common import Flag, Number, Object, OrEmpty, Reply, Text, Whole
+from .common import Flag, Listing, Number, Object, OrEmpty, Reply, Text, Whole
 
 
 class ModelListRequest(TypedDict, total=False):
@@ -40,18 +40,10 @@ class ModelInfo(Reply):
     pricing: Object = None
 
 
-class ModelList(Reply):
+class ModelList(Listing):
     """The models of a server; iterate over it."""
 
-    object: Text = None
     data: Annotated[list[ModelInfo], OrEmpty(list)] = Field(default_factory=list[ModelInfo])
 
-    # A list of models is read as one; pydantic would give pairs of field and value here.
     def __iter__(self) -> Iterator[ModelInfo]:  # type: ignore[override]  # the base yields fields, which nobody wants
         return iter(self.data)
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __bool__(self) -> bool:
-        return True

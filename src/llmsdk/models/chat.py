@@ -16,7 +16,7 @@ from .chat_replies import (
     ChatDelta,
     ToolCallDelta,
 )
-from .common import Listed, StreamOptions
+from .common import Listed, SamplingParams
 from .messages import MessageItem
 from .tools import NamedFunction, ResponseFormatParam, ToolChoiceParam, ToolParam
 
@@ -55,7 +55,7 @@ class ReasoningParam(TypedDict, total=False):
     effort: Annotated[Literal["low", "medium", "high"] | str | None, Field(description="How much it reasons.")]
 
 
-class ChatCommonParams(TypedDict, total=False):
+class ChatCommonParams(SamplingParams, total=False):
     """Parameters of a chat without those that `parse` and `run_tools` set themselves."""
 
     messages: Required[
@@ -69,37 +69,6 @@ class ChatCommonParams(TypedDict, total=False):
     max_completion_tokens: Annotated[
         int | None, Field(description="Most tokens to generate, reasoning included, at least 1. r9s only.")
     ]
-    temperature: Annotated[
-        float | None,
-        Field(description="Randomness of sampling; 0 picks the likeliest token. Together: 0 to 1; r9s: 0 to 2."),
-    ]
-    top_p: Annotated[
-        float | None,
-        Field(description="Sample only among the likeliest tokens that add up to this probability, 0 to 1."),
-    ]
-    top_k: Annotated[int | None, Field(description="Sample only among this many of the likeliest tokens, at least 1.")]
-    min_p: Annotated[
-        float | None,
-        Field(description="Sample only tokens at least this likely relative to the likeliest, 0 to 1."),
-    ]
-    repetition_penalty: Annotated[
-        float | None, Field(description="Divides the likelihood of tokens that already occurred; 1 changes nothing.")
-    ]
-    presence_penalty: Annotated[
-        float | None, Field(description="Lowers the likelihood of tokens that already occurred, -2 to 2.")
-    ]
-    frequency_penalty: Annotated[
-        float | None,
-        Field(description="Lowers the likelihood of tokens by how often they already occurred, -2 to 2."),
-    ]
-    logit_bias: Annotated[
-        Mapping[str, float] | None,
-        Field(description="Token id, as a string, to what is added to its score. Together: -100 to 100."),
-    ]
-    stop: Annotated[
-        str | Annotated[Sequence[str], Listed()] | None,
-        Field(description="Text, or several, that ends the answer where it comes up."),
-    ]
     n: Annotated[int | None, Field(description="How many answers to make. Together and r9s: 1 to 128.")]
     logprobs: Annotated[
         bool | int | None,
@@ -112,8 +81,6 @@ class ChatCommonParams(TypedDict, total=False):
         int | None, Field(description="How many alternatives to give per token, 0 to 20; needs `logprobs`. r9s only.")
     ]
     echo: Annotated[bool | None, Field(description="Give the prompt back with the reply. Together only.")]
-    seed: Annotated[int | None, Field(description="Start of the random numbers, for repeatable sampling.")]
-    stream_options: Annotated[StreamOptions | None, Field(description="Options of a streamed reply.")]
     tool_choice: Annotated[
         ToolChoiceParam | None,
         Field(description="Which tool to call: `none`, `auto`, `required`, or an object that names one."),
@@ -142,14 +109,12 @@ class ChatCommonParams(TypedDict, total=False):
     chat_template_kwargs: Annotated[
         Mapping[str, Any] | None, Field(description="Arguments of the model's chat template. Together only.")
     ]
-    safety_model: Annotated[str | None, Field(description="Model that checks the output. Together only.")]
     modalities: Annotated[
         Annotated[Sequence[Literal["text", "audio"] | str], Listed()] | None,
         Field(description="Kinds of output: `text`, `audio`. r9s only."),
     ]
     audio: Annotated[AudioParam | None, Field(description="Voice and format of a spoken answer. r9s only.")]
     service_tier: Annotated[Literal["auto", "default"] | str | None, Field(description="Class of service. r9s only.")]
-    user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]
     store: Annotated[bool | None, Field(description="Let the server keep the reply. r9s only.")]
     metadata: Annotated[Mapping[str, Any] | None, Field(description="Labels kept with the reply. r9s only.")]
 

@@ -1,6 +1,6 @@
 """What the families of models share: the base classes, the leniency markers, usage and log probabilities."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeGuard, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
@@ -113,6 +113,25 @@ class Reply(Model):
         return self._meta
 
 
+class Listing(Reply):
+    """Base of replies that are lists to their reader: each has `data`, and iterates over it.
+
+    Not generic: pydantic would make a further model for every kind of item.
+    """
+
+    object: Text = None
+
+    if TYPE_CHECKING:
+        data: Any
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    # A reply that came is true, however short its list; what has a length would be false without this.
+    def __bool__(self) -> bool:
+        return True
+
+
 def is_list(value: Any) -> TypeGuard[list[Any]]:
     """Tell a list; the items may be anything."""
     return isinstance(value, list)
@@ -193,3 +212,43 @@ class StreamOptions(TypedDict, total=False):
     """Options of a streamed reply."""
 
     include_usage: Annotated[bool, Field(description="Send token counts in the last chunk.")]
+
+
+class SamplingParams(TypedDict, total=False):
+    """Parameters that chat and text completion have in common: how tokens are chosen, and when to stop."""
+
+    temperature: Annotated[
+        float | None,
+        Field(description="Randomness of sampling; 0 picks the likeliest token. Together: 0 to 1; r9s: 0 to 2."),
+    ]
+    top_p: Annotated[
+        float | None,
+        Field(description="Sample only among the likeliest tokens that add up to this probability, 0 to 1."),
+    ]
+    top_k: Annotated[int | None, Field(description="Sample only among this many of the likeliest tokens, at least 1.")]
+    min_p: Annotated[
+        float | None,
+        Field(description="Sample only tokens at least this likely relative to the likeliest, 0 to 1."),
+    ]
+    repetition_penalty: Annotated[
+        float | None, Field(description="Divides the likelihood of tokens that already occurred; 1 changes nothing.")
+    ]
+    presence_penalty: Annotated[
+        float | None, Field(description="Lowers the likelihood of tokens that already occurred, -2 to 2.")
+    ]
+    frequency_penalty: Annotated[
+        float | None,
+        Field(description="Lowers the likelihood of tokens by how often they already occurred, -2 to 2."),
+    ]
+    logit_bias: Annotated[
+        Mapping[str, float] | None,
+        Field(description="Token id, as a string, to what is added to its score. Together: -100 to 100."),
+    ]
+    stop: Annotated[
+        str | Annotated[Sequence[str], Listed()] | None,
+        Field(description="Text, or several, that ends the answer where it comes up."),
+    ]
+    seed: Annotated[int | None, Field(description="Start of the random numbers, for repeatable sampling.")]
+    stream_options: Annotated[StreamOptions | None, Field(description="Options of a streamed reply.")]
+    safety_model: Annotated[str | None, Field(description="Model that checks the output. Together only.")]
+    user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]

@@ -1,10 +1,9 @@
 """Text completion: the parameters of a request, the reply, its chunks and how they fold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Required
 
 from pydantic import Field
-from typing_extensions import TypedDict
 
 from ._fold.choices import ChoicesAccumulator
 from ._fold.logprobs import LogprobsFold
@@ -19,7 +18,7 @@ from .common import (
     Objects,
     OrEmpty,
     Reply,
-    StreamOptions,
+    SamplingParams,
     Text,
     Usage,
     Whole,
@@ -27,7 +26,7 @@ from .common import (
 )
 
 
-class CompletionParams(TypedDict, total=False):
+class CompletionParams(SamplingParams, total=False):
     """Parameters of a text completion, without the model."""
 
     prompt: Required[
@@ -44,37 +43,6 @@ class CompletionParams(TypedDict, total=False):
         Field(description="Most tokens to generate, at least 1. Unset, the server decides (Writer: 100)."),
     ]
     min_tokens: Annotated[int | None, Field(description="Fewest tokens to generate. Writer's older API only.")]
-    temperature: Annotated[
-        float | None,
-        Field(description="Randomness of sampling; 0 picks the likeliest token. Together: 0 to 1; r9s: 0 to 2."),
-    ]
-    top_p: Annotated[
-        float | None,
-        Field(description="Sample only among the likeliest tokens that add up to this probability, 0 to 1."),
-    ]
-    top_k: Annotated[int | None, Field(description="Sample only among this many of the likeliest tokens.")]
-    min_p: Annotated[
-        float | None,
-        Field(description="Sample only tokens at least this likely relative to the likeliest, 0 to 1."),
-    ]
-    repetition_penalty: Annotated[
-        float | None, Field(description="Divides the likelihood of tokens that already occurred; 1 changes nothing.")
-    ]
-    presence_penalty: Annotated[
-        float | None, Field(description="Lowers the likelihood of tokens that already occurred, -2 to 2.")
-    ]
-    frequency_penalty: Annotated[
-        float | None,
-        Field(description="Lowers the likelihood of tokens by how often they already occurred, -2 to 2."),
-    ]
-    logit_bias: Annotated[
-        Mapping[str, float] | None,
-        Field(description="Token id, as a string, to what is added to its score. Together: -100 to 100."),
-    ]
-    stop: Annotated[
-        str | Annotated[Sequence[str], Listed()] | None,
-        Field(description="Text, or several, that ends the completion where it comes up."),
-    ]
     n: Annotated[int | None, Field(description="How many completions to make. Together: 1 to 128.")]
     best_of: Annotated[
         int | None, Field(description="How many completions the server makes to choose the best from, at least 1.")
@@ -84,10 +52,6 @@ class CompletionParams(TypedDict, total=False):
         int | None,
         Field(description="How many alternatives with their log probabilities to give per token. Together: 0 to 20."),
     ]
-    seed: Annotated[int | None, Field(description="Start of the random numbers, for repeatable sampling.")]
-    safety_model: Annotated[str | None, Field(description="Model that checks the output. Together only.")]
-    user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]
-    stream_options: Annotated[StreamOptions | None, Field(description="Options of a streamed reply.")]
     suffix: Annotated[str | None, Field(description="Text that follows what is to be generated.")]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Required
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from .common import Flag, Number, OrEmpty, Reply, Text, Whole
+from .common import Flag, Listing, Number, OrEmpty, Reply, Text, Whole
 from .images import CheckedFile
 
 
@@ -52,21 +52,13 @@ class FileObject(Reply):
     status: Text = None
 
 
-class FileList(Reply):
+class FileList(Listing):
     """The files that a server keeps; iterate over it."""
 
-    object: Text = None
     data: Annotated[list[FileObject], OrEmpty(list)] = Field(default_factory=list[FileObject])
 
-    # A list of files is read as one; pydantic would give pairs of field and value here.
     def __iter__(self) -> Iterator[FileObject]:  # type: ignore[override]  # the base yields fields, which nobody wants
         return iter(self.data)
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __bool__(self) -> bool:
-        return True
 
 
 class FileDeleted(Reply):

@@ -6,8 +6,8 @@ NAMES = {
     "chat": "AudioParam ChatCompletionParams ChatCompletionRequest ReasoningParam",
     "chat_folding": "ChatAccumulator",
     "chat_replies": "ChatChoice ChatChunkChoice ChatCompletionChunk ChatCompletionResponse ChatDelta ToolCallDelta",
-    "common": "CompletionTokensDetails Listed Logprobs Loose Model OrEmpty PromptTokensDetails Reply StreamOptions "
-    "TokenLogprob TopLogprob Usage",
+    "common": "CompletionTokensDetails Listed Listing Logprobs Loose Model OrEmpty PromptTokensDetails Reply "
+    "SamplingParams StreamOptions TokenLogprob TopLogprob Usage",
     "completions": "CompletionAccumulator CompletionChoice CompletionChunk CompletionChunkChoice CompletionDelta "
     "CompletionParams CompletionRequest CompletionResponse CustomizationCompletionRequest PromptPart",
     "embeddings": "Embedding EmbeddingParams EmbeddingRequest EmbeddingsResponse",
