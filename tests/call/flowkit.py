@@ -11,18 +11,19 @@ from typing import Any
 
 import httpx
 
+from llmsdk._call.config import limits_of
 from llmsdk._call.effects import Close, FailureKind, Flow, Invoke, Read, Send, Sleep, TransportFailure
 from llmsdk._call.flow import exchange
 from llmsdk._call.hooks import Hooks
 from llmsdk._call.keys import KeySource
-from llmsdk._call.limits import limits_of
+from llmsdk._call.paging import Pages
 from llmsdk._call.plan import Plan
 from llmsdk._call.request.encode import Encoded
-from llmsdk._call.state import CallState
+from llmsdk._call.state import CallState, Received
 from llmsdk._call.target import Target
 from llmsdk._call.world import Env
 from llmsdk.providers import PROVIDERS
-from llmsdk.providers.spec import Provider, Route
+from llmsdk.providers.spec import Page, Provider, Route
 from llmsdk.resources.operations.chat import CREATE_CHAT_COMPLETION
 from llmsdk.utils.retries import DEFAULT_RETRY, RetryBudget
 from llmsdk.utils.secrets import Secret
@@ -234,7 +235,7 @@ def make_call(
         encoded=encoded,
         headers=(("content-type", "application/json"),),
         is_keyed=True,
-        limits=replace(limits_of(config, {}), deadline_s=deadline_in),
+        limits=replace(limits_of(config), deadline_s=deadline_in),
         hooks=Hooks(hooks),
         model="m",
         is_single=True,
@@ -246,6 +247,15 @@ def make_call(
         **changes,
     )
     return Made(plan, CallState((clock or Clock())(), "one-key", **noted), client)
+
+
+def paged(made: Made, page: Page, env: Env) -> Flow[list[Received]]:
+    """Make the flow that receives every page of a list."""
+    received = [(yield from made.exchange(env))]
+    pages = Pages(made.plan, page, made.state.secrets)
+    while (further := pages.after(received[-1])) is not None:
+        received.append((yield from exchange(further, made.state, made.client, env)))
+    return received
 
 
 def env_of(clock: Clock, jitter: float = 1.0) -> Env:

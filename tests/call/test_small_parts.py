@@ -11,13 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from call.flowkit import KEY, Client, Clock, Player, Turn, build, env_of, failure, make_call, reply
+from call.flowkit import KEY, Clock, Player, Turn, build, env_of, failure, make_call, paged, reply
 from llmsdk import errors
 from llmsdk._call.countdown import Countdown
 from llmsdk._call.download import fetch
 from llmsdk._call.effects import TransportFailure
 from llmsdk._call.keys import KeySource, check_key
-from llmsdk._call.paging import paged
 from llmsdk._call.reply.body import BodyReader
 from llmsdk.providers.spec import Page
 from llmsdk.utils.secrets import Secret, Secrets
@@ -180,7 +179,7 @@ def pages(*bodies: Any, page: Page = PAGE) -> tuple[Player, Any]:
     player = Player(turns)
     call = make_call(method="GET", url="https://host.example/v1/models?x=1", content=None)
     try:
-        return player, player.run(paged(call.plan, call.state, Client(), env_of(player.clock), page))
+        return player, player.run(paged(call, page, env_of(player.clock)))
     except errors.SDKError as exc:
         return player, exc
 
@@ -247,7 +246,7 @@ def test_an_error_on_a_later_page_is_that_of_the_call() -> None:
     player = Player(turns)
     call = make_call(method="GET", content=None)
     with pytest.raises(errors.NotFoundError):
-        player.run(paged(call.plan, call.state, Client(), env_of(Clock()), PAGE))
+        player.run(paged(call, PAGE, env_of(Clock())))
     player.check_closed()
 
 

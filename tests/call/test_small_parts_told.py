@@ -14,7 +14,6 @@ from llmsdk import errors
 from llmsdk._call.effects import TransportFailure
 from llmsdk._call.failover.cooldowns import Cooldowns
 from llmsdk._call.failover.flow import covers
-from llmsdk._call.paging import paged
 from llmsdk._call.reply.body import BodyReader
 from llmsdk.providers.spec import Page
 
@@ -224,12 +223,12 @@ def test_the_line_of_a_list_that_does_not_end() -> None:
 
 
 def test_a_page_that_is_a_stream_has_no_next() -> None:
-    from call.flowkit import Client, env_of
+    from call.flowkit import env_of, paged
 
     clock = Clock()
     player = Player([reply(200)], clock)
     call = make_call(method="GET", stream=True, content=None, clock=clock)
-    received = player.run(paged(call.plan, call.state, Client(), env_of(clock), Page(cursor="$.next", param="after")))
+    received = player.run(paged(call, Page(cursor="$.next", param="after"), env_of(clock)))
     assert [one.body for one in received] == [None]
 
 

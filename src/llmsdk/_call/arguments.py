@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import RequestValidationError
 from ..options import CALL_OPTIONS, STREAM_OPTIONS
-from ..utils.secrets import revealed
+from ..utils.secrets import Secret
 from ..utils.urls import path_text
 from .operation import Operation
 
@@ -21,12 +21,15 @@ def split_arguments(operation: Operation, args: Mapping[str, Any]) -> tuple[dict
     Raises:
         RequestValidationError: Both forms are mixed, or the model is named twice.
     """
-    options = {name: revealed(value) for name, value in args.items() if name in CALL_OPTIONS}
-    params = {name: value for name, value in args.items() if name not in CALL_OPTIONS}
+    options: dict[str, Any] = {}
+    params = dict(args)
+    for name in CALL_OPTIONS.intersection(args):
+        value = params.pop(name)
+        options[name] = value.reveal() if isinstance(value, Secret) else value
     for name in options.keys() & STREAM_OPTIONS:
         if operation.chunk is None:
             raise RequestValidationError(f"{name}: {operation.resource}.{operation.name} does not stream", param=name)
-    model_id = None if "model_id" in operation.request.__annotations__ else params.pop("model_id", None)
+    model_id = None if "model_id" in operation.parameters else params.pop("model_id", None)
     if operation.request_name is not None and operation.request_name in params:
         params = _from_object(operation, params)
     if model_id is not None:

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from .config import SDKConfig
+from .config import SDKConfig, limits_of
 from .failover.cooldowns import Cooldowns
-from .limits import Limits, limits_of
 from .secrecy import forget_locals
 from .target import Target, resolve
 from .world import ENV
@@ -28,6 +27,7 @@ class Core:
     def __init__(self, config: SDKConfig, embedded_url: Callable[[], str]) -> None:
         self.config = config
         self.env = ENV
+        self.usual_limits = limits_of(config)
         self.cooldowns = Cooldowns()
         self.pending: Pending = deque()
         self.meter: Meter | None = None
@@ -41,11 +41,6 @@ class Core:
         An embedded server has no URL before it runs, and another one in a forked child.
         """
         return None if self.config.provider.embedded else resolve(self.config, None, None, self._embedded_url)
-
-    @cached_property
-    def usual_limits(self) -> Limits:
-        """The limits of a call that has no options."""
-        return limits_of(self.config, {})
 
     def target(self, server: Any, server_url: Any) -> Target:
         """Find where a call goes.

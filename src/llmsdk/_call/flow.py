@@ -1,4 +1,4 @@
-"""The one request loop: attempts, waits, hooks, closing of responses; it yields effects and does no I/O."""
+"""One way through a call: attempts, waits, hooks, closing of responses; it yields effects and does no I/O."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from typing import Any
 from ..errors import APITimeoutError, Attempt, ConfigurationError, DeadlineExceededError, ReplyMeta
 from ..hooks import HookContext
 from ..utils.headers import Headers
+from ..utils.log import logger
 from ..utils.secrets import Secret, masked
 from ..utils.urls import same_origin_target, shown_address
 from .countdown import Countdown
 from .effects import Close, Flow, Read, Send, Sleep, TransportFailure
 from .keys import KeyHeader
+from .paging import Pages
 from .plan import Plan
 from .reply.decode import MAX_ERROR_BODY, shown_text, without_secrets
 from .reply.limits import rate_limit
+from .reply.reading import begin_stream, read_reply
 from .request.multipart import Form, write_form
 from .state import CallState, Failed, Received
 from .verdict import MAX_REDIRECTS, body_failed, retry_delay, status_failed, transport_failed
@@ -42,6 +45,23 @@ class _Run:
     content: bytes | None
     context: HookContext
     countdown: Countdown = field(init=False)  # that of the attempt under way
+
+
+def run_call(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Any]:
+    """Make a call: the reply, or of a stream the `Progress` in which its headers leave it."""
+    provider = plan.target.provider
+    if dropped := plan.encoded.dropped:
+        logger.warning("server %r does not take %s; dropped", provider.name, ", ".join(dropped))
+    if state.observed is not None:
+        state.observed.at_server(provider.name, plan.target.base_url, plan.model)
+    received = [(yield from exchange(plan, state, driver, env))]
+    if plan.encoded.stream:
+        return begin_stream(plan, state, received[0])
+    if plan.route.page is not None:
+        pages = Pages(plan, plan.route.page, state.secrets)
+        while (further := pages.after(received[-1])) is not None:
+            received.append((yield from exchange(further, state, driver, env)))
+    return read_reply(plan, state, received)
 
 
 def exchange(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Received]:

@@ -12,14 +12,14 @@ from ..errors import RequestValidationError
 from ..providers.registry import PROVIDERS
 from ..providers.spec import Route
 from ..utils.codings import accepted_codings
+from ..utils.retries import RetryConfig
 from ..utils.secrets import Secret
 from .arguments import checked_organization, mapping_option
-from .checks import checked_headers, checked_unsupported
-from .config import SDKConfig
+from .checks import checked_headers, checked_ms, checked_retries, checked_unsupported
+from .config import Limits, SDKConfig, retrying
 from .core import MAX_PENDING, Core
 from .hooks import Hooks
 from .keys import KeySource
-from .limits import Limits, limits_of
 from .operation import Operation
 from .request.encode import NO_EXTRAS, Encoded, Extras, encode
 from .target import Target
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Finish = Callable[[Any, str], None]
 """Given each reply together with the server's URL."""
 
+_LIMITS = (("timeout_ms", "timeout_s"), ("idle_timeout_ms", "idle_s"), ("deadline_ms", "deadline_s"))
 _USER_AGENT = f"llmsdk-python/{__version__} python/{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -89,7 +90,7 @@ def plan_call(
     if len(core.pending) > MAX_PENDING:
         core.metering().settle(wait=False)
     target = core.usual_target
-    if options or target is None:
+    if target is None or options.get("server") is not None or options.get("server_url") is not None:
         target = core.target(options.get("server"), options.get("server_url"))
     if config.track_usage and params.get("stream") and operation.id in target.provider.routes:
         params = {**target.provider.routes[operation.id].usage_wish, **params}  # the caller's own word stands
@@ -99,19 +100,7 @@ def plan_call(
             param="idle_timeout_ms",
         )
     encoded = _encoded(config, operation, target, options, params)
-    given = config.http_headers
-    if options.get("http_headers") is not None:
-        given = {**given, **checked_headers(options["http_headers"])}
-    headers = [
-        ("accept", "text/event-stream, application/json" if encoded.stream else "application/json"),
-        ("accept-encoding", accepted_codings()),
-        ("user-agent", _USER_AGENT),
-    ]
-    if isinstance(encoded.body, bytes):
-        headers.append(("content-type", "application/json"))
-    headers += target.provider.own_headers
-    if given:
-        target, headers = _with_given(target, headers, given)
+    target, headers, given = _headed(config, target, encoded, options)
     extra_body: Mapping[str, Any] = options.get("extra_body") or {}
     model = params.get("model")
     return Plan(
@@ -119,9 +108,9 @@ def plan_call(
         target=target,
         route=target.provider.routes[operation.id],
         encoded=encoded,
-        headers=tuple(headers),
+        headers=tuple(headers.items()),
         is_keyed=encoded.method == "POST" and "idempotency-key" not in given,
-        limits=limits_of(config, options) if options else core.usual_limits,
+        limits=_limited(core.usual_limits, config, options) if options else core.usual_limits,
         hooks=config.hooks,
         model=str.__str__(model) if isinstance(model, str) else None,
         is_single=extra_body.get("n", params.get("n")) in (None, 1),
@@ -129,7 +118,7 @@ def plan_call(
         finish=finish,
         pending=core.pending,
         tracked=() if core.meter is None else core.meter.active(),
-        given={name: value for name, value in given.items() if name != "authorization"},
+        given=given,
         url_params=config.url_params,
         log=None if config.debug_logger is None else config.debug_logger.debug,
     )
@@ -142,8 +131,10 @@ def _encoded(
     if options:
         if options.get("organization_id") is not None:
             url_params = {**url_params, "organization_id": checked_organization(options["organization_id"])}
-        unsupported = checked_unsupported(options.get("unsupported"), unsupported)
-        extras = Extras(body=mapping_option(options, "extra_body"), query=mapping_option(options, "extra_query"))
+        if options.get("unsupported") is not None:
+            unsupported = checked_unsupported(options["unsupported"], unsupported)
+        if "extra_body" in options or "extra_query" in options:
+            extras = Extras(body=mapping_option(options, "extra_body"), query=mapping_option(options, "extra_query"))
     return encode(
         operation,
         target.provider,
@@ -156,13 +147,35 @@ def _encoded(
     )
 
 
-def _with_given(
-    target: Target, headers: list[tuple[str, str]], given: Mapping[str, str]
-) -> tuple[Target, list[tuple[str, str]]]:
-    """Add the caller's headers, which come before ours; what stands where a key would goes in its place."""
-    keyed = ("authorization", *(target.provider.key_header or ())[:1])
-    found = next((name for name in keyed if name in given), None)
-    if found is not None:
-        target = replace(target, key=KeySource(Secret(given[found]), name=found))
-    rest = {name: value for name, value in given.items() if name not in keyed}
-    return target, list({**dict(headers), **rest}.items())
+def _limited(usual: Limits, config: SDKConfig, options: Mapping[str, Any]) -> Limits:
+    changes: dict[str, Any] = {}
+    for option, limit in _LIMITS:
+        if options.get(option) is not None:
+            changes[limit] = checked_ms(options[option], option) / 1000
+    if "retries" in options:
+        retries = options["retries"]
+        is_policy = isinstance(retries, RetryConfig)
+        changes |= retrying(retries if is_policy else checked_retries(retries, "retries"), config.retry_budget)
+    return replace(usual, **changes) if changes else usual
+
+
+def _headed(
+    config: SDKConfig, target: Target, encoded: Encoded, options: Mapping[str, Any]
+) -> tuple[Target, dict[str, str], Mapping[str, str]]:
+    """Find the headers of every attempt, and those of them that are the caller's; a key among them is the key."""
+    given = config.http_headers
+    if options.get("http_headers") is not None:
+        given = {**given, **checked_headers(options["http_headers"])}
+    if "authorization" in given:
+        target = replace(target, key=KeySource(Secret(given["authorization"])))  # which nothing shows from here on
+        given = {name: value for name, value in given.items() if name != "authorization"}
+    headers = {
+        "accept": "text/event-stream, application/json" if encoded.stream else "application/json",
+        "accept-encoding": accepted_codings(),
+        "user-agent": _USER_AGENT,
+    }
+    if isinstance(encoded.body, bytes):
+        headers["content-type"] = "application/json"
+    headers.update(target.provider.own_headers)
+    headers.update(given)
+    return target, headers, given

@@ -23,18 +23,18 @@ from ..utils.files import Draft, checked_path
 from ..utils.secrets import Secret
 from ..utils.urls import fill_path, join, origin
 from .arguments import split_arguments
-from .call import read_reply, run_call
 from .checks import checked_ms
 from .core import Core
 from .countdown import Countdown
 from .download import Resolve, check_file_url, failed, joined, refuse_private, refuse_private_peer
 from .effects import Flow, TransportFailure, close, invoke, pull, sleep
-from .flow import exchange
+from .flow import exchange, run_call
 from .hooks import Hooks
 from .operation import Operation
 from .plan import Plan, plan_call
 from .reply.body import BodyReader
 from .reply.decode import safe_cause
+from .reply.reading import read_reply
 from .request.multipart import Form
 from .secrecy import forget_locals
 from .state import CallState, Received

@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 Steps: TypeAlias = "tuple[str | int, ...]"
 
@@ -79,18 +79,26 @@ def find(path: str, document: object) -> list[Any]:
         return []
 
 
-def first(path: str, document: object) -> Any:
+def first(path: str, document: Any) -> Any:
     """Give the first value that a path finds, or MISSING."""
     steps = _compile(path)
-    if steps is not None and _ANY not in steps:
-        value: Any = document
-        for step in steps:
-            value = _child(value, cast("str | int", step))
-            if value is MISSING:
-                break
-        return value
-    found = find(path, document)
-    return found[0] if found else MISSING
+    if steps is None or _ANY in steps:
+        found = find(path, document)
+        return found[0] if found else MISSING
+    value = document
+    for step in steps:
+        if value.__class__ is dict:
+            value = value.get(step, MISSING)
+        elif value.__class__ is list and isinstance(step, int) and step < len(value):
+            value = value[step]
+        else:
+            return MISSING
+    return value
+
+
+def firsts(paths: Iterable[str], document: Any) -> list[Any]:
+    """Give the first value that each of some paths finds, or MISSING."""
+    return [first(path, document) for path in paths]
 
 
 def assign(document: object, path: str, value: object) -> list[Steps]:

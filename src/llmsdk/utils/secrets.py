@@ -202,3 +202,8 @@ def masked(text: str, secrets: Iterable[str]) -> str:
         if mask in text:
             text = text.replace(mask, MASK)
     return text
+
+
+def masked_each(texts: Iterable[str | None], secrets: Iterable[str]) -> list[str | None]:
+    """Replace every secret in some texts, of which some may be absent."""
+    return [text and masked(text, secrets) for text in texts]

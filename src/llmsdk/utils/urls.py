@@ -196,6 +196,7 @@ def origin(url: str) -> tuple[str, str, int]:
     return scheme, host, port
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine: localhost, a name below it, 127.0.0.0/8 or ::1, with or without brackets."""
     name = host.lower().removesuffix(".")

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 
 from ...errors import ConfigurationError
-from ..call import run_call
 from ..core import Core
 from ..effects import Flow
+from ..flow import run_call
 from ..operation import Operation
 from ..plan import Finish, Plan, plan_call
 from ..request.multipart import Form, read_files

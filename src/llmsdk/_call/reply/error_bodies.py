@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from ...providers.spec import Provider
-from ...utils.jsonpaths import MISSING, find, first
-from ...utils.secrets import masked
+from ...utils.jsonpaths import MISSING, find, first, firsts
+from ...utils.secrets import masked_each
 from ...utils.shapes import is_list, is_object
 from ..operation import Operation
 
@@ -38,6 +38,7 @@ _TEXTS = (
 _ERROR_TEXTS = ("errors", "fault", "detail", "message")
 _CODE = ("$.error.code", "$.code", "$.errors[0].code", "$.errors[0].key", "$.error_code", "$.fault.detail.errorcode")
 _TYPE = ("$.error.type", "$.type", "$.tpe", "$.error.error_type", "$.error_type", "$.detail[0].type")
+_LOCATION = "$.detail[0].loc"
 _PARAM = ("$.error.param", "$.param", "$.errors[0].param")
 _STATUS = (
     *(
@@ -152,7 +153,8 @@ def reason_in(provider: Provider, document: Any) -> bool:
 
 def _unwrapped(document: Any) -> Any:
     """Take the object out of the list around it."""
-    return document[0] if is_list(document) and document and is_object(document[0]) else document
+    is_wrapped = document.__class__ is list and document and document[0].__class__ is dict
+    return document[0] if is_wrapped else document
 
 
 def status_of(provider: Provider, document: Any, fields: Fields) -> int | None:
@@ -181,18 +183,18 @@ class Fields(NamedTuple):
 def fields_of(provider: Provider, document: Any, secrets: Iterable[str]) -> Fields:
     """Find the parts of an error body, with every secret masked."""
     paths, document = provider.error, _unwrapped(document)
-    found = _message((*paths.message, *_MESSAGE), document)
-    return Fields(
-        message=masked(found, secrets) if found else None,
-        code=_text(document, (*paths.code, *_CODE), secrets),
-        type=_text(document, (*paths.type, *_TYPE), secrets),
-        param=_text(document, (*paths.param, *_PARAM), secrets) or _location(document, secrets),
+    found = (
+        _message((*paths.message, *_MESSAGE), document),
+        _text(firsts((*paths.code, *_CODE), document)),
+        _text(firsts((*paths.type, *_TYPE), document)),
+        _param(firsts((*paths.param, *_PARAM, _LOCATION), document)),
     )
+    return Fields(*masked_each(found, secrets))
 
 
 def _message(paths: Sequence[str], document: Any) -> str | None:
     """Find what is meant to be read, wherever it is nested; else the first value that stands where it should be."""
-    if not is_object(document):
+    if document.__class__ is not dict:
         return None if document is MISSING else _readable(document)
     for path in paths:
         if text := _readable(first(path, document)):
@@ -238,13 +240,14 @@ def _placed(item: Any, text: str) -> str:
     return f"{place}: {text}" if place else text
 
 
-def _text(document: Any, paths: Iterable[str], secrets: Iterable[str]) -> str | None:
-    """Find the first non-empty value, as text; an object is written as JSON."""
-    for path in paths:
-        value = first(path, document)
-        if text := _as_text(value) or _as_json(value):
-            return masked(text, secrets)
-    return None
+def _text(values: Iterable[Any]) -> str | None:
+    """Take the first value that is not empty, as text; an object is written as JSON."""
+    return next((text for value in values if (text := _as_text(value) or _as_json(value))), None)
+
+
+def _param(values: Sequence[Any]) -> str | None:
+    """Take the parameter that an error is about; in a validation error of FastAPI's form it is a place."""
+    return _text(values[:-1]) or (None if values[-1] is MISSING else _place(values[-1]))
 
 
 def _as_text(value: Any) -> str:
@@ -256,12 +259,6 @@ def _as_text(value: Any) -> str:
 def _as_json(value: Any) -> str:
     """Write what is no plain value; nothing where it is empty."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) and value else ""
-
-
-def _location(document: Any, secrets: Iterable[str]) -> str | None:
-    """Read the parameter of a validation error of FastAPI's form."""
-    place = _place(first("$.detail[0].loc", document))
-    return masked(place, secrets) if place else None
 
 
 def _place(location: Any) -> str | None:

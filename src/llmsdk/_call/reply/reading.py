@@ -1,40 +1,20 @@
-"""One way through a call: its plan is sent, page by page where there are pages, and what comes back is read."""
+"""What a call comes to: the reply that its plan asks for, or the stream that has begun."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RemoteError, ReplyMeta, SDKError
-from ..utils.log import logger
-from ..utils.secrets import shown_url
-from .effects import Flow
-from .flow import exchange
-from .paging import paged
-from .plan import Plan
-from .reply.decode import decode_reply
-from .state import CallState, Received
-from .world import Driver, Env
+from ...errors import RemoteError, ReplyMeta, SDKError
+from ..plan import Plan
+from ..state import CallState, Received
+from .decode import decode_reply
 
 if TYPE_CHECKING:
-    from .stream.events import EventDecoder
-    from .stream.progress import Progress
+    from ..stream.events import EventDecoder
+    from ..stream.progress import Progress
 
 _EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"\xef\xbb\xbfdata:")  # as no JSON begins
-
-
-def run_call(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Any]:
-    """Make a call: the reply, or of a stream the `Progress` in which its headers leave it."""
-    if dropped := plan.encoded.dropped:
-        logger.warning("server %r does not take %s; dropped", plan.target.provider.name, ", ".join(dropped))
-    if state.observed is not None:
-        state.observed.at_server(
-            plan.target.provider.name, shown_url(plan.target.base_url, plan.url_params), plan.model
-        )
-    if plan.route.page is not None:
-        return read_reply(plan, state, (yield from paged(plan, state, driver, env, plan.route.page)))
-    received = yield from exchange(plan, state, driver, env)
-    return begin_stream(plan, state, received) if plan.encoded.stream else read_reply(plan, state, [received])
 
 
 def read_reply(plan: Plan, state: CallState, received: list[Received]) -> Any:
@@ -59,7 +39,7 @@ def read_reply(plan: Plan, state: CallState, received: list[Received]) -> Any:
 
 def begin_stream(plan: Plan, state: CallState, received: Received) -> Progress:
     """Make the state of a stream whose headers have come."""
-    from .stream.progress import Progress
+    from ..stream.progress import Progress
 
     deadline_s = plan.limits.deadline_s
     return Progress(
@@ -81,7 +61,7 @@ def _read(plan: Plan, state: CallState, received: Received) -> Any:
     if plan.operation.chunk is not None and (
         "text/event-stream" in content_type or body[:64].lstrip().startswith(_EVENT_STARTS)
     ):
-        from .stream.events import fold_whole
+        from ..stream.events import fold_whole
 
         return fold_whole(_decoder(plan, state, received, None), body)  # a body that was read has no coding any more
     return decode_reply(
@@ -96,7 +76,7 @@ def _read(plan: Plan, state: CallState, received: Received) -> Any:
 
 
 def _decoder(plan: Plan, state: CallState, received: Received, coding: str | None) -> EventDecoder:
-    from .stream.events import EventDecoder
+    from ..stream.events import EventDecoder
 
     return EventDecoder(
         plan.operation,
