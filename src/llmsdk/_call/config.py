@@ -85,7 +85,7 @@ class Limits:
         idle_s: Bound of the time between two events of a stream.
         deadline_s: Bound of everything, from the start of the call; None without one.
         retries: The policy; None for one attempt.
-        budget: What pays for retries.
+        budget: Pays for retries whose policy has no budget of its own.
     """
 
     timeout_s: float
@@ -107,17 +107,11 @@ def limits_of(config: SDKConfig) -> Limits:
         timeout_s=checked_ms(config.timeout_ms, "timeout_ms") / 1000,
         idle_s=DEFAULT_IDLE_TIMEOUT_MS / 1000,
         deadline_s=None,
-        **retrying(checked_retries(config.retry_config, "retry_config"), config.retry_budget),
+        retries=checked_retries(config.retry_config, "retry_config"),
+        budget=config.retry_budget,
         max_response_bytes=config.max_response_bytes,
         max_event_bytes=config.max_event_bytes,
     )
-
-
-def retrying(retries: RetryConfig | None, budget: RetryBudget) -> dict[str, Any]:
-    """Find the limits that a policy sets: a budget of its own comes before that of the SDK."""
-    if retries is None:
-        return {"retries": None, "budget": budget}
-    return {"retries": retries if retries.strategy == "backoff" else None, "budget": retries.budget or budget}
 
 
 def configure(options: SDKOptions) -> SDKConfig:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -71,20 +70,20 @@ def exchange(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Rec
         SDKError: The last attempt's failure, or that the deadline passed.
     """
     run = _begun(plan, state, driver, env)
-    limits = plan.limits
+    retries = plan.limits.retries
+    budget = (None if retries is None else retries.budget) or plan.limits.budget
     number = state.earlier
     while True:
         number += 1
         outcome = yield from _attempt(run, number)
         if isinstance(outcome, Received):
-            limits.budget.success()
+            budget.success()
             return outcome
-        may_retry = limits.retries is not None and outcome.retryable and not state.is_abandoned
         now = env.clock()
         delay = retry_delay(
             outcome,
-            retries=limits.retries if may_retry else None,
-            budget=limits.budget,
+            retries=None if state.is_abandoned else retries,
+            budget=budget,
             made=number - state.earlier,
             elapsed_s=now - run.started,
             deadline=run.deadline,
@@ -196,17 +195,11 @@ def _countdown(run: _Run, now: float) -> Countdown:
         limit = min(limit, run.deadline - now)
         if limit <= 0:
             raise DeadlineExceededError("deadline_ms passed", meta=_meta(run))
-    left = _left(run, now)
-    # No time for retries still leaves the first attempt its own.
-    return Countdown(min(limit, left) if left > 0 else limit, run.env.clock)
-
-
-def _left(run: _Run, now: float) -> float:
-    """Seconds that the policy leaves for attempts; infinite where it bounds the waits between them only."""
-    retries = run.plan.limits.retries
-    if retries is None or not retries.bound_attempts:
-        return math.inf
-    return retries.backoff.max_elapsed_time / 1000 - (now - run.started)
+    retries = limits.retries
+    if retries is not None and retries.bound_attempts and retries.strategy == "backoff":
+        left = retries.backoff.max_elapsed_time / 1000 - (now - run.started)
+        limit = min(limit, left) if left > 0 else limit  # no time for retries still leaves the first attempt its own
+    return Countdown(limit, run.env.clock)
 
 
 def _send(run: _Run, number: int) -> Flow[Any]:

@@ -1,22 +1,23 @@
-"""The plan of a call: what is sent, where, within which limits, and what its reply is read with."""
+"""From the arguments of a call to its plan: what is sent, where, within which limits, what its reply is read with."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .._version import __version__
 from ..errors import RequestValidationError
+from ..options import CALL_OPTIONS, STREAM_OPTIONS
 from ..providers.registry import PROVIDERS
 from ..providers.spec import Route
 from ..utils.codings import accepted_codings
 from ..utils.retries import RetryConfig
 from ..utils.secrets import Secret
-from .arguments import checked_organization, mapping_option
+from ..utils.urls import path_text
 from .checks import checked_headers, checked_ms, checked_retries, checked_unsupported
-from .config import Limits, SDKConfig, retrying
+from .config import Limits, SDKConfig
 from .core import MAX_PENDING, Core
 from .hooks import Hooks
 from .keys import KeySource
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 Finish = Callable[[Any, str], None]
 """Given each reply together with the server's URL."""
 
+_BESIDE_OBJECT = frozenset({"model", "customization_id", "stream"})  # what may be given next to a request object
 _LIMITS = (("timeout_ms", "timeout_s"), ("idle_timeout_ms", "idle_s"), ("deadline_ms", "deadline_s"))
 _USER_AGENT = f"llmsdk-python/{__version__} python/{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -73,6 +75,32 @@ class Plan:
     log: Callable[..., None] | None = None
 
 
+def split_arguments(operation: Operation, args: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Tell the options from the parameters, in either calling form.
+
+    Raises:
+        RequestValidationError: Both forms are mixed, or the model is named twice.
+    """
+    options: dict[str, Any] = {}
+    params = dict(args)
+    for name in CALL_OPTIONS.intersection(args):
+        value = params.pop(name)
+        options[name] = value.reveal() if isinstance(value, Secret) else value
+    for name in options.keys() & STREAM_OPTIONS:
+        if operation.chunk is None:
+            raise RequestValidationError(f"{name}: {operation.resource}.{operation.name} does not stream", param=name)
+    model_id = None if "model_id" in operation.parameters else params.pop("model_id", None)
+    if operation.request_name is not None and operation.request_name in params:
+        params = _from_object(operation, params)
+    if model_id is not None:
+        if "model" in params and _differ(params["model"], model_id):
+            raise RequestValidationError(
+                "model_id: differs from model; give one of them, or the same value", param="model_id"
+            )
+        params["model"] = model_id
+    return options, params
+
+
 def plan_call(
     core: Core,
     operation: Operation,
@@ -110,7 +138,7 @@ def plan_call(
         encoded=encoded,
         headers=tuple(headers.items()),
         is_keyed=encoded.method == "POST" and "idempotency-key" not in given,
-        limits=_limited(core.usual_limits, config, options) if options else core.usual_limits,
+        limits=_limited(core.usual_limits, options) if options else core.usual_limits,
         hooks=config.hooks,
         model=str.__str__(model) if isinstance(model, str) else None,
         is_single=extra_body.get("n", params.get("n")) in (None, 1),
@@ -130,11 +158,11 @@ def _encoded(
     url_params, unsupported, extras = config.url_params, config.unsupported, NO_EXTRAS
     if options:
         if options.get("organization_id") is not None:
-            url_params = {**url_params, "organization_id": checked_organization(options["organization_id"])}
+            url_params = {**url_params, "organization_id": _organization(options["organization_id"])}
         if options.get("unsupported") is not None:
             unsupported = checked_unsupported(options["unsupported"], unsupported)
         if "extra_body" in options or "extra_query" in options:
-            extras = Extras(body=mapping_option(options, "extra_body"), query=mapping_option(options, "extra_query"))
+            extras = Extras(body=_mapping(options, "extra_body"), query=_mapping(options, "extra_query"))
     return encode(
         operation,
         target.provider,
@@ -147,15 +175,14 @@ def _encoded(
     )
 
 
-def _limited(usual: Limits, config: SDKConfig, options: Mapping[str, Any]) -> Limits:
+def _limited(usual: Limits, options: Mapping[str, Any]) -> Limits:
     changes: dict[str, Any] = {}
     for option, limit in _LIMITS:
         if options.get(option) is not None:
             changes[limit] = checked_ms(options[option], option) / 1000
     if "retries" in options:
         retries = options["retries"]
-        is_policy = isinstance(retries, RetryConfig)
-        changes |= retrying(retries if is_policy else checked_retries(retries, "retries"), config.retry_budget)
+        changes["retries"] = retries if isinstance(retries, RetryConfig) else checked_retries(retries, "retries")
     return replace(usual, **changes) if changes else usual
 
 
@@ -179,3 +206,45 @@ def _headed(
     headers.update(target.provider.own_headers)
     headers.update(given)
     return target, headers, given
+
+
+# ---------------------------------------------------------------- arguments
+
+
+def _from_object(operation: Operation, params: dict[str, Any]) -> dict[str, Any]:
+    name = operation.request_name or ""
+    request: Any = params.pop(name)
+    if not isinstance(request, Mapping):
+        raise RequestValidationError(
+            f"{name}: must be a {operation.request.__name__} or another mapping, got {type(request).__name__}",
+            param=name,
+        )
+    fields = cast("Mapping[str, Any]", request)
+    for other, value in params.items():
+        if other not in _BESIDE_OBJECT:
+            raise RequestValidationError(f"{other}: cannot be mixed with {name}; put it into {name}", param=other)
+        if other != "stream" and other in fields and _differ(fields[other], value):
+            raise RequestValidationError(f"{other}: differs from {name}[{other!r}]; give one of them", param=other)
+    return {**fields, **params}
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Compare two values of which only strings will do; what is none is refused later."""
+    return type(one) is not type(other) or (isinstance(one, str) and one != other)
+
+
+def _organization(value: Any) -> str:
+    """Check it whatever the server: that most have no place for it is no reason to take anything."""
+    try:
+        return path_text(value)
+    except ValueError as exc:
+        raise RequestValidationError(f"organization_id: {exc}", param="organization_id") from None
+
+
+def _mapping(options: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    value: Any = options.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise RequestValidationError(f"{name}: must be a mapping, got {type(value).__name__}", param=name)
+    return cast("Mapping[str, Any]", value)

@@ -22,7 +22,6 @@ from ..providers.spec import Handover
 from ..utils.files import Draft, checked_path
 from ..utils.secrets import Secret
 from ..utils.urls import fill_path, join, origin
-from .arguments import split_arguments
 from .checks import checked_ms
 from .core import Core
 from .countdown import Countdown
@@ -31,7 +30,7 @@ from .effects import Flow, TransportFailure, close, invoke, pull, sleep
 from .flow import exchange, run_call
 from .hooks import Hooks
 from .operation import Operation
-from .plan import Plan, plan_call
+from .plan import Plan, plan_call, split_arguments
 from .reply.body import BodyReader
 from .reply.decode import safe_cause
 from .reply.reading import read_reply

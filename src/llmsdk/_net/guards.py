@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import NoReturn
 
 from ..errors import ConfigurationError
 from ..utils.urls import is_loopback
+
+OFFLINE = "LLMSDK_OFFLINE"
 
 
 def refuse_offline(host: str) -> None:
@@ -14,15 +17,14 @@ def refuse_offline(host: str) -> None:
     Raises:
         ConfigurationError: The host is not loopback.
     """
-    if os.environ.get("LLMSDK_OFFLINE") == "1" and not is_loopback(host):
+    if os.environ.get(OFFLINE) == "1" and not is_loopback(host):
         raise ConfigurationError(f"LLMSDK_OFFLINE=1 is set, so nothing is sent to {host}; only loopback is allowed")
 
 
-def refuse_closed(is_closed: bool) -> None:
+def refuse_closed() -> NoReturn:
     """Refuse to open anew what nobody would close any more.
 
     Raises:
         ConfigurationError: The SDK is closed.
     """
-    if is_closed:
-        raise ConfigurationError("the SDK was closed while this call was under way, so it is not tried again")
+    raise ConfigurationError("the SDK was closed while this call was under way, so it is not tried again")

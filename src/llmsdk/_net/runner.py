@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._call.arguments import split_arguments
 from .._call.config import SDKConfig
 from .._call.core import Core
 from .._call.flow import run_call
 from .._call.operation import Operation
-from .._call.plan import Finish, Plan, plan_call
+from .._call.plan import Finish, Plan, plan_call, split_arguments
 from .._call.secrecy import MAY_HOLD, forget_locals, hide
 from .._call.state import CallState
 from ..utils.secrets import shown_url

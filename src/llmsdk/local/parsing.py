@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
 from ..providers.reshape import AsList, OneText, Renamed, WidthHeight, Wrapped
@@ -259,7 +259,7 @@ def _check_words(params: Json) -> None:
         if tool["type"] == "function" and not (is_object(function) and isinstance(function.get("name"), str)):
             raise Refusal(400, f"tools[{at}].function.name is required.", f"tools[{at}].function.name")
     form = params.get("response_format")
-    if is_object(form) and form.get("type") not in _FORMS:
+    if form is not None and is_object(form) and form.get("type") not in _FORMS:
         raise Refusal(400, f"response_format.type must be one of {', '.join(_FORMS)}.", "response_format.type")
 
 
@@ -277,9 +277,9 @@ def _object(request: Request) -> Json:
         body = json.loads(request.body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise Refusal(400, "The body is not valid JSON.") from None
-    if not is_object(body):
+    if type(body) is not dict:
         raise Refusal(400, "The body must be a JSON object.")
-    return body
+    return cast(Json, body)
 
 
 def _no_constant(name: str) -> None:
