@@ -291,7 +291,7 @@ _ANTHROPIC_ERRORS = {
     413: "request_too_large",
     429: "rate_limit_error",
     504: "timeout_error",
-    529: "overloaded_error",
+    529: "overloaded_error",  # a status that no standard knows
 }
 _GEMINI_ERRORS = {
     401: "UNAUTHENTICATED",
@@ -327,6 +327,7 @@ def _anthropic_models(reply: Json, params: Mapping[str, Any]) -> Json:
 
 def _gemini_model(reply: Json, params: Mapping[str, Any]) -> Json:
     methods = ["generateContent", "streamGenerateContent"]
+    # The id is the path of the resource, which calls take with and without its first part.
     return {"id": f"models/{reply['id']}", "displayName": reply["id"], "supportedGenerationMethods": methods}
 
 

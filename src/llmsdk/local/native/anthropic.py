@@ -8,6 +8,7 @@ from typing import Any
 from ...utils.shapes import Json
 from .common import Native, arguments_of, call_of, child, children, deltas, finish_of, function_tool, text_of
 
+# Our finish reasons in the words of the protocol; no other reason is made here.
 _STOPS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
 _CHOICES = {"auto": "auto", "none": "none", "any": "required"}
 _SAME = ("model", "max_tokens", "temperature", "top_p", "top_k")
@@ -43,12 +44,13 @@ def _messages(message: Json) -> Iterator[Json]:
         return
     parts = [_part(block) for block in content if block["type"] in {"text", "image", "document"}]
     calls = [call_of(b["id"], b["name"], b["input"]) for b in content if b["type"] == "tool_use"]
+    # Results come first in a turn, and ours stand before what the user goes on to say.
     for block in (block for block in content if block["type"] == "tool_result"):
         yield {"role": "tool", "tool_call_id": block["tool_use_id"], "content": text_of(block.get("content"))}
     if calls:
         yield {"role": role, "content": text_of(parts) or None, "tool_calls": calls}
     elif parts:
-        yield {"role": role, "content": text_of(parts) if role == "assistant" else parts}
+        yield {"role": role, "content": text_of(parts) if role == "assistant" else parts}  # an answer has no pictures
 
 
 def _part(block: Json) -> Json:
@@ -65,6 +67,7 @@ def write(reply: Json) -> Json:
     message = choice["message"]
     content: list[Json] = []
     if thought := message.get("reasoning_content"):
+        # The signature is what the server knows its own thoughts by when they come back; here nobody looks.
         content.append({"type": "thinking", "thinking": thought, "signature": ""})
     if message["content"]:
         content.append({"type": "text", "text": message["content"]})
@@ -84,7 +87,7 @@ def events(chunks: list[Json]) -> Iterator[Json]:
     """Write a stream: blocks that begin, grow and end one after the other."""
     usage = chunks[-1]["usage"]
     start = _head(chunks[0], {"input_tokens": usage["prompt_tokens"], "output_tokens": 0})
-    yield {"type": "message_start", "message": start}
+    yield {"type": "message_start", "message": start}  # the counts of the prompt come here, those of the answer last
     at, open_kind = -1, ""
     for kind, piece in deltas(chunks):
         if kind == "call" or (kind != open_kind and kind != "arguments"):

@@ -9,6 +9,7 @@ from typing import Any
 from ...utils.shapes import Json
 from .common import Native, arguments_of, call_of, child, children, deltas, finish_of, function_tool, text_of
 
+# A call has no reason of its own: whoever reads STOP looks at the parts.
 _FINISHES = {"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP"}
 _MODES = {"AUTO": "auto", "NONE": "none", "ANY": "required"}
 _CONFIG = {
@@ -54,6 +55,7 @@ def _messages(content: Json) -> Iterator[Json]:
     """Make messages of ours of one: results of functions are messages of their own."""
     parts = children(content, "parts")
     for result in (part["functionResponse"] for part in parts if "functionResponse" in part):
+        # Calls need no id here: without one, the name says whose result it is.
         call_id, response = str(result.get("id") or result["name"]), result["response"]
         said = response["result"] if response.keys() == {"result"} else json.dumps(response)
         yield {"role": "tool", "tool_call_id": call_id, "content": str(said)}
@@ -123,11 +125,12 @@ def events(chunks: list[Json]) -> Iterator[Json]:
         if kind == "arguments" and call is not None:
             call["function"]["arguments"] += piece
             continue
-        if call is not None:
+        if call is not None:  # the next thing begins, so that its arguments are whole
             yield event(_call(call))
         call = {"id": piece["id"], "function": {**piece["function"], "arguments": ""}} if kind == "call" else None
         if call is None:
             yield event({"text": piece, **({"thought": True} if kind == "thought" else {})})
+    # There is no end mark but this reason.
     yield event(*([_call(call)] if call else []), finishReason=_FINISHES[finish_of(chunks)])
 
 

@@ -86,7 +86,7 @@ def _response(head: Json, items: list[Json], usage: Json | None, finish: str | N
         "incomplete_details": {"reason": "max_output_tokens"} if finish == "length" else None,
         "instructions": None,
         "metadata": {},
-        "parallel_tool_calls": True,
+        "parallel_tool_calls": True,  # from here on what clients' types require, and nothing depends on
         "tool_choice": "auto",
         "tools": [],
         "temperature": 1.0,
@@ -114,7 +114,7 @@ _PARTS = {"thought": "reasoning_summary_part", "text": "content_part"}
 
 def events(chunks: list[Json]) -> Iterable[Json]:
     """Write a stream: items that begin, grow and end one after the other."""
-    for number, event in enumerate(_events(chunks)):
+    for number, event in enumerate(_events(chunks)):  # clients put events in order by it, of whatever type
         yield {**event, "sequence_number": number}
 
 
