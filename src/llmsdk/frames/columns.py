@@ -24,7 +24,7 @@ NAMES: Final[dict[str, type]] = {
 """What the output says of each row, and of which type it is where it is there."""
 
 _TOKENS = ("prompt_tokens", "completion_tokens", "total_tokens")
-_MAX_TEXT = 4_000  # characters of a message
+_MAX_TEXT = 4_000  # characters of a message: a server's page of HTML is not to fill the table
 
 
 def of_reply(key: str, reply: Any, attempts: int, elapsed_ms: float) -> dict[str, Any]:
@@ -39,6 +39,7 @@ def of_reply(key: str, reply: Any, attempts: int, elapsed_ms: float) -> dict[str
         "text": text if isinstance(text, str) else None,
         "finish_reason": None if reason is None else str(reason),
         **{name: getattr(usage, name, None) for name in _TOKENS},
+        # As text: the shape of replies differs from server to server, and a column has one type.
         "reply": reply.model_dump_json(exclude_unset=True),
         "attempts": attempts,
         "elapsed_ms": elapsed_ms,
@@ -66,6 +67,7 @@ def is_good(columns: Mapping[str, Any]) -> bool:
 
 def kept_rows(found: Sequence[Mapping[str, Any] | None]) -> tuple[list[int], dict[str, tuple[type, list[Any]]]]:
     """Give the places of rows that come out, and for each column of the output its type and cells."""
+    # None is a row of an earlier run that is not carried along.
     kept = [(at, columns) for at, columns in enumerate(found) if columns is not None]
     cells = {name: (kind, [columns[name] for _, columns in kept]) for name, kind in NAMES.items()}
     return [at for at, _ in kept], cells

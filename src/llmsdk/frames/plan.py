@@ -13,7 +13,7 @@ from .._call.config import configure
 from .._call.operation import Operation
 from .._call.request.validate import check_names, known_names
 from ..errors import BatchError, ConfigurationError
-from ..many.map.pace import Adaptive, check_count
+from ..many.map.pace import Adaptive, as_adaptive
 from ..options import CALL_OPTIONS
 from ..resources.rows.rows import column_names, row_operation
 from ..utils.shapes import described, is_mapping, quoted
@@ -24,6 +24,7 @@ from .travel import EnvKey, check_open, check_sdk, check_variables
 RowSource = str | Mapping[str, str] | Callable[[dict[str, Any]], Mapping[str, Any]] | None
 """How a row becomes a request."""
 
+# No streams, and no deadline: a row has none of its own, and a worker is handed rows for as long as there are any.
 _OPTIONS = CALL_OPTIONS - {"idle_timeout_ms", "deadline_ms"}
 
 
@@ -78,6 +79,7 @@ class Plan:
         check_names(self.params, known_names(operation.request) - {"stream"}, where=where)
         _check_mapping(self.sdk, "sdk")
         check_sdk(self.sdk)
+        # As each worker will: what is wrong with an option shows here, not after the cluster has started.
         configure({**self.sdk})  # type: ignore[typeddict-item] # that is what it checks
         _check_mapping(self.options, "options")
         for name in self.options.keys() - _OPTIONS:
@@ -86,8 +88,7 @@ class Plan:
         check_open(self.options, "options")
         _check_row(self.row, column_names(operation), where)
         check_variables(self.api_key_env)
-        if not isinstance(self.limit, Adaptive):
-            check_count(self.limit, "limit")
+        as_adaptive(self.limit)  # which checks it
         for name in ("key", "limiter", "prefix"):
             value = getattr(self, name)
             if not (isinstance(value, str) and value) and (value is not None or name == "prefix"):
@@ -107,10 +108,10 @@ class Plan:
         except BatchError as exc:
             raise ConfigurationError(str(exc)) from None
 
-    @cached_property
+    @property
     def pace(self) -> Adaptive:
         """The bounds of one worker."""
-        return self.limit if isinstance(self.limit, Adaptive) else Adaptive(self.limit, self.limit)
+        return as_adaptive(self.limit)
 
     @property
     def columns(self) -> dict[str, str]:
@@ -146,7 +147,8 @@ class Plan:
     def __getstate__(self) -> dict[str, Any]:
         check_sdk(self.sdk)  # again: a mapping of the caller's may have got a key since
         check_open(self.options, "options")
-        return {name: value for name, value in self.__dict__.items() if name not in ("described_operation", "pace")}
+        # The operation is made again there: its models are not worth their way through the network.
+        return {name: value for name, value in self.__dict__.items() if name != "described_operation"}
 
     def _check_done(self) -> None:
         """Tell paths from keys. Files that are there now are what every worker is to read, and no others."""

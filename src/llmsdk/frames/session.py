@@ -89,6 +89,7 @@ class Session:
     async def _send(self, items: dict[int, Item], found: list[Columns | None]) -> Exception:
         """Send rows and note what becomes of them; the answer is why some may have nothing."""
         pace, plan = self.plan.pace, self.plan
+        # A window as large as the batch: the gate, not the map, says how much of it is under way.
         settings = Settings(limit=pace, window=max(1, len(items)), options=plan.options, gate=self._gate)
         runner = self._sdk._runner  # pyright: ignore[reportPrivateUsage]  # the SDK is this session's own
         try:

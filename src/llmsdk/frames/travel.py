@@ -50,12 +50,13 @@ def check_sdk(options: Mapping[str, Any]) -> None:
                 "sdk: api_key is a function that would travel with all that it holds, the key perhaps; take one that "
                 f"workers can import, or {_BY_NAME}"
             )
-    for name in ("client", "async_client"):
+    for name in ("client", "async_client"):  # with open sockets
         if options.get(name) is not None:
             raise ConfigurationError(f"sdk: a {name} does not travel to workers; leave it out, each makes its own")
     check_open(options, "sdk")
 
 
+# Checked again when a plan is pickled: the mappings in it are the caller's, and may have got a key since.
 def check_open(options: Mapping[str, Any], where: str) -> None:
     """Refuse options with secrets in them, which the workers would be sent in the open."""
     for name in options.keys() - {"api_key"}:
@@ -77,6 +78,6 @@ def check_variables(names: object) -> None:
 
 
 def _is_named(function: Any) -> bool:
-    """Whether a function travels as its name."""
+    """Whether a function travels as its name: pickle sends others, those of notebooks for one, with their closure."""
     name, module = getattr(function, "__qualname__", "<>"), getattr(function, "__module__", "__main__")
     return "<" not in name and module != "__main__" and not hasattr(function, "__self__")

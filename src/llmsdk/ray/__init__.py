@@ -163,6 +163,7 @@ class _LimiterClient:
         self._errors = _module("ray.exceptions")
 
     async def __call__(self, asked: LeaseRequest) -> Grant:
+        # Ray starts an actor anew where its node died, which takes it seconds; rows are kept waiting for that.
         until = time.monotonic() + _PATIENCE_S
         while True:
             try:

@@ -23,7 +23,7 @@ from .operations.files import DELETE_FILE, FILE_CONTENT, LIST_FILES, RETRIEVE_FI
 from .signatures import described_by
 
 AnyPath = str | os.PathLike[str]
-_UNNAMED = "upload.jsonl"  # of mere bytes; Together refuses a name without this suffix
+_UNNAMED = "upload.jsonl"  # of mere bytes, which are the rows of a batch as a rule
 
 
 class ListFilesArgs(CallOptions, total=False):

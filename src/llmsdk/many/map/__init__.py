@@ -91,7 +91,6 @@ def map_rows_async(
 
 def _settings(limit: Any, ordered: bool, window: int, options: Any) -> Settings:
     deadline_ms = options.pop("deadline_ms", None)  # of the whole map, not of each call
-    limit = Adaptive() if limit is None else limit
     return Settings(limit=limit, ordered=ordered, window=window, deadline_ms=deadline_ms, options=options)
 
 

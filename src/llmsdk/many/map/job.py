@@ -14,7 +14,7 @@ from ...utils.headers import new_idempotency_key
 from ...utils.retries import DEFAULT_RETRY, BackoffStrategy, RetryBudget, RetryConfig
 from ...utils.secrets import revealed
 from ...utils.shapes import is_mapping
-from .pace import LONGEST_WAIT_S, Adaptive, Feedback, Pacer, check_count
+from .pace import LONGEST_WAIT_S, Adaptive, Feedback, Pacer, as_adaptive
 from .rows import MapRow, RowQueue
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Settings:
     """How a map goes about its rows.
 
     Attributes:
-        limit: Requests in flight: found out, or at most this number.
+        limit: Requests in flight: found out within an `Adaptive`, the default, or at most this number.
         ordered: Whether outcomes come in the order of the rows.
         window: Most rows that are read and not yet handed out.
         deadline_ms: Bound of the whole map.
@@ -58,7 +58,7 @@ class Settings:
         watch: Called with what each attempt showed that was sent, when it is over, in the thread or task that made it.
     """
 
-    limit: Adaptive | int = field(default_factory=Adaptive)
+    limit: Adaptive | int | None = None
     ordered: bool = False
     window: int = DEFAULT_WINDOW
     deadline_ms: float | None = None
@@ -89,7 +89,7 @@ class MapJob:
         self.operation = operation
         self.finish = finish
         self.settings = settings
-        self.limit = _checked_limit(settings.limit)
+        self.limit = as_adaptive(settings.limit)
         self.clock = self.runner.env.clock
         options = dict(settings.options)
         _check_options(options)
@@ -243,15 +243,6 @@ def _check_options(options: Mapping[str, Any]) -> None:
     for name in options:
         if name not in CALL_OPTIONS or name == "idle_timeout_ms":
             raise ConfigurationError(f"{name}: unknown option of map; parameters go into the requests")
-
-
-def _checked_limit(limit: Any) -> Adaptive:
-    if isinstance(limit, Adaptive):
-        return limit
-    if isinstance(limit, bool) or not isinstance(limit, int):
-        raise ConfigurationError(f"limit: must be an Adaptive or an int >= 1, got {type(limit).__name__}")
-    check_count(limit, "limit")
-    return Adaptive(limit, limit)
 
 
 def _checked_window(window: Any) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import ConfigurationError
 from ...utils.log import logger
@@ -60,6 +60,20 @@ def check_count(value: object, name: str) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_CONCURRENCY:
         raise ConfigurationError(f"{name}: must be an int from 1 to {MAX_CONCURRENCY}, got {described(value)}")
+
+
+def as_adaptive(limit: Any) -> Adaptive:
+    """Read a limit of requests in flight: an `Adaptive`, a number, or None for the default.
+
+    Raises:
+        ConfigurationError: It is none of these.
+    """
+    if limit is None or isinstance(limit, Adaptive):
+        return limit or Adaptive()
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise ConfigurationError(f"limit: must be an Adaptive or an int >= 1, got {type(limit).__name__}")
+    check_count(limit, "limit")
+    return Adaptive(limit, limit)
 
 
 @dataclass(frozen=True, slots=True)

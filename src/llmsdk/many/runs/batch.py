@@ -71,7 +71,7 @@ class FileBatch(Resource):
                     run.take(outcome)
             except DeadlineExceededError:
                 return run.finish("deadline")
-            except BaseException as exc:
+            except BaseException as exc:  # Ctrl-C too: what was answered by then is paid, and is written
                 done.close()
                 run.give_up(exc, done.drain())
                 raise

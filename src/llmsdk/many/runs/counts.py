@@ -23,6 +23,11 @@ _RECENT_SLOTS = 40  # that the time to the end is estimated by
 _SETTLED_EVERY = 500  # rows whose token counts wait to be summed
 _MOST_MODELS = 100  # that are told apart
 _LONGEST_MESSAGE = 300
+_AS_COUNTED = (
+    *("rows", "done_before", "succeeded", "failed", "broken", "left", "requests"),
+    *("total_tokens", "cost", "failures"),
+)
+"""Fields of the report that stand here under the same name."""
 
 
 class Latencies:
@@ -172,10 +177,9 @@ class RunCounts:
         """Count a row that is done."""
         with self._lock:
             self.succeeded += 1
-            self.requests += attempts
             self._latencies.add(elapsed_ms)
-            self.timeline.add("rows_done", self.elapsed_s)
-            self._count_model(model)
+            self._count_row("rows_done", model, attempts)
+        # Summed many at a time: to sum each row would take longer than all the rest of its counting.
         self._usages.append((reply.meta.server, model, getattr(reply, "usage", None), ()))
         if len(self._usages) >= _SETTLED_EVERY:
             self._meter.settle(wait=True)
@@ -186,9 +190,7 @@ class RunCounts:
         message = str(getattr(error, "message", None) or error)
         with self._lock:
             self.failed += 1
-            self.requests += attempts
-            self.timeline.add("rows_failed", self.elapsed_s)
-            self._count_model(model)
+            self._count_row("rows_failed", model, attempts)
             self._bad_ends[_label(status)] += attempts > 0
             self._count_failure(type(error).__name__, status, message, row)
 
@@ -213,27 +215,18 @@ class RunCounts:
             errors=errors if self.failed else None,
             started_at=self._started_at,
             elapsed_s=round(self.elapsed_s, 3),
-            rows=self.rows,
-            done_before=self.done_before,
-            succeeded=self.succeeded,
-            failed=self.failed,
-            broken=self.broken,
-            left=self.left,
-            requests=self.requests,
+            **{name: getattr(self, name) for name in _AS_COUNTED},
             retries_by_status=self._retries(),
             rows_per_s=round(self.rows_per_s, 2),
             prompt_tokens=totals.prompt_tokens,
             completion_tokens=totals.completion_tokens,
-            total_tokens=totals.total_tokens,
-            cost=self.cost,
-            failures=self.failures,
             latency_ms=self._latencies.summary(),
             latency_histogram=self._latencies.histogram(),
             timeline=self._timeline(),
         )
 
     def _retries(self) -> dict[str, int]:
-        """Count the attempts after which a row was tried again, by status."""
+        """Count the attempts after which a row was tried again: all that failed but the last ones of rows that did."""
         counts = {label: count - self._bad_ends[label] for label, count in self._bad_attempts.most_common()}
         return {label: count for label, count in counts.items() if count > 0}
 
@@ -245,8 +238,11 @@ class RunCounts:
         in_flight = [round(sum_s / width, 2) for sum_s, width in zip(seconds, widths, strict=True)]
         return {"slot_s": self.timeline.slot_s, **sums, "requests_in_flight": in_flight}
 
-    def _count_model(self, model: str) -> None:
-        if model in self._models or len(self._models) < _MOST_MODELS:
+    def _count_row(self, end: str, model: str, attempts: int) -> None:
+        self.requests += attempts
+        self.timeline.add(end, self.elapsed_s)
+        # A file may name a model of its own in each row, and the counts are to stay small.
+        if model and (model in self._models or len(self._models) < _MOST_MODELS):
             self._models[model] += 1
 
     def _count_failure(self, kind: str, status: int | None, message: str, row: BatchRow | InvalidRow) -> None:

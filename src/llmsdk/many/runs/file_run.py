@@ -28,7 +28,7 @@ from ...resources.rows.rows import BatchRow, InvalidRow, row_operation
 from ...resources.rows.tables import write_results
 from ...utils.files import write_atomically
 from ..map import Adaptive, Feedback, Item, Load, Outcome, Settings
-from ..map.pace import check_count
+from ..map.pace import as_adaptive
 from .counts import RunCounts
 from .figures import End
 from .journal import Journal
@@ -76,7 +76,7 @@ class FileRun:
         known = known_names(self.operation.request) - {"stream"} | CALL_OPTIONS
         check_names(options, known, where=f"{self.operation.resource}.{self.operation.name}")
         self._defaults = {name: value for name, value in options.items() if name not in CALL_OPTIONS}
-        self._limit = _limit_of(limit)
+        self._limit = as_adaptive(limit)
         self.settings = Settings(
             limit=self._limit,
             # No more rows are under way than may be in flight, those included whose reply is not written yet: a kill
@@ -295,13 +295,6 @@ class FileRun:
             output=self.paths.output,
             errors=self.paths.errors,
         )
-
-
-def _limit_of(given: Adaptive | int | None) -> Adaptive:
-    if given is None or isinstance(given, Adaptive):
-        return given or Adaptive()
-    check_count(given, "limit")
-    return Adaptive(given, given)
 
 
 def _remove(paths: list[str]) -> None:

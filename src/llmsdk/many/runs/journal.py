@@ -57,6 +57,7 @@ class Journal:
 
     def mend(self) -> None:
         """Cut off a last line without its end: the kill came while it was written, and its row is not done."""
+        # From the end: a file of gigabytes is not read for its last line.
         size = os.fstat(self._file).st_size
         end, step = size, 1 << 16
         with open(self.path, "rb") as file:
@@ -82,6 +83,7 @@ class Journal:
             while written < len(line):
                 written += os.write(self._file, line[written:])
         except OSError as exc:
+            # Nothing more is written after a failure: a line behind half of one would make the file unreadable.
             self._trouble = exc
             self._cut(size)
             raise self._error(exc) from exc
@@ -142,6 +144,7 @@ class Journal:
 
     def _open(self) -> None:
         while True:
+            # O_APPEND: a writer that does not know of the lock, such as an editor, costs no line of ours.
             self._file = open_like(self.path, os.O_RDWR | os.O_APPEND, *self._like)
             try:
                 self._hold()

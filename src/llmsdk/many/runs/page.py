@@ -115,9 +115,12 @@ def _failures(report: RunFigures) -> str:
         return ""
     most = max(group.rows for group in report.failures)
     rows = "".join(
-        f"<tr><td><b>{escape(group.error_class)}</b> {group.status or ''}<br>{escape(group.message)}<br>"
-        f'<span class="about">such as {escape(group.key)}, line {group.line:,}</span></td>'
-        f'<td class="share">{_bar(group.rows / most)}</td><td class="count">{group.rows:,}</td></tr>'
+        _counted(
+            f"<b>{escape(group.error_class)}</b> {group.status or ''}<br>{escape(group.message)}<br>"
+            f'<span class="about">such as {escape(group.key)}, line {group.line:,}</span>',
+            group.rows,
+            most,
+        )
         for group in report.failures[:_MOST_GROUPS]
     )
     hidden = len(report.failures) - _MOST_GROUPS
@@ -129,10 +132,7 @@ def _retries(report: RunFigures) -> str:
     if not report.retries_by_status:
         return ""
     most = max(report.retries_by_status.values())
-    rows = "".join(
-        f'<tr><td>{escape(status)}</td><td class="share">{_bar(count / most)}</td><td class="count">{count:,}</td></tr>'
-        for status, count in report.retries_by_status.items()
-    )
+    rows = "".join(_counted(escape(status), count, most) for status, count in report.retries_by_status.items())
     return f"<h2>Retries <span>by the status that was tried again</span></h2><table>{rows}</table>"
 
 
@@ -155,8 +155,9 @@ def _facts(report: RunFigures) -> str:
     return f'<h2>What was run</h2><table class="facts">{rows}</table>'
 
 
-def _bar(share: float) -> str:
-    return f'<div class="bar" style="width:{100 * share:.1f}%"></div>'
+def _counted(name: str, count: int, most: int) -> str:
+    bar = f'<div class="bar" style="width:{100 * count / most:.1f}%"></div>'
+    return f'<tr><td>{name}</td><td class="share">{bar}</td><td class="count">{count:,}</td></tr>'
 
 
 # ------------------------------------------------------------------------- plots
@@ -214,7 +215,7 @@ def _latency(report: RunFigures) -> str:
 def _round_between(low: float, high: float) -> list[float]:
     """Choose round numbers to label a logarithmic axis with."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in ((1, 2, 5), (1, 3), (1,)):
+    for steps in ((1, 2, 5), (1, 3), (1,)):  # the finest of these whose labels have room on a phone
         found = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
         if len(found) <= _MOST_TICKS:
             break
@@ -241,11 +242,12 @@ def _plot(
                     f'width="{width * 0.88:.3f}" height="{height:.3f}"/>'
                 )
     y_labels = "".join(f"<span>{short(value)}</span>" for value in (top, top / 2, 0))
+    # Stretched to the width there is: only bars are in it, so that nothing is distorted.
     svg = f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="plot">{"".join(bars)}</svg>'
     lines = "".join(
         f'<div class="mark{" left" if mark.at > 0.6 else ""}" style="left:{100 * mark.at:.2f}%">'
         f'<span style="top:{row * 1.3:.1f}rem">{mark.text}</span></div>'
-        for row, mark in enumerate(marks)
+        for row, mark in enumerate(marks)  # each one line lower: on a phone they would cover each other
     )
     labels = "".join(
         f'<span style="left:{100 * tick.at:.2f}%;transform:translateX(-{100 * tick.at:.0f}%)">{tick.text}</span>'

@@ -34,6 +34,7 @@ class RunPaths:
     def named(cls, input: AnyPath, output: AnyPath, errors: AnyPath | None, report: AnyPath | None) -> Self:
         """Find the paths of a run."""
         source, target = _path(input, "input"), _path(output, "output")
+        # A table cannot grow line by line, nor be resumed: its rows are kept as lines until all are through.
         journal = f"{target}.jsonl" if is_table(target) else target
         base = "" if report is None else _path(report, "report").removesuffix(".json").removesuffix(".html")
         check_extra(source, target)
@@ -53,7 +54,7 @@ class RunPaths:
             raise file_error(self.report, f"there is no folder {folder}; make it first")
         seen: dict[str, str] = {}
         for name, path in named.items():
-            first = seen.setdefault(os.path.realpath(path), name)
+            first = seen.setdefault(os.path.realpath(path), name)  # by a link or another spelling too
             if first != name:
                 raise file_error(path, f"is {first} and {name} at once; name another file")
         if not os.path.exists(self.input):

@@ -21,7 +21,8 @@ from ...utils.shapes import is_object
 
 _VERSION = 1
 _COMPARED = ("operation", "server", "url")
-_SENT_OPTIONS = frozenset({"extra_body", "extra_query", "unsupported", "organization_id"})  # change what is asked
+# Timeouts and retries may change between runs; these options change what is asked.
+_NOT_COMPARED = CALL_OPTIONS - {"extra_body", "extra_query", "unsupported", "organization_id"}
 _SHOWN = (str, int, float, bool, type(None))
 _LONGEST_SHOWN = 200
 
@@ -43,6 +44,7 @@ class RunState:
 
     def idempotency_key(self, key: str, params: Mapping[str, Any], failures: int) -> str:
         """Make the idempotency key of a row: the same when it is sent again after a kill, another after an answer."""
+        # A server that remembers keys would answer a row that is tried again with its old error.
         text = json.dumps([self.run_id, key, failures, params], sort_keys=True, default=repr)
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
@@ -55,21 +57,15 @@ def state_of(runner: Runner, operation: Operation, options: Mapping[str, Any]) -
     servers = [target.provider.name]
     if failover is not None and "server" not in options:
         servers = [getattr(server, "name", str(server)) for server in failover.servers]
-    params = {
-        name: _shown(revealed(value))
-        for name, value in options.items()
-        if name not in CALL_OPTIONS or name in _SENT_OPTIONS
-    }
-    # The embedded provider has another port in each process.
-    url = (
-        "embedded"
-        if target.provider.embedded and config.server_url is None
-        else shown_url(target.base_url, config.url_params)
-    )
+    params = {name: _shown(revealed(value)) for name, value in options.items() if name not in _NOT_COMPARED}
+    url = shown_url(target.base_url, config.url_params)
+    if target.provider.embedded and config.server_url is None:
+        url = "embedded"  # it has another port in each process
     return RunState(operation.id, ",".join(servers), url, params)
 
 
 def _shown(value: Any) -> Any:
+    # A prompt may stand in a parameter, and in none of these files but input, output and failures.
     if isinstance(value, _SHOWN) and len(str(value)) <= _LONGEST_SHOWN:
         return value
     text = json.dumps(value, sort_keys=True, default=repr)
@@ -84,9 +80,8 @@ def settle(path: str, output: str, mine: RunState, *, is_new: bool) -> RunState:
     except FileNotFoundError:
         if is_new:
             return _written(path, output, mine)
-        problem = (
-            f"holds something, but {path}, which says what made it, is missing; bring that back, or name another output"
-        )
+        advice = "bring that back, or name another output"
+        problem = f"holds something, but {path}, which says what made it, is missing; {advice}"
         raise file_error(output, problem) from None
     except OSError as exc:
         raise os_error(path, "read", exc) from exc
@@ -95,10 +90,9 @@ def settle(path: str, output: str, mine: RunState, *, is_new: bool) -> RunState:
     if is_new and differences:
         return _written(path, output, mine)
     if differences:
-        told = "; ".join(differences)
-        raise file_error(
-            output, f"was written by a run of another configuration: {told}; name another output, or run as before"
-        )
+        advice = "name another output, or run as before"
+        problem = f"was written by a run of another configuration: {'; '.join(differences)}; {advice}"
+        raise file_error(output, problem)
     return replace(mine, run_id=found["run_id"])
 
 
@@ -120,11 +114,10 @@ def _read(path: str, raw: bytes) -> dict[str, Any]:
         found: Any = json.loads(raw)
     except (ValueError, RecursionError):
         found = None
-    is_ours = is_object(found) and found.get("version") == _VERSION
-    if not (is_ours and isinstance(found.get("run_id"), str) and is_object(found.get("params"))):
+    is_ours = is_object(found) and found.get("version") == _VERSION and is_object(found.get("params"))
+    if not is_ours or not isinstance(found.get("run_id"), str):
         raise file_error(path, "is not the side file of a batch; name another output")
-    whole: dict[str, Any] = found
-    return whole
+    return {**found}
 
 
 def _written(path: str, output: str, state: RunState) -> RunState:

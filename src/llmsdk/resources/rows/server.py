@@ -61,6 +61,7 @@ def wire_file(
     unsupported = checked_unsupported(options.get("unsupported"), runner.config.unsupported)
     check_extra(shown)
     seen: dict[str, int] = {}
+    # In memory as a whole: servers take some 100 to 200 MB of rows (OpenAI's bound is 200 MB and 50,000 rows).
     lines = bytearray()
     for row in read_rows(shown, operation):
         try:
@@ -127,6 +128,7 @@ class BatchResults:
     def __init__(self, operation: Operation, provider: Provider) -> None:
         self._operation = operation
         self._provider = provider
+        # Without a name, where the system can: a process that is killed leaves no replies behind.
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`, or with this object
 
     def add(self, piece: bytes) -> None:
@@ -194,6 +196,7 @@ class BatchResults:
         try:
             return value["custom_id"], self._reply(value)
         except SDKError as exc:
+            # It is handed out, not raised: its frames would keep the line and the reply alive.
             return value["custom_id"], exc.with_traceback(None)
 
     def _reply(self, value: dict[str, Any]) -> Any:

@@ -28,7 +28,7 @@ _COLUMNS = {
     **dict.fromkeys(_TOKENS, "int64"),
     "body": "string",
 }
-_AT_ONCE = 1000  # rows of a group in Parquet, and in memory
+_AT_ONCE = 1000  # rows of a group in Parquet, and in memory: replies of 4 kB are then 4 MB
 
 
 def write_results(journal: str, path: str) -> None:
