@@ -49,6 +49,7 @@ from llmsdk.providers import (
 from llmsdk.providers.reshape import AsList, Renamed, WidthHeight
 from llmsdk.resources.operations import all_operations
 from llmsdk.resources.signatures import IDLE_TEXT, described
+from llmsdk.utils.forks import once
 from llmsdk.utils.retries import BackoffStrategy, RetryBudget, RetryConfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -182,7 +183,7 @@ def resources() -> dict[str, type[Any]]:
     """Find the classes of `sdk.completions` and its like, by the alphabet."""
     with SDK(server="local") as sdk:
         members = [item for kind in reversed(SDK.__mro__) for item in vars(kind).items()]
-        names = [name for name, value in members if isinstance(value, functools.cached_property)]
+        names = [name for name, value in members if isinstance(value, once)]
         return {name: type(getattr(sdk, name)) for name in sorted(names)}
 
 
@@ -634,7 +635,7 @@ def _escaped(text: str) -> str:
 
 
 # Public for other modules of the package, and of no use to its users.
-_PROPERTIES = (property, functools.cached_property)
+_PROPERTIES = (property, once)
 _INNER = {"abandon", "attach", "read_limits"}
 
 

@@ -135,13 +135,13 @@ def attributes() -> str:
     """Write a property for each resource, which imports its module when it is first used."""
     found = resource_classes()
     lines = [NOTE.format("What hangs on the SDK object"), "", "from __future__ import annotations", ""]
-    lines += ["from functools import cached_property", "from typing import TYPE_CHECKING", ""]
-    lines += ["from .base import Resources, loaded", "", "if TYPE_CHECKING:"]
+    lines += ["from typing import TYPE_CHECKING", ""]
+    lines += ["from ..utils.forks import once", "from .base import Resources, loaded", "", "if TYPE_CHECKING:"]
     lines += [f"    from .{name} import {kind.__name__}" for name, kind in found.items()]
     lines += ["", "", "class Attributes(Resources):", '    """The resources, each imported when it is first used."""']
     for name, kind in found.items():
         text = (inspect.getdoc(kind) or "").splitlines()[0]
-        lines += ["", "    @cached_property", f"    def {name}(self) -> {kind.__name__}:", f'        """{text}"""']
+        lines += ["", "    @once", f"    def {name}(self) -> {kind.__name__}:", f'        """{text}"""']
         lines += [
             f'        made: {kind.__name__} = loaded("{name}", "{kind.__name__}")(self._runner)',
             "        return made",

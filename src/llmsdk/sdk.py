@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -17,6 +16,7 @@ from .options import SDKOptions
 from .providers.ids import EMBEDDED
 from .resources.attributes import Attributes
 from .resources.signatures import described_by
+from .utils.forks import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ class SDK(Attributes):
         )
         self._runner = Runner(self._drivers, self._config)
 
-    @cached_property
+    @once
     def batch(self) -> FileBatch:
         """The requests of a file, sent from here; for batches that the server works off, see `batches`."""
         from .many.runs.batch import FileBatch

@@ -494,21 +494,18 @@ def no_server() -> Any:
 
 
 @pytest.mark.parametrize("way", ["sync", "asynchronous"])
-def test_two_threads_get_one_driver(way: str) -> None:
+def test_two_threads_get_one_driver(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     drivers = Drivers(None, None, no_server, is_hooked=False)
     first: list[Any] = []
 
     def other() -> None:
         if not first:
             first.append(None)
-            drivers._lock = threading.Lock()
+            monkeypatch.undo()
             first[0] = getattr(drivers, way)()
-            drivers._lock = slow  # type: ignore[assignment]  # a lock of the test's own
 
-    slow = Slow(other)
-    drivers._lock = slow  # type: ignore[assignment]  # a lock of the test's own
+    monkeypatch.setattr(drivers_module, "FIRST_USE", Slow(other))
     assert getattr(drivers, way)() is first[0]
-    drivers._lock = threading.Lock()
     drivers.close()
     with pytest.raises(errors.ConfigurationError, match="the SDK is closed"):
         getattr(drivers, way)()

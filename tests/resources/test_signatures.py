@@ -7,7 +7,6 @@ import inspect
 import pydoc
 import re
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
@@ -18,11 +17,10 @@ from llmsdk import SDK
 from llmsdk.options import CALL_OPTIONS, SDKOptions
 from llmsdk.resources.operations import all_operations
 from llmsdk.resources.signatures import Shown
+from llmsdk.utils.forks import once
 
 ROOT = Path(__file__).resolve().parents[2]
-RESOURCES = sorted(
-    name for kind in SDK.__mro__ for name, value in vars(kind).items() if isinstance(value, cached_property)
-)
+RESOURCES = sorted(name for kind in SDK.__mro__ for name, value in vars(kind).items() if isinstance(value, once))
 UNREADABLE = ("FieldInfo", "object at 0x", "ForwardRef", "Ellipsis", "typing.", "llmsdk.")
 SAID = [{"role": "user", "content": "Hi"}]
 

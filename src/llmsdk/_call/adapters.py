@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import SchemaValidator
 
+from ..utils.forks import FIRST_USE
+
 _adapters: dict[Any, TypeAdapter[Any]] = {}
 
 
@@ -14,14 +16,16 @@ def adapter(request: Any) -> TypeAdapter[Any]:
     """Answer with the adapter of a request TypedDict."""
     found = _adapters.get(request)
     if found is None:
-        found = _adapters[request] = TypeAdapter(request)
+        with FIRST_USE:  # pydantic imports what it needs for building
+            found = _adapters[request] = TypeAdapter(request)
     return found
 
 
 def reader(model: type[BaseModel]) -> SchemaValidator:
     """Answer with the validator of a model, which is built here where the model puts that off."""
     if not model.__pydantic_complete__:
-        model.model_rebuild()
+        with FIRST_USE:
+            model.model_rebuild()
     validator: Any = model.__pydantic_validator__
     found: SchemaValidator = validator
     return found

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..utils.forks import forkable_lock, once
 from .config import SDKConfig, limits_of
 from .failover.cooldowns import Cooldowns
 from .secrecy import forget_locals
@@ -32,9 +31,9 @@ class Core:
         self.pending: Pending = deque()
         self.meter: Meter | None = None
         self._embedded_url = embedded_url
-        self._lock = threading.Lock()
+        self._lock = forkable_lock()
 
-    @cached_property
+    @once
     def usual_target(self) -> Target | None:
         """Where a call goes that does not say it; None where that has to be found out anew each time.
 

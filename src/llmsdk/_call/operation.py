@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..utils.forks import once
 from .adapters import adapter, reader
 
 if TYPE_CHECKING:
@@ -86,17 +86,17 @@ class Operation:
 
     # Found once: every call asks for them.
 
-    @cached_property
+    @once
     def parameters(self) -> frozenset[str]:
         """The names of the parameters."""
         return frozenset(self.request.__annotations__)
 
-    @cached_property
+    @once
     def check_types(self) -> Callable[..., Any]:
         """Checks the types of parameters; pydantic's `validate_python`."""
         return adapter(self.request).validator.validate_python
 
-    @cached_property
+    @once
     def read_reply(self) -> Callable[[bytes], Any]:
         """Reads the JSON of a reply."""
         return reader(self.reply).validate_json

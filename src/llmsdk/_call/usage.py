@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, cast
 
 from ..errors import ConfigurationError
+from ..utils.forks import forkable_lock
 from ..utils.shapes import described, is_mapping, is_object, quoted
 
 _DEAREST = 1e15  # sums of it are still far from the end of a float
@@ -186,7 +186,7 @@ class Meter:
     def __init__(self, pending: Pending, prices: Prices | None) -> None:
         self._pending = pending
         self._prices = prices
-        self._lock = threading.Lock()
+        self._lock = forkable_lock()
         self.totals = UsageTotals(self)
 
     def active(self) -> tuple[UsageTotals, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import os
-import threading
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import ConfigurationError
+from ..utils.forks import FIRST_USE
 
 if TYPE_CHECKING:
     from .._call.countdown import Countdown
@@ -70,7 +71,6 @@ class Drivers:
         self._start_embedded = start_embedded
         self._is_hooked = is_hooked
         self._backend = backend
-        self._lock = threading.Lock()
         self._forks = len(_forks)
         self._sync: SyncDriver | None = None
         self._async: AsyncDriver | None = None
@@ -87,11 +87,12 @@ class Drivers:
             _check_open(self._client, "client")
         if self._forks == len(_forks) and self._sync is not None and not self.closed:
             return self._sync
-        with self._lock:
+        with FIRST_USE:
             self._check()
             if self._sync is None:
                 from .sync_driver import SyncDriver
 
+                codecs.lookup("idna")  # which socket.getaddrinfo imports, at the first connection
                 self._sync = SyncDriver(self._client, is_hooked=self._is_hooked)
             return self._sync
 
@@ -105,7 +106,7 @@ class Drivers:
             _check_open(self._async_client, "async_client")
         if self._forks == len(_forks) and self._async is not None and not self.closed:
             return self._async
-        with self._lock:
+        with FIRST_USE:
             self._check()
             if self._async is None:
                 from .async_driver import AsyncDriver
@@ -122,7 +123,7 @@ class Drivers:
 
     def embedded_url(self) -> str:
         """Start the embedded server, if it does not run yet, and answer with its URL."""
-        with self._lock:
+        with FIRST_USE:
             self._check()
             if self._embedded is None:
                 self._embedded = self._start_embedded()
@@ -155,7 +156,7 @@ class Drivers:
             embedded.close()
 
     def _take(self) -> tuple[SyncDriver | None, AsyncDriver | None, Embedded | None]:
-        with self._lock:
+        with FIRST_USE:
             self._forget_parent()
             self.closed = True
             taken = self._sync, self._async, self._embedded

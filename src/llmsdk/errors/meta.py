@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
+
+from ..utils.forks import once
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ class ReplyMeta:
     structured: str | None = None
     read_limits: Callable[[Mapping[str, str]], RateLimit] | None = field(default=None, repr=False, compare=False)
 
-    @cached_property
+    @once
     def rate_limit(self) -> RateLimit:
         """The rate limits that the headers state, read when first asked for: most callers never do."""
         return RateLimit() if self.read_limits is None else self.read_limits(self.headers)

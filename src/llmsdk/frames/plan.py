@@ -6,7 +6,6 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from .._call.config import configure
@@ -16,6 +15,7 @@ from ..errors import BatchError, ConfigurationError
 from ..many.map.pace import Adaptive, as_adaptive
 from ..options import CALL_OPTIONS
 from ..resources.rows.rows import column_names, row_operation
+from ..utils.forks import once
 from ..utils.shapes import described, is_mapping, quoted
 from .columns import NAMES
 from .earlier import files_of
@@ -96,7 +96,7 @@ class Plan:
                 raise ConfigurationError(f"{name}: must be a string that is not empty, got {came}")
         self._check_done()
 
-    @cached_property
+    @once
     def described_operation(self) -> Operation:
         """The operation itself.
 

@@ -10,10 +10,10 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from functools import cached_property
 from typing import Any
 
 from ..providers.spec import Provider
+from ..utils.forks import once
 from ..utils.jsonpaths import move
 from ..utils.shapes import Json
 from . import pictures
@@ -39,7 +39,7 @@ class App:
         self.handlers = {**HANDLERS, **self.store.handlers}
         self._api_key = api_key
 
-    @cached_property
+    @once
     def _endpoints(self) -> list[Endpoint]:
         return endpoints_of(self.setting.provider)
 

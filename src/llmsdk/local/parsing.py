@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
 from ..providers.reshape import AsList, OneText, Renamed, WidthHeight, Wrapped
 from ..providers.spec import Provider, Reshape, Route
+from ..utils.forks import once
 from ..utils.shapes import Json, is_list, is_object, named
 from .httpd import Refusal, Request
 from .vectors import MAX_DIMENSIONS
@@ -54,7 +55,7 @@ class Setting:
     page_size: int = 100
     origin: str = ""
 
-    @cached_property
+    @once
     def base(self) -> str:
         """Path that every path of the API begins with."""
         return urlsplit(self.provider.servers[0]).path.rstrip("/") if self.provider.servers else "/v1"

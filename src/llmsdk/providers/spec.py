@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Final, Literal
+
+from ..utils.forks import once
 
 API_KEY = "{api_key}"
 """Stands where the key goes in the value of a header."""
@@ -197,7 +198,7 @@ class LimitHeaders:
     tokens_reset: tuple[str, ...] = ("x-ratelimit-reset-tokens",)
     windows: tuple[LimitWindow, ...] = ()
 
-    @cached_property
+    @once
     def all(self) -> frozenset[str]:
         """Every name, as headers spell it when they are compared."""
         names = (*self.requests_limit, *self.requests_remaining, *self.requests_reset)
@@ -254,14 +255,14 @@ class Provider:
     embedded: bool = False
     speaks_for_urls: bool = False
 
-    @cached_property
+    @once
     def key_header(self) -> tuple[str, str] | None:
         """The header that holds the key, and its value with `{api_key}` in it; None where no key is taken."""
         if self.auth is not None:
             return "authorization", self.auth
         return next(((name.lower(), form) for name, form in self.headers.items() if API_KEY in form), None)
 
-    @cached_property
+    @once
     def own_headers(self) -> tuple[tuple[str, str], ...]:
         """The headers without the key."""
         return tuple((name.lower(), value) for name, value in self.headers.items() if API_KEY not in value)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ..utils.forks import once
 from .base import Resources, loaded
 
 if TYPE_CHECKING:
@@ -20,43 +20,43 @@ if TYPE_CHECKING:
 class Attributes(Resources):
     """The resources, each imported when it is first used."""
 
-    @cached_property
+    @once
     def batches(self) -> ServerBatches:
         """Batches that the server works off by itself; `sdk.batch` sends the requests of a file from here."""
         made: ServerBatches = loaded("batches", "ServerBatches")(self._runner)
         return made
 
-    @cached_property
+    @once
     def chat(self) -> Chat:
         """Chat completion."""
         made: Chat = loaded("chat", "Chat")(self._runner)
         return made
 
-    @cached_property
+    @once
     def completions(self) -> Completions:
         """Text completion."""
         made: Completions = loaded("completions", "Completions")(self._runner)
         return made
 
-    @cached_property
+    @once
     def embeddings(self) -> Embeddings:
         """Texts as vectors."""
         made: Embeddings = loaded("embeddings", "Embeddings")(self._runner)
         return made
 
-    @cached_property
+    @once
     def files(self) -> Files:
         """Files that a server keeps."""
         made: Files = loaded("files", "Files")(self._runner)
         return made
 
-    @cached_property
+    @once
     def images(self) -> Images:
         """Image generation and image edit."""
         made: Images = loaded("images", "Images")(self._runner)
         return made
 
-    @cached_property
+    @once
     def models(self) -> Models:
         """The models that a server offers."""
         made: Models = loaded("models", "Models")(self._runner)

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, Generic, TypeVar, get_origin
 
 from pydantic import TypeAdapter
@@ -18,6 +18,7 @@ from ..models.chat import ChatCompletionChunk, ChatCompletionResponse, ToolCallD
 from ..models.common import text_of
 from ..models.messages import FunctionCall
 from ..providers.spec import Structured
+from ..utils.forks import once
 from ..utils.shapes import is_list, is_object
 from .answers import AnswerProblems, found_json, partial_json, validated
 from .schemas import Schema, adapter_of, fitted, names_in, resolved_root, schema_of
@@ -41,7 +42,7 @@ class Form(Generic[T]):
     schema: Schema
     is_wrapped: bool
 
-    @cached_property
+    @once
     def known_names(self) -> frozenset[str]:
         """Names that may stand in an error: those of the type, not those of an answer."""
         return frozenset(names_in(self.schema))
@@ -131,7 +132,7 @@ class Ask(Generic[T]):
     form: Form[T]
     server: Structured
 
-    @cached_property
+    @once
     def _fitted(self) -> tuple[Schema, bool]:
         if self.server.way == "json_object":
             return self.form.schema, False

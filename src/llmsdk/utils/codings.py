@@ -7,6 +7,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .forks import FIRST_USE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -329,6 +331,7 @@ def _import_if_found(name: str) -> Any:
     try:
         from importlib.util import find_spec
 
-        return import_module(name) if find_spec(name) is not None else None
+        with FIRST_USE:
+            return import_module(name) if find_spec(name) is not None else None
     except (ImportError, ValueError):  # a parent package that is missing, or a package that is broken
         return None

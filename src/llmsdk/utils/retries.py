@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-import threading
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors.base import ConfigurationError
 from .dates import parse_date
+from .forks import forkable_lock
 from .shapes import described
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class RetryBudget:
         # Ten times 0.1 is a little less than 1 in floats: the slack keeps "one per ten successes" true.
         self._full = capacity - 1e-9
         self._last: float | None = None
-        self._lock = threading.Lock()
+        self._lock = forkable_lock()
 
     def __repr__(self) -> str:
         return (
@@ -146,7 +146,7 @@ class RetryBudget:
         for name, value in state.items():
             setattr(self, name, value)
         self._last = None
-        self._lock = threading.Lock()
+        self._lock = forkable_lock()
 
 
 @dataclass(frozen=True)

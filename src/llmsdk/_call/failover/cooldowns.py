@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from ...utils.forks import forkable_lock
 
 LONGEST_COOLDOWN_S = 3600.0
 """A server that asks for a longer one is asked again after this, lest one broken header shut it out for ever."""
@@ -13,7 +13,7 @@ class Cooldowns:
 
     def __init__(self) -> None:
         self._until: dict[tuple[str, str], float] = {}
-        self._lock = threading.Lock()
+        self._lock = forkable_lock()
 
     def start(self, server: tuple[str, str], seconds: float, now: float) -> None:
         """Leave a server alone for some time; a shorter time does not replace a longer one."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 
 from ...utils.codings import CodingError, ContentDecoder, make_decoder
+from ...utils.forks import once
 from ..effects import TransportFailure
 
 _SHOWN_BYTES = 1 << 20  # kept of a body that is too large, for the error
@@ -27,7 +27,7 @@ class BodyReader:
         self._size = 0
         self._coding = coding
 
-    @cached_property
+    @once
     def _decoder(self) -> ContentDecoder:
         """Made when first needed: an unknown coding is a failure of reading the body, wherever that is done."""
         return make_decoder(self._coding)

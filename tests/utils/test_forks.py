@@ -1,0 +1,133 @@
+"""A forked child works, whatever the threads of its parent were in the middle of."""
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import llmsdk
+from llmsdk.local import LocalServer
+from llmsdk.utils.forks import FIRST_USE, forkable_lock, once
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here"),
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+]
+
+# Threads at their first call, which imports most of the package, and a fork a moment later.
+FORK_DURING_FIRST_CALLS = """
+import os, signal, sys, threading, time
+from llmsdk import SDK
+
+sdk = SDK(server_url=sys.argv[1])
+
+def call():
+    sdk.chat.create(model="m", messages=[{"role": "user", "content": "x"}])
+
+threads = [threading.Thread(target=call) for _ in range(4)]
+for thread in threads:
+    thread.start()
+time.sleep(float(sys.argv[2]))
+child = os.fork()
+if not child:
+    signal.alarm(30)
+    call()
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+for thread in threads:
+    thread.join()
+sdk.close()
+"""
+
+
+def run(url: str, wait_s: float) -> tuple[int, str, str]:
+    env = {**os.environ, "PYTHONPATH": str(Path(llmsdk.__file__).parent.parent)}
+    command = [sys.executable, "-W", "ignore", "-c", FORK_DURING_FIRST_CALLS, url, str(wait_s)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=env)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_child_calls_though_the_first_calls_of_its_parent_were_under_way() -> None:
+    waits = [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4]
+    with LocalServer() as server, ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(run, [server.url] * len(waits), waits))
+    assert found == [(0, "0\n", "")] * len(waits)
+
+
+def in_child() -> int:
+    """Fork while a thread holds locks; the answer is how a child ends that wants them."""
+    child = os.fork()
+    if not child:
+        os._exit(0 if lock.acquire(timeout=1) and FIRST_USE.acquire(timeout=1) else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+lock = forkable_lock()
+
+
+def test_a_lock_that_a_thread_holds_is_free_in_the_child() -> None:
+    with lock:
+        assert in_child() == 0
+        assert lock.locked()
+
+
+def test_a_fork_waits_for_a_first_use() -> None:
+    began, over = threading.Event(), threading.Event()
+
+    def use() -> None:
+        with FIRST_USE:
+            began.set()
+            over.wait(0.3)
+            ended.append(True)
+
+    ended = list[bool]()
+    thread = threading.Thread(target=use)
+    thread.start()
+    began.wait(10)
+    assert in_child() == 0
+    assert ended == [True]
+    thread.join()
+
+
+def test_a_first_use_that_never_ends_keeps_a_fork_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmsdk.utils.forks._PATIENCE_S", 0.1)
+    began, over = threading.Event(), threading.Event()
+
+    def use() -> None:
+        with FIRST_USE:
+            began.set()
+            over.wait(60)
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    began.wait(10)
+    assert in_child() == 0
+    over.set()
+    thread.join()
+
+
+def test_a_property_is_computed_once() -> None:
+    class Home:
+        made = 0
+
+        @once
+        def value(self) -> int:
+            """What it is."""
+            self.made += 1
+            return self.made
+
+    home = Home()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: home.value, range(20))) == [1] * 20
+    assert Home.value.__doc__ == "What it is."
+    assert Home.__dict__["value"] is Home.value
+
+
+def test_no_property_holds_a_lock_that_a_fork_does_not_wait_for() -> None:
+    package = Path(llmsdk.__file__).parent
+    found = [path for path in package.rglob("*.py") if "functools import cached_property" in path.read_text("utf-8")]
+    assert found == [package / "utils" / "forks.py"]
