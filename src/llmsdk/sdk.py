@@ -63,7 +63,7 @@ class SDK(Attributes):
 
     @once
     def batch(self) -> FileBatch:
-        """The requests of a file, sent from here; for batches that the server works off, see `batches`."""
+        """The requests of a file, sent from here; for batches that the server processes, see `batches`."""
         from .many.runs.batch import FileBatch
 
         return FileBatch(self._runner)

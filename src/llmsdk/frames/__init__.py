@@ -30,7 +30,7 @@ _SPARK = {str: "string", int: "bigint", float: "double"}
 
 
 class FrameWorker:
-    """Sends a request for each row of a frame, and gives the frame back with what came of it in columns of its own.
+    """Sends a request for each row of a frame, and returns the frame with the results in columns of their own.
 
     It pickles to its plan, and never raises for a row. Rows that are done already are left out, or carried through.
 
@@ -48,7 +48,7 @@ class FrameWorker:
         self.__name__ = f"llmsdk.{plan.operation}"  # Dask asks functions for it
 
     def __call__(self, frame: Any) -> Any:
-        """Work off one frame.
+        """Process one frame.
 
         Raises:
             ConfigurationError: A column is missing, or no key is set here.
@@ -58,7 +58,7 @@ class FrameWorker:
         raise AssertionError("one frame in, one frame out")
 
     def frames(self, frames: Iterable[Any]) -> Iterator[Any]:
-        """Work off frames one after the other, with one SDK for all of them."""
+        """Process frames one after the other, with one SDK for all of them."""
         with Session(self.plan) as session:
             for frame in frames:
                 yield _worked_off(session, frame)

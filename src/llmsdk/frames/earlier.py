@@ -44,7 +44,7 @@ class Earlier:
         return key in self._keys
 
     def columns(self, key: str) -> dict[str, Any] | None:
-        """Give the earlier result of a row; None where it is to be left out."""
+        """Return the earlier result of a row; None where it is left out."""
         return None if self._kept is None else self._kept[key]
 
 

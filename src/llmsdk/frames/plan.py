@@ -54,7 +54,7 @@ class Plan:
         prefix: What the names of the output's columns begin with.
 
     Raises:
-        ConfigurationError: A value that cannot be, or one that would send a key with the plan.
+        ConfigurationError: A wrong value, or one that would send a key with the plan.
         RequestValidationError: A parameter that the operation does not have.
     """
 

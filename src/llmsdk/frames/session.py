@@ -26,7 +26,7 @@ Columns = dict[str, Any]
 
 
 class Session:
-    """Works off a plan; batches of rows may overlap.
+    """Carries out a plan; batches of rows may overlap.
 
     It runs in an event loop of its own, in a thread: Ray's actors have a loop that must not wait, and pandas has none.
 
@@ -55,7 +55,7 @@ class Session:
             self._stack = stack.pop_all()
 
     def begin(self, rows: Sequence[Mapping[str, Any]]) -> Future[list[Columns | None]]:
-        """Begin with the rows of a batch; the answer is the columns of each, None where it is to be left out."""
+        """Start with the rows of a batch; returns the columns of each, None where it is left out."""
         return self._portal.start_task_soon(self._work, rows)
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ class Session:
         return found
 
     async def _send(self, items: dict[int, Item], found: list[Columns | None]) -> Exception:
-        """Send rows and note what becomes of them; the answer is why some may have nothing."""
+        """Send rows and note their outcomes; returns why some may have none."""
         pace, plan = self.plan.pace, self.plan
         # A window as large as the batch: the gate, not the map, says how much of it is under way.
         settings = Settings(limit=pace, window=max(1, len(items)), options=plan.options, gate=self._gate)

@@ -1,4 +1,4 @@
-"""Batches that a server works off by itself: the parameters of their calls, and how the server describes them."""
+"""Batches that a server processes itself: the parameters of their calls, and how the server describes them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Required, Self, TypeAlias

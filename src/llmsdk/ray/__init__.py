@@ -77,7 +77,7 @@ class Worker:
         self._session = Session(plan, ask, uuid.uuid4().hex)
 
     async def __call__(self, batch: Any) -> AsyncIterator[Any]:
-        """Work off a batch."""
+        """Process a batch."""
         plan = self._session.plan
         table = _table(batch)
         check_columns(plan, table.column_names)
@@ -163,7 +163,7 @@ class _LimiterClient:
         self._errors = _module("ray.exceptions")
 
     async def __call__(self, asked: LeaseRequest) -> Grant:
-        # Ray starts an actor anew where its node died, which takes it seconds; rows are kept waiting for that.
+        # Ray restarts an actor whose node died, which takes seconds; rows wait for that.
         until = time.monotonic() + _PATIENCE_S
         while True:
             try:

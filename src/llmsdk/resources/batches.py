@@ -1,4 +1,4 @@
-"""`sdk.batches`: batches that the server works off by itself; for a file sent from here, see `sdk.batch`."""
+"""`sdk.batches`: batches that the server processes itself; for a file sent from here, see `sdk.batch`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -55,7 +55,7 @@ class _FetchToArgs(_FetchArgs, total=False):
 
 
 class ServerBatches(Resource):
-    """Batches that the server works off by itself; `sdk.batch` sends the requests of a file from here."""
+    """Batches that the server processes itself; `sdk.batch` sends the requests of a file from here."""
 
     @described_by(CreateBatchArgs, operation=CREATE_BATCH)
     def create(
@@ -202,7 +202,7 @@ class ServerBatches(Resource):
             The batch as it was last; look at its `status`.
 
         Raises:
-            DeadlineExceededError: It was not over in time; it goes on at the server.
+            DeadlineExceededError: It was not over in time; it continues at the server.
             SDKError: As `chat.create`; failures that may pass are overlooked up to five times in a row.
         """
         plan, flow = _to_wait(self._runner, batch, hide(args), poll_ms, max_poll_ms)
@@ -231,7 +231,7 @@ class ServerBatches(Resource):
         allow_private: bool = False,
         **args: Unpack[CallOptions],
     ) -> BatchResults | Path:
-        """Download what came of a batch, replies and failures.
+        """Download the results of a batch, replies and failures.
 
         Args:
             batch: It, or its id.
@@ -271,7 +271,7 @@ class ServerBatches(Resource):
         allow_private: bool = False,
         **args: Unpack[CallOptions],
     ) -> BatchResults | Path:
-        """Download what came of a batch, replies and failures; as `fetch`, with results for a plain `for`."""
+        """Download the results of a batch, replies and failures; as `fetch`, with results for a plain `for`."""
         places = _places(to, errors, operation, allow_private)
         if not isinstance(batch, Batch):
             batch = await self.retrieve_async(_id_of(batch), **hide(args))

@@ -1,4 +1,4 @@
-"""`sdk.batch`: sends the requests of a file from here; for batches that the server works off, see `sdk.batches`."""
+"""`sdk.batch`: sends the requests of a file from here; for batches that the server processes, see `sdk.batches`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["BatchReport", "FileBatch"]
 
 
 class FileBatch(Resource):
-    """The requests of a file, sent from here and resumable; `sdk.batches` has batches that the server works off."""
+    """The requests of a file, sent from here and resumable; `sdk.batches` has batches that the server processes."""
 
     def run(
         self,

@@ -21,7 +21,7 @@ _LEAST_MS = 1.0
 _MOST_SLOTS = 120  # of a timeline; a slot of the plot is then at least 5 pixels wide on a laptop
 _RECENT_SLOTS = 40  # that the time to the end is estimated by
 _SETTLED_EVERY = 500  # rows whose token counts wait to be summed
-_MOST_MODELS = 100  # that are told apart
+_MOST_MODELS = 100  # that are counted by name
 _LONGEST_MESSAGE = 300
 _AS_COUNTED = (
     *("rows", "done_before", "succeeded", "failed", "broken", "left", "requests"),
@@ -130,7 +130,7 @@ class RunCounts:
 
     @property
     def left(self) -> int:
-        """Rows that nothing has come of yet."""
+        """Rows that have no outcome yet."""
         return max(0, self.rows - self.finished)
 
     @property

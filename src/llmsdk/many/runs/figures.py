@@ -32,7 +32,7 @@ class FailedRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFigures:
-    """What became of a run.
+    """The outcome of a run.
 
     Attributes:
         end: `complete`; `interrupted` by Ctrl-C or cancellation; past its `deadline`; or `stopped` by a file that

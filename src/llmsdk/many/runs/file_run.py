@@ -153,7 +153,7 @@ class FileRun:
         self._errors.mend()
 
     def _look_over(self) -> None:
-        """Count the rows, and refuse what cannot be meant, before anything is sent."""
+        """Count the rows, and refuse input that makes no sense, before anything is sent."""
         path = self.paths.input
         seen: dict[str, int] = {}
         first: InvalidRow | None = None
@@ -187,7 +187,7 @@ class FileRun:
                 yield Item({**self._defaults, **row.params}, key, row)
 
     def take(self, outcome: Outcome[Any]) -> None:
-        """Write what came of a row, and count it."""
+        """Write the outcome of a row, and count it."""
         row: BatchRow = outcome.item.tag
         model = str(row.params.get("model", self._defaults.get("model", "")))
         with self._lock:
@@ -217,7 +217,7 @@ class FileRun:
     # ---------------------------------------------------------------------- end
 
     def finish(self, end: End) -> BatchReport:
-        """Bring all to the disk, clean up the failures, write table and report; may be called again."""
+        """Write everything to the disk, clean up the failures, write table and report; may be called again."""
         report = self._report(end)
         if not self._has_ended:
             self._has_ended = True
@@ -229,7 +229,7 @@ class FileRun:
         return report
 
     def give_up(self, exc: BaseException, left: Iterable[Outcome[Any]]) -> None:
-        """End on the way out with an error, which says what had been done; errors on top of it are left out.
+        """End a run that an error stops; the error says what had been done, and further errors are left out.
 
         Args:
             left: Outcomes that are not written yet.

@@ -16,7 +16,7 @@ from ...errors import BatchError
 from ...resources.rows.problems import file_error, os_error
 from ...utils.files import Draft, open_like
 
-# Not on Windows: two runs on one output are not told apart there.
+# Not on Windows: there two runs may write one output.
 _fcntl: Any = import_module("fcntl") if find_spec("fcntl") else None
 _BUSY = (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN)
 _MAKE_ROOM = "; make room, and run again: rows that are written stay done"
@@ -45,7 +45,6 @@ class Journal:
     def __init__(self, path: str, *like: str) -> None:
         self.path = path
         self._like = like
-        self.torn_bytes = 0
         self._trouble: OSError | None = None
         self._is_dirty = self._is_closing = False
         self._changed = threading.Condition()
@@ -69,8 +68,7 @@ class Journal:
                     end = start + newline + 1
                     break
                 end = start
-        self.torn_bytes = size - end
-        if self.torn_bytes:
+        if end < size:
             self._cut(end)
 
     def append(self, line: bytes) -> None:
@@ -106,7 +104,7 @@ class Journal:
                 offset += len(line)
 
     def replace(self, lines: Iterator[bytes]) -> None:
-        """Write the file anew by way of another one; what is held is then the new file, and may not be appended to."""
+        """Replace the file as a whole; no line may be appended afterwards."""
         try:
             draft = Draft(self.path)
             try:
@@ -124,7 +122,7 @@ class Journal:
         return os.fstat(self._file).st_size == 0
 
     def close(self) -> None:
-        """Bring all to the disk and let go of the file; may be called again."""
+        """Write everything to the disk and close the file; may be called again."""
         if self._is_closing:
             return
         with self._changed:
@@ -170,7 +168,7 @@ class Journal:
             if exc.errno in _BUSY:
                 problem = "another run is writing it; wait for its end, or name another output"
                 raise file_error(self.path, problem) from None
-            # Else a file system without locks, on which two runs cannot be told apart.
+            # Else a file system without locks, on which two runs may write one output.
 
     def _cut(self, size: int) -> None:
         try:

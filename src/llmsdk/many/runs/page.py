@@ -12,7 +12,7 @@ from .figures import LATENCY_STEP, RunFigures, short, slot_widths
 _MOST_BARS = 40  # of a plot: on a phone each is still 6 pixels wide
 _MOST_TICKS = 6
 _MOST_GROUPS = 20  # of failures
-# Fills differ in lightness, not only in hue, and what failed has an edge: they can be told apart when printed in grey.
+# Fills differ in lightness, not only in hue, and what failed has an edge: they differ when printed in grey too.
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --faint: #5b6779; --paper: #fff; --panel: #f5f7fa; --line: #d8dee8;
   --good: #1f5a9c; --bad: #f7b267; --edge: #8a3a04; --bad-ink: #a83c06; }

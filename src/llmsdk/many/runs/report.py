@@ -10,7 +10,7 @@ from .page import page
 
 
 class BatchReport(RunFigures):
-    """What became of a run: its figures, in a line (`str`), as JSON and as a page."""
+    """The outcome of a run: its figures, in a line (`str`), as JSON and as a page."""
 
     __slots__ = ()
 

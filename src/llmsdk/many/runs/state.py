@@ -1,4 +1,4 @@
-"""The side file of an output: it says what configured the run, so that no other run goes on with the output."""
+"""The side file of an output: it says what configured the run, so that no other run resumes the output."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RunState:
     """What configured an output; no key, header or prompt is in it.
 
     Attributes:
-        run_id: Random, made with the output; idempotency keys of its rows come of it.
+        run_id: Random, made with the output; idempotency keys of its rows are made from it.
         params: Parameters that the run gives to all rows; of what is long or nested, a digest.
     """
 

@@ -1,4 +1,4 @@
-"""Batches that a server works off by itself."""
+"""Batches that a server processes itself."""
 
 from __future__ import annotations
 

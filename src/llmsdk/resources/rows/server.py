@@ -119,7 +119,7 @@ def _split(params: Mapping[str, Any]) -> tuple[dict[str, Any], Extras]:
 
 
 class BatchResults:
-    """What came of a batch's rows: pairs of `custom_id` and reply or error to iterate over, in the server's order.
+    """The results of a batch: pairs of `custom_id` and reply or error to iterate over, in the server's order.
 
     They are read from a file on this machine's disk, so that a plain `for` does in async code too; `close`, or `with`,
     deletes it.
