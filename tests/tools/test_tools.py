@@ -653,7 +653,7 @@ async def test_odd_results(colour: Colour, canned: CannedServer) -> None:
 
 async def test_replies_that_are_odd(colour: Colour, canned: CannedServer) -> None:
     bare = {"choices": [{"message": {"tool_calls": [{"function": {"name": "weather", "arguments": '{"city": "x"}'}}]}}]}
-    canned.script = in_turn(bare, {"choices": []})
+    canned.script = in_turn(bare, {"choices": [{"message": {"content": ""}, "finish_reason": "stop"}]})
     async with colour.open(server_url=canned.url) as client:
         run = await client.call("chat.run_tools", model="m", messages=(USER,), tools=(weather,))
     assert run.text == ""

@@ -49,6 +49,7 @@ from .status import (
     UnprocessableEntityError,
 )
 
+# Its name in SDKs that a generator wrote, so that their `except` clauses stay as they are.
 NoResponseError = APIConnectionError
 
 __all__ = [

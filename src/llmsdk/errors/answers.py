@@ -42,6 +42,7 @@ class AnswerError(RemoteError):
         self.text = text
 
     def __reduce__(self) -> tuple[Any, ...]:
+        # Emptied, not left out: the attributes are there after a pickle as before.
         restore, (kind, text, state) = super().__reduce__()
         return restore, (kind, text, {name: type(value)() if name in _SENT else value for name, value in state.items()})
 
@@ -54,6 +55,7 @@ class AnswerError(RemoteError):
         return self._shared(restore(*deepcopy(known, memo)))
 
     def _shared(self, other: Self) -> Self:
+        # Containers of their own, as the caller may change a copy; the messages inside are shared.
         vars(other).update((name, copy(value)) for name, value in vars(self).items() if name in _SENT)
         return other
 
@@ -104,6 +106,7 @@ class ToolCallError(AnswerError):
         super().__init__(message, reply=reply, meta=meta)
         self.tool = tool
         self.problems = tuple(problems)
+        # A list of its own: the loop goes on with the one that it was given.
         self.messages = list(messages)
 
 

@@ -13,6 +13,7 @@ _MAX_ID = 200
 
 def _restore(cls: type[SDKError], message: str, state: dict[str, Any]) -> SDKError:
     """Make an error again from its pickle, without knowing the arguments of its class."""
+    # `__init__` would want arguments that no pickle has, and which differ from class to class.
     error = cls.__new__(cls)
     error.args = (message,)
     error.__dict__.update(state)
@@ -29,9 +30,11 @@ class SDKError(Exception):
         self.message = message
 
     def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own way calls the class with `args`, which fails for every class with keyword arguments.
         return _restore, (type(self), str(self.args[0]) if self.args else "", dict(self.__dict__))
 
     def __str__(self) -> str:
+        # A traceback must stay readable where a server answers with a page of HTML.
         text = self.message
         return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}... ({len(text)} characters in all)"
 
@@ -53,6 +56,7 @@ class BatchError(SDKError):
     """
 
     def __init__(self, message: str, *, path: str | None = None, line: int | None = None, report: Any = None) -> None:
+        # A path with control characters or half characters could not be printed.
         is_plain = path is None or path.isprintable()
         super().__init__(message if is_plain else message.replace(path or "", repr(path)))
         self.path = path
@@ -103,6 +107,7 @@ class RemoteError(SDKError):
         super().__init__(message)
         self.meta = meta
         self.partial = partial
+        # A tuple: what was tried before is history, and one list would be shared by copies.
         self.earlier: tuple[RemoteError, ...] = ()
 
     @property
@@ -122,6 +127,7 @@ class RemoteError(SDKError):
 
     def __str__(self) -> str:
         text = super().__str__()
+        # What a server's support asks for first stands in every log line; cut, as a server may send anything.
         return f"{text} (request id {self.request_id[:_MAX_ID]})" if self.request_id else text
 
 
@@ -144,9 +150,11 @@ class APIStatusError(RemoteError):
     status: ClassVar[int | None] = None
 
     def __init_subclass__(cls, *, status: int | None = None, **kwargs: Any) -> None:
+        # The class statement is the registration: `class X(APIStatusError, status=418)` is all that a new one needs.
         super().__init_subclass__(**kwargs)
         if status is not None:
             cls.status = status
+            # The first stands: a caller's own subclass of one of ours must not take the place of its parent.
             APIStatusError.statuses.setdefault(status, cls)
 
     def __init__(
@@ -174,8 +182,10 @@ class APIStatusError(RemoteError):
 
     def __str__(self) -> str:
         outer = self.meta.status_code if self.meta else None
+        # Who sees 503 here and 200 in a log of the server's would look for a proxy between them.
         inside = f"an error object inside a {outer} reply" if outer is not None and outer < 300 else ""
         if inside and self.status_code == outer:
+            # A code that stands for no status would otherwise read "200: ...".
             return f"{inside}: {super().__str__()}"
         return f"{self.status_code}{f' ({inside})' if inside else ''}: {super().__str__()}"
 
@@ -215,6 +225,7 @@ class StreamInterruptedError(APIConnectionError):
         self.reason = reason
 
 
+# Both bases: who waits for timeouts and who waits for broken streams each catch it.
 class StreamTimeoutError(StreamInterruptedError, APITimeoutError):
     """A stream fell silent: no byte within `timeout_ms`, or no event within `idle_timeout_ms`."""
 

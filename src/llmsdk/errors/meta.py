@@ -67,6 +67,7 @@ class ReplyMeta:
     elapsed_ms: float = 0.0
     dropped: tuple[str, ...] = ()
     structured: str | None = None
+    # Reading a dozen headers of limits costs more than the rest of this object, and few callers ask.
     read_limits: Callable[[Mapping[str, str]], RateLimit] | None = field(default=None, repr=False, compare=False)
 
     @once
@@ -75,4 +76,5 @@ class ReplyMeta:
         return RateLimit() if self.read_limits is None else self.read_limits(self.headers)
 
     def __getstate__(self) -> dict[str, Any]:
+        # A function does not travel; what it would read does.
         return {**self.__dict__, "rate_limit": self.rate_limit, "read_limits": None}

@@ -65,6 +65,7 @@ class SDKDefaultError(APIStatusError):
     """Any other status, and error objects whose code stands for no status."""
 
 
+# Statuses of proxies and of servers of one kind, such as 529, have no class of their own.
 def class_for(status: int) -> type[APIStatusError]:
     """Find the error class of a status."""
     return APIStatusError.statuses.get(status, SDKDefaultError)

@@ -14,6 +14,7 @@ BatchStatus: TypeAlias = (
 )
 """Where a batch is, in lower case whatever the server's own spelling; a server may have words of its own."""
 
+# Of the statuses that are known; a word of a server's own goes on being asked about.
 _OVER = frozenset({"completed", "failed", "expired", "cancelled"})
 
 
@@ -62,6 +63,7 @@ class Batch(Reply):
         job_deadline: Together's `expires_at`.
     """
 
+    # Required: nothing can be asked of a batch without it.
     id: str
     object: Text = None
     status: Annotated[BatchStatus | None, Loose()] = None

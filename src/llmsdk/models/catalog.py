@@ -24,6 +24,7 @@ class ModelRequest(TypedDict, total=False):
 class ModelInfo(Reply):
     """A model, as its server describes it; which fields are set depends on the server."""
 
+    # Required: it is what a request names.
     id: str
     object: Text = None
     created: Number = None

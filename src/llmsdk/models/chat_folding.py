@@ -63,6 +63,7 @@ class _Content:
         if not self._has_parts:
             return text if self.text.parts else None
         whole = Fold()
+        # Texts that a thought stood between are one text again.
         whole.extend("parts", [part for part in parts if _is_thought(part)])
         whole.extend("parts", [*(part for part in parts if not _is_thought(part)), *_text_part(self.text)])
         built: list[Any] = whole.build().get("parts", [])
@@ -123,12 +124,14 @@ class _Choice:
         # Text beside an empty delta is no content of its own: it stands there on tool calls too.
         if content is not None and (content or delta.content is not None):
             self.content.add(content)
+        # Kept under the name that it came under: what goes back to a server must be what it knows.
         for name in ("reasoning", "reasoning_content", "refusal"):
             if isinstance(text := getattr(delta, name), str):
                 self.texts.setdefault(name, Pieces()).add(text)
             elif text is not None:
                 self.message_extra.add({name: text})
         pieces: Any = delta.tool_calls
+        # Anything else in their place says nothing that could be called, and is kept for whoever can read it.
         if is_list(pieces) and all(isinstance(piece, ToolCallDelta) for piece in pieces):
             self.calls = self.calls or Calls()
             self.calls.add(pieces)
@@ -152,6 +155,7 @@ class _Choice:
     def _message(self) -> Any:
         content = self.content.build()
         has_calls = self.calls is not None or self.function_call is not None
+        # Some servers put the whole message beside an empty delta into the last chunk.
         if isinstance(self.message, ChatMessage) and not (content or self.texts or has_calls):
             return self.message
         built = {**self.message_extra.build(), "role": self.role or "assistant", "content": content}
@@ -229,6 +233,7 @@ class ChatAccumulator(ChoicesAccumulator[ChatCompletionChunk, ChatCompletionResp
 
 def as_chunk(reply: ChatCompletionResponse) -> ChatCompletionChunk:
     """Make the one chunk that a server should have streamed instead of this reply."""
+    # A copy: the reply stays what the server sent, and `final` is that one.
     document = reply.model_dump()
     for choice in document["choices"]:
         choice["delta"] = choice.pop("message", None)

@@ -36,6 +36,7 @@ class ChatChoice(Model):
     `finish_reason` says why generation ended. `seed` can exceed 64 bits. `error` is set where this answer failed.
     """
 
+    # The position in the list stands in where a server numbers nothing.
     index: int | None = None
     message: Annotated[ChatMessage, OrEmpty(ChatMessage)] = Field(default_factory=ChatMessage)
     finish_reason: FinishReason = None
@@ -52,6 +53,7 @@ class ChatCompletionResponse(Reply):
     object: Text = None
     created: Number = None
     model: Text = None
+    # No default, other than in chunks: a reply without choices is no reply, and the error says so.
     choices: list[ChatChoice]
     usage: Annotated[Usage | None, Loose()] = None
     prompt: Annotated[list[PromptPart] | None, Loose()] = None
@@ -78,6 +80,7 @@ class ToolCallDelta(Model):
     index: int | None = None
     id: Text = None
     type: Text = None
+    # Loose: a piece in a shape of its own must not end the stream.
     function: Annotated[FunctionCall | None, Loose()] = None
 
 
@@ -128,14 +131,17 @@ class ChatCompletionChunk(Model):
     @property
     def text(self) -> str:
         """New text of the first choice."""
+        # Servers may put several choices into one chunk, in any order.
         for position, choice in enumerate(self.choices):
             if (position if choice.index is None else choice.index) == 0:
                 return new_text(choice)
+        # Set by the fold for servers that count from 1; no field, so that dumps and comparisons do not know of it.
         text: str = vars(self).get(FIRST_TEXT, "")
         return text
 
 
 def new_text(choice: ChatChunkChoice) -> str:
     """Read the new text of a choice, once where a server sends it twice."""
+    # Text beside the delta is a repetition of it, or all there is.
     content = choice.delta.content
     return text_of(choice.text if content is None else content)

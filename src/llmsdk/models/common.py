@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FIRST_TEXT = "_first_text"
 """Where the dict of a chunk holds the text of the first choice of a server that counts from 1."""
 
+# Names of schemas in pydantic-core.
 _SCALARS = frozenset({"bool", "float", "int", "str"})
 _PLAIN = _SCALARS | {"any", "none", "nullable", "list", "dict"}
 
@@ -47,8 +48,10 @@ class Loose:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema = handler(source)
+        # Whatever a server sends is kept, so that there is nothing to decide here: no validator, no cost.
         if _is_plain(schema):
             return core_schema.any_schema()
+        # Not pydantic's smart mode, which would try the second branch too and copy what fits both.
         return core_schema.union_schema([_exact(schema), core_schema.any_schema()], mode="left_to_right")
 
 
@@ -65,6 +68,7 @@ class OrEmpty:
         def replace(_: None) -> Any:
             return self.empty()
 
+        # The name of a branch ends up in the place of an error; `reply/decode.py` takes it out again.
         null = core_schema.no_info_after_validator_function(replace, core_schema.none_schema())
         return core_schema.union_schema([(handler(source), "value"), (null, "null")], mode="left_to_right")
 
@@ -77,10 +81,12 @@ class Listed:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         item = handler.generate_schema(get_args(source)[0])
+        # A tuple is written to JSON as a list is; the list is tried first, as nearly every caller gives one.
         as_tuple = core_schema.tuple_schema([item], variadic_item_index=0)
         return core_schema.union_schema([core_schema.list_schema(item), as_tuple], mode="left_to_right")
 
 
+# Short, as nearly every field of a reply is one of these.
 Text: TypeAlias = Annotated[str | None, Loose()]
 Whole: TypeAlias = Annotated[int | None, Loose()]
 Number: TypeAlias = Annotated[int | float | None, Loose()]
@@ -99,6 +105,7 @@ class Model(BaseModel, AsSent):
 class Reply(Model):
     """Base of whole answers."""
 
+    # Private, as a field of that name would stand in dumps, schemas and comparisons.
     _meta: "ReplyMeta | None" = PrivateAttr(default=None)
 
     @property
@@ -165,6 +172,7 @@ class CompletionTokensDetails(Model):
     rejected_prediction_tokens: Whole = None
 
 
+# Some servers have a count twice, in itself and in the details; `_call/usage.py` reads whichever there is.
 class Usage(Model):
     """Token counts of a call; which details are set depends on the server."""
 

@@ -110,6 +110,7 @@ class CompletionResponse(Reply):
         return text_of(self.choices[0].text) if self.choices else ""
 
 
+# Together repeats the text here.
 class CompletionDelta(Model):
     """The same new text as in `text`, as chat has it."""
 
@@ -150,6 +151,7 @@ class CompletionChunk(Model):
 
 
 def _new_text(choice: CompletionChunkChoice) -> str:
+    # The other way round than in chat: here `text` is the field, and the delta its repetition.
     text = choice.text
     if text is None and isinstance(choice.delta, CompletionDelta):
         text = choice.delta.content
@@ -161,6 +163,7 @@ class _Choice:
 
     def __init__(self, index: int) -> None:
         self.index = index
+        # A choice without an index gets none from the fold either.
         self.has_index = False
         self.parts: list[str] = []
         self.finish_reason: Any = None
@@ -198,6 +201,7 @@ class CompletionAccumulator(ChoicesAccumulator[CompletionChunk, CompletionRespon
     def add(self, chunk: CompletionChunk) -> None:
         """Take the next chunk."""
         choices = chunk.choices
+        # As in chat: nearly every chunk is text and nothing else.
         if self._complete and len(choices) == 1 and chunk.usage is None and chunk.finish_reason is None:
             choice = choices[0]
             known = self._choices.get(choice.index)
@@ -223,11 +227,13 @@ class CompletionAccumulator(ChoicesAccumulator[CompletionChunk, CompletionRespon
         self._head.add(chunk)
         text = chunk.text
         for name, value in (chunk.model_extra or {}).items():
+            # A route maps the dialect's field to ours, and what was mapped is not said twice.
             if isinstance(value, str) and value == text:
                 self._head.rest.drop(name)  # the dialect's own spelling of the text
         for position, choice in enumerate(chunk.choices):
             index = position if choice.index is None else choice.index
             self._choices.setdefault(index, _Choice(index)).add(choice, chunk)
+        # One reason for all choices, on a chunk of its own.
         if not chunk.choices and chunk.finish_reason:
             for state in self._choices.values():
                 state.finish_reason = state.finish_reason or chunk.finish_reason

@@ -42,6 +42,7 @@ class FileRequest(TypedDict, total=False):
 class FileObject(Reply):
     """A file, as its server describes it; which fields are set depends on the server."""
 
+    # Required: nothing can be asked of a file without it.
     id: str
     object: Text = None
     bytes: Whole = None

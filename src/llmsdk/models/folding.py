@@ -17,6 +17,7 @@ class Accumulator(ABC, Generic[ChunkT, ReplyT]):
         whole: The reply, where it came whole in place of a stream.
     """
 
+    # Set from outside: accumulators are made without arguments.
     is_single = False
     whole: ReplyT | None = None
 

@@ -9,6 +9,8 @@ from pydantic import Field, GetCoreSchemaHandler, PrivateAttr
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from typing_extensions import TypedDict
 
+from ..errors import ConfigurationError, RequestValidationError, ResponseValidationError
+from ..utils.files import checked_path, decoded_image, write_image
 from ..utils.shapes import described
 from ._fold.rule import Fold
 from .common import Flag, Listed, Loose, Model, Number, OrEmpty, Reply, Text, Whole, is_list
@@ -92,6 +94,7 @@ class ImageRequest(ImageParams, total=False):
     stream: Annotated[bool | None, Field(description="Stream unfinished images as events. r9s only.")]
 
 
+# No plain str: it could be a path, or what the file holds.
 FileInput: TypeAlias = bytes | os.PathLike[str] | BinaryIO | tuple[str, bytes]
 """A file to send: its bytes, its path, a file open for reading bytes, or its name and bytes."""
 
@@ -186,6 +189,7 @@ class Image(Model):
     index: int | None = None
     type: Text = None
 
+    # Private and given by the SDK: a model must not hold what a pickle or a copy would take along.
     _fetcher: Fetcher | None = PrivateAttr(default=None)
 
     def attach(self, fetcher: Fetcher | None) -> None:
@@ -202,6 +206,7 @@ class Image(Model):
             ResponseValidationError: There is no image, or its base64 is broken.
             ConfigurationError: The image has an address and belongs to no SDK that could fetch it.
         """
+        # Checked before anything else, so that a wrong value is an error for images in base64 too.
         may = checked_private(allow_private)
         data = self._local()
         return self._needs_fetcher().fetch(str(self.url), allow_private=may) if data is None else data
@@ -222,16 +227,12 @@ class Image(Model):
             ResponseValidationError: There is no image, or its base64 is broken.
             ConfigurationError: The image has an address and belongs to no SDK that could fetch it.
         """
-        from ..utils.files import checked_path, write_image
-
         target = checked_path(path)
         return write_image(target, self.content(allow_private=allow_private))
 
     async def save_async(self, path: str | os.PathLike[str], *, allow_private: bool = False) -> Path:
         """Write the image to a file, whole or not at all; as `save`, with the work on the file in another thread."""
         from anyio.to_thread import run_sync
-
-        from ..utils.files import checked_path, write_image
 
         may = checked_private(allow_private)
         target = await run_sync(checked_path, path)
@@ -243,9 +244,6 @@ class Image(Model):
 
     def _local(self) -> bytes | None:
         """Decode what the reply itself holds; None if the image is elsewhere."""
-        from ..errors import ResponseValidationError
-        from ..utils.files import decoded_image
-
         for field, value in (("b64_json", self.b64_json), ("url", self.url)):
             if not isinstance(value, str) or not value:
                 continue
@@ -258,8 +256,6 @@ class Image(Model):
         raise ResponseValidationError("the image has neither b64_json nor url")
 
     def _needs_fetcher(self) -> Fetcher:
-        from ..errors import ConfigurationError
-
         if self._fetcher is None:
             raise ConfigurationError(
                 "this image has an address only and no SDK to fetch it with: save it before it is copied or pickled, "
@@ -268,6 +264,7 @@ class Image(Model):
         return self._fetcher
 
     def __getstate__(self) -> dict[Any, Any]:
+        # It holds the SDK with its connections, which neither travel nor may outlive a copy.
         state = super().__getstate__()
         private = cast("dict[str, Any] | None", state.get("__pydantic_private__"))
         return {**state, "__pydantic_private__": {**(private or {}), "_fetcher": None}}
@@ -283,8 +280,6 @@ class Image(Model):
 
 def checked_private(allow_private: object) -> bool:
     """Refuse what is no bool: a text such as "no" would allow."""
-    from ..errors import RequestValidationError
-
     if isinstance(allow_private, bool):
         return allow_private
     raise RequestValidationError(
@@ -386,6 +381,7 @@ class ImageAccumulator(Accumulator[ImageChunk, ImageResponse]):
             self._take(len(self._final), {"b64_json": chunk.b64_json}, is_final=is_final)
 
     def _take(self, index: int, fields: Mapping[str, Any], *, is_final: bool) -> None:
+        # A picture comes again and again, each time further on; what is said beside it stays.
         known = self._items.setdefault(index, {})
         if "url" in fields or "b64_json" in fields:
             for name in ("url", "b64_json"):
@@ -403,6 +399,7 @@ class ImageAccumulator(Accumulator[ImageChunk, ImageResponse]):
         """Make the reply of what has come so far; an image that is not finished is there in its last state."""
         if self.whole is not None:
             return self.whole
+        # Some servers number from 1, or leave numbers out: only the order counts.
         items = [dict(self._items[index]) for index in sorted(self._items)]
         return ImageResponse.model_validate({**self._rest.build(), **self._head, "data": items})
 

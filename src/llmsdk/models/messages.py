@@ -110,6 +110,7 @@ class ToolCall(Model):
     """A call of a tool that the model asks for; answer it with a message of role `tool`."""
 
     id: Text = None
+    # Never None, as callers read `call.function.name` without asking; a call of another kind has an empty one.
     type: Text = None
     function: FunctionCall = Field(default_factory=FunctionCall)
     index: int | None = None
@@ -190,6 +191,7 @@ class FunctionCallParam(TypedDict, total=False):
     arguments: Annotated[str | None, Field(description="The arguments, as JSON text.")]
 
 
+# `index` is there because servers send it with their calls, and callers send those back.
 class ToolCallParam(TypedDict, total=False):
     """A call of a tool that the model had asked for."""
 
@@ -199,6 +201,7 @@ class ToolCallParam(TypedDict, total=False):
     index: Annotated[int | float | None, Field(description="Place among the calls.")]
 
 
+# A discriminator tries one branch, and an error speaks of it alone: a plain union would list every form of a message.
 def _call_tag(value: Any) -> str:
     if isinstance(value, BaseModel):
         return "model"
@@ -269,6 +272,7 @@ _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "functio
 
 
 def _message_tag(value: Any) -> str:
+    # A message of a reply is checked for its class only: it came from a server, and may have any shape.
     if isinstance(value, BaseModel):
         return "model"
     role = cast("dict[str, Any]", value).get("role") if isinstance(value, dict) else None

@@ -173,12 +173,14 @@ class NamedToolChoice(TypedDict, total=False):
     function: Required[NamedFunction]
 
 
+# Writer alone has the choice in an object of its own; the dialect wraps the others.
 class WrappedToolChoice(TypedDict, total=False):
     """Writer's form of the choice."""
 
     value: Required[Literal["none", "auto", "required"] | str | Mapping[str, Any]]
 
 
+# By form, as the three objects share no key that would tell them apart.
 def _choice_tag(value: Any) -> str | None:
     if isinstance(value, str):
         return "text"
@@ -256,6 +258,7 @@ def _format_tag(value: Any) -> str:
     if not isinstance(value, dict):
         return "other"
     kind = cast("dict[str, Any]", value).get("type")
+    # Together's older form has the same type, and the schema one level higher.
     if kind == "json_schema" and "schema" in value and "json_schema" not in value:
         return "older"
     return kind if isinstance(kind, str) and kind in _FORMATS else "other"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from .._call.failover.plans import find_failover
 from .._net.runner import Runner
 from .._net.steps import Steps, take, take_async
 from ..errors import RequestValidationError
@@ -43,6 +44,7 @@ class _Asking(Generic[T]):
         messages = [*self._messages, *(more or ())]
         return {**self._args, **self.ask.params(messages), **self._time.options()}
 
+    # Written once, and taken by a sync and an async caller: what differs is how a request is sent.
     def steps(self) -> Steps[dict[str, Any], ParsedChatCompletion[T]]:
         """Yield the requests, be sent the replies."""
         more: list[Any] = []
@@ -54,6 +56,7 @@ class _Asking(Generic[T]):
                 return with_parsed(reply, self.ask.judge(reply), reasks)
             except Unfit as exc:
                 unfit = exc
+            # Asked again, an answer that max_tokens cut would be cut again.
             if reasks == self._max_reasks or unfit.too_long:
                 raise unfit.error
             more += self.ask.again(reply, unfit.told)
@@ -64,8 +67,6 @@ def _servers(runner: Runner, args: Mapping[str, Any]) -> list[Structured]:
     """Find how the servers that a call may go to take the form of an answer."""
     providers: Sequence[Provider] = ()
     if runner.config.failover is not None or "failover" in args:
-        from .._call.failover.plans import find_failover
-
         failover = find_failover(args, runner.config.failover)
         providers = failover.servers if failover is not None else ()
     if not providers:
@@ -76,6 +77,7 @@ def _servers(runner: Runner, args: Mapping[str, Any]) -> list[Structured]:
 
 def common(servers: Sequence[Structured]) -> Structured:
     """Find what several servers take in common; where their ways differ, a forced tool, which all have."""
+    # The request is made before it is known which server takes it, so that it has to suit all of them.
     first = servers[0] if servers else Structured()
     formats = first.formats
     for server in servers:
@@ -95,6 +97,7 @@ def _checked(args: Mapping[str, Any], max_reasks: Any) -> int:
             raise RequestValidationError(f"{name}: not with chat.parse; {reason}", param=name)
     if not isinstance(max_reasks, int) or isinstance(max_reasks, bool) or max_reasks < 0:
         raise RequestValidationError("max_reasks: must be a whole number, at least 0", param="max_reasks")
+    # What the caller has printed cannot be taken back.
     if max_reasks and args.get("stream") is True:
         raise RequestValidationError(
             "max_reasks: not with stream, whose events are handed out before the answer is judged", param="max_reasks"

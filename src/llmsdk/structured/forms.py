@@ -92,6 +92,7 @@ def form_of(response_format: Any) -> Form[Any]:
             f"{_WHERE}: must be a pydantic model, dataclass or TypedDict class, or a TypeAdapter, got {kind}{hint}",
             param=_WHERE,
         )
+    # Making a schema takes a millisecond, and apps ask for the same few types again and again.
     try:
         hash(response_format)
     except TypeError:
@@ -104,6 +105,7 @@ def _form_of(kind: Any) -> Form[Any]:
     adapter = adapter_of(kind, _WHERE)
     schema = resolved_root(schema_of(adapter, _WHERE))
     name = re.sub(r"\W+", "_", str(schema.get("title") or getattr(kind, "__name__", "") or "answer"), flags=re.ASCII)
+    # Servers take objects at the root only.
     is_wrapped = schema.get("type") != "object"
     if is_wrapped:
         inner = {key: part for key, part in schema.items() if key != "$defs"}
@@ -134,6 +136,7 @@ class Ask(Generic[T]):
 
     @once
     def _fitted(self) -> tuple[Schema, bool]:
+        # The schema is only read by the model there: nothing has to be fitted to a server.
         if self.server.way == "json_object":
             return self.form.schema, False
         return fitted(self.form.schema, self.server)
@@ -158,12 +161,14 @@ class Ask(Generic[T]):
                 "tools": [{"type": "function", "function": function}],
                 "tool_choice": {"type": "function", "function": named},
             }
+        # Some servers refuse this way to ask where no message has the word JSON in it.
         text = f"Answer with one JSON object, and nothing else, that fits this JSON schema:\n{json.dumps(schema)}"
         asked = [{"role": "system", "content": text}, *messages]
         return {"messages": asked, "response_format": {"type": "json_object"}}
 
     def text(self, reply: ChatCompletionResponse) -> str:
         """Find the JSON text of an answer."""
+        # Some models answer in text all the same.
         if self.server.way == "tool" and reply.tool_calls:
             return arguments_of(reply.tool_calls[0].function)
         return reply.text
@@ -206,6 +211,7 @@ class Ask(Generic[T]):
         finish_reason = choice.finish_reason if choice else None
         refusal = text_of(choice.message.refusal) if choice else ""
         is_filtered = finish_reason == "content_filter"
+        # Before the answer is read: a refusal may be JSON that fits.
         if refusal or is_filtered:
             why = "a content filter cut the answer" if is_filtered else "the model refused to answer"
             raise RefusalError(f"{why}; `.reply` holds the reply", reply=reply, text=refusal or text, meta=reply.meta)
@@ -218,6 +224,7 @@ class Ask(Generic[T]):
             why = "max_tokens was reached" if is_long else "it just ended"
             message = f"the answer ends before its JSON does ({why}); `.text` holds what came"
             raise Unfit(IncompleteOutputError(message, reply=reply, text=text, meta=reply.meta), found.told, is_long)
+        # A wrong answer may have a problem in each of a thousand items.
         shown = [str(problem) for problem in found.problems[:5]]
         more = f" and {len(found.problems) - 5} more" if len(found.problems) > 5 else ""
         message = f"the answer does not fit {self.form.name}: {'; '.join(shown)}{more}"
@@ -227,6 +234,7 @@ class Ask(Generic[T]):
     def again(self, reply: ChatCompletionResponse, told: str) -> list[Any]:
         """Make the messages that tell the model what was wrong with its answer."""
         text = f"The answer does not fit the schema: {told}. Answer again, with the whole JSON corrected."
+        # The wrong answer itself goes back too: a model corrects what it sees.
         message = said(reply).to_param()
         if self.server.way == "tool" and reply.tool_calls:
             calls = [{"role": "tool", "tool_call_id": call.id, "content": text} for call in reply.tool_calls]

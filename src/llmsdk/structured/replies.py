@@ -14,6 +14,7 @@ T = TypeVar("T")
 class ParsedChatCompletion(ChatCompletionResponse, Generic[T]):
     """The reply to `chat.parse`: everything of a chat reply, and `parsed`, which is not part of the dump."""
 
+    # Private: a dump of the reply is what the server sent.
     _parsed: Any = PrivateAttr(default=None)
     _reasks: int = PrivateAttr(default=0)
 
@@ -30,6 +31,7 @@ class ParsedChatCompletion(ChatCompletionResponse, Generic[T]):
     @classmethod
     def of(cls, reply: ChatCompletionResponse, parsed: Any, reasks: int) -> Self:
         """Give a reply its parsed value."""
+        # Not validated again: the reply has been, and a copy would lose which fields were set.
         made = cls.model_construct(set(reply.model_fields_set), **reply.__dict__, **(reply.model_extra or {}))
         made._meta = reply.meta
         made._parsed, made._reasks = parsed, reasks

@@ -158,6 +158,7 @@ def names_in(schema: Any) -> Iterator[str]:
 
 def resolved_root(schema: Schema) -> Schema:
     """Put the schema that the root refers to in the root's place."""
+    # Bounded, as the schema may come from a TypeAdapter of anyone's.
     for _ in range(8):  # a reference to a reference to...
         reference = schema.get("$ref")
         if not isinstance(reference, str):

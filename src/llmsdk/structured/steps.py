@@ -28,6 +28,7 @@ class TimeLeft:
         Raises:
             DeadlineExceededError: No time is left.
         """
+        # The first request gets the limit as given: what is wrong with it, the call itself says.
         if self._started is None or not isinstance(self._limit_ms, int | float):
             self._started = time.monotonic()
             return {} if self._limit_ms is None else {"deadline_ms": self._limit_ms}

@@ -24,6 +24,7 @@ class _Parsed(Generic[T]):
 
     def __init__(self, stream: _Stream | _StreamAsync, ask: Ask[T]) -> None:
         self._ask = ask
+        # Joined when asked for: most callers look at a few of a thousand moments.
         self._pieces: list[str] = []
         self._latest: Any = None
         self._whole: ParsedChatCompletion[T] | None = None
@@ -44,6 +45,7 @@ class _Parsed(Generic[T]):
     def parsed_partial(self) -> Any:
         """As much of the value as has come: plain dicts, lists and text, None before the first. Never raises."""
         found = self._ask.form.so_far("".join(self._pieces))
+        # Between two pieces the text may be no JSON for a moment, as inside an escape.
         if found is not None:
             self._latest = found
         return self._latest

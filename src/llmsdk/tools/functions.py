@@ -48,6 +48,7 @@ class Tool(Generic[P, R]):
         self.name = name
         self.description = description
         self._arguments = arguments
+        # Name, docstring and signature for help() and editors; not its dict, which may hold anything.
         functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -67,6 +68,7 @@ class Tool(Generic[P, R]):
     @property
     def is_async(self) -> bool:
         """Whether calling it gives something to await."""
+        # A decorator that keeps `__wrapped__` may hide a coroutine function behind a plain one.
         inner = inspect.unwrap(self.function)
         return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004 - an object whose call is async
 
@@ -95,6 +97,7 @@ class _Arguments:
             if isinstance(parameter.default, FieldInfo) and not parameter.default.is_required()
         }
         fields = {name: self._field(name, hints[name]) for name in self._parameters}
+        # First one by one, as an error in the whole would not say which parameter it is about.
         for name, hint in fields.items():
             adapter_of(hint, f"{where}: parameter {name!r}")  # an error names the parameter
         qualified = {name: self._qualifier(name)[readable(hint)] for name, hint in fields.items()}
@@ -127,6 +130,7 @@ class _Arguments:
             if default not in (inspect.Parameter.empty, PydanticUndefined) and not isinstance(default, FieldInfo):
                 part.setdefault("default", to_jsonable_python(default, fallback=str))
             properties[name] = part
+        # Titles repeat names, and every word of a schema is paid for in each request.
         kept = {key: part for key, part in schema.items() if key not in {"title", "description"}}
         return {**kept, "properties": properties, "additionalProperties": False}
 
@@ -151,6 +155,7 @@ class _Arguments:
     def _split(self, values: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         args: list[Any] = []
         for name, parameter in self._parameters.items():
+            # What is left out of the middle ends what can be given by position; the rest has defaults.
             if parameter.kind is not inspect.Parameter.POSITIONAL_ONLY or name not in values:
                 break
             args.append(values.pop(name))
@@ -165,6 +170,7 @@ def _parameters(function: Callable[..., Any], where: str) -> dict[str, inspect.P
             f"{where}: its signature cannot be read; wrap it in a function", param="tools"
         ) from None
     for name, parameter in parameters.items():
+        # A model is asked for names and types, and these have none.
         if stars := _VARIADIC.get(parameter.kind):
             raise RequestValidationError(
                 f"{where}: {stars}{name} cannot be told to a model; name each parameter", param="tools"
@@ -240,6 +246,7 @@ def made_tool(function: Any, name: str | None = None, description: str | None = 
             f"{where}: no name for a tool; give tool(..., name=...) letters, digits, underscores, at most 64",
             param="tools",
         )
+    # The docstring of an object that is called is that of its class, which is about something else.
     is_described = inspect.isroutine(inner) or inspect.isclass(inner)
     text, texts = described(inner.__doc__ if is_described else None)
     arguments = _Arguments(function, where, texts)

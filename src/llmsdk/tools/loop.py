@@ -107,14 +107,18 @@ class Loop:
         """Yield what is to be done, be sent what came of it."""
         for number in range(1, self._max_rounds + 1):
             reply: ChatCompletionResponse = yield self._request()
+            # A copy for errors, which keep the conversation as it was when the model was asked.
             before = list(self.messages)
+            # Also where no tool is called: the conversation ends with what the model said.
             self.messages.append(said(reply))
             calls = reply.tool_calls
             results: list[ToolResult] = []
+            # The calls of the last round are not run: nobody would see their results.
             if calls and number < self._max_rounds:
                 results = yield Jobs([self._job(call, reply, before) for call in calls], self._raises)
                 self.messages += [result.message for result in results]
             self.rounds.append(Round(number, reply, tuple(results)))
+            # Told before an error is raised, so that `on_round` sees every round.
             yield Tell(self.rounds[-1])
             if not calls:
                 return ToolRun(reply, self.messages, tuple(self.rounds))
@@ -125,6 +129,7 @@ class Loop:
     def _job(self, call: ToolCall, reply: ChatCompletionResponse, before: list[Any]) -> Job:
         name = str(call.function.name or "")
         text = arguments_of(call.function)
+        # Some servers give none; then the order of the messages has to do.
         identity = call.id if isinstance(call.id, str) else None
         found = self._tools.get(name)
         if found is None:
@@ -134,6 +139,7 @@ class Loop:
                 messages=before,
                 meta=reply.meta,
             )
+            # The model is told the names, so that it can choose again; the error keeps them from logs.
             told = f"there is no tool {name!r}; there are: {', '.join(self._tools) or 'none'}"
             return Job(identity, name, text, problem=error, told=told)
         try:
@@ -165,6 +171,7 @@ def _raise_first(results: list[ToolResult], number: int) -> None:
     for result in results:
         if result.error is not None:
             if not isinstance(result.error, SDKError):
+                # The traceback ends in the tool's own code, and does not say who called it.
                 result.error.add_note(f"raised by the tool {result.name}, called by the model in round {number}")
             raise result.error
 
@@ -181,6 +188,7 @@ def _known(tools: Any) -> tuple[dict[str, Tool[..., Any]], list[Any]]:
     params: list[Any] = []
     for one in tools:
         if is_mapping(one):
+            # A dict of another type is a tool that the server runs, such as a search.
             if one.get("type") == "function":
                 raise _invalid("tools", "a dict says nothing that can be called; give the function itself")
             params.append(one)

@@ -36,6 +36,7 @@ class ToolResult:
     @property
     def message(self) -> dict[str, Any]:
         """The result as one of `messages`."""
+        # No `name`: some servers refuse it here, and none needs it.
         told = {"role": "tool", "content": self.content}
         return told if self.id is None else {**told, "tool_call_id": self.id}
 

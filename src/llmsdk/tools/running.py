@@ -51,6 +51,7 @@ def perform(loop: Loop, step: Jobs | Tell) -> Any:
     """Run tools one after the other, or tell the caller."""
     match step:
         case Jobs():
+            # In order, as sync code expects; use the async twin for calls that wait.
             results: list[ToolResult] = []
             for job in step.jobs:
                 results.append(_result(job))
@@ -70,6 +71,7 @@ def _result(job: Job) -> ToolResult:
         value = job.run()
     except Exception as exc:
         return job.failed(exc)
+    # Closed, as one that nobody awaits would warn later and elsewhere.
     if inspect.iscoroutine(value):
         value.close()
         return job.failed(
@@ -93,11 +95,13 @@ async def perform_async(loop: Loop, step: Jobs | Tell) -> Any:
 async def _results(jobs: list[Job]) -> list[ToolResult]:
     import anyio
 
+    # In the order of the calls, whichever ends first.
     results: dict[int, ToolResult] = {}
 
     async def put(at: int, job: Job) -> None:
         results[at] = await _result_async(job)
 
+    # A task group would put a further frame into every traceback.
     if len(jobs) == 1:
         await put(0, jobs[0])
     else:
@@ -116,6 +120,7 @@ async def _result_async(job: Job) -> ToolResult:
         else:
             from anyio import to_thread
 
+            # In a thread, as a tool that blocks would stop every other call of the event loop.
             value = await to_thread.run_sync(job.run)
         return job.succeeded(await value if inspect.isawaitable(value) else value)
     except Exception as exc:

@@ -87,6 +87,7 @@ class ToolEventStream(_Rounds):
 
     def _advance(self, outcome: Any) -> None:
         """Go on to the next request, or to the end."""
+        # The loop decides what comes next; a request is the next stream, anything else is done on the spot.
         self._stream = None
         try:
             step = self._steps.send(outcome)
@@ -105,12 +106,14 @@ class ToolEventStream(_Rounds):
 
     def __next__(self) -> ChatCompletionChunk:
         try:
+            # The end of one stream is the beginning of the next, unless the loop has ended.
             while self._stream is not None:
                 event = next(self._stream, None)
                 if event is not None:
                     return event
                 self._advance(self._stream.final)
         except Exception as exc:
+            # The first error stays: `final` raises it again.
             self._error = self._error or exc
             raise
         if self._error is not None:
