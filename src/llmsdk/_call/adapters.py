@@ -21,6 +21,9 @@ def adapter(request: Any) -> TypeAdapter[Any]:
     return found
 
 
+# Models of replies put their validators off until they are used: the first import would build some fifty of them.
+
+
 def reader(model: type[BaseModel]) -> SchemaValidator:
     """Answer with the validator of a model, which is built here where the model puts that off."""
     if not model.__pydantic_complete__:

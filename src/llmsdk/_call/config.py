@@ -17,15 +17,13 @@ from ..utils.retries import DEFAULT_RETRY, RetryBudget, RetryConfig
 from ..utils.shapes import named
 from ..utils.urls import path_text, placeholders
 from .checks import (
-    OBJECTS,
-    check_object,
+    check_objects,
     checked_backend,
     checked_bytes,
     checked_flag,
     checked_headers,
     checked_ms,
     checked_observers,
-    checked_price_table,
     checked_retries,
     checked_unsupported,
     checked_url,
@@ -138,12 +136,7 @@ def configure(options: SDKOptions) -> SDKConfig:
     url_params = _url_params(options)
     own = {one.name: one for one in (provider, *(failover.servers if failover is not None else ()))}
     _check_used(url_params, server_url, own.values())
-    for name, kind, methods in OBJECTS:
-        check_object(options.get(name), name, kind, methods)
-    if options.get("client") is not None or options.get("async_client") is not None:
-        from .checks import check_colours
-
-        check_colours(options.get("client"), options.get("async_client"))
+    check_objects(options)
     timeout_ms = options.get("timeout_ms")
     return SDKConfig(
         provider=provider,
@@ -163,7 +156,7 @@ def configure(options: SDKOptions) -> SDKConfig:
         debug_logger=options.get("debug_logger"),
         failover=failover,
         track_usage=checked_flag(options.get("track_usage", False), "track_usage"),
-        prices=checked_price_table(options.get("prices")),
+        prices=_checked_prices(options.get("prices")),
         backend=checked_backend(options.get("backend", "httpx")),
         observers=checked_observers(options.get("observers") or ()),
     )
@@ -172,11 +165,17 @@ def configure(options: SDKOptions) -> SDKConfig:
 def _checked_failover(value: Any) -> Failover | None:
     if value is None:
         return None
-    from .failover.policy import Failover
+    from .failover.policy import checked_failover  # few programs have more than one server
 
-    if not isinstance(value, Failover):
-        raise ConfigurationError(f"failover: must be a Failover or None, got {type(value).__name__}")
-    return value
+    return checked_failover(value)
+
+
+def _checked_prices(value: Any) -> Prices | None:
+    if value is None:
+        return None
+    from .usage import checked_prices  # as few ask for costs
+
+    return checked_prices(value)
 
 
 def _url_params(options: SDKOptions) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Core:
         self.env = ENV
         self.usual_limits = limits_of(config)
         self.cooldowns = Cooldowns()
+        # All that a call touches: appending needs no lock, and may be done by a finalizer that interrupts anything.
         self.pending: Pending = deque()
         self.meter: Meter | None = None
         self._embedded_url = embedded_url
@@ -47,6 +48,7 @@ class Core:
         Raises:
             ConfigurationError: An unknown server, a bad URL, or no key where one is needed.
         """
+        # Found once: it reads the environment, and warns of keys that go over plain http.
         is_usual = server is None and server_url is None
         found = self.usual_target if is_usual else None
         try:
@@ -57,7 +59,7 @@ class Core:
 
     def metering(self) -> Meter:
         """Answer with what sums the token counts, from the first reply on; few programs ever ask for it."""
-        with self._lock:
+        with self._lock:  # two meters would each have a part of the counts
             if self.meter is None:
                 from .usage import Meter
 

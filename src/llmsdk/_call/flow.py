@@ -54,6 +54,7 @@ def run_call(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Any
     if state.observed is not None:
         state.observed.at_server(provider.name, plan.target.base_url, plan.model)
     received = [(yield from exchange(plan, state, driver, env))]
+    # A hook may have replaced a stream's response by one whose body is there: what was asked for decides, not that.
     if plan.encoded.stream:
         return begin_stream(plan, state, received[0])
     if plan.route.page is not None:
@@ -71,8 +72,9 @@ def exchange(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Rec
     """
     run = _begun(plan, state, driver, env)
     retries = plan.limits.retries
+    # A policy with a budget of its own leaves that of the SDK alone, for better and for worse.
     budget = (None if retries is None else retries.budget) or plan.limits.budget
-    number = state.earlier
+    number = state.earlier  # a caller who waits between its attempts counts on through all of them
     while True:
         number += 1
         outcome = yield from _attempt(run, number)
@@ -91,7 +93,7 @@ def exchange(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Rec
             jitter=env.jitter(),
         )
         if delay is None:
-            state.failed = outcome
+            state.failed = outcome  # with the verdict, which the error alone does not tell
             raise outcome.error
         if plan.log is not None:
             plan.log("retrying in %.3f s after %s", delay, type(outcome.error).__name__)
@@ -109,9 +111,10 @@ def _begun(plan: Plan, state: CallState, driver: Driver, env: Env) -> _Run:
         content, content_type = write_form(content)
         headers.append(("content-type", content_type))
     if plan.is_keyed:
+        # The same on every attempt, so that a server can tell a repetition from a second order.
         headers.append(("idempotency-key", state.idempotency_key))
     if state.observed is not None:
-        known = {name for name, _ in headers}
+        known = {name for name, _ in headers}  # an observer adds to a request, and replaces nothing in it
         headers += [pair for pair in state.observed.headers().items() if pair[0] not in known]
     target, deadline_s, now = plan.target, plan.limits.deadline_s, env.clock()
     return _Run(
@@ -138,7 +141,7 @@ def _attempt(run: _Run, number: int) -> Flow[Received | Failed]:
         run.state.attempts.append(Attempt(plan.target.provider.name, None, failure.kind, (env.clock() - began) * 1000))
         failed = transport_failed(failure, plan, run.state.secrets, _meta(run), is_over=_is_over(run))
         return (yield from _after_error(run, None, failed))
-    is_kept = False
+    is_kept = False  # else it is closed before anybody waits: a body read whole leaves its connection to the retry
     try:
         status = response.status_code
         run.state.attempts.append(Attempt(plan.target.provider.name, status, None, (env.clock() - began) * 1000))
@@ -166,6 +169,7 @@ def _received(run: _Run, response: Any) -> Flow[Received | Failed]:
         readable = run.driver.rebuild(response, body) if hooks.wants_responses else None
         return (yield from _after_error(run, readable, failed))
     if plan.encoded.stream:
+        # Hooks see it with its body still to come: to read it for them would make it no stream.
         changed = yield from _after_success(run, response, meta)
         if changed is not response:
             if changed.status_code >= 300:
@@ -212,6 +216,7 @@ def _send(run: _Run, number: int) -> Flow[Any]:
     authorization: KeyHeader | None = None
     if source is not None:
         authorization = source.header or (yield from source.ask(secrets, countdown))
+    # Told from the second attempt on, so that first ones, which are nearly all, carry nothing for it.
     headers = [*run.headers, ("x-llmsdk-retry-count", str(number - 1))] if number > 1 else run.headers
     url, redirects = encoded.url, 0
     while True:
@@ -224,6 +229,7 @@ def _send(run: _Run, number: int) -> Flow[Any]:
         if response.status_code not in (307, 308) or redirects == MAX_REDIRECTS:
             return response
         redirects += 1
+        # From where the request in fact went: a hook may have sent it elsewhere.
         target = same_origin_target(str(request.url), response.headers.get("location", ""))
         if target is None:
             return response
@@ -315,5 +321,6 @@ def _meta(run: _Run, status: int | None = None, headers: Mapping[str, str] | Non
             if value := headers.get(name):
                 meta.request_id = value
                 break
+        # Read when somebody asks: twelve look-ups and some dates for what few callers look at.
         meta.read_limits = partial(rate_limit, provider.limits)
     return meta

@@ -30,6 +30,7 @@ class Hooks:
                     + ", ".join(_METHODS)
                 )
         self._init = self._methods("sdk_init")
+        # Checked here and not when it is called: a coroutine that nobody awaits would be lost in silence.
         if any(map(inspect.iscoroutinefunction, self._init)):
             raise ConfigurationError("sdk_init: that of a hook is async, which SDK(...) cannot wait for; make it plain")
         self.before = self._methods("before_request")

@@ -64,6 +64,7 @@ class Operation:
             costs no tokens, and it is no row of a batch.
     """
 
+    # Fields without a default are those that a new endpoint must not be able to forget.
     id: str
     resource: str
     name: str

@@ -82,13 +82,14 @@ def split_arguments(operation: Operation, args: Mapping[str, Any]) -> tuple[dict
         RequestValidationError: Both forms are mixed, or the model is named twice.
     """
     options: dict[str, Any] = {}
-    params = dict(args)
+    params = dict(args)  # most calls have no options, and then need no look at each name
     for name in CALL_OPTIONS.intersection(args):
         value = params.pop(name)
         options[name] = value.reveal() if isinstance(value, Secret) else value
     for name in options.keys() & STREAM_OPTIONS:
         if operation.chunk is None:
             raise RequestValidationError(f"{name}: {operation.resource}.{operation.name} does not stream", param=name)
+    # `model_id` is what Writer's own SDK calls the model; there it stands in the path.
     model_id = None if "model_id" in operation.parameters else params.pop("model_id", None)
     if operation.request_name is not None and operation.request_name in params:
         params = _from_object(operation, params)
@@ -115,6 +116,7 @@ def plan_call(
         RequestValidationError: A parameter is unknown, missing, mistyped or unsupported, or the operation is.
     """
     config = core.config
+    # A long run would otherwise keep the usage of every reply for somebody who may never ask for the sum.
     if len(core.pending) > MAX_PENDING:
         core.metering().settle(wait=False)
     target = core.usual_target
@@ -140,7 +142,9 @@ def plan_call(
         is_keyed=encoded.method == "POST" and "idempotency-key" not in given,
         limits=_limited(core.usual_limits, options) if options else core.usual_limits,
         hooks=config.hooks,
+        # Its characters alone: a class derived from `str` would be kept, and could not be counted by.
         model=str.__str__(model) if isinstance(model, str) else None,
+        # `extra_body` goes over the parameters, and may ask for more choices than they do.
         is_single=extra_body.get("n", params.get("n")) in (None, 1),
         results=0 if operation.results is None else operation.results({**params, **extra_body}),
         finish=finish,
@@ -197,12 +201,14 @@ def _headed(
         target = replace(target, key=KeySource(Secret(given["authorization"])))  # which nothing shows from here on
         given = {name: value for name, value in given.items() if name != "authorization"}
     headers = {
+        # A stream may be answered with JSON: an error, or the whole reply from servers that do not stream.
         "accept": "text/event-stream, application/json" if encoded.stream else "application/json",
         "accept-encoding": accepted_codings(),
         "user-agent": _USER_AGENT,
     }
     if isinstance(encoded.body, bytes):
         headers["content-type"] = "application/json"
+    # In this order: what a dialect asks for is its user's to replace.
     headers.update(target.provider.own_headers)
     headers.update(given)
     return target, headers, given

@@ -57,11 +57,13 @@ class CallState:
         failed: The failure that ended the call, for a caller who tries again itself.
     """
 
+    # What the caller says.
     started: float
     idempotency_key: str = field(default_factory=new_idempotency_key)
     earlier: int = 0
     is_abandoned: bool = False
     observed: Observed | None = None
+    # What the call writes.
     hook_state: dict[str, Any] = field(default_factory=dict[str, Any])
     attempts: list[Attempt] = field(default_factory=list[Attempt])
     secrets: Secrets = field(default_factory=Secrets)

@@ -33,7 +33,7 @@ MAX_REDIRECTS = 5
 def status_failed(response: Any, body: bytes, plan: Plan, secrets: Secrets, meta: ReplyMeta, now: datetime) -> Failed:
     """Judge a reply whose status is a failure; `meta` holds its headers."""
     status, headers = response.status_code, meta.headers
-    if status < 400:
+    if status < 400:  # a redirect that is not followed, or a 304 to what was no conditional request
         text = masked(_redirected(plan, status, headers.get("location", "")), secrets)
         shown, meta = shown_text(body, secrets), without_secrets(meta, secrets)
         return Failed(SDKDefaultError(text, status_code=status, body=shown, meta=meta), retryable=False)
@@ -80,9 +80,10 @@ def transport_failed(
     """Judge a failure before the head of a reply; `is_over` says whether the deadline has passed."""
     cause, retries = safe_cause(failure.__cause__, secrets), plan.limits.retries
     retryable = retries is not None and retries.retry_connection_errors
+    # Once the reply has begun, the server has done the work and would do it twice; a certificate stays what it is.
     retryable = retryable and not failure.began and not _is_untrusted(cause)
     error: Exception
-    if failure.kind == "request":
+    if failure.kind == "request":  # the client itself refuses it, as it would the next time
         error, retryable = ConfigurationError(masked(f"the request could not be sent: {failure}", secrets)), False
     elif failure.kind == "timeout" and is_over:
         error, retryable = DeadlineExceededError("deadline_ms passed during an attempt", meta=meta), False
@@ -162,4 +163,5 @@ def retry_delay(
     delay = next_delay(retries, made, elapsed_s, failed.retry_after_s, jitter)
     if delay is None or (deadline is not None and now + delay >= deadline):
         return None
+    # Last: a token is spent on a retry that is made, not on one that the deadline forbids.
     return delay if budget.take(now) else None

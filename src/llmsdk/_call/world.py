@@ -45,6 +45,8 @@ class BuildRequest(Protocol):
 class Driver(Protocol):
     """Values of the client in use; whatever waits is an effect instead."""
 
+    # Plain methods and no effects: a flow that stopped for each of them would take twice as many turns.
+
     @property
     def build(self) -> BuildRequest:
         """Makes requests."""

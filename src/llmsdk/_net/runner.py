@@ -50,7 +50,7 @@ class Runner:
             state: Where the call notes what becomes of it, for a caller who looks into it or has tried before.
         """
         if not MAY_HOLD.isdisjoint(args):
-            hide(args)
+            hide(args)  # before anything can fail with a secret in its locals
         try:
             if self.config.hooks.has_async:
                 self.config.hooks.refuse_async()
@@ -118,6 +118,7 @@ class Runner:
             raise
 
     def _transferring(self, transfer: Transfer, args: Mapping[str, Any], flow: Flow[T]) -> Flow[T]:
+        # Without observers no generator stands between the driver and the flow: it would be resumed by each effect.
         if self.config.observers:
             _, params = split_arguments(transfer.plan.operation, args)
             transfer.observed, flow = self._observed(flow, transfer.plan, params)

@@ -18,7 +18,7 @@ class Cooldowns:
     def start(self, server: tuple[str, str], seconds: float, now: float) -> None:
         """Leave a server alone for some time; a shorter time does not replace a longer one."""
         until = now + min(seconds, LONGEST_COOLDOWN_S)
-        with self._lock:
+        with self._lock:  # of two threads with two answers, the longer wait has to stand
             self._until[server] = max(until, self._until.get(server, until))
 
     def left(self, server: tuple[str, str], now: float) -> float:

@@ -52,6 +52,7 @@ def first_that_answers(
     earlier: list[RemoteError] = []
     while True:
         now = env.clock()
+        # A cool-down gives way only to the call itself: no second server is asked against its word.
         plan = _next(waiting, cooldowns, now, is_first=not earlier)
         if plan is None:
             raise _told(earlier.pop(), earlier, waiting, cooldowns, now)
@@ -62,6 +63,7 @@ def first_that_answers(
             _count_from(error.meta, now - began)
             failed_at = env.clock()
             is_covered = covers(on, error)
+            # A wait that is asked for with an error of the request's own, such as a 400, is not the server's.
             if is_covered and isinstance(error, APIStatusError) and error.retry_after_s:
                 cooldowns.start(_server(plan), error.retry_after_s, failed_at)
             if not is_covered or (deadline is not None and failed_at >= deadline):

@@ -17,7 +17,7 @@ from ..request.multipart import Form, read_files
 from ..state import CallState
 from ..world import Driver
 from .flow import first_event, first_that_answers
-from .policy import Failover
+from .policy import Failover, checked_failover
 
 
 def find_failover(args: Mapping[str, Any], default: Failover | None) -> Failover | None:
@@ -29,9 +29,7 @@ def find_failover(args: Mapping[str, Any], default: Failover | None) -> Failover
     named = next((name for name in ("server", "server_url") if args.get(name) is not None), None)
     if "failover" not in args:
         return default if named is None else None
-    given = args["failover"]
-    if given is not None and not isinstance(given, Failover):
-        raise ConfigurationError(f"failover: must be a Failover or None, got {type(given).__name__}")
+    given = checked_failover(args["failover"])
     if given is not None and named is not None:
         raise ConfigurationError(f"{named}: cannot be given together with failover, which names the servers")
     return given
@@ -52,7 +50,7 @@ def plan_servers(
     """
     plans: list[Plan] = []
     for provider in failover.servers:
-        model = params.get("model")
+        model = params.get("model")  # missing where a server has a default; whether it may, its own plan decides
         named = {} if model is None else {"model": failover.model_at(provider.name, model)}
         plans.append(plan_call(core, operation, {**options, "server": provider}, {**params, **named}, finish))
     return plans
@@ -81,7 +79,7 @@ def _sharing_files(plans: Sequence[Plan]) -> Sequence[Plan]:
     first = plans[0].encoded.body
     if not isinstance(first, Form) or len(plans) == 1:
         return plans
-    read = read_files(first.files)
+    read = read_files(first.files)  # held in memory by all plans together, as bytes they share
     return [replace(plan, encoded=replace(plan.encoded, body=_filled(plan.encoded.body, read))) for plan in plans]
 
 

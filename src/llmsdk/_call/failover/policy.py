@@ -87,6 +87,17 @@ class Failover:
         return _make, (servers, self.models, self.on)
 
 
+def checked_failover(value: Any) -> Failover | None:
+    """Check the failover of an SDK or a call.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if value is None or isinstance(value, Failover):
+        return value
+    raise ConfigurationError(f"failover: must be a Failover or None, got {type(value).__name__}")
+
+
 def _make(servers: list[Any], models: Mapping[str, Any], on: tuple[int | str, ...]) -> Failover:
     return Failover(servers, models=models, on=on)
 

@@ -14,21 +14,12 @@ from ...utils.shapes import is_list, is_object
 from ..operation import Operation
 
 # Shapes that many servers share, tried after the dialect's own. A plain text under `error` is often but its kind.
-_MESSAGE = (
-    "$.error.message",
-    "$.error_description",
-    "$.message",
-    "$.error",
-    "$.detail",
-    "$.errors",
-    "$.fault",
-    "$.error_message",
-    "$.Message",
-    "$.reason",
-    "$.msg",
-    "$.title",
-    "$.description",
-    "$.tpe",
+_MESSAGE = tuple(
+    f"$.{place}"
+    for place in (
+        *("error.message", "error_description", "message", "error", "detail", "errors", "fault", "error_message"),
+        *("Message", "reason", "msg", "title", "description", "tpe"),
+    )
 )
 _TEXTS = (
     *("message", "msg", "error_description", "description", "detail", "faultstring", "error", "errors"),
@@ -56,65 +47,33 @@ _MAX_NESTED = 6  # levels below the place where the text should be
 
 # What codes and types of error objects stand for, letters and digits only; used inside 2xx replies and streams.
 _STATUS_OF_KIND = {
-    "invalidrequesterror": 400,
-    "invalidargument": 400,
-    "failedprecondition": 400,
-    "badrequest": 400,
-    "badrequesterror": 400,
-    "invalidvalue": 400,
-    "contextlengthexceeded": 400,
-    "authenticationerror": 401,
-    "unauthenticated": 401,
-    "invalidapikey": 401,
-    "unauthorized": 401,
-    "paymentrequired": 402,
-    "permissionerror": 403,
-    "permissiondenied": 403,
-    "permissiondeniederror": 403,
-    "forbidden": 403,
-    "notfound": 404,
-    "notfounderror": 404,
-    "modelnotfound": 404,
-    "modelnotavailable": 404,
-    "requesttimeout": 408,
-    "conflict": 409,
-    "conflicterror": 409,
-    "requesttoolarge": 413,
-    # Text Generation Inference, docs on errors.
-    "validation": 422,
-    "templateerror": 422,
-    "toolerror": 422,
-    "generation": 424,
-    "incompletegeneration": 500,
-    "unprocessableentity": 422,
-    "unprocessableentityerror": 422,
-    "ratelimit": 429,
-    "resourceexhausted": 429,
-    "ratelimited": 429,
-    "ratelimiterror": 429,
-    "ratelimitexceeded": 429,
-    "modelratelimit": 429,
-    "dynamicrequestlimited": 429,
-    "dynamictokenlimited": 429,
-    "toomanyrequests": 429,
-    "toomanyrequestserror": 429,
-    "insufficientquota": 429,
-    "servererror": 500,
-    "apierror": 500,
-    "internalerror": 500,
-    "internalservererror": 500,
-    "badgateway": 502,
-    "badgatewayerror": 502,
-    "serviceunavailable": 503,
-    "unavailable": 503,
-    "serviceunavailableerror": 503,
-    "overloaded": 503,
-    "engineoverloaded": 503,
-    "overloadederror": 529,
-    "gatewaytimeout": 504,
-    "gatewaytimeouterror": 504,
-    "timeout": 504,
-    "timeouterror": 504,
+    kind: status
+    for status, kinds in {
+        400: (
+            "invalidrequesterror invalidargument failedprecondition badrequest badrequesterror invalidvalue "
+            "contextlengthexceeded"
+        ),
+        401: "authenticationerror unauthenticated invalidapikey unauthorized",
+        402: "paymentrequired",
+        403: "permissionerror permissiondenied permissiondeniederror forbidden",
+        404: "notfound notfounderror modelnotfound modelnotavailable",
+        408: "requesttimeout",
+        409: "conflict conflicterror",
+        413: "requesttoolarge",
+        422: "validation templateerror toolerror unprocessableentity unprocessableentityerror",
+        424: "generation",
+        500: "incompletegeneration servererror apierror internalerror internalservererror",
+        429: (
+            "ratelimit resourceexhausted ratelimited ratelimiterror ratelimitexceeded modelratelimit "
+            "dynamicrequestlimited dynamictokenlimited toomanyrequests toomanyrequestserror "
+            "insufficientquota"
+        ),
+        502: "badgateway badgatewayerror",
+        503: "serviceunavailable unavailable serviceunavailableerror overloaded engineoverloaded",
+        529: "overloadederror",
+        504: "gatewaytimeout gatewaytimeouterror timeout timeouterror",
+    }.items()
+    for kind in kinds.split()
 }
 
 
