@@ -53,6 +53,7 @@ class FrameWorker:
         Raises:
             ConfigurationError: A column is missing, or no key is set here.
         """
+        # With an SDK for this one frame: Dask pickles the function, and calls it in processes of its own.
         for done in self.frames((frame,)):
             return done
         raise AssertionError("one frame in, one frame out")

@@ -42,6 +42,7 @@ def check_columns(plan: Plan, names: list[str]) -> None:
             f"row: no column is named like a parameter of {plan.operation}; say which is one: row={{'prompt': ...}}; "
             f"the table has {_listed(names)}"
         )
+    # Frames and tables allow two columns of one name, and Parquet does not: it would fail after all rows were paid.
     ours = plan.columns.values()
     taken = [name for name in ours if name in names]
     if taken and len(taken) < len(ours):  # all of them: it is an earlier output, and is brought up to date
@@ -69,6 +70,7 @@ def _as_key(value: Any) -> str | None:
 
 
 def _found(plan: Plan, row: Mapping[str, Any]) -> BatchRow | InvalidRow:
+    # A reader for each row: equal rows are one here, and are not numbered as those of a file.
     reader, source = RowReader(plan.described_operation), plan.row
     if isinstance(source, str):
         value = row[source]

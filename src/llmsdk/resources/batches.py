@@ -45,6 +45,7 @@ class ListBatchesArgs(CallOptions, total=False):
     limit: int
 
 
+# Two, since `errors` means something with a path alone: without one, checkers refuse it.
 class _FetchArgs(CallOptions, total=False):
     operation: str | None
     allow_private: bool
@@ -281,7 +282,7 @@ class ServerBatches(Resource):
 
     def preview(self, **args: Any) -> Preview:
         """Make the request of `list`, with `batch_id` `retrieve`, with `input_file_id` `create`, and send nothing."""
-        if "input_file_id" in args:
+        if "input_file_id" in args:  # of a file here there is nothing to show: its id comes with the upload
             operation = row_operation(args.pop("operation", "chat"))
             return self._runner.preview(
                 CREATE_BATCH, {"endpoint": endpoint_of(operation), "completion_window": "24h", **args}
@@ -293,6 +294,7 @@ def _endpoint(input_file_id: str | None, file: AnyPath | None, operation: str) -
     if (input_file_id is None) == (file is None):
         came = "neither came" if file is None else "both came"
         raise RequestValidationError(f"file: give either file or input_file_id; {came}", param="file")
+    # Asked for also where the rows are at the server already: it does not look into the file to find out.
     return endpoint_of(row_operation(operation))
 
 
@@ -307,6 +309,7 @@ def _to_upload(
     target = runner.target(options.get("server"), options.get("server_url"))
     rows = find_route(CREATE_BATCH, target.provider, PROVIDERS).rows
     upload = {"file": path, "purpose": "batch", **options}
+    # Rows are read when the upload begins, in a thread where the call is async: a file may take seconds to check.
     plan = Transfer(UPLOAD_FILE, upload, runner.core, allow_private=allow_private)
     read = partial(wire_file, path, row_operation(operation), rows, runner, options)
     return plan, partial(plan.uploading, read=read)
@@ -323,6 +326,7 @@ def _id_of(batch: Any) -> str:
 def _to_wait(
     runner: Runner, batch: Batch | str, args: Mapping[str, Any], poll_ms: float, max_poll_ms: float
 ) -> tuple[Transfer, Callable[[Tools], Flow[Batch]]]:
+    # A wait without any bound has to be asked for, by deadline_ms=None.
     params = {"batch_id": _id_of(batch), "deadline_ms": DEFAULT_WAIT_MS, **args}
     plan = Transfer(RETRIEVE_BATCH, params, runner.core)
     return plan, partial(plan.polling, poll_ms=poll_ms, max_poll_ms=max_poll_ms)

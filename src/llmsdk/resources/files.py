@@ -33,6 +33,7 @@ class ListFilesArgs(CallOptions, total=False):
     limit: int
 
 
+# For the overloads, which say that bytes come back only without a path.
 class _ContentArgs(CallOptions, total=False):
     allow_private: bool
 
@@ -206,6 +207,7 @@ def _to_upload(
 
 
 def _given(file: Any, file_name: Any) -> Any:
+    # Here, with the parameter's name: half a character would fail deep inside the form that is sent.
     if file_name is not None and not (isinstance(file_name, str) and is_unicode(file_name)):
         raise RequestValidationError(
             f"file_name: must be a string of valid Unicode or None, got {described(file_name)}", param="file_name"

@@ -165,6 +165,7 @@ GAPS: dict[str, tuple[str, Any]] = {
     "CSV as pandas writes it": ("in.csv", "prompt,max_tokens\na,3.0\nb,\n"),
     "CSV with NaN": ("in.csv", "prompt,max_tokens\na,3.0\nb,NaN\n"),
     "CSV with null": ("in.csv", "prompt,max_tokens\na,3\nb,null\n"),
+    "CSV with a word for a gap": ("in.csv", "prompt,max_tokens\na,3\nb,<NA>\n"),
     "JSON lines": ("in.jsonl", [{"max_tokens": 3.0}, {}]),
     "floats": ("in.parquet", [3.0, None]),
     "NaN itself": ("in.parquet", [3.0, float("nan")]),
@@ -187,6 +188,15 @@ def test_a_gap_in_a_column_of_whole_numbers(folder: Folder, case: str) -> None:
             parquet.write_table(pyarrow.table({"prompt": ["a", "b"], "max_tokens": content}), source)
     assert folder.run(input=source, model="m").is_complete
     assert sent_tokens(folder) == {"a": "3", "b": "''"}
+
+
+def test_booleans_as_spreadsheets_write_them_and_words_in_text(folder: Folder) -> None:
+    source = folder.path / "in.csv"
+    source.write_text("prompt,logprobs,parallel_tool_calls,n\nNA,True,FALSE,N/A\n")
+    assert folder.run(input=source, model="m").is_complete
+    (sent,) = (request.json for request in folder.server.requests)
+    assert sent["messages"][0]["content"] == "NA"
+    assert (sent["logprobs"], sent["parallel_tool_calls"], "n" in sent) == (True, False, False)
 
 
 def test_nested_numbers_with_gaps(folder: Folder) -> None:

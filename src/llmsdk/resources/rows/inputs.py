@@ -25,6 +25,8 @@ MAX_LINE_BYTES = 64 << 20
 
 CSV, PARQUET = ".csv", ".parquet"
 _AT_ONCE = 1000  # rows of a Parquet file in memory
+# What spreadsheets and pandas write into columns without text.
+_WORDS = {"true": True, "false": False, **dict.fromkeys(("nan", "na", "n/a", "<na>", "null", "none"))}
 
 
 def is_table(path: str) -> bool:
@@ -133,9 +135,10 @@ def _cell(name: str, text: str, operation: Operation) -> Any:
     if _takes_text(operation, name):
         return text
     try:
-        return plain(from_json(text))  # NaN is a gap as well
+        return plain(from_json(text))
     except ValueError:
-        return text  # the check of parameters says what is wrong with it
+        # Else it stays text, and the check of parameters says what is wrong with it.
+        return _WORDS.get(text.strip().lower(), text)
 
 
 @cache
