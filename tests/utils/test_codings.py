@@ -1,6 +1,7 @@
 """Content codings are undone in bounded pieces, at any cut; corrupt and cut bodies are our own error."""
 
 import gzip
+import importlib
 import random
 import sys
 import tracemalloc
@@ -8,6 +9,7 @@ import types
 import zlib
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -487,3 +489,51 @@ def test_real_zstd(name, monkeypatch):
     with pytest.raises(CodingError, match="corrupt"):
         decode("zstd", b"plain text, not zstd")
     assert peak_of_first_pieces("zstd", ZSTD[name](module, bytes(50_000_000)), 1_000_000) < 1_500_000
+
+
+# ----------------------------------------------------------- the real packages
+
+
+BROTLI = ["brotli", "brotlicffi"]
+BODY = b'{"a": "' + bytes(random.Random(7).choices(b"abcdefgh ", k=300_000)) + b'"}'
+
+
+@pytest.mark.parametrize("name", BROTLI)
+@pytest.mark.parametrize("size", [1, 7, 1000, 16_384, 1 << 20])
+def test_brotli_bodies_are_whole_at_any_cut(name, size):
+    module = importlib.import_module(name)
+    for body in (b"{}", BODY):
+        wire = module.compress(body)
+        engine = codings._Brotli(module)
+        pieces = [piece for chunk in every(wire, size) for piece in engine.decode(chunk)]
+        assert b"".join(pieces) == body
+        assert max(map(len, pieces)) <= PIECE_BYTES
+        assert engine.is_finished
+
+
+@pytest.mark.parametrize("name", BROTLI)
+def test_what_brotli_has_flushed_is_there_at_once(name):
+    module = importlib.import_module(name)
+    packer, engine, got = module.Compressor(), codings._Brotli(module), b""
+    for end in range(50_000, len(BODY), 50_000):
+        got += b"".join(engine.decode(packer.process(BODY[end - 50_000 : end]) + packer.flush()))
+        assert got == BODY[:end]
+
+
+@pytest.mark.parametrize("name", BROTLI)
+def test_a_brotli_bomb_comes_in_bounded_pieces(name):
+    module = importlib.import_module(name)
+    engine, size = codings._Brotli(module), 0
+    for piece in engine.decode(module.compress(bytes(20_000_000))):
+        assert len(piece) <= PIECE_BYTES
+        size += len(piece)
+    assert size == 20_000_000
+
+
+@pytest.mark.parametrize("coding", accepted_codings().split(", "))
+def test_every_accepted_coding_cuts_off_and_ends(coding):
+    packers = {"br": lambda data: importlib.import_module("brotli").compress(data), "zstd": zstandard.compress}
+    wire = {**PACKERS, **packers}[coding](BODY)
+    assert decode(coding, wire) == decode(coding, *every(wire, 999)) == BODY
+    with pytest.raises(CodingError, match="cut off"):
+        decode(coding, wire[:-20])

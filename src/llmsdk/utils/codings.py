@@ -254,7 +254,9 @@ class _Brotli:
             data = b""
             for start in range(0, len(piece), PIECE_BYTES):
                 yield piece[start : start + PIECE_BYTES]
-            if self._decoder.is_finished() or self._decoder.can_accept_more_data():
+            # What `can_accept_more_data` says is about the input: with Brotli 1.2 it is true while output is still held
+            # back. Only a call that brings nothing has brought it all.
+            if not piece or self._decoder.is_finished():
                 return
 
 
