@@ -314,6 +314,7 @@ def _meta(run: _Run, status: int | None = None, headers: Mapping[str, str] | Non
         attempts=tuple(run.state.attempts),
         elapsed_ms=(run.env.clock() - run.started) * 1000,
         dropped=run.plan.encoded.dropped,
+        tags_reasoning=run.plan.route.turns is not None and run.plan.route.turns.tagged,
     )
     if headers is not None:
         meta.headers = headers

@@ -264,6 +264,8 @@ def _counts(usage: Any) -> Counts:
     prompt, completion, total, cached, reasoning = (stated.get(name, 0) for name in _NAMES)
     if not stated.keys() & {"prompt_tokens", "completion_tokens", "total_tokens"}:
         return (1, 1, 0, 0, 0, 0, 0)
+    if reasoning and total == prompt + completion + reasoning:
+        completion += reasoning  # xAI counts reasoning beside the completion; everybody else as a part of it
     return (1, 0, prompt, completion, total if "total_tokens" in stated else prompt + completion, cached, reasoning)
 
 

@@ -57,6 +57,7 @@ class ReplyMeta:
     `headers` are case-insensitive. `dropped` names the parameters that `unsupported="drop"` left out.
     `elapsed_ms` counts all attempts and waits; of a stream it ends with the arrival of the headers. `structured` says
     how `chat.parse` asked for the answer's form: `json_schema_strict`, `json_schema`, `json_object` or `tool`.
+    `tags_reasoning` says whether models of the server write their reasoning into the text, as `<think>…</think>`.
     """
 
     server: str
@@ -67,6 +68,7 @@ class ReplyMeta:
     elapsed_ms: float = 0.0
     dropped: tuple[str, ...] = ()
     structured: str | None = None
+    tags_reasoning: bool = False
     # Reading a dozen headers of limits costs more than the rest of this object, and few callers ask.
     read_limits: Callable[[Mapping[str, str]], RateLimit] | None = field(default=None, repr=False, compare=False)
 

@@ -24,6 +24,7 @@ from .common import (
 )
 from .completions import PromptPart
 from .messages import ChatMessage, FunctionCall, GraphData, ToolCall
+from .thoughts import THOUGHTS, reasoning_of, tagged_in
 
 FinishReason = Annotated[
     Literal["stop", "eos", "length", "tool_calls", "function_call", "content_filter", "error"] | str | None, Loose()
@@ -66,6 +67,15 @@ class ChatCompletionResponse(Reply):
     def text(self) -> str:
         """Text of the first choice."""
         return text_of(self.choices[0].message.content) if self.choices else ""
+
+    @property
+    def reasoning(self) -> str:
+        """Reasoning of the first choice, wherever the server puts it; what came stays where it came."""
+        if not self.choices:
+            return ""
+        found = reasoning_of(self.choices[0].message)
+        is_tagged = not found and self._meta is not None and self._meta.tags_reasoning
+        return tagged_in(self.text) if is_tagged else found
 
     @property
     def tool_calls(self) -> list[ToolCall]:
@@ -138,6 +148,15 @@ class ChatCompletionChunk(Model):
         # Set by the fold for servers that count from 1; no field, so that dumps and comparisons do not know of it.
         text: str = vars(self).get(FIRST_TEXT, "")
         return text
+
+    @property
+    def reasoning(self) -> str:
+        """New reasoning of the first choice, wherever the server puts it."""
+        for position, choice in enumerate(self.choices):
+            if (position if choice.index is None else choice.index) == 0:
+                text: str = reasoning_of(choice.delta) or vars(self).get(THOUGHTS, "")
+                return text
+        return ""
 
 
 def new_text(choice: ChatChunkChoice) -> str:

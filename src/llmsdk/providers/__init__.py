@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 _NAMES = {
     "ids": "ServerId",
     "registry": "PROVIDERS",
-    "spec": "BatchRows ErrorPaths Handover LimitHeaders LimitWindow Page Provider Route Structured",
+    "spec": "BatchRows ErrorPaths Handover LimitHeaders LimitWindow Page Provider Route Structured Turns",
 }
 
 if not TYPE_CHECKING:  # to a checker, a module with `__getattr__` has every name, misspelt ones too

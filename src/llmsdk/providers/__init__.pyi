@@ -11,6 +11,7 @@ from .spec import Page as Page
 from .spec import Provider as Provider
 from .spec import Route as Route
 from .spec import Structured as Structured
+from .spec import Turns as Turns
 
 TOGETHER: Provider
 WRITER: Provider

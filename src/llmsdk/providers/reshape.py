@@ -1,4 +1,4 @@
-"""Forms that a parameter takes on the wire where a dialect differs; each loses nothing."""
+"""Forms that a parameter takes on the wire where a dialect differs; each loses nothing, or refuses the value."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from ..utils.shapes import is_list, is_object
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,83 @@ class Wrapped:
     def __call__(self, value: Any) -> Mapping[str, Any]:
         is_bare = isinstance(value, dict) and self.key not in value
         return {self.name: {self.key: value} if is_bare else value}
+
+
+@dataclass(frozen=True)
+class PlainParts:
+    """Content parts whose object is a plain value on the wire: of `input_audio`, the base64 text alone.
+
+    Attributes:
+        fields: Kind of part to the field of its object that stands for it.
+    """
+
+    name: str
+    fields: tuple[tuple[str, str], ...]
+
+    def __call__(self, value: Any) -> Mapping[str, Any]:
+        return {self.name: [self._message(one) for one in value] if is_list(value) else value}
+
+    def _message(self, message: Any) -> Any:
+        content = message.get("content") if is_object(message) else None
+        if not is_object(message) or not is_list(content):
+            return message
+        return {**message, "content": [self._part(part) for part in content]}
+
+    def _part(self, part: Any) -> Any:
+        for kind, field in self.fields:
+            if is_object(part) and part.get("type") == kind and is_object(inner := part.get(kind)):
+                return {**part, kind: inner.get(field)}
+        return part
+
+
+@dataclass(frozen=True)
+class PlainText:
+    """Messages of some roles whose content must be a string: parts of text are joined.
+
+    Attributes:
+        roles: Those whose content must be a string.
+    """
+
+    name: str
+    roles: tuple[str, ...]
+
+    def __call__(self, value: Any) -> Mapping[str, Any]:
+        return {self.name: [self._message(one) for one in value] if is_list(value) else value}
+
+    def _message(self, message: Any) -> Any:
+        content = message.get("content") if is_object(message) else None
+        if not is_object(message) or not is_list(content) or message.get("role") not in self.roles:
+            return message
+        texts = [part.get("text") if is_object(part) else None for part in content]
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"must have text alone in messages of role {message['role']} for this server")
+        return {**message, "content": "".join(map(str, texts))}
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A parameter of which the server takes some values alone; the others are refused, as it would refuse them."""
+
+    name: str
+    values: tuple[Any, ...]
+
+    def __call__(self, value: Any) -> Mapping[str, Any]:
+        if value not in self.values:
+            raise ValueError(f"must be {' or '.join(map(repr, self.values))} for this server")
+        return {self.name: value}
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A parameter of which the server refuses some values."""
+
+    name: str
+    values: tuple[Any, ...]
+
+    def __call__(self, value: Any) -> Mapping[str, Any]:
+        if value in self.values:
+            raise ValueError(f"must not be {value!r} for this server")
+        return {self.name: value}
 
 
 @dataclass(frozen=True)

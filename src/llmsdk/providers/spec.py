@@ -70,6 +70,25 @@ class Structured:
     formats: frozenset[str] | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Turns:
+    """What a server does with messages of the assistant that come back to it in later turns.
+
+    Attributes:
+        reasoning: The name under which it takes the reasoning of a message; None where it refuses or ignores it.
+        required: Whether a message with calls must have it: one that lost it, or never had any, gets a blank.
+        keeps: Fields of its own replies, in messages and in their calls, that it wants back as they came.
+        strict: Whether it refuses fields that it does not know.
+        tagged: Whether its models write their reasoning in front of the text, as `<think>…</think>`.
+    """
+
+    reasoning: str | None = None
+    required: bool = False
+    keeps: frozenset[str] = frozenset()
+    strict: bool = False
+    tagged: bool = False
+
+
 END: Final = object()
 """What a codec returns last where an event ends the stream."""
 
@@ -121,6 +140,7 @@ class Route:
         structured: How an answer in the form of a JSON schema is asked for.
         handover: How files are uploaded past the API; None where they go with the request.
         rows: The lines of a batch's input.
+        turns: What the server does with earlier messages of the assistant; None where these go as they are given.
         codec: Translates to a protocol of its own; renames and reshapes apply to what the path takes alone.
     """
 
@@ -143,6 +163,7 @@ class Route:
     structured: Structured = Structured()
     handover: Handover | None = None
     rows: BatchRows = BatchRows()
+    turns: Turns | None = None
     codec: Codec | None = None
 
 

@@ -17,7 +17,7 @@ from ...utils.shapes import is_list, is_listed, named
 from ...utils.urls import fill_path, join, path_text, placeholders
 from ..operation import Operation
 from .multipart import Form
-from .turns import without_blocks
+from .turns import turned
 from .validate import check_names, check_required, check_values
 
 Unsupported = Literal["error", "drop", "pass"]
@@ -86,7 +86,7 @@ def encode(
     if route.codec is not None:
         wire = _coded(route.codec, wire)
     elif "messages" in wire and is_list(wire["messages"]):
-        wire["messages"] = without_blocks(wire["messages"])
+        wire["messages"] = turned(wire["messages"], route.turns)
     query = {name: wire.pop(name) for name in operation.query if name in wire}
     for name, value in query.items():
         check_scalar(value, name, accepted=_SCALARS)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from ...errors import RemoteError, ReplyMeta, ResponseValidationError, SDKError, StreamInterruptedError
+from ...models.thoughts import THOUGHTS, TagReader
 from ...providers.spec import END, Provider
 from ...utils.jsonpaths import MISSING
 from ...utils.secrets import Secrets, masked
@@ -84,6 +85,7 @@ class EventDecoder:
         self._wordless: bytes | None = None  # the first event without results: where none come, it may say why
         self.accumulator = operation.accumulator()
         self.accumulator.is_single = is_single
+        self._tags = TagReader() if meta.tags_reasoning else None
         self.done = False
 
     @property
@@ -111,7 +113,7 @@ class EventDecoder:
         """
         some = False
         parse = self._parsed if self._route.event else self._validate
-        add = self.accumulator.add
+        add = self.accumulator.add if self._tags is None else self._add_tagged
         for piece in self._body.decoded(raw) if self._is_coded else (raw,):
             self._left -= len(piece)
             if self._left < 0:
@@ -164,6 +166,12 @@ class EventDecoder:
             return
         for chunk in decode(document):
             yield self._provider.sentinel if chunk is END else to_json(chunk, inf_nan_mode="constants")
+
+    def _add_tagged(self, event: Any) -> None:
+        """Find the reasoning in an event's text, where models write it there."""
+        if self._tags is not None and (thought := self._tags.feed(event.text)):
+            vars(event)[THOUGHTS] = thought
+        self.accumulator.add(event)
 
     def end(self) -> Iterator[Any]:
         """Take the end of the bytes; hands out the one event of a reply that was no stream.
