@@ -10,7 +10,7 @@ import pytest
 from llmsdk import Provider, Route, models
 from llmsdk._call.request.turns import turned
 from llmsdk._call.usage import Meter
-from llmsdk.models.thoughts import TagReader, tagged_in
+from llmsdk.models._thoughts import TagReader, tagged_in
 from llmsdk.providers import Turns
 from support.canned import CannedServer
 from support.colours import KEY, Colour, each

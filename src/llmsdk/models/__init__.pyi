@@ -94,7 +94,6 @@ from .messages import ToolCallParam as ToolCallParam
 from .messages import ToolMessage as ToolMessage
 from .messages import UserMessage as UserMessage
 from .messages import VideoUrlPart as VideoUrlPart
-from .thoughts import TagReader as TagReader
 from .tools import FunctionDefinition as FunctionDefinition
 from .tools import FunctionTool as FunctionTool
 from .tools import GraphDefinition as GraphDefinition

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ._thoughts import THOUGHTS, reasoning_of, tagged_in
 from .common import (
     FIRST_TEXT,
     Logprobs,
@@ -24,7 +25,6 @@ from .common import (
 )
 from .completions import PromptPart
 from .messages import ChatMessage, FunctionCall, GraphData, ToolCall
-from .thoughts import THOUGHTS, reasoning_of, tagged_in
 
 FinishReason = Annotated[
     Literal["stop", "eos", "length", "tool_calls", "function_call", "content_filter", "error"] | str | None, Loose()

@@ -19,7 +19,6 @@ NAMES = {
     " FunctionCallParam FunctionMessage GraphData GraphSource ImageUrl ImageUrlPart InputAudio "
     "InputAudioPart MediaUrl MessageItem SystemMessage TextPart ToolCall ToolCallParam ToolMessage "
     "UserMessage VideoUrlPart",
-    "thoughts": "TagReader",
     "tools": "FunctionDefinition FunctionTool GraphDefinition GraphTool JsonObjectFormat JsonSchema "
     "JsonSchemaFormat LlmDefinition LlmTool NamedFunction NamedToolChoice OlderJsonSchemaFormat "
     "QueryConfig RegexFormat ResponseFormatParam TextFormat ToolChoiceParam ToolParam "

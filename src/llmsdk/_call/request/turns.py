@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...models.thoughts import thinking_of
+from ...models._thoughts import thinking_of
 from ...providers.spec import Turns
 from ...utils.shapes import is_list, is_object
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from ...errors import RemoteError, ReplyMeta, ResponseValidationError, SDKError, StreamInterruptedError
-from ...models.thoughts import THOUGHTS, TagReader
+from ...models._thoughts import THOUGHTS, TagReader
 from ...providers.spec import END, Provider
 from ...utils.jsonpaths import MISSING
 from ...utils.secrets import Secrets, masked
