@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,8 @@ from typing import Any
 import httpx
 
 from llmsdk._call.config import limits_of
-from llmsdk._call.effects import Close, FailureKind, Flow, Invoke, Read, Send, Sleep, TransportFailure
+from llmsdk._call.download import Tools, fetch, keyless
+from llmsdk._call.effects import Close, FailureKind, Flow, Invoke, Pull, Read, Send, Sleep, TransportFailure
 from llmsdk._call.flow import exchange
 from llmsdk._call.hooks import Hooks
 from llmsdk._call.keys import KeySource
@@ -118,9 +120,14 @@ class Player:
                 if isinstance(turn.body, BaseException):
                     raise turn.body
                 return turn.body[: effect.max_bytes]
+            case Pull():
+                self.steps.append(("pull", effect.chunks.status_code))
+                self.clock.now += effect.chunks.turn.reading_s
+                return next(effect.chunks, None)
             case Close():
                 self.steps.append(("close", effect.response.status_code))
-                self.closed.append(effect.response)
+                if not isinstance(effect.response, Pieces):
+                    self.closed.append(effect.response)
             case Sleep():
                 self.steps.append(("sleep", round(effect.seconds, 6)))
                 self.waits.append(effect.seconds)
@@ -148,6 +155,7 @@ class Player:
         self.steps.append(("send", turn.outcome.status_code))
         self.opened.append(turn.outcome)
         turn.outcome.request = effect.request  # as clients do
+        turn.outcome.turn = turn  # type: ignore[attr-defined] # for `chunks`
         return turn.outcome
 
     def names(self) -> list[str]:
@@ -186,7 +194,59 @@ class Client:
     rebuild: Any = rebuild
 
     def chunks(self, response: Any, countdown: Any) -> Any:
-        raise AssertionError("no stream is read here")
+        return Pieces(response)
+
+
+class Pieces:
+    """The body of a reply in one piece, as `Pull` takes it."""
+
+    def __init__(self, response: Any) -> None:
+        self.status_code = response.status_code
+        self.turn: Turn = response.turn
+        self._left = [self.turn.body]
+
+    def __iter__(self) -> Pieces:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self._left:
+            raise StopIteration
+        body = self._left.pop()
+        if isinstance(body, BaseException):
+            raise body
+        return body
+
+
+def fetched(
+    *turns: Turn,
+    url: str = "https://files.example/a.png",
+    addresses: Any = ("8.8.8.8",),
+    home: str = "https://api.example/v1",
+    allow_private: bool = False,
+    proxied: bool = False,
+    asked: list[tuple[str, int]] | None = None,
+    **more: Any,
+) -> tuple[Player, Any]:
+    """Play the fetching of a file that a reply points to."""
+
+    def resolve(host: str, port: int) -> Any:
+        if asked is not None:
+            asked.append((host, port))
+        if isinstance(addresses, Exception):
+            raise addresses
+        found = addresses[host] if isinstance(addresses, dict) else addresses
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
+
+    player = Player(list(turns))
+    given = {"timeout_s": 10.0, "max_response_bytes": 100, "retries": None, **more}
+    call = make_call(clock=player.clock, **given)
+    template = keyless(replace(call.plan, target=replace(call.plan.target, base_url=home)), home)
+    core: Any = SimpleNamespace(usual_limits=call.plan.limits, env=env_of(player.clock))
+    tools = Tools(call.client, resolve, lambda url: proxied, lambda function, *args: function(*args))
+    try:
+        return player, player.run(fetch(core, template, url, allow_private, tools))
+    except BaseException as exc:
+        return player, exc
 
 
 @dataclass

@@ -11,14 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
-from call.flowkit import KEY, Clock, Player, Turn, build, env_of, failure, make_call, paged, reply
+from call.flowkit import KEY, Clock, Player, Turn, env_of, failure, fetched, make_call, paged, reply
 from llmsdk import errors
 from llmsdk._call.countdown import Countdown
-from llmsdk._call.download import fetch
 from llmsdk._call.effects import TransportFailure
 from llmsdk._call.keys import KeySource, check_key
 from llmsdk._call.reply.body import BodyReader
 from llmsdk.providers.spec import Page
+from llmsdk.utils import BackoffStrategy, RetryConfig
 from llmsdk.utils.secrets import Secret, Secrets
 
 # ---------------------------------------------------------------- countdown
@@ -253,31 +253,16 @@ def test_an_error_on_a_later_page_is_that_of_the_call() -> None:
 # ------------------------------------------------------------------ fetching
 
 
-def fetched(
-    *turns: Turn, url: str = "https://files.example/a.png", addresses: Any = ("8.8.8.8",), **more: Any
-) -> tuple[Player, Any]:
-    def resolve(host: str, port: int) -> Any:
-        if isinstance(addresses, Exception):
-            raise addresses
-        found = addresses[host] if isinstance(addresses, dict) else addresses
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
-
-    player = Player(list(turns))
-    given = {"home": "https://api.example/v1", "allow_private": False, "max_bytes": 100, "timeout_s": 10.0, **more}
-    flow = fetch(url, build=build, resolve=resolve, env=env_of(player.clock), **given)
-    try:
-        return player, player.run(flow)
-    except BaseException as exc:
-        return player, exc
-
-
 def test_a_file_is_fetched_without_a_key() -> None:
     player, body = fetched(reply(200, b"PNG"))
     assert body == b"PNG"
-    assert player.names() == ["invoke", "send", "read", "close"]
+    assert player.names() == ["invoke", "send", "pull", "pull", "close", "close"]
     assert player.requests[0].method == "GET"
     assert "authorization" not in player.requests[0].headers
-    assert player.reads[0].max_bytes == 100
+    assert fetched(reply(200, b"x" * 100))[1] == b"x" * 100
+    error = fetched(reply(200, b"x" * 101))[1]
+    assert isinstance(error, errors.ResponseValidationError)
+    assert str(error) == "the file is larger than 100 bytes"
 
 
 def test_redirects_are_followed_and_each_target_is_checked() -> None:
@@ -287,7 +272,7 @@ def test_redirects_are_followed_and_each_target_is_checked() -> None:
         reply(200, b"PNG"),
     )
     assert body == b"PNG"
-    assert player.names() == ["invoke", "send", "close"] * 2 + ["invoke", "send", "read", "close"]
+    assert player.names() == ["invoke", "send", "close"] * 2 + [*("invoke", "send", "pull", "pull", "close", "close")]
     addresses = {"files.example": ["8.8.8.8"], "inside.example": ["10.0.0.1"]}
     player, error = fetched(reply(302, headers={"location": "http://inside.example/"}), addresses=addresses)
     assert isinstance(error, errors.ResponseValidationError)
@@ -362,7 +347,6 @@ def test_a_host_that_is_not_known(problem: Exception) -> None:
         (failure("timeout"), errors.APITimeoutError),
         (failure("network"), errors.APIConnectionError),
         (reply(200, TransportFailure("timeout", "slow")), errors.APITimeoutError),
-        (reply(200, TransportFailure("too large", "big")), errors.ResponseValidationError),
         (reply(200, TransportFailure("coding", "bad")), errors.ResponseValidationError),
         (reply(200, TransportFailure("network", "cut")), errors.APIConnectionError),
         (reply(404), errors.NotFoundError),
@@ -383,10 +367,37 @@ def test_a_fetch_that_is_interrupted_closes_and_one_that_is_dropped_asks_for_not
     player.check_closed()
     player, error = fetched(reply(200, GeneratorExit()))
     assert isinstance(error, GeneratorExit)
-    assert player.names() == ["invoke", "send", "read"]
+    assert player.names() == ["invoke", "send", "pull"]
 
 
 def test_a_fetch_is_bounded_as_a_whole() -> None:
     player, _ = fetched(reply(302, headers={"location": "/b"}, takes_s=4), reply(200, b"x"))
-    assert player.sends[0].countdown is player.sends[1].countdown
     assert player.sends[1].countdown.left() == pytest.approx(6.0)
+    player, error = fetched(reply(302, headers={"location": "/b"}, takes_s=4), reply(200, b"x", reading_s=7))
+    assert type(error) is errors.APITimeoutError
+    player.check_closed()
+
+
+def test_a_storage_that_is_busy_is_asked_again() -> None:
+    turns = (reply(503), failure("connect"), reply(200, b"PNG"))
+    player, body = fetched(*turns, retries=RetryConfig("backoff", BackoffStrategy(1, 1, 1, 9_000), True))
+    assert (body, len(player.requests)) == (b"PNG", 3)
+    player.check_closed()
+
+
+def test_what_a_proxy_carries_is_guarded_by_name() -> None:
+    class Proxy:
+        def get_extra_info(self, name: str) -> object:
+            return ("10.0.0.1", 3128) if name == "server_addr" else None
+
+    turn = reply(200, b"PNG")
+    assert isinstance(turn.outcome, httpx.Response)
+    turn.outcome.extensions["network_stream"] = Proxy()
+    assert fetched(turn, proxied=True)[1] == b"PNG"
+    assert "private" in str(fetched(turn, addresses=("10.1.1.1",), proxied=True)[1])
+    error = fetched(addresses=socket.gaierror("unknown"), proxied=True)[1]
+    assert type(error) is errors.APIConnectionError
+    assert str(error) == (
+        "the file's host files.example is not known; a proxy may know it: allow_private=True leaves that to the proxy"
+    )
+    assert fetched(turn, addresses=socket.gaierror("unknown"), proxied=True, allow_private=True)[1] == b"PNG"

@@ -30,11 +30,14 @@ from support.fault_server import (
     DONE,
     EVENTS,
     STREAM_HEAD,
+    Bye,
     FaultServer,
     Fin,
     Flood,
     Play,
+    Rst,
     Stall,
+    Wait,
     chunk,
     head,
     reply,
@@ -595,6 +598,62 @@ async def test_offline_no_host_of_an_image_is_looked_up(
         monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **more: pytest.fail(f"looked up: {args}"))
         with pytest.raises(errors.ConfigurationError, match=r"LLMSDK_OFFLINE=1 .* images\.invalid"):
             await _fetched(colour, res.data[0], tmp_path / "cat.png")
+
+
+# ------------------------------------------------------------------- where a file ends
+
+_UNENDING: Play = (b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n" + PNG[:40],)
+
+
+@pytest.mark.also_trio
+@pytest.mark.every_backend
+@pytest.mark.parametrize("kind", ["file", "memory", "image"])
+async def test_tls_that_ends_without_a_word_is_a_cut(
+    colour: Colour,
+    tls_faults: FaultServer,
+    certificate: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    """RFC 9112, 8 and 9.8: without length and chunks, a body over TLS is whole only where close_notify has come."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    target = tmp_path / "kept.bin"
+    target.write_bytes(b"before")
+    async with client_of(colour, tls_faults) as client:
+        if kind == "image":
+            tls_faults.play(_image(f"{tls_faults.url}/cat"))
+            image = (await client.call(DRAW, **PAINT)).data[0]
+
+        async def load() -> bytes:
+            if kind == "image":
+                return (await _fetched(colour, image, target)).read_bytes()
+            if kind == "memory":
+                got: bytes = await client.call("files.content", "f")
+                return got
+            return Path(await client.call("files.content", "f", target)).read_bytes()
+
+        tls_faults.play((head(200, "Content-Length: 40") + PNG[:40], Fin()))  # whole by its length, whatever follows
+        assert await load() == PNG[:40]
+        target.write_bytes(b"before")
+        for end in (Fin(), Rst()):
+            tls_faults.play((*_UNENDING, end))
+            with pytest.raises(errors.APIConnectionError) as caught:
+                await load()
+            assert type(caught.value) is errors.APIConnectionError
+            assert target.read_bytes() == b"before"
+        tls_faults.play((*_UNENDING, Bye()))
+        assert await load() == PNG[:40]
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.bin"]
+
+
+@pytest.mark.every_backend
+async def test_plain_http_that_is_closed_in_order_is_whole(colour: Colour, faults: FaultServer) -> None:
+    async with client_of(colour, faults) as client:
+        faults.play((*_UNENDING, Fin()), (*_UNENDING, Wait(0.1), Rst()))
+        assert await client.call("files.content", "f") == PNG[:40]
+        with pytest.raises(errors.APIConnectionError):
+            await client.call("files.content", "f")
 
 
 # ------------------------------------------------------------------- secrets beside the key

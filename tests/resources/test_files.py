@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from llmsdk import errors
-from llmsdk._call import transfers as _transfers
+from llmsdk._call.download import RemoteFile
 from llmsdk.local import LocalServer
 from support import batch_samples as samples
 from support.canned import CannedServer, Connection, Request
@@ -169,10 +169,10 @@ async def test_private_storages_are_refused(
 async def test_a_name_that_turns_private_at_the_connection_is_refused(
     colour: Colour, canned: CannedServer, storage: CannedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def looked_public(url: str, resolve: Any) -> Iterator[Any]:
+    def looked_public(file: RemoteFile, url: str) -> Iterator[Any]:
         yield from ()
 
-    monkeypatch.setattr(_transfers, "refuse_private", looked_public)
+    monkeypatch.setattr(RemoteFile, "_refuse_private", looked_public)
     together(canned, storage)
     async with colour.open(**at(canned, "together")) as client:
         for target in ((), (tmp_path / "f.bin",)):

@@ -24,6 +24,11 @@ class Fin:
 
 
 @dataclass(frozen=True)
+class Bye:
+    """Close a connection over TLS as its protocol wants it: with close_notify."""
+
+
+@dataclass(frozen=True)
 class Rst:
     """Reset the connection."""
 
@@ -58,7 +63,7 @@ class Wait:
     seconds: float
 
 
-Step = bytes | Fin | Rst | Stall | Drip | Flood | Wait | Callable[[], object]
+Step = bytes | Fin | Bye | Rst | Stall | Drip | Flood | Wait | Callable[[], object]
 """Bytes to send, or something to do; a function is called, to tell a test how far a play is or to wait for the test."""
 Play = Sequence[Step]
 
@@ -232,6 +237,9 @@ class FaultServer:
                 case Fin():
                     _hang_up(sock)
                     return True
+                case Bye():
+                    _say_bye(sock)
+                    return True
                 case Rst():
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                     return True
@@ -257,6 +265,15 @@ class FaultServer:
 
 class _ClientClosed(Exception):
     pass
+
+
+def _say_bye(sock: socket.socket) -> None:
+    try:
+        assert isinstance(sock, ssl.SSLSocket)
+        sock.unwrap()
+    except OSError:
+        pass  # the client has hung up without a word
+    _hang_up(sock)
 
 
 def _hang_up(sock: socket.socket) -> None:

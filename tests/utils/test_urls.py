@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsdk.utils.addresses import is_private
-from llmsdk.utils.urls import check_base_url, fill_path, is_loopback, join, origin, placeholders, quote_segment
+from llmsdk.utils.urls import (
+    check_base_url,
+    fill_path,
+    is_loopback,
+    is_private,
+    join,
+    origin,
+    placeholders,
+    quote_segment,
+)
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ from .target import Target
 if TYPE_CHECKING:
     from .usage import Pending, UsageTotals
 
-Finish = Callable[[Any, str], None]
-"""Given each reply together with the server's URL."""
+Finish = Callable[[Any, "Plan"], None]
+"""Given each reply together with the plan of its call."""
 
 _BESIDE_OBJECT = frozenset({"model", "customization_id", "stream"})  # what may be given next to a request object
 _LIMITS = (("timeout_ms", "timeout_s"), ("idle_timeout_ms", "idle_s"), ("deadline_ms", "deadline_s"))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,43 +18,24 @@ from ..errors import (
 from ..models.batches import Batch
 from ..models.images import checked_private
 from ..providers.spec import Handover
-from ..utils.files import Draft, checked_path
-from ..utils.secrets import Secret
-from ..utils.urls import fill_path, join, origin
+from ..utils.urls import fill_path, join
 from .checks import checked_ms
 from .core import Core
-from .countdown import Countdown
-from .download import Resolve, check_file_url, failed, joined, refuse_private, refuse_private_peer
-from .effects import Flow, TransportFailure, close, invoke, pull, sleep
+from .download import RemoteFile, Tools, joined
+from .effects import Flow, invoke, sleep
 from .flow import exchange, run_call
-from .hooks import Hooks
 from .operation import Operation
 from .plan import Plan, plan_call, split_arguments
-from .reply.body import BodyReader
-from .reply.decode import safe_cause
 from .reply.reading import read_reply
 from .request.multipart import Form
 from .secrecy import forget_locals
 from .state import CallState, Received
-from .world import Driver
 
 if TYPE_CHECKING:
     from .observed import Observed
 
-_REDIRECTS = (301, 302, 303, 307, 308)
-_MAX_REDIRECTS = 5
 _MAX_SILENT_POLLS = 5
-_MAX_FILE_BYTES = 16 << 30  # on the disk; no server is to fill it
 _GROWTH = 1.5
-
-
-@dataclass(slots=True)
-class Tools:
-    """What a driver lends to a flow; `thread` runs a function where it may take its time."""
-
-    driver: Driver
-    resolve: Resolve
-    thread: Callable[..., Any]
 
 
 class Transfer:
@@ -83,11 +63,8 @@ class Transfer:
         self._started = core.env.clock()
         self._allow_private = checked_private(allow_private)
 
-    def _state(self, stored: Plan | None = None) -> CallState:
-        state = CallState(self._started, observed=self.observed)
-        if stored is not None and (signature := stored.encoded.url.partition("?")[2]):
-            state.secrets.add(Secret(signature))  # whoever has it may read or write the file
-        return state
+    def _state(self) -> CallState:
+        return CallState(self._started, observed=self.observed)
 
     @property
     def _deadline(self) -> float | None:
@@ -132,119 +109,26 @@ class Transfer:
                 status_code=received.status,
                 meta=received.meta,
             )
-        stored = yield from self._keyless(tools, joined(self.plan.encoded.url, location), "PUT", content)
-        yield from exchange(stored, self._state(stored), tools.driver, self._env)
+        storage = self._file(tools)
+        url = joined(self.plan.encoded.url, location)
+        stored = yield from storage.elsewhere(url, method="PUT", content=content)
+        yield from exchange(stored, storage.state(stored), tools.driver, self._env)
         url = join(self.plan.target.base_url, fill_path(handover.done, {"file_id": file_id}))
         done = self._with(url=url, body=None)
         return (yield from run_call(done, self._state(), tools.driver, self._env))
 
     # ---------------------------------------------------------------- down
 
-    def saving(self, tools: Tools, to: str | os.PathLike[str] | None) -> Flow[Any]:
+    def saving(self, tools: Tools, to: str | os.PathLike[str] | None) -> Flow[bytes | Path]:
         """Download a file to a path, whole or not at all, or into memory."""
-        if to is None:
-            content = bytearray()
-            yield from self.downloading(tools, content.extend, max_bytes=self.plan.limits.max_response_bytes)
-            return bytes(content)
-        target = yield from invoke(tools.thread, partial(checked_path, to, "to"))
-        draft = Draft(target)
-        try:
-            yield from self.downloading(tools, draft.write)
-            yield from invoke(tools.thread, draft.commit)
-        finally:
-            draft.discard()
-        return target
+        return self._file(tools).save(to)
 
-    def downloading(
-        self, tools: Tools, write: Callable[[bytes], Any], *, max_bytes: int = _MAX_FILE_BYTES
-    ) -> Flow[None]:
-        """Download a file piece by piece, following redirects to wherever it is stored."""
-        headers = tuple(("accept", "*/*") if name == "accept" else (name, value) for name, value in self.plan.headers)
-        plan = replace(self._with(stream=True), headers=headers, expects=_REDIRECTS)  # the body stays open
-        state = self._state()
-        received = yield from exchange(plan, state, tools.driver, self._env)
-        for _ in range(_MAX_REDIRECTS):
-            if received.status < 300:
-                break
-            yield from close(received.response)
-            url = joined(plan.encoded.url, received.headers.get("location", ""))
-            plan = replace((yield from self._keyless(tools, url, "GET", None)), expects=_REDIRECTS)
-            state = self._state(plan)
-            received = yield from exchange(plan, state, tools.driver, self._env)
-            if not self._may_be_private(url):
-                yield from self._checked_peer(received)
-        if received.status >= 300:
-            yield from close(received.response)
-            raise ResponseValidationError(f"the file's URL redirects more than {_MAX_REDIRECTS} times")
-        yield from self._written(tools, state, received, write, max_bytes)
+    def downloading(self, tools: Tools, write: Callable[[bytes], Any]) -> Flow[None]:
+        """Download a file piece by piece."""
+        return self._file(tools).read(write)
 
-    def _written(
-        self, tools: Tools, state: CallState, received: Received, write: Callable[[bytes], Any], max_bytes: int
-    ) -> Flow[None]:
-        countdown, size = received.countdown, 0
-        body = BodyReader(received.headers.get("content-encoding"), self.plan.limits.max_response_bytes)
-        chunks = tools.driver.chunks(received.response, countdown)
-        dropped = False
-        try:
-            self._allow(countdown)
-            while (raw := (yield from pull(chunks))) is not None:
-                for piece in body.decoded(raw):
-                    size += len(piece)
-                    if size > max_bytes:
-                        raise ResponseValidationError(f"the file is larger than {max_bytes} bytes")
-                    write(piece)
-                self._allow(countdown)
-            write(body.finish())
-        except TransportFailure as failure:
-            self._check_deadline()
-            raise failed(failure, state.secrets) from safe_cause(failure.__cause__, state.secrets)
-        except GeneratorExit:
-            dropped = True  # nobody performs effects any more
-            raise
-        finally:
-            if not dropped:
-                yield from close(chunks)
-                yield from close(received.response)
-
-    def _allow(self, countdown: Countdown) -> None:
-        """Bound the next silence."""
-        self._check_deadline()
-        countdown.restart(self.plan.limits.timeout_s)
-        if self._deadline is not None:
-            countdown.shorten(self._deadline - self._env.clock())
-
-    def _check_deadline(self) -> None:
-        if self._deadline is not None and self._env.clock() >= self._deadline - 0.002:
-            raise DeadlineExceededError("deadline_ms passed inside the file")
-
-    # -------------------------------------------------------------- storage
-
-    def _keyless(self, tools: Tools, url: str, method: str, content: bytes | None) -> Flow[Plan]:
-        """Plan the call to a storage: retried like any other, without key, hooks and the caller's headers."""
-        check_file_url(url)
-        if not self._may_be_private(url):
-            yield from refuse_private(url, tools.resolve)
-        kept = ("user-agent", "accept-encoding")
-        headers = [("accept", "*/*"), *((name, value) for name, value in self.plan.headers if name in kept)]
-        if content is not None:
-            headers.append(("content-type", "application/octet-stream"))
-        return replace(
-            self._with(method=method, url=url, stream=content is None, body=content),
-            target=replace(self.plan.target, key=None),
-            headers=tuple(headers),
-            is_keyed=False,
-            hooks=Hooks(),
-        )
-
-    def _may_be_private(self, url: str) -> bool:
-        return self._allow_private or origin(url) == origin(self.plan.target.base_url)
-
-    def _checked_peer(self, received: Received) -> Flow[None]:
-        try:
-            refuse_private_peer(received.response)
-        except ResponseValidationError:
-            yield from close(received.response)
-            raise
+    def _file(self, tools: Tools) -> RemoteFile:
+        return RemoteFile(self.plan, tools, self._env, self._started, self._allow_private, self.observed)
 
     # ----------------------------------------------------------------- wait
 

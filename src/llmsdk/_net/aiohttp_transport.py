@@ -60,6 +60,13 @@ class _Handler(ResponseHandler):
     attempt: _Attempt | None = None
     is_early = False
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        payload: Any = getattr(self, "_payload", None)
+        if exc is not None and payload is not None and not payload.is_eof() and payload.exception() is None:
+            # aiohttp takes a reset for the end of a body without a length.
+            payload.set_exception(aiohttp.ClientPayloadError(f"the connection broke inside the body: {_gist(exc)}"))
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
         attempt = self.attempt
         if attempt is None:
@@ -182,6 +189,17 @@ class _Pieces:
             self._timer = None
 
 
+class _NetworkStream:
+    """What there is to know of the connection under a reply, asked as httpcore is asked."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what asyncio knows; names are httpcore's."""
+        return self._transport.get_extra_info({"server_addr": "peername"}.get(info, info))
+
+
 class AiohttpReply:
     """A response of aiohttp, in the shape that the flow knows."""
 
@@ -192,11 +210,17 @@ class AiohttpReply:
         self.status_code = response.status
         self.headers = Headers(response.raw_headers)
         self.reason_phrase = response.reason or ""
-        self.extensions: dict[str, Any] = {}
         self.request = request
         self.body = pieces
         self._response = response
         self._unread = unread
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """The connection, while it is held; asked for by downloads alone."""
+        connection = self._response.connection
+        transport = None if connection is None else connection.transport
+        return {} if transport is None else {"network_stream": _NetworkStream(transport)}
 
     def aiter_raw(self) -> AsyncIterator[bytes]:
         """Iterate the body as it arrives."""

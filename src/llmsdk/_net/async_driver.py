@@ -71,6 +71,7 @@ class AsyncDriver:
 
     Attributes:
         build: Makes the requests that it sends.
+        is_own: Whether the connections are our own.
         is_player: Whether the client plays recordings: it refuses by itself, once it really has to send.
     """
 
@@ -91,7 +92,7 @@ class AsyncDriver:
             supplied = AsyncSuppliedClient(client)
             self._make_transport, self.build = (lambda: supplied), supplied.build
         self.is_player = getattr(client, "refuses_offline", None) is True
-        self._owns = client is None
+        self.is_own = client is None
         self._loops: dict[object, _OfLoop] = {}
         self._is_closed = False
 
@@ -153,7 +154,7 @@ class AsyncDriver:
     @property
     def is_open(self) -> bool:
         """Whether a loop that still runs holds connections of this driver."""
-        return self._owns and any(not is_over(of_loop.token) for of_loop in self._loops.values())
+        return self.is_own and any(not is_over(of_loop.token) for of_loop in self._loops.values())
 
     async def transport(self) -> Transport:
         """Return the transport of this event loop; it is made when first needed."""

@@ -1,45 +1,60 @@
-"""Looking up the hosts of files that a reply points to."""
+"""What drivers lend to flows that move files: where hosts are, whether a proxy leads there, and a thread."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import anyio
+from anyio.to_thread import run_sync
+
+from .._call.download import Tools
 from ..errors import ConfigurationError
+from ..utils.urls import origin
 from .guards import refuse_offline
+from .proxies import proxy_of
 
 if TYPE_CHECKING:
     from .async_driver import AsyncDriver
     from .sync_driver import SyncDriver
 
 
-def lookup(driver: SyncDriver) -> Callable[[str, int], Any]:
-    """Make what finds a host's addresses; of one that is unknown here, a player may have recordings all the same."""
-
-    def resolve(host: str, port: int) -> Any:
-        try:
-            refuse_offline(host)
-            return socket.getaddrinfo(host, port)
-        except (OSError, ConfigurationError):
-            if driver.is_player:
-                return []
-            raise
-
-    return resolve
+def sync_tools(driver: SyncDriver) -> Tools:
+    """Lend what a sync flow needs."""
+    return Tools(driver, partial(_resolve, driver), partial(_is_proxied, driver), _here)
 
 
-def lookup_async(driver: AsyncDriver) -> Callable[[str, int], Any]:
-    """Make what awaits a host's addresses, as `lookup`."""
-    import anyio
+def async_tools(driver: AsyncDriver) -> Tools:
+    """Lend what an async flow needs."""
+    return Tools(driver, partial(_resolve_async, driver), partial(_is_proxied, driver), run_sync)
 
-    async def resolve(host: str, port: int) -> Any:
-        try:
-            refuse_offline(host)
-            return await anyio.getaddrinfo(host, port)
-        except (OSError, ConfigurationError):
-            if driver.is_player:
-                return []
-            raise
 
-    return resolve
+def _resolve(driver: SyncDriver, host: str, port: int) -> Any:
+    try:
+        refuse_offline(host)
+        return socket.getaddrinfo(host, port)
+    except (OSError, ConfigurationError):
+        if driver.is_player:  # it may have a recording of a host that is not known here
+            return []
+        raise
+
+
+async def _resolve_async(driver: AsyncDriver, host: str, port: int) -> Any:
+    try:
+        refuse_offline(host)
+        return await anyio.getaddrinfo(host, port)
+    except (OSError, ConfigurationError):
+        if driver.is_player:
+            return []
+        raise
+
+
+def _is_proxied(driver: SyncDriver | AsyncDriver, url: str) -> bool:
+    """Whether a proxy of the environment is used; what a supplied client does is its own affair, and is guarded."""
+    return driver.is_own and proxy_of(*origin(url)) is not None
+
+
+def _here(function: Callable[..., Any], *args: Any) -> Any:
+    return function(*args)

@@ -16,11 +16,12 @@ from ..utils.secrets import shown_url
 from .drivers import Drivers
 
 if TYPE_CHECKING:
+    from .._call.download import Tools
     from .._call.effects import Flow
     from .._call.failover.policy import Failover
     from .._call.observed import Observed
     from .._call.preview import Preview
-    from .._call.transfers import Tools, Transfer
+    from .._call.transfers import Transfer
     from .._call.world import Driver
 
 T = TypeVar("T")
@@ -46,7 +47,7 @@ class Runner:
         """Do an operation and wait for it.
 
         Args:
-            finish: Given each reply together with the server's URL.
+            finish: Given each reply together with its plan.
             state: Where the call notes what becomes of it, for a caller who looks into it or has tried before.
         """
         if not MAY_HOLD.isdisjoint(args):
@@ -89,37 +90,35 @@ class Runner:
 
         return EventStreamAsync[Any, Any](result, driver)
 
-    def transfer(self, transfer: Transfer, args: Mapping[str, Any], flow: Callable[[Tools], Flow[T]]) -> T:
-        """Do what takes a flow of its own: a file up or down, a wait."""
-        from .._call.transfers import Tools
-        from .lookup import lookup
+    def transfer(self, transfer: Transfer | None, args: Mapping[str, Any], flow: Callable[[Tools], Flow[T]]) -> T:
+        """Do what takes a flow of its own: a file up or down, a wait; None where hooks and observers have no part."""
+        from .lookup import sync_tools
 
         try:
-            self.config.hooks.refuse_async()
+            if transfer is not None:
+                self.config.hooks.refuse_async()
             driver = self.drivers.sync()
-            return driver.run(self._transferring(transfer, args, flow(Tools(driver, lookup(driver), _here))))
+            return driver.run(self._transferring(transfer, args, flow(sync_tools(driver))))
         except BaseException as exc:
             forget_locals(exc)
             raise
 
-    async def transfer_async(self, transfer: Transfer, args: Mapping[str, Any], flow: Callable[[Tools], Flow[T]]) -> T:
-        """Do what takes a flow of its own, and await it."""
-        from anyio.to_thread import run_sync
-
-        from .._call.transfers import Tools
-        from .lookup import lookup_async
+    async def transfer_async(
+        self, transfer: Transfer | None, args: Mapping[str, Any], flow: Callable[[Tools], Flow[T]]
+    ) -> T:
+        """Do what takes a flow of its own, and await it; as `transfer`."""
+        from .lookup import async_tools
 
         try:
             driver = self.drivers.asynchronous()
-            tools = Tools(driver, lookup_async(driver), run_sync)
-            return await driver.run(self._transferring(transfer, args, flow(tools)))
+            return await driver.run(self._transferring(transfer, args, flow(async_tools(driver))))
         except BaseException as exc:
             forget_locals(exc)
             raise
 
-    def _transferring(self, transfer: Transfer, args: Mapping[str, Any], flow: Flow[T]) -> Flow[T]:
+    def _transferring(self, transfer: Transfer | None, args: Mapping[str, Any], flow: Flow[T]) -> Flow[T]:
         # Without observers no generator stands between the driver and the flow: it would be resumed by each effect.
-        if self.config.observers:
+        if self.config.observers and transfer is not None:
             _, params = split_arguments(transfer.plan.operation, args)
             transfer.observed, flow = self._observed(flow, transfer.plan, params)
         return flow
@@ -189,7 +188,3 @@ class Runner:
         )
         observed = Observed(self.config.observers, call)
         return observed, watched(flow, observed)
-
-
-def _here(function: Callable[..., Any], *args: Any) -> Any:
-    return function(*args)

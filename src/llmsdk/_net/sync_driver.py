@@ -30,6 +30,7 @@ class SyncDriver:
 
     Attributes:
         build: Makes the requests that it sends.
+        is_own: Whether the connections are our own.
         is_player: Whether the client plays recordings: it refuses by itself, once it really has to send.
     """
 
@@ -43,6 +44,7 @@ class SyncDriver:
         else:
             self._transport = SuppliedClient(client)
             self.build = self._transport.build
+        self.is_own = client is None
         self.is_player = getattr(client, "refuses_offline", None) is True
         self._abandoned: deque[Any] = deque()
         self._is_closed = False

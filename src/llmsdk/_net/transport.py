@@ -78,11 +78,11 @@ class _Connection:
     def is_clean(self, stream: Any) -> bool:
         """Whether the last reply has come to its end, and nothing behind it: that would answer the next request.
 
-        h11 holds such bytes where neither httpcore nor the socket shows them; were these attributes gone, only this
-        guard would be lost.
+        h11 holds such bytes, and the end of the connection where that was the end of the reply, where neither httpcore
+        nor the socket shows them; were these attributes gone, only this guard would be lost.
         """
         state = getattr(getattr(stream, "_connection", None), "_h11_state", None)
-        return self.http.is_idle() and (state is None or not state.trailing_data[0])
+        return self.http.is_idle() and (state is None or not any(state.trailing_data))
 
 
 class Connection(_Connection):

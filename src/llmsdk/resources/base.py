@@ -11,6 +11,7 @@ from .signatures import described_by
 
 if TYPE_CHECKING:
     from .._call.operation import Operation
+    from .._call.plan import Plan
     from .._net.runner import Runner
     from ..errors import SDKError
     from ..many.map import Adaptive, Mapped, MappedAsync, Rows, RowsAsync
@@ -45,7 +46,7 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
 
     _create: ClassVar[Operation]
 
-    def _attach(self, reply: Any, home: str) -> None:
+    def _attach(self, reply: Any, plan: Plan) -> None:
         """Give a reply what it needs beside its data; most need nothing."""
 
     @described_by(CallOptions)

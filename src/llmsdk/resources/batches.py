@@ -5,11 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack, overload
 
+from .._call.download import Tools
 from .._call.effects import Flow, invoke
 from .._call.preview import Preview
 from .._call.request.encode import find_route
 from .._call.secrecy import hide
-from .._call.transfers import Tools, Transfer
+from .._call.transfers import Transfer
 from .._net.runner import Runner
 from ..errors import BatchError, RequestValidationError
 from ..models.batches import Batch, BatchList

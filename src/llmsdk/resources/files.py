@@ -6,11 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack, overload
 
+from .._call.download import Tools
 from .._call.effects import Flow
 from .._call.preview import Preview
 from .._call.request.multipart import read_files
 from .._call.secrecy import hide
-from .._call.transfers import Tools, Transfer
+from .._call.transfers import Transfer
 from .._net.runner import Runner
 from ..errors import RequestValidationError
 from ..models.files import FileDeleted, FileList, FileObject

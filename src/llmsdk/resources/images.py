@@ -1,8 +1,11 @@
 """`sdk.images`: image generation and image edit."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, Required, Unpack, overload
 
+from .._call.download import fetch, keyless
+from .._call.plan import Plan
 from .._call.preview import Preview
 from .._net.runner import Runner
 from .._net.streams import EventStream, EventStreamAsync
@@ -47,17 +50,14 @@ class _Fetcher:
     """Fetches the files of one reply, with the SDK's clients and without its key."""
 
     runner: Runner
-    home: str
+    plan: Plan
 
     def fetch(self, url: str, *, allow_private: bool) -> bytes:
-        from .._net.fetches import fetch_file
-
-        return fetch_file(self.runner, url, self.home, allow_private=allow_private)
+        return self.runner.transfer(None, {}, partial(fetch, self.runner.core, self.plan, url, allow_private))
 
     async def fetch_async(self, url: str, *, allow_private: bool) -> bytes:
-        from .._net.fetches import fetch_file_async
-
-        return await fetch_file_async(self.runner, url, self.home, allow_private=allow_private)
+        flow = partial(fetch, self.runner.core, self.plan, url, allow_private)
+        return await self.runner.transfer_async(None, {}, flow)
 
 
 class Images(MappedResource[ImageRequest, ImageResponse]):
@@ -159,8 +159,8 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
         is_edit = "image" in args or "image_edit_request" in args
         return self._runner.preview(EDIT_IMAGE if is_edit else CREATE_IMAGE, args)
 
-    def _attach(self, reply: ImageResponse, home: str) -> None:
-        """Let images that came as URLs be saved."""
-        fetcher = _Fetcher(self._runner, home)
+    def _attach(self, reply: ImageResponse, plan: Plan) -> None:
+        """Let images that came as URLs be saved; what was sent for them, and the key, are not kept."""
+        fetcher = _Fetcher(self._runner, keyless(plan, plan.target.base_url))
         for image in reply.data:
             image.attach(fetcher)

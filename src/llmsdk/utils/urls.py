@@ -206,6 +206,16 @@ def is_loopback(host: str) -> bool:
     return address is not None and address.is_loopback
 
 
+def is_private(host_ip: str) -> bool:
+    """Whether an IP address is anything but a public host: private, loopback, link-local (where clouds serve their
+    metadata), shared (CGNAT), reserved, multicast, or an IPv6 form that wraps such an IPv4 address.
+
+    What is not an address at all counts as private: only a public address may be trusted to be one.
+    """
+    address = address_of(host_ip)
+    return address is None or not address.is_global or address.is_multicast or address.is_reserved
+
+
 def address_of(host: str) -> IPv4Address | IPv6Address | None:
     """Read an IP address, with or without brackets; an IPv4 address inside an IPv6 one is taken out."""
     from ipaddress import IPv6Address, ip_address

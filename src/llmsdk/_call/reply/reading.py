@@ -95,7 +95,7 @@ def _finish(plan: Plan, reply: Any, meta: ReplyMeta) -> Any:
     """Give a reply what it needs beside its data."""
     reply._meta = meta
     if plan.finish is not None:
-        plan.finish(reply, plan.target.base_url)
+        plan.finish(reply, plan)
     return reply
 
 
