@@ -145,3 +145,12 @@ def test_operations_go_by_resource_and_by_id() -> None:
 def test_what_checkers_know_of_replies_is_what_rows_have() -> None:
     rows = {operation.reply for operation in all_operations().values() if operation.is_row}
     assert set(get_args(BatchReply)) == rows
+
+
+@pytest.mark.parametrize(
+    "number, wanted", [("3.0", "3"), ("3.00", "3"), ("1e2", "100"), ("1E2", "100"), ("3.05", "3.05"), ("3", "3")]
+)
+def test_a_whole_number_may_be_written_as_a_float(number: str, wanted: str) -> None:
+    row = one(b'{"model": "m", "messages": [], "max_tokens": %b, "temperature": 1.0}' % number.encode())
+    assert isinstance(row, BatchRow)
+    assert (repr(row.params["max_tokens"]), repr(row.params["temperature"])) == (wanted, "1.0")

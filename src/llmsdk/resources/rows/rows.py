@@ -24,6 +24,8 @@ _ROW_OPTIONS = frozenset({"extra_body"})  # a file must not say where a key is s
 _NOT_OF_ROWS = CALL_OPTIONS - _ROW_OPTIONS
 _SHORTHANDS = frozenset({"prompt", "system"})
 _HASHED = "sha256:"
+# Where none of these is in a line, its values need no walk, which would double the time of reading.
+_WHOLE_FLOAT = re.compile(rb"[0-9](?:\.0|[eE])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class RowReader:
 
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
+        self._names = _names_of(operation)
         self._repeated: dict[str, int] = {}
 
     def line(self, raw: bytes, number: int) -> BatchRow | InvalidRow:
@@ -116,6 +119,8 @@ class RowReader:
                 value, key = _failed_before(value)
             elif "body" in value or "url" in value or "method" in value:
                 value = _body(value, self._operation)
+            if _WHOLE_FLOAT.search(raw):
+                value = whole_numbers(value, self._operation.request)
             return self._row(value, key, custom_id, number)
         except _Invalid as exc:
             return InvalidRow(number, str(exc), custom_id)
@@ -131,6 +136,7 @@ class RowReader:
         if "messages" in self._operation.required and "prompt" in params and "messages" not in params:
             said = [("system", params.pop("system", None)), ("user", params.pop("prompt"))]
             params["messages"] = [{"role": role, "content": text} for role, text in said if text is not None]
+        params = whole_numbers(params, self._operation.request)
         try:
             return self._row(params, None, _checked_id(named), number)
         except _Invalid as exc:
@@ -141,9 +147,17 @@ class RowReader:
             raise _Invalid(f"{name}: is an option of the run, not of a row")
         if params.pop("stream", None):
             raise _Invalid("stream: replies of a batch come whole; take it out")
-        _check_names(params, self._operation)
-        params = whole_numbers(params, self._operation.request)
+        self._check_names(params)
         return BatchRow(key or custom_id or self._numbered(_hash_of(params)), custom_id, params, line)
+
+    def _check_names(self, params: Mapping[str, Any]) -> None:
+        try:
+            check_names(params, self._names, where=f"{self._operation.resource}.{self._operation.name}")
+        except RequestValidationError as exc:
+            given = params.keys() - _ROW_OPTIONS
+            fitting = [other for other in all_operations().values() if other.required <= given <= _names_of(other)]
+            hint = f"; the row looks like one of {fitting[0].resource}.{fitting[0].name}" if fitting else ""
+            raise _Invalid(f"{exc}{hint}") from None
 
     def _numbered(self, key: str) -> str:
         count = self._repeated[key] = self._repeated.get(key, 0) + 1
@@ -206,16 +220,6 @@ def _failed_before(value: Mapping[str, Any]) -> tuple[dict[str, Any], str | None
     if isinstance(message, str):
         raise _Invalid(f"was no request when it failed ({message[:500]}); mend it in the input")
     raise _Invalid("a result without its request; give the input of the run, or its file of failures")
-
-
-def _check_names(params: Mapping[str, Any], operation: Operation) -> None:
-    try:
-        check_names(params, _names_of(operation), where=f"{operation.resource}.{operation.name}")
-    except RequestValidationError as exc:
-        given = params.keys() - _ROW_OPTIONS
-        fitting = [other for other in all_operations().values() if other.required <= given <= _names_of(other)]
-        hint = f"; the row looks like one of {fitting[0].resource}.{fitting[0].name}" if fitting else ""
-        raise _Invalid(f"{exc}{hint}") from None
 
 
 def _names_of(operation: Operation) -> frozenset[str]:
