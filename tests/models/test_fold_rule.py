@@ -162,7 +162,18 @@ def test_what_is_said_once_is_kept_as_it_is(said: dict[str, Any]) -> None:
     assert folded(said, is_state=True) == said
 
 
-@given(objects, objects)
+values = st.recursive(
+    st.none() | st.booleans() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "type", "index", "a", "status"]), inner | st.integers(), max_size=3)
+    ),
+    max_leaves=10,
+)
+states = st.dictionaries(st.sampled_from(["id", "type", "x", "citations"]), values, max_size=4)
+
+
+@given(states, states)
 def test_what_a_chunk_says_of_the_whole_can_be_said_again(first: dict[str, Any], second: dict[str, Any]) -> None:
     once = folded(first, second, is_state=True)
     assert folded(first, second, second, is_state=True) == once
@@ -252,9 +263,16 @@ def test_entries_that_differ_in_more_than_texts_stay_apart() -> None:
     assert streamed("delta", *({"annotations": [one]} for one in citations)) == {"annotations": citations}
 
 
+def test_numbers_and_texts_of_a_chunk_add_up() -> None:
+    assert streamed("chunk", {"ids": [1, 2]}, {"ids": [1]}, {"ids": [3]}) == {"ids": [1, 2, 1, 3]}
+    assert streamed("chunk", {"ids": [1, 2]}, {"ids": [1, 2]}, {"ids": [1, 2, 1]}) == {"ids": [1, 2, 1]}
+    assert streamed("chunk", {"x": {"text": "a"}}, {"x": {"text": "b"}}, {"x": {"text": "b"}}) == {"x": {"text": "abb"}}
+    assert streamed("chunk", {"x": {"text": "ab"}}, {"x": {"text": "ab"}}) == {"x": {"text": "ab"}}
+
+
 def test_what_describes_the_whole_reply_is_said_in_every_chunk() -> None:
-    said = {"citations": ["u1", "u2"], "search_results": [{"url": "u1"}], "provider_text": "same"}
-    more = {"citations": ["u1", "u2", "u3"], "search_results": [{"url": "u1"}, {"url": "u2"}], "provider_text": "other"}
+    said = {"citations": ["u1", "u2"], "search_results": [{"url": "u1"}], "provider_note": "same"}
+    more = {"citations": ["u1", "u2", "u3"], "search_results": [{"url": "u1"}, {"url": "u2"}], "provider_note": "other"}
     assert streamed("chunk", said, said, more) == more
     assert streamed("chunk", {"obfuscation": "abc"}, {"obfuscation": "def"}) == {}
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from ..common import is_list
 from ..folding import Accumulator, ChunkT, ReplyT
-from .rule import Fold
+from .rule import Fold, says_the_same
 
 _OF_ONE_CHUNK = frozenset({"obfuscation"})  # OpenAI's random filler, which hides the length of a token
 
@@ -45,7 +45,7 @@ class HeadFold:
             self._add_usage(chunk.usage)
         if is_list(chunk.warnings):
             self.rest.extend("warnings", chunk.warnings)
-        self.last_extra = chunk.model_extra
+        self.last_extra = chunk.model_extra if says_the_same(chunk.model_extra, is_state=True) else None
         if chunk.model_extra:
             self.rest.add({name: value for name, value in chunk.model_extra.items() if name not in self._skip})
 

@@ -12,7 +12,8 @@ What was said stands until something is said anew; null, "", [] and {} say nothi
 - Of values, the newest stands.
 
 What a chunk says of the reply as a whole (`is_state`), rather than of what is new in it, comes again in many chunks:
-there every string is a value, and lists take only what they don't have yet.
+there a list or a text that repeats all that came before adds nothing, nor does an entry that the list has already,
+numbers apart; and strings of other names than texts are values.
 """
 
 from __future__ import annotations
@@ -97,12 +98,17 @@ class Fold:
         return built
 
 
-def says_the_same(said: Mapping[str, Any] | None) -> bool:
-    """Whether an object said twice in a row is as good as said once: it holds values alone."""
-    return all(
-        says_the_same(value) if is_object(value) else not value or _is_value(name, value)
-        for name, value in (said or {}).items()
-    )
+def says_the_same(said: Any, name: str = "", *, is_state: bool = False) -> bool:
+    """Whether a value said twice in a row is as good as said once: there is nothing in it that adds up."""
+    if is_object(said):
+        return all(says_the_same(value, key, is_state=is_state) for key, value in said.items())
+    if is_list(said):
+        return not said or (
+            is_state and not any(_is_number(item) or not says_the_same(item, is_state=True) for item in said)
+        )
+    if is_state:
+        return not (isinstance(said, str) and _is_one_of(_TEXTS, name))
+    return not said or _is_value(name, said)
 
 
 def _is_value(name: str, value: Any) -> bool:
@@ -156,11 +162,12 @@ def _joined(name: str, known: Any, said: Any, is_state: bool) -> Any:
     if is_list(known) and is_list(said):
         _extend(known, said, is_state)
         return known
-    is_text = isinstance(known, str | Pieces) and isinstance(said, str)
-    if not is_text or is_state or _is_one_of(_VALUES, name):
+    is_string = isinstance(known, str | Pieces) and isinstance(said, str)
+    is_text = is_string and _is_one_of(_TEXTS, name)
+    if not is_string or _is_one_of(_VALUES, name) or (is_state and not is_text):
         return _taken(said, is_state)
     text = known if isinstance(known, Pieces) else Pieces(str(known))
-    if _is_one_of(_TEXTS, name) or not text.equals(said):
+    if (is_text and not is_state) or not text.equals(said):
         _add_text(name, text, said)
     return text
 
@@ -183,7 +190,8 @@ def _add_text(name: str, text: Pieces, said: str) -> None:
 
 def _extend(known: list[Any], said: list[Any], is_state: bool) -> None:
     is_indexed = False
-    for item in said:
+    again = len(known) if is_state and said[: len(known)] == known else 0
+    for item in said[again:]:
         if is_object(item):
             entry = _entry(known, item)
             if entry is not None:
@@ -192,15 +200,16 @@ def _extend(known: list[Any], said: list[Any], is_state: bool) -> None:
             if not is_state and known and _continues(known[-1], item):
                 _merge(known[-1], item, is_state)
                 continue
-            is_indexed = is_indexed or _is_whole_number(item.get("index"))
-        if not (is_state and item in known):
+            is_indexed = is_indexed or _is_number(item.get("index"))
+        # Numbers, such as the ids of tokens, may well come twice.
+        if not is_state or _is_number(item) or item not in known:
             known.append(_taken(item, is_state))
-    if is_indexed and all(is_object(item) and _is_whole_number(item.get("index")) for item in known):
+    if is_indexed and all(is_object(item) and _is_number(item.get("index")) for item in known):
         known.sort(key=lambda item: item["index"])
 
 
-def _is_whole_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _entry(known: list[Any], item: Mapping[str, Any]) -> dict[str, Any] | None:
