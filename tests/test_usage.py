@@ -32,6 +32,7 @@ FILES = [
     "USAGE.md",
     "docs/migration.md",
     "docs/map.md",
+    "docs/native_protocols.md",
     "docs/batch.md",
     "docs/batches.md",
     "docs/cassette.md",

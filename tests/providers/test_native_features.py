@@ -1,0 +1,131 @@
+"""What chat does beyond one call, over the native protocols: the embedded provider answers in each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+from pydantic import BaseModel
+
+from llmsdk import SDK, Failover, errors, tool
+from llmsdk.local import Fault, LocalServer
+from llmsdk.providers import PROVIDERS
+
+NATIVE = ["anthropic", "gemini", "openai_responses"]
+HELLO: list[Any] = [{"role": "user", "content": "Hi there"}]
+ASK: dict[str, Any] = {"model": "m", "max_tokens": 200}
+
+
+class City(BaseModel):
+    name: str
+    size: int
+
+
+@tool
+def weather(city: str) -> str:
+    """Tell the weather.
+
+    Args:
+        city: Where.
+    """
+    return f"sunny in {city}"
+
+
+@pytest.fixture(params=NATIVE)
+def native(request: pytest.FixtureRequest) -> Iterator[tuple[str, LocalServer]]:
+    with LocalServer(dialect=request.param) as server:
+        yield request.param, server
+
+
+@pytest.fixture
+def sdk(native: tuple[str, LocalServer]) -> Iterator[SDK]:
+    name, server = native
+    with SDK(server=name, server_url=server.url, api_key="sk-placeholder") as made:
+        yield made
+
+
+def test_answers_as_types(sdk: SDK) -> None:
+    reply = sdk.chat.parse(**ASK, messages=HELLO, response_format=City)
+    assert isinstance(reply.parsed, City)
+    with sdk.chat.parse(**ASK, messages=HELLO, response_format=City, stream=True) as stream:
+        assert list(stream)
+        assert isinstance(stream.final.parsed, City)
+
+
+def test_functions_as_tools(sdk: SDK) -> None:
+    asked: list[Any] = [{"role": "user", "content": "What's the weather in Lima?"}]
+    run = sdk.chat.run_tools(**ASK, messages=asked, tools=[weather])
+    assert [result.content.startswith("sunny in") for step in run.rounds for result in step.results] == [True]
+    assert "sunny in" in run.text
+    with sdk.chat.run_tools(**ASK, messages=asked, tools=[weather], stream=True) as stream:
+        assert list(stream)
+        assert "sunny in" in stream.final.text
+
+
+def test_many_requests(sdk: SDK) -> None:
+    rows = [{**ASK, "messages": [{"role": "user", "content": f"Say {number}"}]} for number in range(5)]
+    found = dict(sdk.chat.map(rows, limit=2))
+    assert sorted(found) == [0, 1, 2, 3, 4]
+    assert [f"Say {number}" in getattr(found[number], "text", "") for number in range(5)] == [True] * 5
+
+
+def test_previews_hide_the_key(sdk: SDK) -> None:
+    shown = sdk.chat.preview(**ASK, messages=HELLO)
+    assert "***" in str(shown.headers)
+    assert "sk-placeholder" not in repr(shown) + shown.as_curl()
+
+
+def test_usage_is_counted(sdk: SDK) -> None:
+    sdk.chat.create(**ASK, messages=HELLO)
+    with sdk.chat.create(**ASK, messages=HELLO, stream=True) as stream:
+        list(stream)
+    assert sdk.usage.total_tokens == 2 * sdk.chat.create(**ASK, messages=HELLO).usage.total_tokens
+
+
+def test_async(native: tuple[str, LocalServer]) -> None:
+    name, server = native
+    anyio.run(_both_ways, name, server.url)
+
+
+async def _both_ways(name: str, url: str) -> None:
+    async with SDK(server=name, server_url=url, api_key="sk-placeholder") as sdk:
+        reply = await sdk.chat.create_async(**ASK, messages=HELLO)
+        async with await sdk.chat.create_async(**ASK, messages=HELLO, stream=True) as stream:
+            text = "".join([piece async for piece in stream.text_deltas()])
+        assert text == reply.text == stream.final.text
+
+
+def test_faults_are_the_usual_errors(native: tuple[str, LocalServer], sdk: SDK) -> None:
+    _, server = native
+    server.script(Fault(status=401))
+    with pytest.raises(errors.AuthenticationError):
+        sdk.chat.create(**ASK, messages=HELLO, retries=None)
+    server.script(Fault(cut_after_events=1))
+    with sdk.chat.create(**ASK, messages=HELLO, stream=True) as stream, pytest.raises(errors.StreamInterruptedError):
+        list(stream)
+
+
+MOVES = [(one, other) for one in [*NATIVE, "together"] for other in [*NATIVE, "together", "openai"] if one != other]
+
+
+@pytest.mark.parametrize("first, second", MOVES)
+def test_a_conversation_moves_to_another_protocol(first: str, second: str) -> None:
+    """Blocks go back to their own server alone; to any other one goes their text, and what it called."""
+    with LocalServer(dialect=first) as one, LocalServer(dialect=second) as other:
+        providers = [
+            replace(PROVIDERS[name], servers=(server.url,)) for name, server in ((first, one), (second, other))
+        ]
+        keys = dict.fromkeys((first, second), "sk-placeholder")
+        with SDK(api_key=keys, failover=Failover(providers), retry_config=None) as sdk:
+            reply = sdk.chat.create(**ASK, messages=HELLO)
+            assert reply.meta.server == first
+            one.script(Fault(status=503))
+            more = [*HELLO, reply.choices[0].message, {"role": "user", "content": "And then?"}]
+            again = sdk.chat.create(**ASK, messages=more)
+        assert again.meta.server == second
+        sent = str(other.requests[-1].json)
+        assert "blocks" not in sent
+        assert reply.text in sent.replace('\\"', '"')
