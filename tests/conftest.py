@@ -38,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
         # A shell has its background jobs ignore Ctrl-C, and so would the programs that tests start and interrupt.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "also_trio: the async body runs under trio as well as asyncio")
+    config.addinivalue_line("markers", "also_aiohttp: the async body runs over aiohttp as well")
     config.addinivalue_line("markers", "every_backend: runs over supplied httpx2 clients and over aiohttp too")
     config.addinivalue_line("markers", "own_connections: is about our own connections, and runs over no others")
 
@@ -46,7 +47,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "colour" not in metafunc.fixturenames:
         return
     marked = metafunc.definition.get_closest_marker
-    names = [*USUAL, *(["trio"] if marked("also_trio") else [])]
+    names = [
+        *USUAL,
+        *(["trio"] if marked("also_trio") else []),
+        *(["asyncio-aiohttp"] if marked("also_aiohttp") else []),
+    ]
     # A mocked network is httpx's own, and can be lent to httpx2.
     is_wanted = marked("every_backend") or metafunc.config.getoption("--every-backend")
     if is_wanted and not marked("own_connections"):

@@ -8,10 +8,8 @@ import gc
 import json
 import logging
 import pickle
-import shutil
 import socket
 import ssl
-import subprocess
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -376,24 +374,6 @@ def test_urls_that_cannot_be(url: Any) -> None:
 
 
 # --------------------------------------------------------------------------------------- TLS
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate of 127.0.0.1, and its key, in one file."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not there to make a certificate")
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    made = subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "-"],
-        capture_output=True, timeout=60, check=False,
-    )  # fmt: skip
-    if made.returncode:
-        pytest.skip("this openssl does not make such a certificate")
-    path.write_bytes(made.stdout)
-    return path
 
 
 @pytest.fixture

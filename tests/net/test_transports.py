@@ -121,10 +121,11 @@ def test_a_connection_is_given_back_where_the_body_has_come_whole(is_whole: bool
         response: Any = SimpleNamespace(
             content=SimpleNamespace(is_eof=lambda: is_whole),
             status=200,
-            raw_headers=(),
+            raw_headers=((b"Content-Length", b"9"),),
             reason=None,
             release=lambda: done.append("release"),
             close=lambda: done.append("close"),
+            connection=None,
         )
         unread: deque[Any] = deque()
         reply = aiohttp_transport.AiohttpReply(response, None, pieces_of(response.content, countdown()), unread)

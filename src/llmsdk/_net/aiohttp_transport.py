@@ -22,6 +22,7 @@ from ..utils.headers import Headers
 from .failures import failure_of
 from .hook_views import show
 from .network import CONNECT_S, is_readable
+from .pool import may_follow
 from .proxies import proxy_of
 from .requests import OwnRequest, own_of
 from .tls import shared_context
@@ -59,6 +60,7 @@ class _Handler(ResponseHandler):
 
     attempt: _Attempt | None = None
     is_early = False
+    replies = 0  # to the attempt
 
     def connection_lost(self, exc: BaseException | None) -> None:
         payload: Any = getattr(self, "_payload", None)
@@ -80,6 +82,14 @@ class _Handler(ResponseHandler):
             super().data_received(data)
         self._fail_reader()
 
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        if data[0].code >= 200:
+            self.replies += 1
+        if self.replies > 1:
+            self.close()  # a second reply, for which nobody asked, would answer the next request
+        else:
+            super().feed_data(data, size)
+
     def _fail_reader(self) -> None:
         """Have a fault of the framing end the body as well: aiohttp ends the connection only, and the reader waits."""
         error: Any = self.exception()
@@ -96,6 +106,8 @@ class _Response(aiohttp.ClientResponse):
         attempt = _under_way.get()
         if isinstance(protocol, _Handler) and attempt is not None:
             attempt.received = protocol.attempt is None and protocol.is_early
+            if protocol.attempt is not None:
+                protocol.replies = 0
             protocol.attempt = attempt
         return await super().start(connection)
 
@@ -236,15 +248,17 @@ class AiohttpReply:
 
     def leave(self) -> bool:
         """Give the connection back once the body has come whole, if that is before another request needs it."""
-        if not self.release_now():
-            self._unread.append(self)
+        if self.release_now():
+            return True
+        if not may_follow(self.headers):
+            return False
+        self._unread.append(self)
         return True
 
     async def aclose(self) -> None:
         """Give the connection back where the body has come whole, else close it; may be called again."""
         if not self.release_now():
-            self._response.close()
-            await _turn()
+            await _close(self._response)
 
 
 class _Way(NamedTuple):
@@ -309,7 +323,7 @@ class AiohttpTransport:
                 )
             if not (fault := _fault_of(response)):
                 return response
-            response.close()
+            await _close(response)
             problem: Exception = httpx.RemoteProtocolError(fault)
         except aiohttp.ClientResponseError as exc:
             # It holds the headers of the request, and with them the key.
@@ -405,6 +419,16 @@ def _fault_of(response: aiohttp.ClientResponse) -> str:
         return f"the server switched protocols (status {response.status}), which nobody asked for"
     coding = response.headers.get("Transfer-Encoding", "chunked")
     return "" if coding.lower() == "chunked" else "the body has a transfer encoding that is not known"
+
+
+async def _close(response: aiohttp.ClientResponse) -> None:
+    """Close the connection of a response at once, without the farewell of TLS, for which nobody would wait."""
+    connection = response.connection
+    transport = None if connection is None else connection.transport
+    response.close()
+    if transport is not None:
+        transport.abort()
+    await _turn()
 
 
 async def _turn() -> None:

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import httpcore
 
+from ..utils.headers import Headers
 from .proxies import as_option, proxy_of
 from .tls import shared_context
 
@@ -21,6 +22,14 @@ ConnectionT = TypeVar("ConnectionT")
 
 IDLE_S = 30.0
 """How long a connection is kept for another call: well below the bound of common load balancers (60 s)."""
+
+
+_DELIMITERS = frozenset(("content-length", "transfer-encoding"))  # without either, the body ends with the connection
+
+
+def may_follow(headers: Headers) -> bool:
+    """Whether another reply may follow on the connection of one with these headers."""
+    return headers.get("connection", "").lower() != "close" and not _DELIMITERS.isdisjoint(headers)
 
 
 class Pool(Generic[ConnectionT]):

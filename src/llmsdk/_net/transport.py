@@ -16,7 +16,7 @@ from .failures import failure_of
 from .hook_views import show
 from .loops import exhaust
 from .network import AsyncBackend, Backend, Line
-from .pool import Pool, Pools
+from .pool import Pool, Pools, may_follow
 from .requests import OwnRequest, own_of
 
 CLOSE_S = 2.0
@@ -25,7 +25,6 @@ CLOSE_S = 2.0
 # Read of the rest of a reply at the most, to use its connection again.
 _TAIL_BYTES = 1 << 16
 _BROKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
-_DELIMITERS = frozenset(("content-length", "transfer-encoding"))  # without either, the body ends with the connection
 
 
 class _Content:
@@ -211,9 +210,8 @@ class Reply:
 
         An event stream is over with its end mark, and its caller does not wait for the last chunk of the body.
         """
-        connection, headers = self._connection, self.headers
-        ends_with_connection = headers.get("connection", "").lower() == "close" or _DELIMITERS.isdisjoint(headers)
-        if connection is None or self._pool.is_closed or ends_with_connection:
+        connection = self._connection
+        if connection is None or self._pool.is_closed or not may_follow(self.headers):
             return False
         self._connection = None
         connection.unread = self
