@@ -19,7 +19,7 @@ from llmsdk._net import aiohttp_transport
 from llmsdk._net.hook_views import build_shown
 from llmsdk._net.network import CONNECT_S, AsyncStream, Line, Stream
 from llmsdk._net.requests import build_own, own_of
-from llmsdk._net.supplied import SuppliedClient, _bound
+from llmsdk._net.supplied import SuppliedClient, _Sending
 from llmsdk.utils.headers import Headers
 
 
@@ -357,13 +357,13 @@ def test_a_response_over_a_connection_of_another_make_is_a_response(
 
 def test_a_request_of_a_hooks_own_is_given_limits_where_it_can_hold_them() -> None:
     fresh = httpx.Request("GET", URL)
-    _bound(fresh, countdown(3))
+    _Sending(fresh, countdown(3))
     assert fresh.extensions["timeout"]["read"] == 3
     bounded = httpx.Request("GET", URL, extensions={"timeout": {"read": 1}})
-    _bound(bounded, countdown(3))
+    _Sending(bounded, countdown(3))
     assert bounded.extensions["timeout"] == {"read": 1}
     foreign = SimpleNamespace(url=URL)  # of a client that knows no extensions
-    _bound(foreign, countdown(3))
+    _Sending(foreign, countdown(3))
     assert vars(foreign) == {"url": URL}
 
 

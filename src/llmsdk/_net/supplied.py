@@ -14,6 +14,9 @@ from .failures import failure_of
 from .network import CONNECT_S
 from .requests import encoded
 
+# Connections in a row that their server has left; httpx keeps 20 by itself.
+_MAX_RESENT = 32
+
 
 class _Supplied:
     """What the sync and the async client share."""
@@ -51,13 +54,13 @@ class SuppliedClient(_Supplied):
 
     def send(self, request: Any, countdown: Countdown) -> Any:
         """Send a request."""
-        _bound(request, countdown)
-        try:
-            return cast(HttpClient, self._client).send(request, stream=True, follow_redirects=False)
-        except Exception as exc:
-            if (failure := failure_of(exc)) is None:
-                raise
-            raise failure from exc
+        sending = _Sending(request, countdown)
+        while True:
+            sending.begin(sending.note)
+            try:
+                return cast(HttpClient, self._client).send(request, stream=True, follow_redirects=False)
+            except Exception as exc:
+                sending.judge(exc)
 
     def pieces(self, response: Any, countdown: Countdown) -> Iterator[bytes]:
         """Iterate a body; each read is bounded by what a silence may take, which is less than an attempt."""
@@ -75,14 +78,14 @@ class AsyncSuppliedClient(_Supplied):
 
     async def send(self, request: Any, countdown: Countdown) -> Any:
         """Send a request."""
-        _bound(request, countdown)
-        try:
-            with anyio.fail_after(max(0.0, countdown.left())):
-                return await cast(AsyncHttpClient, self._client).send(request, stream=True, follow_redirects=False)
-        except Exception as exc:
-            if (failure := failure_of(exc)) is None:
-                raise
-            raise failure from exc
+        sending = _Sending(request, countdown)
+        while True:
+            sending.begin(sending.note_async)
+            try:
+                with anyio.fail_after(max(0.0, countdown.left())):
+                    return await cast(AsyncHttpClient, self._client).send(request, stream=True, follow_redirects=False)
+            except Exception as exc:
+                sending.judge(exc)
 
     def pieces(self, response: Any, countdown: Countdown) -> AsyncIterator[bytes]:
         """Iterate a body."""
@@ -109,13 +112,53 @@ class _Watched:
         return getattr(self._pieces, "ag_running", False)
 
 
+class _Sending:
+    """One request over a supplied client, which may come upon connections that their server has left.
+
+    httpx does not say whether a connection was used before; its `trace` extension shows that none was opened. A client
+    without that extension has its failures judged as those of new connections.
+    """
+
+    def __init__(self, request: Any, countdown: Countdown) -> None:
+        extensions: Any = getattr(request, "extensions", None)
+        self._extensions: dict[str, Any] | None = extensions if isinstance(extensions, dict) else None
+        if self._extensions is not None:
+            # A request that a hook made anew has no time limits.
+            self._extensions.setdefault("timeout", _limits(countdown))
+        # What a hook streams has been read, and a trace of its own is not ours to replace.
+        self._may_resend = hasattr(request, "_content") and "trace" not in (self._extensions or {})
+        self._countdown = countdown
+        self._left = _MAX_RESENT
+        self._has_sent = self._has_connected = False
+
+    def begin(self, note: Any) -> None:
+        """Prepare for a send."""
+        self._has_sent = self._has_connected = False
+        if self._may_resend and self._extensions is not None:
+            self._extensions["trace"] = note
+
+    def note(self, event: str, _: Any) -> None:
+        """Take an event of the connection: names are `connection.connect_tcp.started` and the like."""
+        self._has_sent = self._has_sent or ".send_request_headers" in event
+        self._has_connected = self._has_connected or ".connect_" in event
+
+    async def note_async(self, event: str, info: Any) -> None:
+        """Take an event; httpx awaits this one."""
+        self.note(event, info)
+
+    def judge(self, exc: Exception) -> None:
+        """Raise a failure, unless the request is to be sent again."""
+        is_reused = self._may_resend and self._has_sent and not self._has_connected
+        failure = failure_of(exc, is_reused=is_reused)
+        if failure is None:
+            raise exc
+        # A reply that is broken had begun.
+        has_begun = failure.kind == "protocol" and "disconnected" not in str(failure)
+        self._left -= 1
+        if not failure.stale or has_begun or self._left < 0 or self._countdown.left() <= 0:
+            raise failure from exc
+
+
 def _limits(countdown: Countdown) -> dict[str, float]:
     seconds = max(0.001, countdown.left())
     return {"connect": min(CONNECT_S, seconds), "read": seconds, "write": seconds, "pool": seconds}
-
-
-def _bound(request: Any, countdown: Countdown) -> None:
-    """Give a request the attempt's time limits, where a hook made it anew and without any."""
-    extensions: Any = getattr(request, "extensions", None)
-    if isinstance(extensions, dict):
-        cast("dict[str, Any]", extensions).setdefault("timeout", _limits(countdown))
