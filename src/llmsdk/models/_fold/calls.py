@@ -48,6 +48,7 @@ class Call:
 
     def add(self, piece: ToolCallDelta) -> None:
         """Take the next piece."""
+        # The first id is the one that the result of the call repeats; later ones are of the pieces.
         self.id = self.id or piece.id
         self._type = self._type or piece.type
         self._extra.add(piece.model_extra)
@@ -116,6 +117,7 @@ class Calls:
 
     def add(self, pieces: list[ToolCallDelta]) -> None:
         """Take the pieces of one delta."""
+        # Calls from here on are those that this delta begins.
         count = len(self._calls)
         for position, piece in enumerate(pieces):
             call = self._found(piece, position if len(pieces) > 1 else None, self._calls[count:])
@@ -145,6 +147,7 @@ class Calls:
         if piece.index is None and not piece.id and position is not None and position < len(self._calls):
             return self._calls[position]
         last = self._calls[-1]
+        # An empty piece says nothing that a call of its own would be needed for.
         is_unknown = piece.index is not None or bool(piece.id)
         return None if is_unknown and last.is_whole and _arguments(piece.function) else last
 
@@ -176,6 +179,7 @@ def _begins_another(call: Call, piece: ToolCallDelta, name: Any, is_fresh: bool)
     if piece.id and call.id and piece.id != call.id:
         is_bare = not arguments or (not isinstance(arguments, str)) or is_whole_object(arguments)
         return not call.is_named(name) or call.is_whole or is_bare
+    # The id says that it is the same call, whatever else does not fit.
     if piece.id and piece.id == call.id:
         return not call.is_named(name) and call.is_begun
     is_other = not call.is_named(name) and (call.is_begun or call.is_doubtful)

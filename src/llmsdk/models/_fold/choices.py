@@ -39,6 +39,7 @@ class HeadFold:
         """Take the top level of a chunk."""
         for name in self.FIRST:
             value = getattr(chunk, name)
+            # Some servers begin with an empty id, and some give every chunk an id of its own.
             if value is not None and not self.first.get(name):
                 self.first[name] = value
         if chunk.usage is not None:

@@ -204,6 +204,7 @@ def _extend(known: list[Any], said: list[Any], is_state: bool) -> None:
         # Numbers, such as the ids of tokens, may well come twice.
         if not is_state or _is_number(item) or item not in known:
             known.append(_taken(item, is_state))
+    # The unstreamed reply has them in the order of their indexes.
     if is_indexed and all(is_object(item) and _is_number(item.get("index")) for item in known):
         known.sort(key=lambda item: item["index"])
 
@@ -217,6 +218,7 @@ def _entry(known: list[Any], item: Mapping[str, Any]) -> dict[str, Any] | None:
     index, kind = item.get("index"), item.get("type")
     if index is None:
         return None
+    # From the end, where the entry under way stands.
     for entry in reversed(known):
         if is_object(entry) and entry.get("index") == index and (not kind or entry.get("type") in (None, "", kind)):
             return entry
@@ -261,6 +263,7 @@ def _continues(last: Any, item: Mapping[str, Any]) -> bool:
     kind = item.get("type")
     if not is_object(last) or not isinstance(kind, str) or last.get("type") != kind or last.get("signature"):
         return False
+    # Two objects that are equal and have no text are two, such as the same source cited twice.
     brings = False
     for name, value in item.items():
         known = last.get(name)
