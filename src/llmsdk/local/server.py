@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from ..errors import ConfigurationError
 from ..providers.ids import FOR_URLS
-from ..providers.registry import PROVIDERS, accepted
+from ..providers.registry import accepted, provider_by_id
 from ..providers.spec import Provider
 from ..utils.shapes import quoted
 from ..utils.urls import is_loopback
@@ -42,8 +42,8 @@ _HOST_PORT = re.compile(r":[0-9]*$")
 def _provider_of(dialect: Any) -> Provider:
     if isinstance(dialect, Provider):
         return dialect
-    if isinstance(dialect, str) and dialect in PROVIDERS:
-        return PROVIDERS[dialect]
+    if (found := provider_by_id(dialect)) is not None:
+        return found
     raise ConfigurationError(f"unknown dialect {quoted(dialect)}; known: {accepted(dialect)}")
 
 

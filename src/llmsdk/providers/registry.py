@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 from weakref import WeakSet
@@ -44,6 +46,11 @@ PROVIDERS = Providers()
 
 _checked = WeakSet[Provider]()
 
+FOLDERS = "LLMSDK_PROVIDERS"
+"""Environment variable of the folders with providers of users' own."""
+
+_TOML = ".toml"
+
 
 def is_known(provider: Provider) -> bool:
     """Whether a provider is the one that its id stands for."""
@@ -80,15 +87,55 @@ def find_provider(server: Any, server_idx: Any = None) -> Provider | None:
         return None
     if isinstance(server, Provider):
         return checked_provider(server)
-    if isinstance(server, str) and server in PROVIDERS:
-        return PROVIDERS[server]
+    if (found := provider_by_id(server)) is not None:
+        return found
     raise ConfigurationError(f"server: unknown server {quoted(server)}; accepted are {accepted(server)}")
+
+
+def provider_by_id(name: Any) -> Provider | None:
+    """Find a provider by its id, among those of this package and those in files; None where there is none."""
+    if not isinstance(name, str):
+        return None
+    if name in PROVIDERS:
+        return PROVIDERS[name]
+    path = own_files().get(name)
+    return None if path is None else _read(path)
+
+
+def own_files() -> dict[str, str]:
+    """Find the providers of users' own, by id: the TOML files in the folders that `LLMSDK_PROVIDERS` names.
+
+    Raises:
+        ConfigurationError: There is no such folder.
+    """
+    found: dict[str, str] = {}
+    for folder in filter(None, os.environ.get(FOLDERS, "").split(os.pathsep)):
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError as exc:
+            raise ConfigurationError(f"environment variable {FOLDERS}: {folder}: {exc.strerror}") from None
+        for name in names:
+            if name.endswith(_TOML):
+                found.setdefault(name.removesuffix(_TOML), os.path.join(folder, name))
+    return found
+
+
+@cache
+def _read(path: str) -> Provider:
+    """Read a file once: a provider is the same as another one only if it is that one."""
+    provider = Provider.from_toml(path)
+    stem, inside = os.path.basename(path).removesuffix(_TOML), provider.name
+    if stem != inside:
+        raise ConfigurationError(f"{path}: name: must be {quoted(stem)}, as the file's, got {quoted(inside)}")
+    _checked.add(provider)
+    return provider
 
 
 def accepted(name: Any) -> str:
     """List the ids, and ask for the nearest where one looks like a slip of the pen."""
     from difflib import get_close_matches  # for this message only
 
-    near = get_close_matches(str.__str__(name).lower(), IDS, n=2) if isinstance(name, str) else []
+    ids = (*IDS, *own_files())
+    near = get_close_matches(str.__str__(name).lower(), ids, n=2) if isinstance(name, str) else []
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return f"{', '.join(IDS)}, or a Provider{hint}"
+    return f"{', '.join(ids)}, or a Provider{hint}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Final, Literal
 
 from ..utils.forks import once
@@ -275,6 +277,17 @@ class Provider:
     sentinel: bytes = b"[DONE]"
     embedded: bool = False
     speaks_for_urls: bool = False
+
+    @staticmethod
+    def from_toml(path: str | os.PathLike[str]) -> Provider:
+        """Read a provider from a file; `llmsdk.providers.files` says how one is written.
+
+        Raises:
+            ConfigurationError: It cannot be read, or something in it is wrong; file, line and key are named.
+        """
+        # By its name: that module makes providers, and so knows this one.
+        provider: Provider = import_module(f"{__package__}.files").read_provider(path)
+        return provider
 
     @once
     def key_header(self) -> tuple[str, str] | None:
