@@ -1,34 +1,20 @@
 """`sdk.batches`: batches that the server processes itself; for a file sent from here, see `sdk.batch`."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Unpack, overload
 
-from .._call.download import Tools
-from .._call.effects import Flow, invoke
 from .._call.preview import Preview
-from .._call.request.encode import find_route
 from .._call.secrecy import hide
-from .._call.transfers import Transfer
-from .._net.runner import Runner
-from ..errors import BatchError, RequestValidationError
 from ..models.batches import Batch, BatchList
-from ..models.files import FileObject
-from ..models.images import checked_private
-from ..options import CALL_OPTIONS, CallOptions
-from ..providers.registry import PROVIDERS
-from ..utils.files import checked_path, given_path
+from ..options import CallOptions
 from .base import Resource
+from .batch_transfers import checked_endpoint, checked_id, checked_places, to_fetch, to_upload, to_wait
 from .files import AnyPath
 from .operations.batches import CANCEL_BATCH, CREATE_BATCH, LIST_BATCHES, RETRIEVE_BATCH
-from .operations.files import FILE_CONTENT, UPLOAD_FILE
-from .rows.rows import endpoint_of, operation_at, row_operation
-from .rows.server import BatchResults, wire_file
+from .rows.rows import endpoint_of, row_operation
+from .rows.server import BatchResults
 from .signatures import described_by
-
-DEFAULT_WAIT_MS = 25 * 3_600_000  # a little more than the one window that servers offer
-_OF_CREATE_ONLY = frozenset({"extra_body", "extra_query"})  # the upload of the rows has its own body
 
 
 class CreateBatchArgs(CallOptions, total=False):
@@ -86,7 +72,7 @@ class ServerBatches(Resource):
             UnsupportedOperationError: The server has no batches.
             SDKError: As `chat.create`.
         """
-        endpoint = _endpoint(input_file_id, file, operation)
+        endpoint = checked_endpoint(input_file_id, file, operation)
         params = {
             "input_file_id": input_file_id,
             "endpoint": endpoint,
@@ -94,7 +80,7 @@ class ServerBatches(Resource):
             **hide(args),
         }
         if file is not None:
-            plan, flow = _to_upload(self._runner, file, operation, params, allow_private)
+            plan, flow = to_upload(self._runner, file, operation, params, allow_private)
             params["input_file_id"] = self._runner.transfer(plan, {}, flow).id
         reply: Batch = self._runner.call(CREATE_BATCH, params)
         return reply
@@ -111,7 +97,7 @@ class ServerBatches(Resource):
         **args: Unpack[CreateBatchArgs],
     ) -> Batch:
         """Start a batch over rows in a file; as `create`."""
-        endpoint = _endpoint(input_file_id, file, operation)
+        endpoint = checked_endpoint(input_file_id, file, operation)
         params = {
             "input_file_id": input_file_id,
             "endpoint": endpoint,
@@ -119,7 +105,7 @@ class ServerBatches(Resource):
             **hide(args),
         }
         if file is not None:
-            plan, flow = _to_upload(self._runner, file, operation, params, allow_private)
+            plan, flow = to_upload(self._runner, file, operation, params, allow_private)
             params["input_file_id"] = (await self._runner.transfer_async(plan, {}, flow)).id
         reply: Batch = await self._runner.call_async(CREATE_BATCH, params)
         return reply
@@ -207,7 +193,7 @@ class ServerBatches(Resource):
             DeadlineExceededError: It was not over in time; it continues at the server.
             SDKError: As `chat.create`; failures that may pass are overlooked up to five times in a row.
         """
-        plan, flow = _to_wait(self._runner, batch, hide(args), poll_ms, max_poll_ms)
+        plan, flow = to_wait(self._runner, batch, hide(args), poll_ms, max_poll_ms)
         return self._runner.transfer(plan, {}, flow)
 
     @described_by(CallOptions)
@@ -215,7 +201,7 @@ class ServerBatches(Resource):
         self, batch: Batch | str, *, poll_ms: float = 2_000, max_poll_ms: float = 60_000, **args: Unpack[CallOptions]
     ) -> Batch:
         """Wait until a batch is over; as `wait`."""
-        plan, flow = _to_wait(self._runner, batch, hide(args), poll_ms, max_poll_ms)
+        plan, flow = to_wait(self._runner, batch, hide(args), poll_ms, max_poll_ms)
         return await self._runner.transfer_async(plan, {}, flow)
 
     @overload
@@ -251,10 +237,10 @@ class ServerBatches(Resource):
             OSError: A file cannot be written; nothing half-written stays.
             SDKError: As `files.content`.
         """
-        places = _places(to, errors, operation, allow_private)
+        places = checked_places(to, errors, operation, allow_private)
         if not isinstance(batch, Batch):
-            batch = self.retrieve(_id_of(batch), **hide(args))
-        plan, flow = _to_fetch(self._runner, batch, operation, hide(args), places, allow_private)
+            batch = self.retrieve(checked_id(batch), **hide(args))
+        plan, flow = to_fetch(self._runner, batch, operation, hide(args), places, allow_private)
         results: BatchResults | Path = self._runner.transfer(plan, {}, flow)
         return results
 
@@ -274,10 +260,10 @@ class ServerBatches(Resource):
         **args: Unpack[CallOptions],
     ) -> BatchResults | Path:
         """Download the results of a batch, replies and failures; as `fetch`, with results for a plain `for`."""
-        places = _places(to, errors, operation, allow_private)
+        places = checked_places(to, errors, operation, allow_private)
         if not isinstance(batch, Batch):
-            batch = await self.retrieve_async(_id_of(batch), **hide(args))
-        plan, flow = _to_fetch(self._runner, batch, operation, hide(args), places, allow_private)
+            batch = await self.retrieve_async(checked_id(batch), **hide(args))
+        plan, flow = to_fetch(self._runner, batch, operation, hide(args), places, allow_private)
         results: BatchResults | Path = await self._runner.transfer_async(plan, {}, flow)
         return results
 
@@ -289,99 +275,3 @@ class ServerBatches(Resource):
                 CREATE_BATCH, {"endpoint": endpoint_of(operation), "completion_window": "24h", **args}
             )
         return self._runner.preview(RETRIEVE_BATCH if "batch_id" in args else LIST_BATCHES, args)
-
-
-def _endpoint(input_file_id: str | None, file: AnyPath | None, operation: str) -> str:
-    if (input_file_id is None) == (file is None):
-        came = "neither came" if file is None else "both came"
-        raise RequestValidationError(f"file: give either file or input_file_id; {came}", param="file")
-    # Asked for also where the rows are at the server already: it does not look into the file to find out.
-    return endpoint_of(row_operation(operation))
-
-
-def _to_upload(
-    runner: Runner, file: AnyPath, operation: str, params: Mapping[str, Any], allow_private: bool
-) -> tuple[Transfer, Callable[[Tools], Flow[FileObject]]]:
-    """Plan the upload of a file of rows; what is wrong with the batch itself shows before that."""
-    path = given_path(file, "file")
-    # A file at the server is kept and perhaps paid for: a batch that would be refused here is to cost no upload.
-    runner.preview(CREATE_BATCH, {**params, "input_file_id": "file"})
-    options = {name: value for name, value in params.items() if name in CALL_OPTIONS - _OF_CREATE_ONLY}
-    target = runner.target(options.get("server"), options.get("server_url"))
-    rows = find_route(CREATE_BATCH, target.provider, PROVIDERS).rows
-    upload = {"file": path, "purpose": "batch", **options}
-    # Rows are read when the upload begins, in a thread where the call is async: a file may take seconds to check.
-    plan = Transfer(UPLOAD_FILE, upload, runner.core, allow_private=allow_private)
-    read = partial(wire_file, path, row_operation(operation), rows, runner, options)
-    return plan, partial(plan.uploading, read=read)
-
-
-def _id_of(batch: Any) -> str:
-    if isinstance(batch, Batch):
-        return batch.id
-    if not isinstance(batch, str):
-        raise RequestValidationError(f"batch: must be a Batch or its id, got {type(batch).__name__}", param="batch")
-    return batch
-
-
-def _to_wait(
-    runner: Runner, batch: Batch | str, args: Mapping[str, Any], poll_ms: float, max_poll_ms: float
-) -> tuple[Transfer, Callable[[Tools], Flow[Batch]]]:
-    # A wait without any bound has to be asked for, by deadline_ms=None.
-    params = {"batch_id": _id_of(batch), "deadline_ms": DEFAULT_WAIT_MS, **args}
-    plan = Transfer(RETRIEVE_BATCH, params, runner.core)
-    return plan, partial(plan.polling, poll_ms=poll_ms, max_poll_ms=max_poll_ms)
-
-
-def _places(to: Any, errors: Any, operation: str | None, allow_private: bool) -> tuple[Path | None, Path | None]:
-    """Check the arguments of `fetch` before anything is sent; a download of gigabytes is not to fail at its end."""
-    checked_private(allow_private)
-    if operation is not None:
-        row_operation(operation)
-    return None if to is None else checked_path(to, "to"), None if errors is None else checked_path(errors, "errors")
-
-
-def _to_fetch(
-    runner: Runner,
-    batch: Batch,
-    operation: str | None,
-    args: Mapping[str, Any],
-    places: tuple[Path | None, Path | None],
-    allow_private: bool,
-) -> tuple[Transfer, Callable[[Tools], Flow[Any]]]:
-    """Plan the download of a batch's files, the replies first."""
-    # A batch that expired or was cancelled has results too, of the rows that were answered by then.
-    file_ids = [file_id for file_id in (batch.output_file_id, batch.error_file_id) if file_id]
-    if not file_ids and (not batch.is_over or batch.status == "failed"):
-        said = batch.error or batch.errors
-        why = said or ("wait for its end" if not batch.is_over else "the server does not say why")
-        raise BatchError(f"batch {batch.id} is {batch.status} and has no results: {why}")
-    of_rows = operation_at(batch.endpoint) if operation is None else row_operation(operation)
-    if of_rows is None:
-        raise BatchError(f"operation: the endpoint of batch {batch.id} does not say what its rows were for; name it")
-    # Each file is a call of its own; what carries them all has the server and the options.
-    carrier = Transfer(RETRIEVE_BATCH, {"batch_id": batch.id, **args}, runner.core)
-    plans = [
-        Transfer(FILE_CONTENT, {"file_id": file_id, **args}, runner.core, allow_private=allow_private)
-        for file_id in file_ids
-    ]
-    return carrier, partial(_fetching, plans, BatchResults(of_rows, carrier.plan.target.provider), *places)
-
-
-def _fetching(
-    plans: Sequence[Transfer], results: BatchResults, to: Path | None, errors: Path | None, tools: Tools
-) -> Flow[BatchResults | Path]:
-    # Results may be larger than memory: they go to the disk piece by piece, and are parsed when they are read.
-    try:
-        for plan in plans:
-            yield from plan.downloading(tools, results.add)
-            results.end_file()
-        if to is None:
-            return results
-        # In a thread where the call is async: parsing and writing a gigabyte would hold the event loop.
-        written: Path = yield from invoke(tools.thread, results.write, to, errors)
-    except BaseException:
-        results.close()
-        raise
-    results.close()
-    return written

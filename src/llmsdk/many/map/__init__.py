@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from .async_map import MappedAsync
 from .gate import Gate, LocalGate
 from .job import Item, MapJob, Settings
-from .pace import Adaptive, Feedback, Load, Pacer
+from .pace import Adaptive, Feedback, Load, Pacer, as_adaptive
 from .rows import Outcome
 from .sync_map import Mapped
 
@@ -50,6 +50,7 @@ __all__ = [
     "Rows",
     "RowsAsync",
     "Settings",
+    "as_adaptive",
     "map_rows",
     "map_rows_async",
     "outcomes",

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..._call.checks import checked_flag
-from ..._call.operation import Operation
 from ..._call.request.validate import check_names, known_names
 from ..._net.runner import Runner
 from ...errors import (
@@ -22,13 +21,11 @@ from ...errors import (
 )
 from ...options import CALL_OPTIONS
 from ...resources.rows.inputs import read_rows
-from ...resources.rows.problems import file_error, os_error
+from ...resources.rows.problems import file_error
 from ...resources.rows.results import failed, failure_of, invalid, is_failure, key_of, succeeded
 from ...resources.rows.rows import BatchRow, InvalidRow, row_operation
 from ...resources.rows.tables import write_results
-from ...utils.files import write_atomically
-from ..map import Adaptive, Feedback, Item, Load, Outcome, Settings
-from ..map.pace import as_adaptive
+from ..map import Adaptive, Feedback, Item, Load, Outcome, Settings, as_adaptive
 from .counts import RunCounts
 from .figures import End
 from .journal import Journal
@@ -68,7 +65,7 @@ class FileRun:
         deadline_ms: float | None,
         options: Mapping[str, Any],
     ) -> None:
-        self.operation: Operation = row_operation(operation)
+        self.operation = row_operation(operation)
         self.paths = paths
         self._flags = flags
         if "stream" in options:
@@ -258,7 +255,7 @@ class FileRun:
                 write_results(paths.journal, paths.output)
         finally:
             if paths.report:
-                self._write_report(report, paths.report)
+                report.write(paths.report, paths.journal)
 
     def _current_failures(self) -> Iterator[bytes]:
         """Give the lines of failures that still hold: of each row the last, none of rows that are done by now."""
@@ -275,14 +272,6 @@ class FileRun:
                 is_current = last[found[0]] == offset and found[0] not in self._done
             if is_current:
                 yield raw
-
-    def _write_report(self, report: BatchReport, base: str) -> None:
-        try:
-            like = self.paths.journal
-            write_atomically(f"{base}.json", report.as_json().encode(), like)
-            write_atomically(f"{base}.html", report.as_html().encode("utf-8", "replace"), like)  # it names files
-        except OSError as exc:
-            raise os_error(base, "written", exc) from exc
 
     def _report(self, end: End) -> BatchReport:
         return self.counts.report(

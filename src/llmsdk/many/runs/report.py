@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+from ...resources.rows.problems import os_error
+from ...utils.files import write_atomically
 from .figures import RunFigures
 from .page import page
 
@@ -23,6 +25,14 @@ class BatchReport(RunFigures):
     def as_html(self) -> str:
         """Write the report as one page with plots, which loads nothing."""
         return page(self)
+
+    def write(self, base: str, like: str) -> None:
+        """Write `base.json` and `base.html`, as private as the file `like`: they quote messages and name files."""
+        try:
+            write_atomically(f"{base}.json", self.as_json().encode(), like)
+            write_atomically(f"{base}.html", self.as_html().encode("utf-8", "replace"), like)
+        except OSError as exc:
+            raise os_error(base, "written", exc) from exc
 
     def __str__(self) -> str:
         before = f" ({self.done_before:,} before)" if self.done_before else ""

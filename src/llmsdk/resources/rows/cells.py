@@ -69,7 +69,7 @@ def _fits(request: type[Any], name: str, value: Any) -> bool:
 
 def _has_whole_float(value: Any) -> bool:
     # By exact types: isinstance of Mapping takes several times as long.
-    kind = type(value)
+    kind: type[Any] = type(value)
     if kind is float:
         return bool(value.is_integer())
     if kind is list:
