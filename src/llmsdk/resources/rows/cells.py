@@ -68,13 +68,11 @@ def _fits(request: type[Any], name: str, value: Any) -> bool:
 
 
 def _has_whole_float(value: Any) -> bool:
-    # By exact types: isinstance of Mapping takes several times as long.
-    kind: type[Any] = type(value)
-    if kind is float:
-        return bool(value.is_integer())
-    if kind is list:
-        return any(map(_has_whole_float, value))
-    return kind is dict and any(map(_has_whole_float, value.values()))
+    if isinstance(value, float):
+        return value.is_integer()
+    if is_object(value):
+        return any(map(_has_whole_float, value.values()))
+    return is_list(value) and any(map(_has_whole_float, value))
 
 
 def _whole(value: Any) -> Any:
