@@ -359,6 +359,8 @@ _BAD_URLS = [
     "http://127.0.0.1/#x",
     "http://a\\@b/",
     "//127.0.0.1/",
+    "http://xn--/v1",
+    "http://xn--a/v1",
     "",
     5,
 ]
@@ -475,6 +477,8 @@ async def test_an_image_is_fetched_without_the_key(colour: Colour, faults: Fault
         "http://",
         "gopher://x",
         "http://u:p@127.0.0.1/",
+        "http://xn--a/",
+        "http://\u0378/",
     ],
 )
 async def test_only_http_is_fetched(colour: Colour, faults: FaultServer, tmp_path: Path, url: str) -> None:

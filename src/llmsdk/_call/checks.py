@@ -138,20 +138,23 @@ def checked_url(url: Any, url_params: Mapping[str, Any]) -> str:
         check_base_url(filled, "server_url")
     except ValueError as exc:
         raise ConfigurationError(str(exc)) from None
-    if not filled.isascii():
-        _check_idna(filled)
+    if not has_host_name(filled):
+        raise ConfigurationError(
+            "server_url: got a str with a bad host; accepted is a name of letters, digits and hyphens, or its IDNA form"
+        )
     return filled
 
 
-def _check_idna(url: str) -> None:
+def has_host_name(url: str) -> bool:
+    """Whether HTTP clients can read the host of a URL; most need no look, and httpx is not loaded for them."""
+    if url.isascii() and "xn--" not in url.lower():
+        return True
     import httpx
 
     try:
-        httpx.URL(url)
-    except httpx.InvalidURL:
-        raise ConfigurationError(
-            "server_url: got a str with a bad host; accepted is a name of letters, digits and hyphens, or its IDNA form"
-        ) from None
+        return bool(httpx.URL(url).host)  # which decodes `xn--`, and raises what the package idna raises
+    except (httpx.InvalidURL, UnicodeError):
+        return False
 
 
 def _refused(name: str, accepted: str, got: str) -> ConfigurationError:

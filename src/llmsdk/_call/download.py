@@ -23,6 +23,7 @@ from ..errors.status import SDKDefaultError
 from ..utils.files import Draft, checked_path
 from ..utils.secrets import Secret, masked
 from ..utils.urls import check_base_url, is_private, origin
+from .checks import has_host_name
 from .core import Core
 from .countdown import Countdown
 from .effects import Flow, TransportFailure, close, invoke, pull
@@ -143,17 +144,17 @@ class RemoteFile:
             finally:
                 if not is_dropped:
                     yield from close(received.response)
-            plan = yield from self.elsewhere(joined(url, location), accept=dict(plan.headers)["accept"])
+            plan = yield from self.elsewhere(url, location, accept=dict(plan.headers)["accept"])
         raise ResponseValidationError(f"the file's URL redirects more than {_MAX_REDIRECTS} times")
 
-    def elsewhere(self, url: str, **request: Any) -> Flow[Plan]:
+    def elsewhere(self, base: str, location: str, **request: Any) -> Flow[Plan]:
         """Plan a request to a URL that a server has named; `request` is as for `keyless`.
 
         Raises:
             ResponseValidationError: It is not http(s), or its host is private.
             APIConnectionError: Its host is not known.
         """
-        check_file_url(url)
+        url = _joined(base, location)
         if not self._is_trusted(url):
             yield from self._refuse_private(url)
         return keyless(self.plan, url, **request)
@@ -193,7 +194,7 @@ class RemoteFile:
                 raise TransportFailure("network", "TLS ended without close_notify, so that it may be cut", began=True)
         except TransportFailure as failure:
             self._check_deadline()
-            raise failed(failure, state.secrets) from safe_cause(failure.__cause__, state.secrets)
+            raise _failed(failure, state.secrets) from safe_cause(failure.__cause__, state.secrets)
         except GeneratorExit:
             is_dropped = True
             raise
@@ -250,7 +251,7 @@ def fetch(core: Core, template: Plan, url: str, allow_private: bool, tools: Tool
     plan = replace(template, limits=replace(limits, deadline_s=limits.timeout_s))
     file = RemoteFile(plan, tools, core.env, core.env.clock(), allow_private)
     try:
-        first = yield from file.elsewhere(url, accept="image/*, */*;q=0.5")
+        first = yield from file.elsewhere("", url, accept="image/*, */*;q=0.5")
         yield from file.read(pieces.append, limits.max_response_bytes, first=first)
     except APITimeoutError as exc:  # a deadline too: it is of ours, the caller has set none
         raise APITimeoutError("the file did not arrive in time", meta=exc.meta) from exc.__cause__
@@ -261,25 +262,24 @@ def fetch(core: Core, template: Plan, url: str, allow_private: bool, tools: Tool
     return b"".join(pieces)
 
 
-def joined(url: str, location: str) -> str:
-    """Read a Location header."""
+def _joined(base: str, location: str) -> str:
+    """Read a Location header, and refuse what is no http(s) URL."""
     try:
-        return urljoin(url, location)
+        url = urljoin(base, location)
     except ValueError:
         raise ResponseValidationError("the file's URL redirects to what is no URL") from None
-
-
-def check_file_url(url: str) -> None:
-    """Refuse what is no http(s) URL."""
     try:
         check_base_url(url.partition("#")[0])
         if len(url) > _MAX_URL:
             raise ValueError(f"url: got a str of {len(url)} characters; accepted are {_MAX_URL}")
+        if not has_host_name(url):
+            raise ValueError("url: got a str with a bad host; accepted is a name, or its IDNA form")
     except ValueError as exc:
         raise ResponseValidationError(f"the file's URL cannot be fetched: {exc}") from None
+    return url
 
 
-def failed(failure: TransportFailure, secrets: Iterable[str]) -> SDKError:
+def _failed(failure: TransportFailure, secrets: Iterable[str]) -> SDKError:
     """Make the error of a file that did not come whole."""
     text = masked(str(failure), secrets)
     if failure.kind == "timeout":

@@ -86,6 +86,7 @@ def check_key(key: Secret, name: str) -> Secret:
         raise ConfigurationError(f"{name}: must be a string, got {type(key.reveal()).__name__}")
     if not key.reveal().strip():
         raise ConfigurationError(f"{name}: must not be empty or blank")
+    # What h11 lets through; a newline would begin another header (RFC 9112, 11.1).
     if not all(" " <= character <= "~" or "\xa0" <= character <= "\xff" for character in key.reveal()):
         raise ConfigurationError(
             f"{name}: has a newline, a control character or a character outside Latin-1; accepted is one line of "
@@ -116,7 +117,7 @@ def _server_id(name: Any, known: Collection[str]) -> str:
         return checked_provider(name).name
     if isinstance(name, str) and name in known:
         return str.__str__(name)
-    from difflib import get_close_matches
+    from difflib import get_close_matches  # for a mistake alone
 
     is_name = isinstance(name, str) and len(name) > 0 and is_unicode(name)
     near = get_close_matches(str.__str__(name).lower(), known, n=1, cutoff=0.85) if is_name else []

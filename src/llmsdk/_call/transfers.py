@@ -21,7 +21,7 @@ from ..providers.spec import Handover
 from ..utils.urls import fill_path, join
 from .checks import checked_ms
 from .core import Core
-from .download import RemoteFile, Tools, joined
+from .download import RemoteFile, Tools
 from .effects import Flow, invoke, sleep
 from .flow import exchange, run_call
 from .operation import Operation
@@ -34,8 +34,8 @@ from .state import CallState, Received
 if TYPE_CHECKING:
     from .observed import Observed
 
-_MAX_SILENT_POLLS = 5
-_GROWTH = 1.5
+_MAX_SILENT_POLLS = 5  # failures in a row; a batch takes hours, and servers restart meanwhile
+_GROWTH = 1.5  # of the wait between two looks: 2 s become 60 s at the ninth
 
 
 class Transfer:
@@ -55,10 +55,9 @@ class Transfer:
         try:
             self.plan = plan_call(core, operation, *split_arguments(operation, args))
         except BaseException as exc:
-            forget_locals(exc)
+            forget_locals(exc)  # resources plan before they enter the runner, so that this is a door
             raise
         self.observed: Observed | None = None
-        self._core = core
         self._env = core.env
         self._started = core.env.clock()
         self._allow_private = checked_private(allow_private)
@@ -110,8 +109,7 @@ class Transfer:
                 meta=received.meta,
             )
         storage = self._file(tools)
-        url = joined(self.plan.encoded.url, location)
-        stored = yield from storage.elsewhere(url, method="PUT", content=content)
+        stored = yield from storage.elsewhere(self.plan.encoded.url, location, method="PUT", content=content)
         yield from exchange(stored, storage.state(stored), tools.driver, self._env)
         url = join(self.plan.target.base_url, fill_path(handover.done, {"file_id": file_id}))
         done = self._with(url=url, body=None)
@@ -153,6 +151,7 @@ class Transfer:
                 silent, status = 0, batch.status or status
                 if batch.is_over:
                     return batch
+            # A look at the deadline itself would be cut off: the wait ends there, and the last answer is told.
             left = delay if self._deadline is None else self._deadline - self._env.clock()
             yield from sleep(max(0.0, min(delay, left)))
             if left <= delay and self._deadline is not None:

@@ -33,7 +33,7 @@ def async_tools(driver: AsyncDriver) -> Tools:
 
 def _resolve(driver: SyncDriver, host: str, port: int) -> Any:
     try:
-        refuse_offline(host)
+        refuse_offline(host)  # a look-up leaves this machine too
         return socket.getaddrinfo(host, port)
     except (OSError, ConfigurationError):
         if driver.is_player:  # it may have a recording of a host that is not known here
@@ -46,7 +46,7 @@ async def _resolve_async(driver: AsyncDriver, host: str, port: int) -> Any:
         refuse_offline(host)
         return await anyio.getaddrinfo(host, port)
     except (OSError, ConfigurationError):
-        if driver.is_player:
+        if driver.is_player:  # as above
             return []
         raise
 

@@ -6,6 +6,7 @@ import base64
 import binascii
 import errno
 import os
+import re
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,23 +18,17 @@ from .shapes import described
 
 _MAX_PATH = 500  # characters of a path in a message
 _MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", ".png"),
-    (b"\xff\xd8\xff", ".jpg"),
-    (b"GIF87a", ".gif"),
-    (b"GIF89a", ".gif"),
+    (rb"\x89PNG\r\n\x1a\n", ".png"),
+    (rb"\xff\xd8\xff", ".jpg"),
+    (rb"GIF8[79]a", ".gif"),
+    (rb"RIFF....WEBP", ".webp"),
+    (rb"....ftypavi[fs]", ".avif"),
 )
 
 
 def suffix_of(data: bytes) -> str:
     """Name the usual suffix of an image by its first bytes; "" if the format is not known."""
-    for magic, suffix in _MAGIC:
-        if data.startswith(magic):
-            return suffix
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return ".webp"
-    if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
-        return ".avif"
-    return ""
+    return next((suffix for magic, suffix in _MAGIC if re.match(magic, data, re.DOTALL)), "")
 
 
 def given_path(path: Any, param: str = "path") -> Path:
@@ -63,6 +58,7 @@ def checked_path(path: Any, param: str = "path") -> Path:
         RequestValidationError: It is no path, or that of a folder, a device or a pipe, which a file would replace.
     """
     made = given_path(path, param)
+    # As it was given: a Path has lost the slash at its end, which says that a folder is meant.
     given = str.__str__(os.fspath(cast("str", path)))
     shown = repr(given[:_MAX_PATH])
     if os.path.isdir(made) or given[-1] in ("/", os.sep):

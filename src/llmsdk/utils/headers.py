@@ -29,7 +29,7 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, pairs: Iterable[Pair] | Mapping[str, str] = ()) -> None:
         self._index: dict[str, str] | None = None
-        if isinstance(pairs, Mapping):
+        if isinstance(pairs, Mapping):  # which may change later, as a list of a client's does not
             pairs = list(cast("Mapping[str, str]", pairs).items())
         self._pairs: Sequence[Pair] = pairs if isinstance(pairs, (list, tuple)) else list(pairs)
 
@@ -51,6 +51,7 @@ class Headers(Mapping[str, str]):
     def get(self, name: str, default: str | T, /) -> str | T: ...
     def get(self, name: str, default: Any = None, /) -> Any:
         """Answer with a header, or with `default`: most that are asked for are absent, which is no exception."""
+        # Eleven are asked for in each call: one that is read already costs no call of a method.
         return (self._index or self._joined()).get(name.lower(), default)
 
     def __contains__(self, name: object) -> bool:

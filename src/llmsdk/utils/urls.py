@@ -100,12 +100,10 @@ def _encode_query(query: Mapping[str, object] | None) -> str:
     pairs: list[tuple[str, str]] = []
     for name, value in query.items():
         items = cast("Iterable[object]", value) if isinstance(value, (list, tuple)) else (value,)
-        pairs += [(name, _query_text(item)) for item in items if item is not None]
+        # Booleans as JSON writes them, which every server reads; Python's own are capitalized.
+        texts = (str(item).lower() if isinstance(item, bool) else str(item) for item in items if item is not None)
+        pairs += [(name, text) for text in texts]
     return urlencode(pairs, quote_via=quote, encoding="utf-8")
-
-
-def _query_text(value: object) -> str:
-    return ("false", "true")[value] if isinstance(value, bool) else str(value)
 
 
 def check_base_url(url: object, field: str = "url") -> str:
@@ -218,7 +216,7 @@ def is_private(host_ip: str) -> bool:
 
 def address_of(host: str) -> IPv4Address | IPv6Address | None:
     """Read an IP address, with or without brackets; an IPv4 address inside an IPv6 one is taken out."""
-    from ipaddress import IPv6Address, ip_address
+    from ipaddress import IPv6Address, ip_address  # not for names, which most hosts are
 
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
@@ -226,25 +224,17 @@ def address_of(host: str) -> IPv4Address | IPv6Address | None:
         address = ip_address(host)
     except ValueError:
         return None
-    if isinstance(address, IPv6Address):
-        return _unwrapped(address)
-    return address
+    return _unwrapped(address) if isinstance(address, IPv6Address) else address
 
 
 def _unwrapped(address: IPv6Address) -> IPv4Address | IPv6Address:
-    """Give the IPv4 address inside a mapped, 6to4, Teredo or NAT64 one: that is the host which will be reached."""
+    """Return the IPv4 address inside a mapped, 6to4, Teredo or NAT64 one: that is the host which will be reached."""
     from ipaddress import IPv4Address
 
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address.teredo is not None:
-        return address.teredo[1]
     number = int(address)
-    if number >> 32 == 0x0064_FF9B << 64:
-        return IPv4Address(number & 0xFFFF_FFFF)
-    return address
+    nat64 = IPv4Address(number & 0xFFFF_FFFF) if number >> 32 == 0x0064_FF9B << 64 else None  # RFC 6052, 2.1
+    teredo = address.teredo[1] if address.teredo is not None else None  # behind the server comes the client
+    return address.ipv4_mapped or address.sixtofour or teredo or nat64 or address
 
 
 def same_origin_target(url: str, location: str) -> str | None:
