@@ -1,4 +1,4 @@
-"""What came back becomes a model or an error. Start reading at `decode.py`; `error_bodies.py` finds what an error says.
+"""What came back becomes a model or an error. Start reading at `reading.py`, which the flow asks.
 
-Imports nothing of `_call` but `operation.py` and `effects.py`.
+`decode.py` does the work, and `error_bodies.py` finds what an error says; both know an `Operation` and no call.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
@@ -13,10 +13,10 @@ from pydantic_core import PydanticSerializationError, to_json
 from ...errors import RequestValidationError, UnsupportedOperationError, UnsupportedParameterError
 from ...providers.spec import CannotSay, Codec, Provider, Route
 from ...utils.plain import NotJson, check_name, check_scalar, merged, misfit, plain
-from ...utils.shapes import is_list, is_listed, named
+from ...utils.shapes import is_list, is_listed
 from ...utils.urls import fill_path, join, path_text, placeholders
 from ..operation import Operation
-from .multipart import Form
+from .multipart import SCALARS, Form, checked_form
 from .turns import turned
 from .validate import check_names, check_required, check_values
 
@@ -26,7 +26,6 @@ _BODILESS = ("GET", "DELETE")
 _LONGEST_URL = 65_536  # httpx takes no longer one
 _LARGEST = 2.0**1000  # numbers up to it need no closer look; an exact power, so that ints compare with it exactly
 _joined = lru_cache(maxsize=256)(join)  # an application calls few URLs, many times
-_SCALARS = "strings of valid Unicode, finite numbers, booleans and None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,7 @@ def encode(
     """
     route = find_route(operation, provider, providers)
     checked, streaming, dropped = _checked(operation, provider, route, params, unsupported, providers)
+    # A value of the call comes before that of the SDK; what goes into the path does not go into the body as well.
     path, used = _path(operation, provider, route, {**url_params, **checked}, streaming=streaming)
     wire = _on_the_wire(route, {name: value for name, value in checked.items() if name not in used})
     if route.codec is not None:
@@ -89,7 +89,7 @@ def encode(
         wire["messages"] = turned(wire["messages"], route.turns)
     query = {name: wire.pop(name) for name in operation.query if name in wire}
     for name, value in query.items():
-        check_scalar(value, name, accepted=_SCALARS)
+        check_scalar(value, name, accepted=SCALARS)
     if extras.query:
         query |= _queried(extras.query)
     if extras.body:
@@ -144,7 +144,7 @@ def _checked(
             check_required(params, operation.required.difference(route.optional), where=where)
             break
     try:
-        operation.check_types(params, strict=True)
+        operation.check_types(params, strict=True)  # strict: "5" for 5 is a mistake here, whatever a server makes of it
     except ValidationError:
         check_values(operation.request, params)
     for name in unfit:
@@ -181,8 +181,9 @@ def _wants_stream(operation: Operation, provider: Provider, route: Route, params
             f"stream: server {provider.name!r} does not stream {operation.resource}.{operation.name}",
             param="stream",
             server=provider.name,
-            servers=(),
+            servers=(),  # to name those that stream would mean to ask every dialect about every operation
         )
+    # Writer's first API streams by another path; other servers refuse even `false` where they cannot stream.
     if not route.says_stream or (streaming is False and not route.streams):
         params.pop("stream", None)
     return bool(streaming)
@@ -244,6 +245,7 @@ def _path(
 
 
 def _on_the_wire(route: Route, params: dict[str, Any]) -> dict[str, Any]:
+    # Most calls use OpenAI's names, which most dialects keep.
     if route.rename.keys().isdisjoint(params) and route.reshape.keys().isdisjoint(params):
         return params
     wire: dict[str, Any] = {}
@@ -276,13 +278,13 @@ def _body(operation: Operation, wire: dict[str, Any], extra: Mapping[str, Any]) 
         return None
     if operation.files:
         files = {name: wire.pop(name) for name in operation.files if wire.get(name) is not None}
-        _check_files(files)
-        return Form(_form(wire, extra), files)
+        return checked_form(wire, files, extra)
     return _json(wire, extra)
 
 
 def _json(wire: dict[str, Any], extra: Mapping[str, Any]) -> bytes:
     try:
+        # Numbers that JSON lacks were refused; were one left, the server should see it and not a null in its place.
         return to_json(wire, inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError, RecursionError):
         raise _culprit(wire, extra) from None
@@ -298,41 +300,12 @@ def _culprit(wire: Mapping[str, Any], extra: Mapping[str, Any]) -> RequestValida
     return misfit(wire)  # pragma: no cover - what is written part by part is written whole
 
 
-def _check_files(files: Mapping[str, Any]) -> None:
-    """Refuse what is empty or has no name that a form can hold; what a file is that is still to be read shows later."""
-    for name, value in files.items():
-        if is_list(value) and value:
-            for index, part in enumerate(value):
-                _check_file(part, name, index)
-        else:
-            _check_file(b"" if is_list(value) else value, name)
-
-
-def _check_file(file: Any, *way: Any) -> None:
-    content = file
-    if isinstance(file, tuple):
-        file_name, content = cast("tuple[Any, Any]", file)
-        check_name(file_name, *way)
-        if not file_name:
-            raise RequestValidationError(f"{named(*way)}: must have a name, but it is empty", param=named(*way))
-    if isinstance(content, bytes) and not content:
-        raise RequestValidationError(f"{named(*way)}: must be a file, but it is empty", param=named(*way))
-
-
-def _form(wire: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    for name, value in wire.items():
-        way = ("extra_body", name) if name in extra else (name,)
-        check_name(name, *way[:-1])
-        check_scalar(value, *way, accepted=f"{_SCALARS} in a form")
-    return wire
-
-
 def _plain(operation: Operation, params: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Make the parameters plain, and name those that JSON cannot hold; a wrong type has a better message than that."""
     made: dict[str, Any] = {}
     unfit: list[str] = []
     for name, value in params.items():
-        kind = value.__class__
+        kind = value.__class__  # nearly every parameter is one plain value, which needs no walk
         if kind is str or kind is bool or (kind in (int, float) and -_LARGEST < value < _LARGEST):
             made[name] = value
             continue
@@ -362,8 +335,8 @@ def _queried(query: Mapping[Any, Any]) -> dict[str, Any]:
         check_name(name, "extra_query")
         if is_listed(value):
             for index, item in enumerate(value):
-                check_scalar(item, "extra_query", name, index, accepted=_SCALARS)
+                check_scalar(item, "extra_query", name, index, accepted=SCALARS)
         else:
-            check_scalar(value, "extra_query", name, accepted=f"{_SCALARS}, or lists of these")
+            check_scalar(value, "extra_query", name, accepted=f"{SCALARS}, or lists of these")
         made[str.__str__(name)] = plain(value)
     return made

@@ -11,12 +11,16 @@ from typing import Any, cast
 
 from ...errors import RequestValidationError
 from ...utils.files import suffix_of
-from ...utils.shapes import is_list
+from ...utils.plain import check_name, check_scalar
+from ...utils.shapes import is_list, named
 
 # The type of a picture is that of its bytes; of other files, it follows from the name.
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".gif": "image/gif", ".webp": "image/webp", ".avif": "image/avif"}
 _UNNAMED = "image.png"
 _ACCEPTED = "accepted are bytes, a path, an open binary file, or a (file name, bytes) pair"
+
+
+SCALARS = "strings of valid Unicode, finite numbers, booleans and None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,41 @@ class Form:
 
     fields: Mapping[str, Any]
     files: Mapping[str, Any]
+
+
+def checked_form(fields: Mapping[str, Any], files: Mapping[str, Any], extra: Mapping[str, Any]) -> Form:
+    """Make a form of fields and files; `extra` are the names that came by `extra_body`, for the messages.
+
+    Raises:
+        RequestValidationError: A form cannot hold a name or a value.
+    """
+    _check_files(files)
+    for name, value in fields.items():
+        way = ("extra_body", name) if name in extra else (name,)
+        check_name(name, *way[:-1])
+        check_scalar(value, *way, accepted=f"{SCALARS} in a form")
+    return Form(fields, files)
+
+
+def _check_files(files: Mapping[str, Any]) -> None:
+    """Refuse what is empty or has no name that a form can hold; what a file is that is still to be read shows later."""
+    for name, value in files.items():
+        if is_list(value) and value:
+            for index, part in enumerate(value):
+                _check_file(part, name, index)
+        else:
+            _check_file(b"" if is_list(value) else value, name)
+
+
+def _check_file(file: Any, *way: Any) -> None:
+    content = file
+    if isinstance(file, tuple):
+        file_name, content = cast("tuple[Any, Any]", file)
+        check_name(file_name, *way)
+        if not file_name:
+            raise RequestValidationError(f"{named(*way)}: must have a name, but it is empty", param=named(*way))
+    if isinstance(content, bytes) and not content:
+        raise RequestValidationError(f"{named(*way)}: must be a file, but it is empty", param=named(*way))
 
 
 def write_form(form: Form) -> tuple[bytes, str]:
