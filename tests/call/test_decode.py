@@ -48,7 +48,9 @@ def error_of(
     reason: str = "The Reason",
     secrets: tuple[str, ...] = (KEY,),
 ) -> errors.APIStatusError:
-    return decode_error(provider, status, body, reason=reason, meta=meta_of(status, headers), secrets=secrets, now=NOW)
+    return decode_error(
+        provider, status, body, reason=lambda: reason, meta=meta_of(status, headers), secrets=secrets, now=NOW
+    )
 
 
 def reply_of(operation: Any, body: bytes, provider: Provider = TOGETHER, content_type: str = JSON) -> Any:

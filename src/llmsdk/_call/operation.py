@@ -58,8 +58,8 @@ class Operation:
         query: Parameters that go to the URL's query.
         files: Parameters that are uploaded; the request is then multipart.
         content: Field of the reply that carries the result; a reply without it may be an error in disguise.
-        results: How many results a request asks for, by its parameters: a reply with fewer is none. None where a reply
-            may be empty.
+        results: How many results a reply must have, or how that follows from the parameters. For choices it is one,
+            whatever `n` is: servers may make fewer than asked for, and one that makes none has to say why.
         is_stored: Whether it is about what one server keeps, a file or a batch: no other server can take it over, it
             costs no tokens, and it is no row of a batch.
     """
@@ -82,7 +82,7 @@ class Operation:
     query: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
     content: str = "choices"
-    results: Callable[[Mapping[str, Any]], int] | None = None
+    results: int | Callable[[Mapping[str, Any]], int] = 0
     is_stored: bool = False
 
     # Found once: every call asks for them.
@@ -106,8 +106,3 @@ class Operation:
     def is_row(self) -> bool:
         """Whether requests of it can stand in a file of rows: JSON to a model, and JSON back."""
         return self.method == "POST" and not self.files and not self.is_stored and self.reply is not bytes
-
-
-def at_least_one(_: Mapping[str, Any]) -> int:
-    """Whatever `n` is: servers may make fewer than asked for, and one that makes none has to say why."""
-    return 1

@@ -132,7 +132,7 @@ def plan_call(
     encoded = _encoded(config, operation, target, options, params)
     target, headers, given = _headed(config, target, encoded, options)
     extra_body: Mapping[str, Any] = options.get("extra_body") or {}
-    model = params.get("model")
+    model, results = params.get("model"), operation.results
     return Plan(
         operation=operation,
         target=target,
@@ -146,7 +146,7 @@ def plan_call(
         model=str.__str__(model) if isinstance(model, str) else None,
         # `extra_body` goes over the parameters, and may ask for more choices than they do.
         is_single=extra_body.get("n", params.get("n")) in (None, 1),
-        results=0 if operation.results is None else operation.results({**params, **extra_body}),
+        results=results if isinstance(results, int) else results({**params, **extra_body}),
         finish=finish,
         pending=core.pending,
         tracked=() if core.meter is None else core.meter.active(),

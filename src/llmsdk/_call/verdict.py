@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from ..errors import (
@@ -37,7 +38,7 @@ def status_failed(response: Any, body: bytes, plan: Plan, secrets: Secrets, meta
         text = masked(_redirected(plan, status, headers.get("location", "")), secrets)
         shown, meta = shown_text(body, secrets), without_secrets(meta, secrets)
         return Failed(SDKDefaultError(text, status_code=status, body=shown, meta=meta), retryable=False)
-    reason = getattr(response, "reason_phrase", "") or ""
+    reason = partial(_reason, response)
     error = decode_error(plan.target.provider, status, body, reason=reason, meta=meta, secrets=secrets, now=now)
     retryable, retries = should_retry_header(headers), plan.limits.retries
     if retryable is None:  # else the server has said it, and knows best
@@ -64,6 +65,10 @@ _SPENT = frozenset(
         "1113",
     }
 )
+
+
+def _reason(response: Any) -> str:
+    return getattr(response, "reason_phrase", "") or ""  # HTTP/2 has none, nor have some users' own responses
 
 
 def _is_permanent(provider: Provider, error: APIStatusError) -> bool:

@@ -181,7 +181,7 @@ def _unshaped(wire_name: str, value: Any, shape: Reshape | None) -> Any:
     """Undo a form; the form that other servers take is refused."""
     if isinstance(shape, AsList) and isinstance(value, str):
         raise Refusal(400, f"{wire_name} must be a list.", wire_name)
-    if isinstance(shape, OneText) and is_list(value):
+    if isinstance(shape, OneText) and not isinstance(value, str) and is_list(value):
         raise Refusal(400, f"{wire_name} must be a string.", wire_name)
     if isinstance(shape, Wrapped) and is_object(value):
         if shape.key not in value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ..utils.shapes import is_list, is_object
 
@@ -36,6 +36,8 @@ class OneText:
     """A parameter of which the server takes a single string; other forms are refused, as it would refuse them."""
 
     name: str
+    passes: ClassVar[type[Any]] = str
+    """Values of this type stay as they are, without a call for each."""
 
     def __call__(self, value: Any) -> Mapping[str, Any]:
         if isinstance(value, list):

@@ -220,12 +220,12 @@ def decode_error(
     status: int,
     body: bytes,
     *,
-    reason: str,
+    reason: Callable[[], str],
     meta: ReplyMeta,
     secrets: Iterable[str],
     now: Any,
 ) -> APIStatusError:
-    """Make the error of a status, whatever the body."""
+    """Make the error of a status, whatever the body; one that says nothing leaves the text to `reason`."""
     text = _decoded(body[:MAX_ERROR_BODY], meta.headers)
     document = parse_json(body)
     fields = fields_of(provider, document, secrets)
@@ -233,7 +233,7 @@ def decode_error(
         meta.request_id = _stated_id(provider, document)
     kind = APIStatusError.statuses.get(status, SDKDefaultError)
     return kind(
-        fields.message or _masked_to_end(text.strip() or reason, secrets) or f"HTTP status {status}",
+        fields.message or _masked_to_end(text.strip() or reason(), secrets) or f"HTTP status {status}",
         status_code=status,
         code=fields.code,
         type=fields.type,

@@ -252,9 +252,10 @@ def _on_the_wire(route: Route, params: dict[str, Any]) -> dict[str, Any]:
     said: dict[str, str] = {}  # by which of our parameters: two may mean the same
     for name, value in params.items():
         made: Mapping[str, Any] = {route.rename.get(name, name): value}
-        if name in route.reshape and value is not None:
+        shape = route.reshape.get(name)
+        if shape is not None and value is not None and value.__class__ is not getattr(shape, "passes", None):
             try:
-                made = route.reshape[name](value)
+                made = shape(value)
             except ValueError as exc:
                 raise RequestValidationError(f"{name}: {exc}, got {type(value).__name__}", param=name) from None
         for place in made:

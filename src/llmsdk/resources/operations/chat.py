@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..._call.operation import Example, Operation, at_least_one
+from ..._call.operation import Example, Operation
 from ...models.chat import ChatAccumulator, ChatCompletionChunk, ChatCompletionRequest, ChatCompletionResponse, as_chunk
 
 CREATE_CHAT_COMPLETION = Operation(
@@ -23,5 +23,5 @@ CREATE_CHAT_COMPLETION = Operation(
     chunk=ChatCompletionChunk,
     accumulator=ChatAccumulator,
     as_chunk=as_chunk,
-    results=at_least_one,
+    results=1,
 )

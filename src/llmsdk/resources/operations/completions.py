@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..._call.operation import Example, Operation, at_least_one
+from ..._call.operation import Example, Operation
 from ...models.completions import (
     CompletionAccumulator,
     CompletionChunk,
@@ -30,7 +30,7 @@ CREATE_COMPLETION = Operation(
     chunk=CompletionChunk,
     accumulator=CompletionAccumulator,
     as_chunk=as_chunk,
-    results=at_least_one,
+    results=1,
 )
 
 CREATE_MODEL_CUSTOMIZATION_COMPLETION = Operation(
@@ -46,6 +46,6 @@ CREATE_MODEL_CUSTOMIZATION_COMPLETION = Operation(
     request_name="completion_request",
     required=frozenset({"model", "customization_id", "prompt"}),
     reply=CompletionResponse,
-    results=at_least_one,
+    results=1,
     traced_as="text_completion",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..._call.operation import Example, Operation, at_least_one
+from ..._call.operation import Example, Operation
 from ...models.images import ImageAccumulator, ImageChunk, ImageEditRequest, ImageRequest, ImageResponse, as_chunk
 
 CREATE_IMAGE = Operation(
@@ -24,7 +24,7 @@ CREATE_IMAGE = Operation(
     accumulator=ImageAccumulator,
     as_chunk=as_chunk,
     content="data",
-    results=at_least_one,
+    results=1,
 )
 
 EDIT_IMAGE = Operation(
@@ -44,5 +44,5 @@ EDIT_IMAGE = Operation(
     traced_as="generate_content",
     files=frozenset({"image", "mask"}),
     content="data",
-    results=at_least_one,
+    results=1,
 )

@@ -218,12 +218,12 @@ class BatchResults:
             # The class is that of the status, as for a call; the text may stand in the reply or beside it.
             body = to_json(answer.get("body") or ({"error": stated} if stated else response))
             now = datetime.now(UTC)
-            raise decode_error(self._provider, status, body, reason="", meta=meta, secrets=(), now=now)
+            raise decode_error(self._provider, status, body, reason=str, meta=meta, secrets=(), now=now)
         if stated:
             raise stated_error(self._provider, {"error": stated}, meta=meta, secrets=())
         body = to_json(answer.get("body", response))
         kind = "application/json"
-        least = 0 if self._operation.results is None else 1  # of a request that only the server has
+        least = 0 if self._operation.results == 0 else 1  # of a request that only the server has
         reply = decode_reply(
             self._operation, self._provider, body, content_type=kind, meta=meta, secrets=(), results=least
         )
