@@ -21,8 +21,9 @@ from .failures import failure_of
 from .guards import OFFLINE, refuse_closed, refuse_offline
 from .hook_views import build_shown, rebuild, reply_under
 from .loops import close_soon, exhaust, is_over
+from .patches import is_patched
 from .requests import build_own
-from .supplied import AsyncSuppliedClient
+from .supplied import AsyncHttpxClient, AsyncSuppliedClient
 from .transport import CLOSE_S, AsyncTransport
 
 T = TypeVar("T")
@@ -93,8 +94,18 @@ class AsyncDriver:
             self._make_transport, self.build = (lambda: supplied), supplied.build
         self.is_player = getattr(client, "refuses_offline", None) is True
         self.is_own = client is None
+        self._may_be_bypassed = client is None and make_transport is AsyncTransport
+        self._detour: AsyncDriver | None = None
         self._loops: dict[object, _OfLoop] = {}
         self._is_closed = False
+
+    def current(self) -> AsyncDriver:
+        """Return this driver, or one over httpx's own client for as long as httpx is patched."""
+        if not (self._may_be_bypassed and is_patched()):
+            return self
+        if self._detour is None:
+            self._detour = AsyncDriver(None, is_hooked=True, make_transport=AsyncHttpxClient)
+        return self._detour
 
     async def run(self, flow: Flow[T]) -> T:
         """Perform the effects of a flow until it returns or raises; cancellation is thrown into it like the rest."""
@@ -137,6 +148,8 @@ class AsyncDriver:
 
     async def aclose(self) -> None:
         """Close what this driver opened in this event loop at once, and soon what it opened in others."""
+        if self._detour is not None:
+            await self._detour.aclose()
         mine = self._loops.pop(_here(), None)
         self.close()
         if mine is not None:
@@ -147,6 +160,8 @@ class AsyncDriver:
     def close(self) -> None:
         """Ask every event loop to close what this driver opened in it."""
         self._is_closed = True
+        if self._detour is not None:
+            self._detour.close()
         while self._loops:
             of_loop = self._loops.popitem()[1]
             close_soon(of_loop.token, of_loop.keeper.aclose)

@@ -86,7 +86,7 @@ class Drivers:
         if self._client is not None:
             _check_open(self._client, "client")
         if self._forks == len(_forks) and self._sync is not None and not self.closed:
-            return self._sync
+            return self._sync.current()
         with FIRST_USE:
             self._check()
             if self._sync is None:
@@ -94,7 +94,7 @@ class Drivers:
 
                 codecs.lookup("idna")  # which socket.getaddrinfo imports, at the first connection
                 self._sync = SyncDriver(self._client, is_hooked=self._is_hooked)
-            return self._sync
+            return self._sync.current()
 
     def asynchronous(self) -> AsyncDriver:
         """Answer with the async driver.
@@ -105,7 +105,7 @@ class Drivers:
         if self._async_client is not None:
             _check_open(self._async_client, "async_client")
         if self._forks == len(_forks) and self._async is not None and not self.closed:
-            return self._async
+            return self._async.current()
         with FIRST_USE:
             self._check()
             if self._async is None:
@@ -114,7 +114,7 @@ class Drivers:
                 self._async = AsyncDriver(
                     self._async_client, is_hooked=self._is_hooked, make_transport=_transport_of(self._backend)
                 )
-            return self._async
+            return self._async.current()
 
     def interrupt(self, countdowns: Collection[Countdown]) -> None:
         """Wake the threads whose attempts obey one of these countdowns; their calls fail."""

@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from typing import Any, Self, cast
 
 import anyio
+import httpx
 
 from .._call.countdown import Countdown
 from .._call.keys import KeyHeader
 from ..options import AsyncHttpClient, HttpClient
 from .failures import failure_of
 from .network import CONNECT_S
+from .proxies import proxy_of
 from .requests import encoded
+from .tls import shared_context
 
 # Connections in a row that their server has left; httpx keeps 20 by itself.
 _MAX_RESENT = 32
@@ -23,6 +26,10 @@ class _Supplied:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+
+    def client_for(self, request: Any) -> Any:
+        """Return the client that sends a request."""
+        return self._client
 
     def build(
         self,
@@ -54,11 +61,12 @@ class SuppliedClient(_Supplied):
 
     def send(self, request: Any, countdown: Countdown) -> Any:
         """Send a request."""
+        client: HttpClient = self.client_for(request)
         sending = _Sending(request, countdown)
         while True:
             sending.begin(sending.note)
             try:
-                return cast(HttpClient, self._client).send(request, stream=True, follow_redirects=False)
+                return client.send(request, stream=True, follow_redirects=False)
             except Exception as exc:
                 sending.judge(exc)
 
@@ -78,12 +86,13 @@ class AsyncSuppliedClient(_Supplied):
 
     async def send(self, request: Any, countdown: Countdown) -> Any:
         """Send a request."""
+        client: AsyncHttpClient = self.client_for(request)
         sending = _Sending(request, countdown)
         while True:
             sending.begin(sending.note_async)
             try:
                 with anyio.fail_after(max(0.0, countdown.left())):
-                    return await cast(AsyncHttpClient, self._client).send(request, stream=True, follow_redirects=False)
+                    return await client.send(request, stream=True, follow_redirects=False)
             except Exception as exc:
                 sending.judge(exc)
 
@@ -162,3 +171,45 @@ class _Sending:
 def _limits(countdown: Countdown) -> dict[str, float]:
     seconds = max(0.001, countdown.left())
     return {"connect": min(CONNECT_S, seconds), "read": seconds, "write": seconds, "pool": seconds}
+
+
+class HttpxClient(SuppliedClient):
+    """httpx's own clients, which the SDK uses while httpx is patched; one for each proxy of the environment."""
+
+    def __init__(self, *, is_hooked: bool = False) -> None:
+        super().__init__(None)
+        self._clients: dict[str | None, httpx.Client] = {}
+
+    def client_for(self, request: Any) -> Any:
+        """Return the client that reaches the host of a request."""
+        url = request.url
+        proxy = proxy_of(url.scheme, url.host, url.port)
+        if proxy not in self._clients:
+            self._clients[proxy] = httpx.Client(proxy=proxy, verify=shared_context(), trust_env=False)
+        return self._clients[proxy]
+
+    def close(self) -> None:
+        """Close the clients."""
+        while self._clients:
+            self._clients.popitem()[1].close()
+
+
+class AsyncHttpxClient(AsyncSuppliedClient):
+    """The async twin of `HttpxClient`, in one event loop."""
+
+    def __init__(self, *, is_hooked: bool = False) -> None:
+        super().__init__(None)
+        self._clients: dict[str | None, httpx.AsyncClient] = {}
+
+    def client_for(self, request: Any) -> Any:
+        """Return the client that reaches the host of a request."""
+        url = request.url
+        proxy = proxy_of(url.scheme, url.host, url.port)
+        if proxy not in self._clients:
+            self._clients[proxy] = httpx.AsyncClient(proxy=proxy, verify=shared_context(), trust_env=False)
+        return self._clients[proxy]
+
+    async def aclose(self, *, at_loop_end: bool = False) -> None:
+        """Close the clients."""
+        while self._clients:
+            await self._clients.popitem()[1].aclose()

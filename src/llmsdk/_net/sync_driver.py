@@ -6,7 +6,7 @@ import inspect
 import os
 import time
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeVar, assert_never, cast
 
 from .._call.countdown import Countdown
@@ -18,8 +18,9 @@ from .failures import failure_of
 from .guards import OFFLINE, refuse_closed, refuse_offline
 from .hook_views import build_shown, rebuild, reply_under
 from .network import hang_up
+from .patches import is_patched
 from .requests import build_own
-from .supplied import SuppliedClient
+from .supplied import HttpxClient, SuppliedClient
 from .transport import SyncTransport
 
 T = TypeVar("T")
@@ -36,18 +37,34 @@ class SyncDriver:
 
     rebuild = staticmethod(rebuild)
 
-    def __init__(self, client: HttpClient | None, *, is_hooked: bool) -> None:
+    def __init__(
+        self,
+        client: HttpClient | None,
+        *,
+        is_hooked: bool,
+        make_transport: Callable[..., SyncTransport | SuppliedClient] = SyncTransport,
+    ) -> None:
         self._transport: SyncTransport | SuppliedClient
         if client is None:
-            self._transport = SyncTransport(is_hooked=is_hooked)
+            self._transport = make_transport(is_hooked=is_hooked)
             self.build: Any = build_shown if is_hooked else build_own
         else:
-            self._transport = SuppliedClient(client)
-            self.build = self._transport.build
+            self._transport = supplied = SuppliedClient(client)
+            self.build = supplied.build
+        self._may_be_bypassed = client is None and make_transport is SyncTransport
+        self._detour: SyncDriver | None = None
         self.is_own = client is None
         self.is_player = getattr(client, "refuses_offline", None) is True
         self._abandoned: deque[Any] = deque()
         self._is_closed = False
+
+    def current(self) -> SyncDriver:
+        """Return this driver, or one over httpx's own client for as long as httpx is patched."""
+        if not (self._may_be_bypassed and is_patched()):
+            return self
+        if self._detour is None:
+            self._detour = SyncDriver(None, is_hooked=True, make_transport=HttpxClient)
+        return self._detour
 
     def run(self, flow: Flow[T]) -> T:
         """Perform the effects of a flow until it returns or raises."""
@@ -131,6 +148,8 @@ class SyncDriver:
         self._is_closed = True
         self._bury()
         self._transport.close()
+        if self._detour is not None:
+            self._detour.close()
 
     def _send(self, effect: Send) -> Any:
         request = effect.request
