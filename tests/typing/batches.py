@@ -9,15 +9,11 @@ from llmsdk import SDK, errors
 from llmsdk.models import (
     Batch,
     BatchList,
-    ChatCompletionResponse,
-    CompletionResponse,
-    EmbeddingsResponse,
     FileDeleted,
     FileList,
     FileObject,
-    ImageResponse,
 )
-from llmsdk.resources.rows.server import BatchResults
+from llmsdk.resources.rows.server import BatchReply, BatchResults
 
 
 def files(sdk: SDK) -> None:
@@ -46,7 +42,7 @@ async def batches(sdk: SDK, batch: Batch) -> None:
         assert_type(custom_id, str)
         if isinstance(result, errors.SDKError):
             continue
-        assert_type(result, ChatCompletionResponse | CompletionResponse | EmbeddingsResponse | ImageResponse)
+        assert_type(result, BatchReply)
     assert_type(batch.is_over, bool)
     sdk.batches.create(file=3)  # type: ignore[arg-type]
     sdk.batches.wait(3)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -47,6 +48,41 @@ def _embeddings(parsed: ParsedRequest) -> Produced:
     return vectors.embed(_with_model(parsed))
 
 
+def _rerank(parsed: ParsedRequest) -> Produced:
+    """Score documents by the share of the query's words that they have."""
+    params = _with_model(parsed)
+    wanted = {word.strip(".,!?") for word in str(params["query"]).lower().split()}
+    texts = [one if isinstance(one, str) else json.dumps(one) for one in params["documents"]]
+    if not texts:
+        raise Refusal(400, "documents must not be empty.", "documents")
+    found = [len(wanted & {word.strip(".,!?") for word in text.lower().split()}) for text in texts]
+    order = sorted(range(len(texts)), key=lambda at: -found[at])
+    results: list[Json] = [{"index": at, "relevance_score": found[at] / max(1, len(wanted))} for at in order]
+    if params.get("return_documents"):
+        results = [{**result, "document": {"text": texts[result["index"]]}} for result in results]
+    tokens = sum(map(replies.count_tokens, texts))
+    usage = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
+    top = results[: params.get("top_n") or len(results)]
+    return Produced(
+        reply={"object": "rerank", "id": "rerank-embedded", "model": params["model"], "results": top, "usage": usage}
+    )
+
+
+def _moderation(parsed: ParsedRequest) -> Produced:
+    """Flag nothing but what says that it is to be flagged."""
+    given = parsed.params["input"]
+    inputs = [given] if isinstance(given, str) or (given and isinstance(given[0], dict)) else given
+    if not inputs:
+        raise Refusal(400, "input must not be empty.", "input")
+    results: list[Json] = []
+    for one in inputs:
+        flagged = "flag this" in str(one).lower()
+        results.append(
+            {"flagged": flagged, "categories": {"violence": flagged}, "category_scores": {"violence": float(flagged)}}
+        )
+    return Produced(reply={"id": "modr-embedded", "model": _with_model(parsed)["model"], "results": results})
+
+
 def _models(parsed: ParsedRequest) -> Produced:
     return Produced(reply=paged(parsed, [_model(name, kind) for name, kind in MODELS]))
 
@@ -62,6 +98,8 @@ HANDLERS: Mapping[str, Handler] = {
     "createImage": _image,
     "editImage": _image,
     "createEmbedding": _embeddings,
+    "createModeration": _moderation,
+    "createRerank": _rerank,
     "listModels": _models,
     "retrieveModel": _one_model,
 }

@@ -94,6 +94,17 @@ from .messages import ToolCallParam as ToolCallParam
 from .messages import ToolMessage as ToolMessage
 from .messages import UserMessage as UserMessage
 from .messages import VideoUrlPart as VideoUrlPart
+from .moderations import ModerationInput as ModerationInput
+from .moderations import ModerationParams as ModerationParams
+from .moderations import ModerationRequest as ModerationRequest
+from .moderations import ModerationResponse as ModerationResponse
+from .moderations import ModerationResult as ModerationResult
+from .rerank import RerankDocument as RerankDocument
+from .rerank import RerankedDocument as RerankedDocument
+from .rerank import RerankParams as RerankParams
+from .rerank import RerankRequest as RerankRequest
+from .rerank import RerankResponse as RerankResponse
+from .rerank import RerankResult as RerankResult
 from .tools import FunctionDefinition as FunctionDefinition
 from .tools import FunctionTool as FunctionTool
 from .tools import GraphDefinition as GraphDefinition

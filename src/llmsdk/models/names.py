@@ -19,6 +19,8 @@ NAMES = {
     " FunctionCallParam FunctionMessage GraphData GraphSource ImageUrl ImageUrlPart InputAudio "
     "InputAudioPart MediaUrl MessageItem SystemMessage TextPart ToolCall ToolCallParam ToolMessage "
     "UserMessage VideoUrlPart",
+    "moderations": "ModerationInput ModerationParams ModerationRequest ModerationResponse ModerationResult",
+    "rerank": "RerankDocument RerankParams RerankRequest RerankResponse RerankResult RerankedDocument",
     "tools": "FunctionDefinition FunctionTool GraphDefinition GraphTool JsonObjectFormat JsonSchema "
     "JsonSchemaFormat LlmDefinition LlmTool NamedFunction NamedToolChoice OlderJsonSchemaFormat "
     "QueryConfig RegexFormat ResponseFormatParam TextFormat ToolChoiceParam ToolParam "

@@ -8,6 +8,8 @@ from .spec import Page, Route
 BASE64 = Renamed("response_format", (("base64", "b64_json"),))
 USAGE_WISH = {"stream_options": {"include_usage": True}}
 PAGE = Page(more="$.has_more", cursor="$.last_id", param="after")
+# Fireworks has the results in `data` (its API reference); vLLM, llama.cpp and others in `results`.
+RERANK_REPLY = {"$.results": "$.data"}
 _OPTIONAL_MODEL = frozenset({"model"})
 
 # Such servers take more than OpenAI documents, each its own set, so nothing of the vocabulary is refused here.
@@ -17,6 +19,8 @@ ROUTES = {
     "createImage": Route(optional=_OPTIONAL_MODEL, reshape={"response_format": BASE64}),
     "editImage": Route(optional=_OPTIONAL_MODEL, reshape={"response_format": BASE64}),
     "createEmbedding": Route(),
+    "createModeration": Route(),
+    "createRerank": Route(optional=_OPTIONAL_MODEL, reply=RERANK_REPLY),
     "listModels": Route(page=PAGE),
     "retrieveModel": Route(),
     # openai-python 2.x: types/file_create_params.py, types/batch.py, types/batch_create_params.py.

@@ -35,6 +35,8 @@ OPERATIONS = frozenset(
         "createEmbedding",
         "createImage",
         "createModelCustomizationCompletion",
+        "createModeration",
+        "createRerank",
         "deleteFile",
         "editImage",
         "fileContent",

@@ -31,6 +31,7 @@ PROVIDER = Provider(
             ),
             statuses=_STATUSES,
         ),
+        "createModeration": Route(unsupported=frozenset({"metadata"}), statuses=_STATUSES),
         "createChatCompletion": Route(
             unsupported=frozenset(
                 {

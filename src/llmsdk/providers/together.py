@@ -23,6 +23,11 @@ PROVIDER = Provider(
             reshape={"prompt": OneText("prompt"), "stop": AsList("stop")},
             statuses=_STATUSES,
         ),
+        # docs.together.ai, reference of rerank; together-python 3.1.1, types/rerank.py.
+        "createRerank": Route(
+            unsupported=frozenset({"max_tokens_per_doc", "instruction", "relevant_spans", "priority"}),
+            statuses=_STATUSES,
+        ),
         "createChatCompletion": Route(
             unsupported=frozenset(
                 {

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .files import Files
     from .images import Images
     from .models import Models
+    from .moderations import Moderations
+    from .rerank import Rerank
 
 
 class Attributes(Resources):
@@ -60,4 +62,16 @@ class Attributes(Resources):
     def models(self) -> Models:
         """The models that a server offers."""
         made: Models = loaded("models", "Models")(self._runner)
+        return made
+
+    @once
+    def moderations(self) -> Moderations:
+        """Whether texts and pictures break a policy."""
+        made: Moderations = loaded("moderations", "Moderations")(self._runner)
+        return made
+
+    @once
+    def rerank(self) -> Rerank:
+        """Documents in the order of how well they answer a query."""
+        made: Rerank = loaded("rerank", "Rerank")(self._runner)
         return made

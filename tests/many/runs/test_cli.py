@@ -75,7 +75,10 @@ def test_rows_that_are_left_are_exit_code_1(files: Folder) -> None:
 @pytest.mark.parametrize(
     "options, told",
     [
-        (["-k", "chatt"], "error: operation: must be one of chat, completions, embeddings, images, got 'chatt'"),
+        (
+            ["-k", "chatt"],
+            "error: operation: must be one of chat, completions, embeddings, images, moderations, rerank, got 'chatt'",
+        ),
         (["--errors", "{input}"], "error: {input}: is input and errors at once; name another file"),
         (["--report", "{input}/x"], "error: {input}/x: there is no folder {input}; make it first"),
     ],

@@ -25,7 +25,14 @@ from ...errors import (
     ResponseValidationError,
     SDKError,
 )
-from ...models import ChatCompletionResponse, CompletionResponse, EmbeddingsResponse, ImageResponse
+from ...models import (
+    ChatCompletionResponse,
+    CompletionResponse,
+    EmbeddingsResponse,
+    ImageResponse,
+    ModerationResponse,
+    RerankResponse,
+)
 from ...providers.registry import PROVIDERS
 from ...providers.spec import BatchRows, Provider
 from ...utils.files import Draft
@@ -35,7 +42,14 @@ from .problems import file_error
 from .results import failed, succeeded
 from .rows import BatchRow, InvalidRow, endpoint_of
 
-BatchReply: TypeAlias = ChatCompletionResponse | CompletionResponse | EmbeddingsResponse | ImageResponse
+BatchReply: TypeAlias = (
+    ChatCompletionResponse
+    | CompletionResponse
+    | EmbeddingsResponse
+    | ImageResponse
+    | ModerationResponse
+    | RerankResponse
+)
 """What type checkers know of the replies: the models of all operations that are rows."""
 
 _HASHED = "sha256:"

@@ -1,0 +1,58 @@
+"""Moderation: whether a text or a picture breaks a policy, by category."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Required, TypeAlias
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from ..utils.shapes import is_object
+from .common import Flag, Listed, Loose, Model, OrEmpty, Reply, Text, Usage
+
+ModerationInput: TypeAlias = str | Annotated[Sequence[str | Mapping[str, Any]], Listed()]
+"""A text, several texts, or parts of one input (`{"type": "text", ...}`, `{"type": "image_url", ...}`)."""
+
+
+class ModerationParams(TypedDict, total=False):
+    """Parameters of a moderation, without the model."""
+
+    input: Required[
+        Annotated[ModerationInput, Field(description="A text, a list of texts, or the parts of one input.")]
+    ]
+    metadata: Annotated[Mapping[str, Any] | None, Field(description="Labels kept with the request.")]
+
+
+class ModerationRequest(ModerationParams, total=False):
+    """A request of a moderation."""
+
+    model: Annotated[str, Field(description="Id of the model; some servers have a default.")]
+
+
+class ModerationResult(Model):
+    """The verdict on one input.
+
+    `categories` says which were found, `category_scores` how sure the model is, 0 to 1; the names are the server's.
+    `flagged` is None at servers without such a field: `is_flagged` is the verdict in any case.
+    """
+
+    flagged: Flag = None
+    categories: Annotated[dict[str, bool | None] | None, Loose()] = None
+    category_scores: Annotated[dict[str, float | None] | None, Loose()] = None
+    category_applied_input_types: Annotated[dict[str, list[str] | None] | None, Loose()] = None
+
+    @property
+    def is_flagged(self) -> bool:
+        """Whether the server flagged the input, or any category where it has no such field."""
+        if isinstance(self.flagged, bool):
+            return self.flagged
+        found: Any = self.categories
+        return is_object(found) and any(value is True for value in found.values())
+
+
+class ModerationResponse(Reply):
+    """One result per text; one for a list of parts."""
+
+    id: Text = None
+    model: Text = None
+    results: Annotated[list[ModerationResult], OrEmpty(list)] = Field(default_factory=list[ModerationResult])
+    usage: Annotated[Usage | None, Loose()] = None

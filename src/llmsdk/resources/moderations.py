@@ -1,0 +1,52 @@
+"""`sdk.moderations`: whether texts and pictures break a policy."""
+
+from typing import Any, Unpack
+
+from .._call.preview import Preview
+from ..models.moderations import ModerationParams, ModerationRequest, ModerationResponse
+from ..options import CallOptions
+from .base import MappedResource
+from .operations.moderations import CREATE_MODERATION
+from .signatures import described_by
+
+
+class CreateModerationArgs(ModerationParams, CallOptions, total=False):
+    """What `moderations.create` takes."""
+
+    model: str
+
+
+class Moderations(MappedResource[ModerationRequest, ModerationResponse]):
+    """Whether texts and pictures break a policy."""
+
+    _create = CREATE_MODERATION
+
+    @described_by(CreateModerationArgs, operation=CREATE_MODERATION)
+    def create(self, **args: Unpack[CreateModerationArgs]) -> ModerationResponse:
+        """Check texts or pictures against a policy.
+
+        Args:
+            args: Parameters of the request, and options of the call.
+
+        Returns:
+            One of `results` per text, one for a list of parts; `results[0].is_flagged` is the verdict.
+
+        Raises:
+            RequestValidationError: A parameter is missing, unknown, mistyped, or unsupported by the server.
+            SDKError: As `chat.create`.
+
+        Example:
+            >>> sdk.moderations.create(input="A calm sentence.")
+        """
+        reply: ModerationResponse = self._runner.call(CREATE_MODERATION, args)
+        return reply
+
+    @described_by(CreateModerationArgs, operation=CREATE_MODERATION)
+    async def create_async(self, **args: Unpack[CreateModerationArgs]) -> ModerationResponse:
+        """Check texts or pictures against a policy; as `create`."""
+        reply: ModerationResponse = await self._runner.call_async(CREATE_MODERATION, args)
+        return reply
+
+    def preview(self, **args: Any) -> Preview:
+        """Make the request of `create` and send nothing."""
+        return self._runner.preview(CREATE_MODERATION, args)
