@@ -100,11 +100,11 @@ from .moderations import ModerationRequest as ModerationRequest
 from .moderations import ModerationResponse as ModerationResponse
 from .moderations import ModerationResult as ModerationResult
 from .rerank import RerankDocument as RerankDocument
-from .rerank import RerankedDocument as RerankedDocument
 from .rerank import RerankParams as RerankParams
 from .rerank import RerankRequest as RerankRequest
 from .rerank import RerankResponse as RerankResponse
 from .rerank import RerankResult as RerankResult
+from .rerank import RerankResultDocument as RerankResultDocument
 from .tools import FunctionDefinition as FunctionDefinition
 from .tools import FunctionTool as FunctionTool
 from .tools import GraphDefinition as GraphDefinition

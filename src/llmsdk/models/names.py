@@ -20,7 +20,7 @@ NAMES = {
     "InputAudioPart MediaUrl MessageItem SystemMessage TextPart ToolCall ToolCallParam ToolMessage "
     "UserMessage VideoUrlPart",
     "moderations": "ModerationInput ModerationParams ModerationRequest ModerationResponse ModerationResult",
-    "rerank": "RerankDocument RerankParams RerankRequest RerankResponse RerankResult RerankedDocument",
+    "rerank": "RerankDocument RerankParams RerankRequest RerankResponse RerankResult RerankResultDocument",
     "tools": "FunctionDefinition FunctionTool GraphDefinition GraphTool JsonObjectFormat JsonSchema "
     "JsonSchemaFormat LlmDefinition LlmTool NamedFunction NamedToolChoice OlderJsonSchemaFormat "
     "QueryConfig RegexFormat ResponseFormatParam TextFormat ToolChoiceParam ToolParam "

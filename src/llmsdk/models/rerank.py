@@ -44,7 +44,7 @@ class RerankRequest(RerankParams, total=False):
     model: Annotated[str, Field(description="Id of the model.")]
 
 
-class RerankedDocument(Model):
+class RerankResultDocument(Model):
     """A document as the server returned it; an object document comes as its JSON text at some servers."""
 
     text: Text = None
@@ -58,7 +58,7 @@ class RerankResult(Model):
 
     index: Whole = None
     relevance_score: Number = None
-    document: Annotated[RerankedDocument | None, Loose()] = None
+    document: Annotated[RerankResultDocument | None, Loose()] = None
 
     @model_validator(mode="before")
     @classmethod
