@@ -160,6 +160,7 @@ class CallOptions(TypedDict, total=False):
     ]
 
 
+# Not in `CallOptions`: the methods that stream name it in their signatures.
 STREAM_OPTIONS = frozenset({"idle_timeout_ms"})
 """Options of streamed calls only."""
 

@@ -44,22 +44,22 @@ class SDK(Attributes):
         hide(options)  # no frame shows a key from here on
         self._options = options
         try:
-            self._config = configure(options)
-            self._config.hooks.init(self._config)
+            self._config = config = configure(options)
+            config.hooks.init(config)
             # What is missing shows here, not at the first call.
-            for provider in (None, *(self._config.failover.servers if self._config.failover is not None else ())):
-                resolve(self._config, provider, None, lambda: "http://127.0.0.1")
+            for provider in (None, *(() if config.failover is None else config.failover.servers)):
+                resolve(config, provider, None, lambda: "http://127.0.0.1")
+            self._drivers = Drivers(
+                options.get("client"),
+                options.get("async_client"),
+                _start_embedded,
+                is_hooked=bool(config.hooks),
+                backend=config.backend,
+            )
+            self._runner = Runner(self._drivers, config)
         except BaseException as exc:
             forget_locals(exc)
             raise
-        self._drivers = Drivers(
-            options.get("client"),
-            options.get("async_client"),
-            _start_embedded,
-            is_hooked=bool(self._config.hooks),
-            backend=self._config.backend,
-        )
-        self._runner = Runner(self._drivers, self._config)
 
     @once
     def batch(self) -> FileBatch:

@@ -40,13 +40,10 @@ if TYPE_CHECKING:
 
 logger.addHandler(logging.NullHandler())  # without it, Python prints warnings to stderr where logging is not set up
 
-DEFAULT_TIMEOUT_MS = 600_000
-
-DEFAULT_IDLE_TIMEOUT_MS = 120_000
-
-DEFAULT_MAX_RESPONSE_BYTES = 128 << 20
-
-DEFAULT_MAX_EVENT_BYTES = 32 << 20
+DEFAULT_TIMEOUT_MS = 600_000  # as openai-python's; models that reason take minutes over a reply
+DEFAULT_IDLE_TIMEOUT_MS = 120_000  # and are silent meanwhile
+DEFAULT_MAX_RESPONSE_BYTES = 128 << 20  # ten pictures of 2 MiB are 27 MiB in base64
+DEFAULT_MAX_EVENT_BYTES = 32 << 20  # one picture, or a whole answer where a server sends it as one event
 
 
 @dataclass(slots=True)
@@ -118,7 +115,7 @@ def configure(options: SDKOptions) -> SDKConfig:
     Raises:
         ConfigurationError: An unknown option, or a value that cannot be.
     """
-    options = cast(SDKOptions, shown(options))
+    options = cast(SDKOptions, shown(options))  # the one frame that sees them bare; `SDK` clears it where it raises
     for name in options:
         if name not in SDKOptions.__annotations__:
             from difflib import get_close_matches
@@ -131,9 +128,10 @@ def configure(options: SDKOptions) -> SDKConfig:
     failover = _checked_failover(options.get("failover"))
     if provider is None and server_url is None and failover is not None:
         provider = failover.servers[0]
-    if provider is None:
+    if provider is None:  # a URL alone speaks the dialect that most servers copy
         provider = PROVIDERS[DEFAULT if server_url is None else FOR_URLS]
     url_params = _url_params(options)
+    # Constants of the caller's own, which no table of ours knows.
     own = {one.name: one for one in (provider, *(failover.servers if failover is not None else ()))}
     _check_used(url_params, server_url, own.values())
     check_objects(options)

@@ -322,6 +322,6 @@ def _meta(run: _Run, status: int | None = None, headers: Mapping[str, str] | Non
             if value := headers.get(name):
                 meta.request_id = value
                 break
-        # Read when somebody asks: twelve look-ups and some dates for what few callers look at.
+        # Read when somebody asks: many look-ups, and dates to be read, for what few callers look at.
         meta.read_limits = partial(rate_limit, provider.limits)
     return meta

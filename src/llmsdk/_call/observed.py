@@ -30,6 +30,7 @@ class Observed:
 
     def headers(self) -> dict[str, str]:
         """Collect the headers to add, without those that no header can have."""
+        # Asked for anew by each attempt's exchange: a trace context may change from one server to the next.
         headers: dict[str, str] = {}
         for watching in self._watching:
             headers |= _tell(_checked, watching) or {}
@@ -69,7 +70,7 @@ class Observed:
             self._end("finished", progress.build(), progress.meta)
 
     def _end(self, how: str, *told: Any) -> None:
-        if self._is_over:
+        if self._is_over:  # a stream may be closed twice, and dropped besides
             return
         self._is_over = True
         for watching in self._watching:

@@ -72,6 +72,7 @@ def preview_of(plan: Plan) -> Preview:
     shown = {name: MASK if is_secret_name(name) else value for name, value in plan.headers}
     if plan.target.key is not None:
         shown[plan.target.key.name] = plan.target.key.form.format(api_key=MASK)
+    # Read back from the bytes that would be sent, and not from the parameters: it shows what a dialect made of them.
     body: Any = None
     if isinstance(encoded.body, Form):
         _, shown["content-type"] = write_form(encoded.body)

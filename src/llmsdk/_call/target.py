@@ -41,6 +41,7 @@ def resolve(config: SDKConfig, server: Any, server_url: Any, start_embedded: Cal
         ConfigurationError: An unknown server, a URL that is none, or no key where one is needed.
     """
     provider = find_provider(server) or config.provider
+    # The SDK's URL is that of its own server; a call that names another one goes to that server's.
     own_url = config.server_url if provider is config.provider else None
     if server_url is not None:
         base_url = checked_url(revealed(server_url), config.url_params)
@@ -94,6 +95,7 @@ def _key_source(config: SDKConfig, provider: Provider, base_url: str, own_url: s
     own = _own_origins(config, provider)
     homes = own | {origin(url) for url in (_variable(provider.base_url_var), own_url) if url}
     if key is not None:
+        # A provider without a home is the caller's constant for servers anywhere: the key goes where it says.
         if homes and origin(base_url) not in homes:
             logger.warning(
                 "the API key of server %r is not sent to %s, a host that it was not given for; pass the header "
@@ -135,7 +137,7 @@ def _others() -> str:
     return "".join(f'; {variable} is set: SDK(server="{name}")' for variable, name in found.items())
 
 
-_warned: set[str] = set()
+_warned: set[str] = set()  # hosts, for the life of the process: once is enough
 
 
 def _warn_of_plain_http(base_url: str) -> None:

@@ -12,6 +12,7 @@ from ...providers.registry import find_provider, is_known
 from ...providers.spec import Provider
 from ...utils.shapes import described, is_mapping, quoted
 
+# Not 409: a conflict is about what one server holds, of which another knows nothing.
 DEFAULT_ON: tuple[int | str, ...] = ("connection", "timeout", 408, 429, "5XX")
 """No connection or a broken one, no answer in time, a server that is busy, and one that fails."""
 

@@ -60,7 +60,7 @@ def decode_reply(
     """
     route = provider.routes[operation.id]
     came = body
-    if route.codec is not None:
+    if route.codec is not None:  # translated first: everything below knows one protocol
         body = recoded(route.codec.reply, body)
     try:
         reply = (
@@ -77,6 +77,7 @@ def decode_reply(
             or (has_none and reason_in(provider, document))
         ):
             raise stated_error(provider, document, meta=meta, secrets=secrets) from None
+        # Once more from what Python's own parser has read: UTF-16, a byte order mark, integers beyond 4,300 digits.
         text = body if document is MISSING else json.dumps(document).encode()
         try:
             reply = map_document(route.reply, operation.reply, from_json(text))

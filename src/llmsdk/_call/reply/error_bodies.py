@@ -155,6 +155,7 @@ def _message(paths: Sequence[str], document: Any) -> str | None:
     """Find what is meant to be read, wherever it is nested; else the first value that stands where it should be."""
     if document.__class__ is not dict:
         return None if document is MISSING else _readable(document)
+    # A text wherever it is nested comes before a number or an object that stands in a better place.
     for path in paths:
         if text := _readable(first(path, document)):
             return text

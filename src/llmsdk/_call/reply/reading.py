@@ -12,7 +12,7 @@ from .decode import decode_reply
 
 if TYPE_CHECKING:
     from ..stream.events import EventDecoder
-    from ..stream.progress import Progress
+    from ..stream.progress import Progress  # streams are one of the four things that a plain call does not load
 
 _EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"\xef\xbb\xbfdata:")  # as no JSON begins
 
@@ -32,6 +32,7 @@ def read_reply(plan: Plan, state: CallState, received: list[Received]) -> Any:
         if isinstance(exc, RemoteError) and exc.partial is not None:
             _finish(plan, exc.partial, received[0].meta)
         raise
+    # Lists and what a server keeps cost no tokens, and are no calls of `sdk.usage`.
     if plan.operation.method == "POST" and not plan.operation.is_stored:
         _count(plan, getattr(reply, "usage", None))
     return _finish(plan, reply, received[0].meta)
@@ -58,6 +59,7 @@ def begin_stream(plan: Plan, state: CallState, received: Received) -> Progress:
 def _read(plan: Plan, state: CallState, received: Received) -> Any:
     body = received.body or b""
     content_type = received.headers.get("content-type", "")
+    # Some servers stream though nobody asked for it, and some call that stream JSON.
     if plan.operation.chunk is not None and (
         "text/event-stream" in content_type or body[:64].lstrip().startswith(_EVENT_STARTS)
     ):
@@ -93,7 +95,7 @@ def _decoder(plan: Plan, state: CallState, received: Received, coding: str | Non
 
 def _finish(plan: Plan, reply: Any, meta: ReplyMeta) -> Any:
     """Give a reply what it needs beside its data."""
-    reply._meta = meta
+    reply._meta = meta  # not a field: a dump of the reply is what the server sent
     if plan.finish is not None:
         plan.finish(reply, plan)
     return reply
