@@ -48,7 +48,8 @@ class RunFlags:
     def __post_init__(self) -> None:
         checked_flag(self.resume, "resume")
         checked_flag(self.strict, "strict")
-        if self.progress not in (None, "log"):
+        is_word = isinstance(self.progress, str) and self.progress == "log"  # anything else may fail at a comparison
+        if self.progress is not None and not is_word:
             checked_flag(self.progress, "progress")
 
 
