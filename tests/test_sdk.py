@@ -318,7 +318,9 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"timeout_ms": "5"}, "timeout_ms: .*str"),
     ({"timeout_ms": float("nan")}, "timeout_ms: .*nan"),
     ({"timeout_ms": float("inf")}, "timeout_ms: .*inf"),
-    ({"retry_config": 3}, "retry_config: .*RetryConfig.*int"),
+    ({"retry_config": "3"}, "retry_config: .*RetryConfig, a number of retries or None.*str"),
+    ({"retry_config": True}, "retry_config: .*a number of retries.*bool"),
+    ({"retry_config": -1}, "retry_config: .*a number of retries.*-1"),
     ({"unsupported": "ignore"}, "unsupported: .*ignore"),
     ({"http_headers": {"X-A": "a\r\nB: c"}}, "http_headers: "),
     ({"http_headers": {"X A": "a"}}, "http_headers: "),
@@ -353,7 +355,7 @@ BAD_ARGS: list[tuple[dict[str, Any], str]] = [
     ({"timeout_ms": -1}, "timeout_ms: .*-1"),
     ({"deadline_ms": 0}, "deadline_ms: "),
     ({"idle_timeout_ms": 0, "stream": True}, "idle_timeout_ms: "),
-    ({"retries": 3}, "retries: .*int"),
+    ({"retries": "3"}, "retries: .*a number of retries.*str"),
     ({"unsupported": 3}, "unsupported: .*int"),
     ({"http_headers": {"A": "\n"}}, "http_headers: "),
     ({"http_headers": {"Content-Length": "1"}}, "http_headers: .*Content-Length"),
@@ -659,6 +661,55 @@ async def test_settings_that_calls_inherit(colour: Colour, canned: CannedServer)
         assert caught.value.meta is not None
         assert [attempt.error for attempt in caught.value.meta.attempts] == ["timeout"]
     assert canned.last.headers["x-a"] == "1"
+
+
+@pytest.mark.parametrize("place", ["sdk", "call"])
+async def test_a_number_of_retries(colour: Colour, canned: CannedServer, place: str) -> None:
+    canned.reply(503, b"", {"retry-after": "0"})
+    option: dict[str, Any] = {"retry_config": 2} if place == "sdk" else {}
+    async with colour.open(server_url=canned.url, api_key=KEY, **option) as client:
+        with pytest.raises(errors.ServiceUnavailableError):
+            await client.call("completions.create", **ARGS, **({} if place == "sdk" else {"retries": 2}))
+        with pytest.raises(errors.ServiceUnavailableError):
+            await client.call("completions.create", **ARGS, retries=0)
+    assert len(canned.requests) == 3 + 1
+
+
+async def test_with_options_shares_connections(colour: Colour, canned: CannedServer) -> None:
+    canned.reply(200, REPLY)
+    async with colour.open(server_url=canned.url, api_key=KEY, http_headers={"X-A": "1"}) as client:
+        await client.call("completions.create", **ARGS)
+        other = Client(client.sdk.with_options(http_headers={"X-A": "2"}), colour.backend)
+        async with other:
+            await other.call("completions.create", **ARGS)
+        await client.call("completions.create", **ARGS)
+        assert [request.headers["x-a"] for request in canned.requests] == ["1", "2", "1"]
+        assert {request.headers["authorization"] for request in canned.requests} == {f"Bearer {KEY}"}
+        assert canned.connections == 1
+        await other.call("completions.create", **ARGS)  # closing it has closed nothing
+    with pytest.raises(errors.ConfigurationError, match="closed"):
+        await other.call("completions.create", **ARGS)
+    with pytest.raises(errors.ConfigurationError, match="closed"):
+        client.sdk.with_options(timeout_ms=5)
+
+
+def test_with_options_keeps_a_key_where_it_belongs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    sdk = SDK(server="together", api_key=KEY)
+    with pytest.raises(errors.ConfigurationError, match=r"^api_key: server 'openai' needs one"):
+        sdk.with_options(server="openai")
+    with pytest.raises(errors.ConfigurationError, match=r"^api_key: server 'together' needs one for 127\.0\.0\.1"):
+        sdk.with_options(server_url="http://127.0.0.1:9")
+    sdk.with_options(server_url="http://127.0.0.1:9", api_key="sk-placeholder")
+    assert sdk.with_options(timeout_ms=5)._config.keys.of(sdk._config.provider) is not None
+
+
+def test_with_options_opens_what_is_made_otherwise() -> None:
+    with SDK(server="local") as sdk:
+        assert sdk.with_options(timeout_ms=5)._drivers is sdk._drivers
+        assert sdk.with_options(backend="httpx")._drivers is not sdk._drivers
+        with pytest.raises(errors.ConfigurationError, match=r"^timeout: unknown option"):
+            sdk.with_options(timeout=5)  # type: ignore[call-arg] # what is tested
 
 
 async def test_settings_of_a_call_go_over_those_of_the_sdk(colour: Colour, canned: CannedServer) -> None:

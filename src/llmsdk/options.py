@@ -101,10 +101,10 @@ class SDKOptions(TypedDict, total=False):
         Doc("What carries async calls; `aiohttp` (extra `aiohttp`, asyncio only) takes a third less CPU."),
     ]
     retry_config: Annotated[
-        RetryConfig | None,
+        RetryConfig | int | None,
         Doc(
-            "Retry policy of all calls; None turns retries off. By default 3 attempts within 60 s, waits "
-            "from 500 ms doubling to 8 s."
+            "Retry policy of all calls, or a number of retries; None turns retries off. By default 3 attempts "
+            "within 60 s, waits from 500 ms doubling to 8 s."
         ),
     ]
     retry_budget: Annotated[RetryBudget | None, Doc("Bound of all calls' retries together.")]
@@ -146,7 +146,7 @@ class CallOptions(TypedDict, total=False):
         "Failover | None",
         Doc("Servers that the call goes on to when one fails; None for the one server alone."),
     ]
-    retries: Annotated[RetryConfig | None, Doc("Retry policy; None turns retries off.")]
+    retries: Annotated[RetryConfig | int | None, Doc("Retry policy, or a number of retries; None turns retries off.")]
     timeout_ms: Annotated[
         float | None, Doc("Bound of one attempt; of a stream, of the wait for the headers and of each silence.")
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 from ._call.config import configure
 from ._call.secrecy import forget_locals, hide
@@ -14,16 +14,23 @@ from ._net.runner import Runner
 from .errors import ConfigurationError
 from .options import SDKOptions
 from .providers.ids import EMBEDDED
+from .providers.registry import find_provider
 from .resources.attributes import Attributes
 from .resources.signatures import described_by
 from .utils.forks import once
+from .utils.secrets import revealed
+from .utils.shapes import is_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from ._call.config import SDKConfig
     from ._call.usage import UsageTotals
     from .many.runs.batch import FileBatch
+
+
+_OF_CONNECTIONS = frozenset({"client", "async_client", "backend"})
 
 
 class SDK(Attributes):
@@ -43,6 +50,7 @@ class SDK(Attributes):
     def __init__(self, **options: Unpack[SDKOptions]) -> None:
         hide(options)  # no frame shows a key from here on
         self._options = options
+        self._owner: SDK | None = None
         try:
             self._config = config = configure(options)
             config.hooks.init(config)
@@ -60,6 +68,34 @@ class SDK(Attributes):
         except BaseException as exc:
             forget_locals(exc)
             raise
+
+    @described_by(SDKOptions)
+    def with_options(self, **options: Unpack[SDKOptions]) -> SDK:
+        """Make an SDK that differs in these options; the others, the connections and the retry budget are shared.
+
+        This SDK owns the connections: closing the new one leaves them open, closing this one closes them for both. With
+        another `client`, `async_client` or `backend`, or the first `hooks`, the new one opens and closes its own.
+        A key stays with the server that it was given for, and is dropped where `server_url` changes without a new
+        `api_key`. `usage` counts from zero.
+
+        Args:
+            options: See `SDKOptions`.
+
+        Raises:
+            ConfigurationError: As for `SDK`, or this SDK is closed.
+
+        Example:
+            >>> patient = sdk.with_options(timeout_ms=900_000, retry_config=5)
+            >>> patient.chat.create(model="m", messages=[{"role": "user", "content": "Hi"}])
+        """
+        hide(options)
+        self._check_open()
+        made = SDK(**_changed(self._options, options, self._config))
+        if options.keys().isdisjoint(_OF_CONNECTIONS) and bool(made._config.hooks) == bool(self._config.hooks):
+            made._owner = self
+            made._drivers = self._drivers
+            made._runner = Runner(self._drivers, made._config)
+        return made
 
     @once
     def batch(self) -> FileBatch:
@@ -85,11 +121,13 @@ class SDK(Attributes):
 
     def close(self) -> None:
         """Close what the SDK opened; may be called again. Connections of an event loop are closed by it, soon."""
-        self._drivers.close()
+        if self._owner is None:
+            self._drivers.close()
 
     async def aclose(self) -> None:
         """Close what the SDK opened, of both colours; may be called again."""
-        await self._drivers.aclose()
+        if self._owner is None:
+            await self._drivers.aclose()
 
     def __enter__(self) -> Self:
         self._check_open()
@@ -116,7 +154,7 @@ class SDK(Attributes):
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         # The function is bound here: at the end of the interpreter the module's names may be gone.
         drivers = getattr(self, "_drivers", None)
-        if drivers is not None and drivers.is_open:
+        if drivers is not None and self._owner is None and drivers.is_open:
             _warn(f"unclosed {self!r}; use it in `with`, or call close()", ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self) -> str:
@@ -134,11 +172,34 @@ class SDK(Attributes):
         for name in ("client", "async_client"):
             if self._options.get(name) is not None:
                 raise ConfigurationError(f"{name}: a supplied client cannot be pickled; make the SDK where it is used")
-        return _with_options, (self._options,)
+        return _made_of, (self._options,)
 
 
-def _with_options(options: SDKOptions) -> SDK:
+def _made_of(options: SDKOptions) -> SDK:
     return SDK(**options)
+
+
+def _changed(usual: SDKOptions, changes: SDKOptions, config: SDKConfig) -> SDKOptions:
+    """Put changes over the options of an SDK, and keep its key from going where it was not given for."""
+    options: dict[str, Any] = {**usual, "retry_budget": config.retry_budget, **changes}
+    if not changes.keys().isdisjoint(("server", "server_idx")):
+        for name in ("server", "server_idx"):
+            if name not in changes:
+                options.pop(name, None)
+        # As in a call: the URL belongs to the server that it was given with.
+        is_same = find_provider(changes.get("server"), changes.get("server_idx")) is config.provider
+        if "server_url" not in changes and not is_same:
+            options.pop("server_url", None)
+    elif "failover" not in changes:
+        options["server"] = config.provider
+        options.pop("server_idx", None)
+    if "server_url" in changes and "api_key" not in changes:
+        options.pop("api_key", None)
+    elif "api_key" not in changes and "api_key" in usual:
+        given = usual["api_key"]
+        if given is not None and not is_mapping(revealed(given)):
+            options["api_key"] = {config.provider: revealed(given)}
+    return cast(SDKOptions, hide(options))
 
 
 def _start_embedded() -> Embedded:

@@ -127,6 +127,7 @@ async def test_partial_grows_and_final_waits_for_the_end(colour: Colour, canned:
         grown = []
         async for _ in each(stream):
             grown.append(stream.partial.text)
+            assert (stream.text, stream.reasoning) == (grown[-1], "")
             with pytest.raises(errors.ConfigurationError, match="not ended"):
                 _ = stream.final
     assert grown == ["Hel", "Hello.", "Hello."]

@@ -71,7 +71,7 @@ def mistyped(sdk: SDK) -> None:
     sdk.images.create(prompt="p", width="512")  # type: ignore[call-overload] # mistyped
     sdk.images.edit(prompt="p", image="photo.png")  # type: ignore[call-overload] # mistyped
     sdk.models.retrieve(5)  # type: ignore[arg-type] # mistyped
-    sdk.chat.create(model="m", messages=[], retries=3)  # type: ignore[call-overload] # mistyped
+    sdk.chat.create(model="m", messages=[], retries="3")  # type: ignore[call-overload] # mistyped
     sdk.chat.create(model="m", messages=[], unsupported="ignore")  # type: ignore[call-overload] # mistyped
     SDK(api_key=5)  # type: ignore[arg-type] # mistyped
     SDK(timeout_ms="5")  # type: ignore[arg-type] # mistyped

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import ConfigurationError
 from ..utils.headers import check_header
-from ..utils.retries import RetryConfig
+from ..utils.retries import RetryConfig, retries_of
 from ..utils.shapes import described, quoted
 from ..utils.urls import check_base_url, fill_path, path_text, placeholders
 from .request.encode import Unsupported
@@ -119,10 +119,13 @@ def checked_unsupported(value: Any, usual: Unsupported) -> Unsupported:
 
 
 def checked_retries(value: Any, name: str) -> RetryConfig | None:
-    """Check a retry policy."""
+    """Check a retry policy, and make one of a number of retries."""
     if value is None or isinstance(value, RetryConfig):
         return value
-    raise _refused(name, "a RetryConfig or None", type(value).__name__)
+    if type(value) is int and value >= 0:  # a bool is an int to isinstance, and says nothing of how often
+        return retries_of(value)
+    got = described(value) if type(value) is int else type(value).__name__
+    raise _refused(name, "a RetryConfig, a number of retries or None", got)
 
 
 def checked_url(url: Any, url_params: Mapping[str, Any]) -> str:

@@ -49,6 +49,18 @@ class _Stream(Generic[EventT, ReplyT]):
         return reply
 
     @property
+    def text(self) -> str:
+        """Text of the first choice that has come so far; "" where the operation has none. May be asked at any time."""
+        text: str = getattr(self._progress.build(), "text", "")
+        return text
+
+    @property
+    def reasoning(self) -> str:
+        """Reasoning of the first choice that has come so far; "" where the operation has none."""
+        text: str = getattr(self._progress.build(), "reasoning", "")
+        return text
+
+    @property
     def final(self) -> ReplyT:
         """The whole reply, once the stream has finished.
 

@@ -42,6 +42,16 @@ class _Parsed(Generic[T]):
         return self._inner.partial
 
     @property
+    def text(self) -> str:
+        """Text of the first choice that has come so far; may be asked at any time."""
+        return self._inner.text
+
+    @property
+    def reasoning(self) -> str:
+        """Reasoning of the first choice that has come so far."""
+        return self._inner.reasoning
+
+    @property
     def parsed_partial(self) -> Any:
         """As much of the value as has come: plain dicts, lists and text, None before the first. Never raises."""
         found = self._ask.form.so_far("".join(self._pieces))

@@ -40,6 +40,16 @@ class _Rounds:
         return self._current.partial
 
     @property
+    def text(self) -> str:
+        """Text that has come so far in the round under way; "" before the first."""
+        return "" if self._latest is None else self._latest.text
+
+    @property
+    def reasoning(self) -> str:
+        """Reasoning that has come so far in the round under way; "" before the first."""
+        return "" if self._latest is None else self._latest.reasoning
+
+    @property
     def messages(self) -> list[Any]:
         """The conversation so far, whatever happened; without the reply that is under way."""
         return list(self._loop.messages)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors.base import ConfigurationError
@@ -149,13 +149,16 @@ class RetryBudget:
         self._lock = forkable_lock()
 
 
+_DEFAULT_BACKOFF = BackoffStrategy(500, 8_000, 2, 60_000)
+
+
 @dataclass(frozen=True)
 class RetryConfig:
     """Say what is retried and how often.
 
     Args:
         strategy: "backoff", or "none" for one attempt only.
-        backoff: How waits grow; may be None where the strategy is "none".
+        backoff: How waits grow, from 500 ms doubling to 8 s within 60 s; may be None where the strategy is "none".
         retry_connection_errors: Whether failures without a reply are retried.
         max_attempts: Most attempts in all, >= 1; None leaves the bound to `max_elapsed_time`.
         status_codes: Statuses that are retried, as 400 to 599 or "4XX" / "5XX"; None for `RETRYABLE_STATUSES`.
@@ -164,9 +167,9 @@ class RetryConfig:
         bound_attempts: Whether `max_elapsed_time` also cuts the attempt under way.
     """
 
-    strategy: Literal["backoff", "none"]
-    backoff: BackoffStrategy
-    retry_connection_errors: bool
+    strategy: Literal["backoff", "none"] = "backoff"
+    backoff: BackoffStrategy = _DEFAULT_BACKOFF
+    retry_connection_errors: bool = True
     _: KW_ONLY
     max_attempts: int | None = None
     status_codes: Collection[int | str] | None = None
@@ -232,9 +235,12 @@ def _shortened(statuses: Collection[int | str]) -> str:
     return repr([*rest, *(f"{hundred}XX" for hundred in whole)])
 
 
-DEFAULT_RETRY = RetryConfig(
-    "backoff", BackoffStrategy(500, 8_000, 2, 60_000), True, max_attempts=3, bound_attempts=False
-)
+DEFAULT_RETRY = RetryConfig(max_attempts=3, bound_attempts=False)
+
+
+def retries_of(count: int) -> RetryConfig:
+    """Make the policy of a number of retries: that of the SDK's default, with as many attempts and the first."""
+    return replace(DEFAULT_RETRY, max_attempts=count + 1)
 
 
 def next_delay(
