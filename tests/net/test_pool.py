@@ -9,6 +9,8 @@ from llmsdk import errors
 from llmsdk._net import pool as pool_module
 from llmsdk._net import proxies, transport
 from llmsdk._net.pool import Pool
+from support.canned import CannedServer
+from support.colours import KEY, Colour
 
 
 class Connection:
@@ -102,16 +104,45 @@ def test_the_proxy_of_the_environment_carries_the_connections(monkeypatch: pytes
         ("http://proxy.example:3128", "127.0.0.1", False),
         ("proxy.example:3128", "localhost", False),
         ("http://10.0.0.1:3128", "::1", False),
-        ("http://127.0.0.1:3128", "127.0.0.1", True),
-        ("localhost:3128", "127.0.0.1", True),
+        ("http://127.0.0.1:3128", "127.0.0.1", False),
+        ("localhost:3128", "127.0.0.1", False),
+        ("socks://127.0.0.1:1080", "127.0.0.1", False),
+        ("no URL at all", "127.0.0.1", False),
+        ("http://127.0.0.1:3128", "api.example", True),
     ],
 )
-def test_this_machine_is_not_reached_through_another(
+def test_this_machine_is_not_reached_through_a_proxy(
     monkeypatch: pytest.MonkeyPatch, proxy: str, host: str, used: bool
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, proxy)
     assert (proxies.proxy_of("http", host, None) is not None) == used
+
+
+@pytest.mark.parametrize(
+    "bypassed, scheme, host, port, used",
+    [
+        ("api.example:8000", "http", "api.example", 8000, False),
+        ("api.example:8000", "http", "api.example", 8001, True),
+        ("api.example:8000", "http", "api.example", None, True),
+        ("api.example:443", "https", "api.example", None, False),
+        ("other, api.example:80", "http", "api.example", None, False),
+        ("api.example", "http", "api.example", 8000, False),
+        (".example", "http", "api.example", 8000, False),
+        ("10.0.0.1:8000", "http", "10.0.0.1", 8000, False),
+        ("127.0.0.1:8000", "http", "10.0.0.1", 8000, True),
+        ("*", "http", "api.example", 8000, False),
+        ("2001:db8::1", "http", "2001:db8::1", 8000, False),
+    ],
+)
+def test_no_proxy_may_name_a_port(
+    monkeypatch: pytest.MonkeyPatch, bypassed: str, scheme: str, host: str, port: int | None, used: bool
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", bypassed)
+    monkeypatch.setenv("no_proxy", bypassed)
+    assert (proxies.proxy_of(scheme, host, port) is not None) == used
 
 
 @pytest.mark.parametrize("installed", [True, False])
@@ -151,3 +182,16 @@ def test_what_is_no_proxy_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch
 def test_the_name_of_a_proxys_user_may_hold_any_character() -> None:
     option = proxies.as_option("http://us%C3%A4r:w%C3%B6rd@proxy.example:3128")
     assert option.auth == ("us\xe4r".encode(), "w\xf6rd".encode())
+
+
+@pytest.mark.also_trio
+@pytest.mark.also_aiohttp
+@pytest.mark.parametrize("proxy", ["socks://127.0.0.1:1", "socks5://127.0.0.1:1", "http://127.0.0.1:1", "no URL"])
+async def test_a_server_on_this_machine_is_asked_directly(
+    colour: Colour, canned: CannedServer, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    for name in ("ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, proxy)
+    canned.reply(200, {"choices": [{"index": 0, "text": "here", "finish_reason": "stop"}]})
+    async with colour.open(server_url=canned.url, api_key=KEY) as client:
+        assert (await client.call("completions.create", model="m", prompt="p")).text == "here"

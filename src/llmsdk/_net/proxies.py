@@ -12,34 +12,29 @@ from ..errors import ConfigurationError
 from ..utils.urls import is_loopback
 
 _SCHEMES = ("http", "https", "socks5", "socks5h")
+_PORTS = {"http": 80, "https": 443}
 
 
 def proxy_of(scheme: str, host: str, port: int | None) -> str | None:
     """Find the environment's proxy for a host (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY).
+
+    None for this machine, whatever the environment says: a proxy would look for the server on its own.
 
     Raises:
         ConfigurationError: It is no URL of a proxy, or a SOCKS proxy, and the package for that is not installed.
     """
     proxies = getproxies()
     url = proxies.get(scheme) or proxies.get("all")
-    if not url or proxy_bypass(host):
+    # NO_PROXY may name a host with its port.
+    if not url or is_loopback(host) or proxy_bypass(f"{host}:{port or _PORTS.get(scheme, 0)}"):
         return None
-    return _usable(url if "://" in url else f"http://{url}", host)
-
-
-def _usable(url: str, host: str) -> str | None:
-    """Return a proxy's URL where it leads to a host.
-
-    None for this machine, unless the proxy is on it as well: another one would look for the server on its own.
-    """
+    url = url if "://" in url else f"http://{url}"
     # Its text is not repeated: it may hold a password.
     try:
         parsed = httpx.URL(url)
         name = parsed.host
     except (httpx.InvalidURL, UnicodeError):
         raise _refused("a text that is no URL") from None
-    if is_loopback(host) and not is_loopback(name):
-        return None
     if parsed.scheme not in _SCHEMES:
         raise _refused(f"scheme {parsed.scheme[:20]!r}")
     if not name or (parsed.port or 0) > 0xFFFF:

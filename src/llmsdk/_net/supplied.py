@@ -178,15 +178,17 @@ class HttpxClient(SuppliedClient):
 
     def __init__(self, *, is_hooked: bool = False) -> None:
         super().__init__(None)
-        self._clients: dict[str | None, httpx.Client] = {}
+        self._clients: dict[tuple[str | None, bool], httpx.Client] = {}
 
     def client_for(self, request: Any) -> Any:
         """Return the client that reaches the host of a request."""
-        url = request.url
-        proxy = proxy_of(url.scheme, url.host, url.port)
-        if proxy not in self._clients:
-            self._clients[proxy] = httpx.Client(proxy=proxy, verify=shared_context(), trust_env=False)
-        return self._clients[proxy]
+        options = _options(request.url)
+        if options not in self._clients:
+            proxy, is_tls = options
+            self._clients[options] = httpx.Client(
+                proxy=proxy, verify=shared_context() if is_tls else False, trust_env=False
+            )
+        return self._clients[options]
 
     def close(self) -> None:
         """Close the clients."""
@@ -199,17 +201,24 @@ class AsyncHttpxClient(AsyncSuppliedClient):
 
     def __init__(self, *, is_hooked: bool = False) -> None:
         super().__init__(None)
-        self._clients: dict[str | None, httpx.AsyncClient] = {}
+        self._clients: dict[tuple[str | None, bool], httpx.AsyncClient] = {}
 
     def client_for(self, request: Any) -> Any:
         """Return the client that reaches the host of a request."""
-        url = request.url
-        proxy = proxy_of(url.scheme, url.host, url.port)
-        if proxy not in self._clients:
-            self._clients[proxy] = httpx.AsyncClient(proxy=proxy, verify=shared_context(), trust_env=False)
-        return self._clients[proxy]
+        options = _options(request.url)
+        if options not in self._clients:
+            proxy, is_tls = options
+            self._clients[options] = httpx.AsyncClient(
+                proxy=proxy, verify=shared_context() if is_tls else False, trust_env=False
+            )
+        return self._clients[options]
 
     async def aclose(self, *, at_loop_end: bool = False) -> None:
         """Close the clients."""
         while self._clients:
             await self._clients.popitem()[1].aclose()
+
+
+def _options(url: httpx.URL) -> tuple[str | None, bool]:
+    """Return the proxy that leads to a URL, and whether TLS is spoken there."""
+    return proxy_of(url.scheme, url.host, url.port), url.scheme == "https"
