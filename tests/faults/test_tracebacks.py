@@ -318,3 +318,48 @@ async def test_methods(colour: Colour, faults: FaultServer, tmp_path: Path, meth
             got = await client.call(method, **{**given, **wrong})
             raise (await collect(got))[0][1]
         assert_clean(caught.value)
+
+
+@pytest.mark.also_trio
+async def test_an_exception_that_many_calls_raise_ends_none_of_them(colour: Colour, faults: FaultServer) -> None:
+    """Its traceback holds frames of all of them, those of coroutines that wait too, which must not be cleared."""
+    if not colour.is_async:
+        pytest.skip("only coroutines wait")
+    shared, release = errors.ConfigurationError("no token yet"), anyio.Event()
+    called: list[int] = []
+
+    async def key() -> str:
+        called.append(len(called))
+        if len(called) > 1:
+            await release.wait()
+        raise shared
+
+    async def first(sdk: SDK) -> BaseException:
+        try:
+            await sdk.completions.create_async(**ASK)  # type: ignore[arg-type]
+        except errors.ConfigurationError as exc:
+            seen = exc
+            with anyio.CancelScope() as waiting:  # with the exception in hand, as a worker between two rows
+                waits.append(waiting)
+                await anyio.sleep_forever()
+        return seen
+
+    waits: list[anyio.CancelScope] = []
+    mapped: list[Any] = []
+
+    async def rows(sdk: SDK) -> None:
+        async for result in sdk.completions.map_async([dict(ASK), dict(ASK), dict(ASK)], limit=2):  # type: ignore[list-item]
+            mapped.append(result)
+            release.set()
+
+    async with SDK(server_url=faults.url, api_key=key, retry_config=None) as sdk:
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as group:
+                group.start_soon(first, sdk)
+                await anyio.sleep(0.05)
+                group.start_soon(rows, sdk)
+                await anyio.sleep(0.05)
+                release.set()
+                await anyio.sleep(0.2)
+                waits[0].cancel()
+    assert [result for _, result in sorted(mapped, key=lambda one: one[0])] == [shared] * 3

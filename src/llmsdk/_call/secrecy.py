@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from itertools import takewhile
 from traceback import walk_tb
 from types import FrameType
 from typing import Any
@@ -24,6 +25,8 @@ MAY_HOLD = frozenset({"api_key", "http_headers", "server_url", "url_params", "ex
 # Their frames hold requests. Frames of the application may be in the same chain, where it calls while it handles an
 # exception of its own, and are left as they are.
 _CLEARED = frozenset({"llmsdk", "httpx", "httpx2", "httpcore", "httpcore2", "h11", "aiohttp"})
+# Through which they call each other.
+_BETWEEN = frozenset({"anyio", "asyncio", "contextlib", "outcome", "socket", "ssl", "trio"})
 _MAY_WAIT = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 
 
@@ -67,21 +70,33 @@ def _authority(url: str) -> str:
 
 
 def forget_locals(error: BaseException | None) -> None:
-    """Clear the locals of all frames of an exception and its causes that are over, of ours and of HTTP clients."""
+    """Clear the locals of all frames of an exception and its causes that are over, of ours and of HTTP clients.
+
+    To clear a coroutine that waits is to end it, up to Python 3.12, and a traceback may hold one: the context of an
+    exception may be what another task handles, and an application may raise one exception in many tasks. Frames are
+    known to be over down to the first of the application, in what has come through here and in what we named as its
+    cause, and where the frame that called them is known to be.
+    """
     over: set[FrameType] = set()
-    is_trusted = True  # passed here, or was named as the cause by us
+    is_trusted = True
     while error is not None:
-        frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-        # The context of an exception may be what another task handles, and up to Python 3.12 to clear a coroutine that
-        # waits is to end it. Frames are known to be over where the one that called them is.
+        frames = list(takewhile(_is_no_application, (frame for frame, _ in walk_tb(error.__traceback__))))
         if is_trusted or (frames and frames[0] in over):
             over.update(frames)
         for frame in frames:
-            is_over = frame in over or not frame.f_code.co_flags & _MAY_WAIT
-            if is_over and frame.f_globals.get("__name__", "").partition(".")[0] in _CLEARED:
+            if _package_of(frame) in _CLEARED and (frame in over or not frame.f_code.co_flags & _MAY_WAIT):
                 with suppress(RuntimeError):  # still at work
                     frame.clear()
-        is_trusted = error.__cause__ is not None
+        is_trusted = error.__cause__ is not None and type(error).__module__.partition(".")[0] in _CLEARED
         if isinstance(error, SDKError) and error.__suppress_context__:
             error.__context__ = None  # not to be shown, so it need not hold on to frames either
         error = error.__cause__ or error.__context__
+
+
+def _is_no_application(frame: FrameType) -> bool:
+    return _package_of(frame) in _CLEARED or _package_of(frame) in _BETWEEN
+
+
+def _package_of(frame: FrameType) -> str:
+    name: str = frame.f_globals.get("__name__", "")
+    return name.partition(".")[0]
