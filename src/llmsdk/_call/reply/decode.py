@@ -13,7 +13,7 @@ from pydantic_core import from_json, to_json
 
 from ...errors import APIStatusError, ReplyMeta, ResponseValidationError
 from ...errors.status import SDKDefaultError, class_for
-from ...providers.spec import Provider
+from ...providers.spec import Provider, Route
 from ...utils.dates import parse_reset
 from ...utils.headers import Headers
 from ...utils.jsonpaths import MISSING, copy, find, first
@@ -84,21 +84,30 @@ def decode_reply(
         except (ValidationError, ValueError, RecursionError) as failure:
             problem = _problem(failure, document, body, content_type)
             raise _unexpected(f"not a {operation.resource} reply: {problem}", came, meta, secrets) from None
-    content = operation.content
-    result = getattr(reply, content, None)
-    if not result and (
-        states_error(provider, reply) or is_error_instead(operation, reply.model_extra, reply.model_fields_set)
-    ):
-        raise stated_error(provider, parse_json(body), meta=meta, secrets=secrets)
-    is_absent = result == [] and content not in reply.model_fields_set and f"$.{content}" not in route.reply
-    if is_absent and not route.optional_result:
-        raise _unexpected(f"not a {operation.resource} reply: {content}: it is missing", came, meta, secrets)
-    if results and len(result or ()) < results and not route.optional_result:
-        if not result and reason_in(provider, document := parse_json(body)):
-            raise stated_error(provider, document, meta=meta, secrets=secrets)
-        found = f"{len(result)} of {results} results" if result else "it is empty"
-        raise _unexpected(f"not a {operation.resource} reply: {content}: {found}", came, meta, secrets)
+    result = getattr(reply, operation.content, None)
+    if not result:
+        is_stated = states_error(provider, reply) or is_error_instead(
+            operation, reply.model_extra, reply.model_fields_set
+        )
+        is_wanted = bool(results) and not route.optional_result
+        if is_stated or (is_wanted and reason_in(provider, parse_json(body))):
+            raise stated_error(provider, parse_json(body), meta=meta, secrets=secrets)
+    if shortfall := _shortfall(operation, route, reply, result, results):
+        problem = f"not a {operation.resource} reply: {operation.content}: {shortfall}"
+        raise _unexpected(problem, came, meta, secrets)
     return reply
+
+
+def _shortfall(operation: Operation, route: Route, reply: Any, result: Any, results: int) -> str | None:
+    """Say what of the results is not there; None where all that was asked for is, or the route can do without."""
+    if route.optional_result:
+        return None
+    content = operation.content
+    if result == [] and content not in reply.model_fields_set and f"$.{content}" not in route.reply:
+        return "it is missing"
+    if not results or len(result or ()) >= results:
+        return None
+    return f"{len(result)} of {results} results" if result else "it is empty"
 
 
 def recoded(read: Callable[[dict[str, Any]], Any], body: bytes) -> bytes:
