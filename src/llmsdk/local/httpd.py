@@ -25,7 +25,7 @@ IDLE_S = 75.0  # how long a kept connection may be silent, and a client may refu
 HEAD_S = 20.0  # from the first byte of a request to the end of its headers, however slowly they drip
 BODY_S = 300.0
 
-_RECEIVED = 1 << 18  # bytes that are taken from the network at once
+_RECEIVED = 1 << 16  # bytes asked of the network at once; for more, each buffer would be mapped and unmapped
 
 # RFC 9112, 3: single spaces, and what no target has is no target.
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) (HTTP/)?([ -~]{1,20})")
@@ -150,8 +150,6 @@ class Reader:
             received = self._connection.recv(_RECEIVED)
         except TimeoutError:
             raise Refusal(408, "the request took too long.") from None
-        finally:
-            self._connection.settimeout(IDLE_S)  # for what is sent
         self._buffer += received
         return bool(received)
 

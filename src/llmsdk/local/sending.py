@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .faults import MAX_STALL_S, Cut, Data, Fault, Silence, Step, compressed, plan
-from .httpd import Request, Response, response_head
+from .httpd import IDLE_S, Request, Response, response_head
 
+_LEAVING_S = 5.0  # for an answer to a client that may be a hostile one
 _POLL_S = 0.05  # how often a pause looks whether the client has gone
 
 
@@ -49,6 +50,7 @@ class Sender:
             Whether the connection can be used again.
         """
         fault, request = self.fault, self.request
+        self.connection.settimeout(IDLE_S)  # what is left of the time for reading is not that for sending
         self._pause(fault.delay_s + self.latency_s)
         if fault.cut_before_headers:
             self._cut()
@@ -146,6 +148,7 @@ class Sender:
 def say_and_leave(connection: socket.socket, response: Response) -> None:
     """Answer a request that was not read whole, in a way that the client can still see the answer."""
     headers = (("content-type", response.content_type), ("content-length", str(len(response.body))))
+    connection.settimeout(_LEAVING_S)
     connection.sendall(response_head(response.status, (*headers, ("connection", "close"))) + response.body)
     connection.shutdown(socket.SHUT_WR)
     connection.settimeout(0.5)

@@ -10,6 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
+from functools import lru_cache
 from typing import Any, Self
 
 from ..errors import ConfigurationError
@@ -45,6 +46,11 @@ def _provider_of(dialect: Any) -> Provider:
     if (found := provider_by_id(dialect)) is not None:
         return found
     raise ConfigurationError(f"unknown dialect {quoted(dialect)}; known: {accepted(dialect)}")
+
+
+@lru_cache(maxsize=64)  # nearly all requests say the same
+def _is_here(host: str) -> bool:
+    return is_loopback(_HOST_PORT.sub("", host))
 
 
 _HOST = Kind("a name or an address", lambda host: isinstance(host, str) and host.isascii() and host.isprintable())
@@ -257,7 +263,7 @@ class LocalServer:
         A page of the web can have its own name resolve to 127.0.0.1, and would then read what is answered here; but its
         browser names that host.
         """
-        if self._is_private and request.host is not None and not is_loopback(_HOST_PORT.sub("", request.host)):
+        if self._is_private and request.host is not None and not _is_here(request.host):
             raise Refusal(421, f"{quoted(request.host)} is not this machine; use 127.0.0.1 or localhost.", "host")
 
     def _keep(self, request: Request) -> None:
