@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .tools import tool
     from .utils.retries import BackoffStrategy, RetryBudget, RetryConfig
 
+# Imported when first used: a program that imports the package for one of these does not pay for the others.
 _HOMES = {
     "SDK": "sdk",
     "Adaptive": "many.map",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .many.runs.batch import FileBatch
 
 
+# Options that decide which connections there are: an SDK that differs in these can't share them.
 _OF_CONNECTIONS = frozenset({"client", "async_client", "backend"})
 
 
@@ -50,7 +51,7 @@ class SDK(Attributes):
     def __init__(self, **options: Unpack[SDKOptions]) -> None:
         hide(options)  # no frame shows a key from here on
         self._options = options
-        self._owner: SDK | None = None
+        self._owner: SDK | None = None  # whose connections it uses, if they are not its own
         try:
             self._config = config = configure(options)
             config.hooks.init(config)
@@ -66,7 +67,7 @@ class SDK(Attributes):
             )
             self._runner = Runner(self._drivers, config)
         except BaseException as exc:
-            forget_locals(exc)
+            forget_locals(exc)  # a traceback with locals would show the options, keys among them
             raise
 
     @described_by(SDKOptions)
@@ -97,6 +98,7 @@ class SDK(Attributes):
             made._runner = Runner(self._drivers, made._config)
         return made
 
+    # The door to files of rows; `once` makes it at the first use, also where several threads come at once.
     @once
     def batch(self) -> FileBatch:
         """The requests of a file, sent from here; for batches that the server processes, see `batches`."""
@@ -130,6 +132,7 @@ class SDK(Attributes):
             await self._drivers.aclose()
 
     def __enter__(self) -> Self:
+        # A closed SDK would only fail at the first call, far from the mistake.
         self._check_open()
         return self
 
@@ -203,6 +206,6 @@ def _changed(usual: SDKOptions, changes: SDKOptions, config: SDKConfig) -> SDKOp
 
 
 def _start_embedded() -> Embedded:
-    from .local import LocalServer
+    from .local import LocalServer  # the door to the embedded provider, which hosted servers never need
 
     return LocalServer(dialect=EMBEDDED).start()

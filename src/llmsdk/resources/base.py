@@ -38,6 +38,7 @@ class Resource:
         self._runner = runner
 
     def __repr__(self) -> str:
+        # Nothing of the configuration beside the server's id: it may hold keys.
         return f"<{type(self).__name__} of {self._runner.config.provider.name}>"
 
 
@@ -46,6 +47,7 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
 
     _create: ClassVar[Operation]
 
+    # A map's replies go through it too, so that its images can be saved as those of a single call.
     def _attach(self, reply: Any, plan: Plan) -> None:
         """Give a reply what it needs beside its data; most need nothing."""
 
@@ -76,6 +78,7 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
         Example:
             >>> for index, reply in sdk.chat.map([{"model": "m", "messages": [...]}, ...]): ...
         """
+        # The door to the maps: a process that makes single calls never imports them.
         from ..many.map import map_rows
 
         given = {"limit": limit, "ordered": ordered, "window": window, "options": hide(args)}

@@ -79,6 +79,7 @@ class ServerBatches(Resource):
             "completion_window": completion_window,
             **hide(args),
         }
+        # Two calls: where the batch can't be started, the uploaded file stays at the server.
         if file is not None:
             plan, flow = to_upload(self._runner, file, operation, params, allow_private)
             params["input_file_id"] = self._runner.transfer(plan, {}, flow).id

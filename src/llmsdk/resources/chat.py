@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# The types of the streams by names, as the overloads below repeat them.
 Stream = EventStream[ChatCompletionChunk, ChatCompletionResponse]
 StreamAsync = EventStreamAsync[ChatCompletionChunk, ChatCompletionResponse]
 
@@ -44,6 +45,7 @@ class ChatObjectArgs(CallOptions, total=False):
     model: str
 
 
+# `response_format` is missing here: `parse` has its own, a type of the caller's.
 class ParseArgs(ChatCommonParams, CallOptions, total=False):
     """What `chat.parse` takes beside `response_format` and `stream`."""
 
@@ -51,6 +53,7 @@ class ParseArgs(ChatCommonParams, CallOptions, total=False):
     max_reasks: int
 
 
+# `tools` are functions here, where `create` takes what goes on the wire.
 class RunToolsArgs(ChatCommonParams, CallOptions, total=False):
     """What `chat.run_tools` takes beside `stream`."""
 
@@ -67,6 +70,8 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
 
     _create = CREATE_CHAT_COMPLETION
 
+    # What `stream` is decides what comes back, in either of the two calling forms: checkers know it from these
+    # overloads alone, as the implementation takes and returns anything.
     @overload
     def create(self, *, stream: Literal[False] = ..., **args: Unpack[CreateChatArgs]) -> ChatCompletionResponse: ...
     @overload

@@ -12,6 +12,7 @@ from .base import MappedResource
 from .operations.completions import CREATE_COMPLETION, CREATE_MODEL_CUSTOMIZATION_COMPLETION
 from .signatures import described_by
 
+# The types of the streams by names, as the overloads below repeat them.
 Stream = EventStream[CompletionChunk, CompletionResponse]
 StreamAsync = EventStreamAsync[CompletionChunk, CompletionResponse]
 
@@ -52,6 +53,8 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
 
     _create = CREATE_COMPLETION
 
+    # What `stream` is decides what comes back, in either of the two calling forms: checkers know it from these
+    # overloads alone, as the implementation takes and returns anything.
     @overload
     def create(self, *, stream: Literal[False] = ..., **args: Unpack[CreateCompletionArgs]) -> CompletionResponse: ...
     @overload

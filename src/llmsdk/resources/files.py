@@ -66,6 +66,7 @@ class Files(Resource):
             UnsupportedOperationError: The server keeps no files.
             SDKError: As `chat.create`.
         """
+        # Keys in `args` are hidden first: no frame below holds one that a traceback could show.
         plan, flow = _to_upload(self._runner, file, file_name, {"purpose": purpose, **hide(args)}, allow_private)
         return self._runner.transfer(plan, args, flow)
 

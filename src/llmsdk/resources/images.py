@@ -15,6 +15,7 @@ from .base import MappedResource
 from .operations.images import CREATE_IMAGE, EDIT_IMAGE
 from .signatures import described_by
 
+# The types of the streams by names, as the overloads below repeat them.
 Stream = EventStream[ImageChunk, ImageResponse]
 StreamAsync = EventStreamAsync[ImageChunk, ImageResponse]
 
@@ -45,6 +46,7 @@ class ImageEditObjectArgs(CallOptions, total=False):
     model: str
 
 
+# An image outlives its call, and may be saved by another thread or loop: so it holds what fetches it, and no driver.
 @dataclass(frozen=True, slots=True)
 class _Fetcher:
     """Fetches the files of one reply, with the SDK's clients and without its key."""
@@ -65,6 +67,8 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
 
     _create = CREATE_IMAGE
 
+    # What `stream` is decides what comes back, in either of the two calling forms: checkers know it from these
+    # overloads alone, as the implementation takes and returns anything.
     @overload
     def create(self, *, stream: Literal[False] = ..., **args: Unpack[CreateImageArgs]) -> ImageResponse: ...
     @overload
@@ -156,6 +160,7 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
 
     def preview(self, **args: Any) -> Preview:
         """Make the request of `create`, or with `image` or `image_edit_request` of `edit`, and send nothing."""
+        # One `preview` for both, as a resource has one; the file is what tells them apart.
         is_edit = "image" in args or "image_edit_request" in args
         return self._runner.preview(EDIT_IMAGE if is_edit else CREATE_IMAGE, args)
 

@@ -8,6 +8,7 @@ from ..._call.operation import Example, Operation
 from ...models.batches import Batch, BatchCreateRequest, BatchList, BatchListRequest, BatchRequest
 
 _WRITTEN = """Path("rows.jsonl").write_bytes(b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}]}\\n')"""
+# Stored at one server: no failover takes them over, and they cost no tokens by themselves.
 _operation = partial(Operation, resource="batches", content="id", is_stored=True, traced_as=None)
 _begun = partial(Example, args=("batch.id",), needs=f'{_WRITTEN}\nbatch = sdk.batches.create(file="rows.jsonl")')
 _one = partial(_operation, path="/batches/{batch_id}", request=BatchRequest, required=frozenset({"batch_id"}))

@@ -19,9 +19,10 @@ CREATE_CHAT_COMPLETION = Operation(
     request_name="chat_completion_request",
     required=frozenset({"model", "messages"}),
     reply=ChatCompletionResponse,
+    # The names here and in the other files are those of OpenTelemetry's semantic conventions for generative AI.
     traced_as="chat",
     chunk=ChatCompletionChunk,
     accumulator=ChatAccumulator,
     as_chunk=as_chunk,
-    results=1,
+    results=1,  # whatever `n` is: servers may make fewer choices, and one that makes none has to say why
 )

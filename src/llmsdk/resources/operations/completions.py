@@ -33,6 +33,7 @@ CREATE_COMPLETION = Operation(
     results=1,
 )
 
+# An endpoint of its own and not a parameter: at the one server that has it, it has another path and does not stream.
 CREATE_MODEL_CUSTOMIZATION_COMPLETION = Operation(
     id="createModelCustomizationCompletion",
     resource="completions",

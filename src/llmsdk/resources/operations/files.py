@@ -8,6 +8,7 @@ from ..._call.operation import Example, Operation
 from ...models.files import FileDeleted, FileList, FileListRequest, FileObject, FileRequest, FileUploadRequest
 
 _ROWS = """b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}]}\\n'"""
+# No traces of their own: what is traced is the work of a model, and here none works.
 _operation = partial(Operation, resource="files", content="id", is_stored=True, traced_as=None)
 _kept = partial(Example, args=("file.id",), needs='file = sdk.files.upload(b"rows")')
 _one = partial(_operation, path="/files/{file_id}", request=FileRequest, required=frozenset({"file_id"}))
@@ -19,6 +20,7 @@ UPLOAD_FILE = _operation(
     path="/files",
     request=FileUploadRequest,
     required=frozenset({"file", "purpose"}),
+    # Together takes the name and the type of the file as parameters, others from the form.
     files=frozenset({"file"}),
     reply=FileObject,
 )

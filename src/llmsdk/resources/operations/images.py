@@ -24,7 +24,7 @@ CREATE_IMAGE = Operation(
     accumulator=ImageAccumulator,
     as_chunk=as_chunk,
     content="data",
-    results=1,
+    results=1,  # a filter may take some of the images, and a server that takes all has to say why
 )
 
 EDIT_IMAGE = Operation(
@@ -42,7 +42,7 @@ EDIT_IMAGE = Operation(
     required=frozenset({"model", "prompt", "image"}),
     reply=ImageResponse,
     traced_as="generate_content",
-    files=frozenset({"image", "mask"}),
+    files=frozenset({"image", "mask"}),  # which makes the request a form
     content="data",
     results=1,
 )
