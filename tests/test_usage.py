@@ -15,6 +15,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -174,6 +175,52 @@ def test_block_runs_where_its_package_is(block: Block, bare: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == block.prints
+
+
+def checkable(block: Block) -> str:
+    """Write a block as a module: `await` outside of functions is a notebook's, and no checker takes it."""
+    tree = ast.parse(block.code, mode="exec", type_comments=False)
+    awaits = any(isinstance(node, ast.AsyncWith | ast.AsyncFor | ast.Await) for node in walk_module(tree))
+    if not awaits:
+        return block.code
+    return "async def main() -> None:\n" + textwrap.indent(block.code, "    ")
+
+
+def walk_module(tree: ast.AST) -> Iterator[ast.AST]:
+    """Walk what runs when a module is imported, and not what its functions and classes do later."""
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node
+            yield from walk_module(node)
+
+
+def test_blocks_pass_a_plain_mypy(tmp_path: Path) -> None:
+    lines: dict[str, list[str]] = {}
+    for block in RUN:
+        name = f"block_{len(lines)}.py"
+        code = checkable(block)
+        lines[name] = code.splitlines()
+        (tmp_path / name).write_text(code, "utf-8")
+    cache = ROOT / ".mypy_cache" / "blocks"  # of its own: other options would discard the cache of the checks
+    options = [f"--cache-dir={cache}", "--config-file=", "--no-pretty", "--follow-imports=silent"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, *sorted(lines)],
+        env=os.environ | {"MYPYPATH": str(SRC)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    places = {name: str(block) for name, block in zip(lines, RUN, strict=True)}
+    faults = [
+        f"{places[name]}+{line}: {message}"
+        for name, line, kind, message in re.findall(r"^(\w+\.py):(\d+): (\w+): (.*)$", done.stdout, re.MULTILINE)
+        # The one mistake that a page makes on purpose is to be found.
+        if kind == "error" and "promt=" not in lines[name][int(line) - 1]
+    ]
+    assert not faults, "\n".join(faults)
+    assert "promt" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("file", FILES)

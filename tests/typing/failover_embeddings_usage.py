@@ -22,11 +22,13 @@ def failovers(mine: Provider) -> list[Failover]:
 
 
 def sdks(failover: Failover) -> list[SDK]:
+    by_model: dict[str, Price] = {"m": Price(input_per_million=1)}
     return [
+        SDK(prices=by_model),
         SDK(failover=failover, track_usage=True, prices={"m": Price(input_per_million=1)}),
         SDK(failover=None, prices={("together", "m"): Price(input_per_million=1.5, output_per_million=2)}),
         SDK(failover="together"),  # type: ignore[arg-type]
-        SDK(prices={"m": 3}),  # type: ignore[dict-item]
+        SDK(prices={"m": 3}),  # type: ignore[arg-type]
     ]
 
 

@@ -47,7 +47,8 @@ class Price:
         return (dear + cached * cached_price) / 1_000_000
 
 
-Prices = Mapping[str | tuple[str, str], Price]
+# Three forms, since the keys of a Mapping are invariant: a `dict[str, Price]` of the caller's is one, too.
+Prices = Mapping[str | tuple[str, str], Price] | Mapping[str, Price] | Mapping[tuple[str, str], Price]
 """Prices by model as the call names it, or by server id and model where one name costs differently."""
 
 
@@ -227,7 +228,7 @@ class Meter:
         return [self._row(server, model, dict(zip(_SUMMED, counts, strict=True))) for (server, model), counts in found]
 
     def _row(self, server: str, model: str, sums: dict[str, int]) -> ModelUsage:
-        prices = self._prices or {}
+        prices = cast("Mapping[Any, Price]", self._prices or {})
         price = prices.get((server, model)) or prices.get(model)
         tokens = (sums["prompt_tokens"], sums["cached_tokens"], sums["completion_tokens"])
         return ModelUsage(server=server, model=model, cost=None if price is None else price.of(*tokens), **sums)

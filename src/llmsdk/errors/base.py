@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from .meta import ReplyMeta
+from .meta import Attempt, ReplyMeta
 
 _MAX_TEXT = 4_000  # characters of server text in str(error); `.message` and `.body` hold the rest
 _MAX_ID = 200
@@ -119,6 +119,11 @@ class RemoteError(SDKError):
     def request_id(self) -> str | None:
         """The server's id of the request, where it gives one."""
         return self.meta.request_id if self.meta else None
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every send of the call; empty where nothing was sent."""
+        return self.meta.attempts if self.meta else ()
 
     @property
     def headers(self) -> Mapping[str, str]:

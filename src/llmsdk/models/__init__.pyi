@@ -86,6 +86,7 @@ from .messages import ImageUrlPart as ImageUrlPart
 from .messages import InputAudio as InputAudio
 from .messages import InputAudioPart as InputAudioPart
 from .messages import MediaUrl as MediaUrl
+from .messages import Message as Message
 from .messages import MessageItem as MessageItem
 from .messages import SystemMessage as SystemMessage
 from .messages import TextPart as TextPart

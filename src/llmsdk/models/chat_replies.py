@@ -34,7 +34,8 @@ FinishReason = Annotated[
 class ChatChoice(Model):
     """One of the answers.
 
-    `finish_reason` says why generation ended. `seed` can exceed 64 bits. `error` is set where this answer failed.
+    `finish_reason` says why generation ended, `native_finish_reason` the same in the server's own word. `seed` can
+    exceed 64 bits. `error` is set where this answer failed.
     """
 
     # The position in the list stands in where a server numbers nothing.
@@ -45,6 +46,7 @@ class ChatChoice(Model):
     top_logprobs: Any = None
     text: Text = None
     seed: Whole = None
+    native_finish_reason: Text = None
 
 
 class ChatCompletionResponse(Reply):

@@ -260,6 +260,10 @@ ChatMessageParam: TypeAlias = (
 """A message to send; one of another role goes through as it is."""
 
 
+Message: TypeAlias = ChatMessageParam | ChatMessage
+"""Every form of a message: one to send, or one of a reply. `messages: list[Message]` is a conversation that grows."""
+
+
 class _HasRole:
     """Check of a message whose role this package does not know: nothing but that there is one."""
 

@@ -17,8 +17,8 @@ NAMES = {
     "ImageLora ImageParams ImageRequest ImageResponse ImageUsage",
     "messages": "AssistantMessage AudioUrlPart ChatMessage ChatMessageParam ContentPart DeveloperMessage FunctionCall"
     " FunctionCallParam FunctionMessage GraphData GraphSource ImageUrl ImageUrlPart InputAudio "
-    "InputAudioPart MediaUrl MessageItem SystemMessage TextPart ToolCall ToolCallParam ToolMessage "
-    "UserMessage VideoUrlPart",
+    "InputAudioPart MediaUrl Message MessageItem SystemMessage TextPart ToolCall ToolCallParam "
+    "ToolMessage UserMessage VideoUrlPart",
     "moderations": "ModerationInput ModerationParams ModerationRequest ModerationResponse ModerationResult",
     "rerank": "RerankDocument RerankParams RerankRequest RerankResponse RerankResult RerankResultDocument",
     "tools": "FunctionDefinition FunctionTool GraphDefinition GraphTool JsonObjectFormat JsonSchema "
