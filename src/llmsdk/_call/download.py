@@ -26,7 +26,7 @@ from ..utils.urls import check_base_url, is_private, origin
 from .checks import has_host_name
 from .core import Core
 from .countdown import Countdown
-from .effects import Flow, TransportFailure, close, invoke, pull
+from .effects import Close, Flow, Invoke, Pull, TransportFailure
 from .flow import exchange
 from .hooks import Hooks
 from .plan import Plan
@@ -107,11 +107,11 @@ class RemoteFile:
             pieces: list[bytes] = []
             yield from self.read(pieces.append, self.plan.limits.max_response_bytes)
             return b"".join(pieces)
-        target: Path = yield from invoke(self.tools.thread, partial(checked_path, to, "to"))
+        target: Path = yield Invoke(self.tools.thread, (partial(checked_path, to, "to"),))
         draft = Draft(target)
         try:
             yield from self.read(draft.write)
-            yield from invoke(self.tools.thread, draft.commit)
+            yield Invoke(self.tools.thread, (draft.commit,))
         finally:
             draft.discard()
         return target
@@ -143,7 +143,7 @@ class RemoteFile:
                 raise
             finally:
                 if not is_dropped:
-                    yield from close(received.response)
+                    yield Close(received.response)
             plan = yield from self.elsewhere(url, location, accept=dict(plan.headers)["accept"])
         raise ResponseValidationError(f"the file's URL redirects more than {_MAX_REDIRECTS} times")
 
@@ -182,7 +182,7 @@ class RemoteFile:
         is_dropped = False
         try:
             self._allow(countdown)
-            while (raw := (yield from pull(chunks))) is not None:
+            while (raw := (yield Pull(chunks))) is not None:
                 for piece in body.decoded(raw):
                     size += len(piece)
                     if size > max_bytes:
@@ -200,7 +200,7 @@ class RemoteFile:
             raise
         finally:
             if not is_dropped:
-                yield from close(chunks)
+                yield Close(chunks)
 
     def _allow(self, countdown: Countdown) -> None:
         """Bound the next silence."""
@@ -227,7 +227,7 @@ class RemoteFile:
         """Refuse a host whose name leads to a private network."""
         _, host, port = origin(url)
         try:
-            found = yield from invoke(self.tools.resolve, host, port)
+            found = yield Invoke(self.tools.resolve, (host, port))
         except (OSError, UnicodeError) as exc:
             hint = "; a proxy may know it: allow_private=True leaves that to the proxy"
             text = f"the file's host {host} is not known{hint if self.tools.is_proxied(url) else ''}"

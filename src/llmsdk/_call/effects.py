@@ -1,4 +1,4 @@
-"""What a flow can ask of a driver, and the typed helpers that ask."""
+"""What a flow can ask of a driver. It yields one of these, and is sent what that comes to."""
 
 from __future__ import annotations
 
@@ -83,43 +83,3 @@ class TransportFailure(Exception):
         self.began = began
         self.stale = stale
         self.body = body
-
-
-# What effects come to has no type of its own; these give it one where that spares the caller a cast.
-
-
-def send(request: Any, countdown: Countdown) -> Flow[Any]:
-    """Send a request; the answer is the client's response."""
-    return (yield Send(request, countdown))
-
-
-def read(response: Any, max_bytes: int, countdown: Countdown, *, truncate: bool = False) -> Flow[bytes]:
-    """Read a body."""
-    body: bytes = yield Read(response, max_bytes, countdown, truncate)
-    return body
-
-
-def pull(chunks: Any) -> Flow[bytes | None]:
-    """Read on in a body that stays open."""
-    raw: bytes | None = yield Pull(chunks)
-    return raw
-
-
-def close(response: Any) -> Flow[None]:
-    """Let go of a response."""
-    yield Close(response)
-
-
-def sleep(seconds: float) -> Flow[None]:
-    """Wait."""
-    yield Sleep(seconds)
-
-
-def invoke(
-    function: Callable[..., Any],
-    *args: Any,
-    wrap: Callable[[Any], Any] | None = None,
-    countdown: Countdown | None = None,
-) -> Flow[Any]:
-    """Call what a user gave us."""
-    return (yield Invoke(function, args, wrap, countdown))

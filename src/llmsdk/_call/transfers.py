@@ -22,7 +22,7 @@ from ..utils.urls import fill_path, join
 from .checks import checked_ms
 from .core import Core
 from .download import RemoteFile, Tools
-from .effects import Flow, invoke, sleep
+from .effects import Flow, Invoke, Sleep
 from .flow import exchange, run_call
 from .operation import Operation
 from .plan import Plan, plan_call, split_arguments
@@ -78,7 +78,7 @@ class Transfer:
         Args:
             read: Gives its name and its bytes, and may take its time.
         """
-        name, content = yield from invoke(tools.thread, read)
+        name, content = yield Invoke(tools.thread, (read,))
         handover, body = self.plan.route.handover, self.plan.encoded.body
         fields: Mapping[str, Any] = body.fields if isinstance(body, Form) else {}
         if handover is None:
@@ -153,7 +153,7 @@ class Transfer:
                     return batch
             # A look at the deadline itself would be cut off: the wait ends there, and the last answer is told.
             left = delay if self._deadline is None else self._deadline - self._env.clock()
-            yield from sleep(max(0.0, min(delay, left)))
+            yield Sleep(max(0.0, min(delay, left)))
             if left <= delay and self._deadline is not None:
                 raise self._too_late(status)
             delay = min(delay * _GROWTH, longest)

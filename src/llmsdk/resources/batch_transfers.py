@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .._call.download import Tools
-from .._call.effects import Flow, invoke
+from .._call.effects import Flow, Invoke
 from .._call.request.encode import find_route
 from .._call.transfers import Transfer
 from .._net.runner import Runner
@@ -120,7 +120,7 @@ def _fetching(
         if to is None:
             return results
         # In a thread where the call is async: parsing and writing a gigabyte would hold the event loop.
-        written: Path = yield from invoke(tools.thread, results.write, to, errors)
+        written: Path = yield Invoke(tools.thread, (results.write, to, errors))
     except BaseException:
         results.close()
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,6 +43,30 @@ _MAX_DEPTH = 200  # as in pydantic's parser
 # ---------------------------------------------------------------- replies
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Came:
+    """A 2xx reply as it came, for the errors about it."""
+
+    operation: Operation
+    provider: Provider
+    body: bytes
+    meta: ReplyMeta
+    secrets: Iterable[str]
+
+    def states(self, document: Any) -> APIStatusError:
+        """Make the error that its document states."""
+        return stated_error(self.provider, document, meta=self.meta, secrets=self.secrets)
+
+    def unfit(self, problem: str) -> ResponseValidationError:
+        """Make the error of a reply that is not what the operation answers with."""
+        return ResponseValidationError(
+            masked(f"not a {self.operation.resource} reply: {problem}", self.secrets),
+            status_code=self.meta.status_code,
+            body=shown_text(self.body, self.secrets),
+            meta=without_secrets(self.meta, self.secrets),
+        )
+
+
 def decode_reply(
     operation: Operation,
     provider: Provider,
@@ -58,56 +83,55 @@ def decode_reply(
         APIStatusError: The body is an error object; the class is that of its code or type.
         ResponseValidationError: The body is not what the operation answers with.
     """
-    route = provider.routes[operation.id]
-    came = body
+    route, came = provider.routes[operation.id], _Came(operation, provider, body, meta, secrets)
     if route.codec is not None:  # translated first: everything below knows one protocol
         body = recoded(route.codec.reply, body)
     try:
-        reply = (
-            operation.read_reply(body)
-            if not route.reply
-            else map_document(route.reply, operation.reply, from_json(body))
-        )
+        if route.reply:
+            reply = map_document(route.reply, operation.reply, from_json(body))
+        else:
+            reply = operation.read_reply(body)
     except (ValidationError, ValueError, RecursionError):
-        document = parse_json(body)
-        has_none = bool(results) and is_object(document) and not document.get(operation.content)
-        if (
-            is_error(provider, document)
-            or is_error_instead(operation, document)
-            or (has_none and reason_in(provider, document))
-        ):
-            raise stated_error(provider, document, meta=meta, secrets=secrets) from None
-        # Once more from what Python's own parser has read: UTF-16, a byte order mark, integers beyond 4,300 digits.
-        text = body if document is MISSING else json.dumps(document).encode()
-        try:
-            reply = map_document(route.reply, operation.reply, from_json(text))
-        except (ValidationError, ValueError, RecursionError) as failure:
-            problem = _problem(failure, document, body, content_type)
-            raise _unexpected(f"not a {operation.resource} reply: {problem}", came, meta, secrets) from None
+        reply = _second_look(came, route, body, content_type, results)
     result = getattr(reply, operation.content, None)
+    if not result or (results and len(result) < results):
+        _check_result(came, route, reply, body, results)
+    return reply
+
+
+def _second_look(came: _Came, route: Route, body: bytes, content_type: str, results: int) -> Any:
+    """Read a reply that pydantic could not: it may be an error, or JSON that only Python's own parser takes."""
+    operation, document = came.operation, parse_json(body)
+    has_none = bool(results) and is_object(document) and not document.get(operation.content)
+    is_stated = is_error(came.provider, document) or is_error_instead(operation, document)
+    if is_stated or (has_none and reason_in(came.provider, document)):
+        raise came.states(document) from None
+    # UTF-16, a byte order mark, integers of more than 4,300 digits.
+    text = body if document is MISSING else json.dumps(document).encode()
+    try:
+        return map_document(route.reply, operation.reply, from_json(text))
+    except (ValidationError, ValueError, RecursionError) as failure:
+        raise came.unfit(_problem(failure, document, body, content_type)) from None
+
+
+def _check_result(came: _Came, route: Route, reply: Any, body: bytes, results: int) -> None:
+    """Refuse a reply that lacks what was asked for, unless its route may do without."""
+    operation, provider = came.operation, came.provider
+    content = operation.content
+    result = getattr(reply, content, None)
     if not result:
         is_stated = states_error(provider, reply) or is_error_instead(
             operation, reply.model_extra, reply.model_fields_set
         )
         is_wanted = bool(results) and not route.optional_result
         if is_stated or (is_wanted and reason_in(provider, parse_json(body))):
-            raise stated_error(provider, parse_json(body), meta=meta, secrets=secrets)
-    if shortfall := _shortfall(operation, route, reply, result, results):
-        problem = f"not a {operation.resource} reply: {operation.content}: {shortfall}"
-        raise _unexpected(problem, came, meta, secrets)
-    return reply
-
-
-def _shortfall(operation: Operation, route: Route, reply: Any, result: Any, results: int) -> str | None:
-    """Say what of the results is not there; None where all that was asked for is, or the route can do without."""
+            raise came.states(parse_json(body))
     if route.optional_result:
-        return None
-    content = operation.content
+        return
     if result == [] and content not in reply.model_fields_set and f"$.{content}" not in route.reply:
-        return "it is missing"
-    if not results or len(result or ()) >= results:
-        return None
-    return f"{len(result)} of {results} results" if result else "it is empty"
+        raise came.unfit(f"{content}: it is missing")
+    if len(result or ()) < results:
+        raise came.unfit(f"{content}: {f'{len(result)} of {results} results' if result else 'it is empty'}")
 
 
 def recoded(read: Callable[[dict[str, Any]], Any], body: bytes) -> bytes:
@@ -213,13 +237,6 @@ def json_fault(body: bytes) -> str:
     except ValueError:
         return "not valid JSON"
     return "nested too deeply"
-
-
-def _unexpected(problem: str, body: bytes, meta: ReplyMeta, secrets: Iterable[str]) -> ResponseValidationError:
-    text = shown_text(body, secrets)
-    return ResponseValidationError(
-        masked(problem, secrets), status_code=meta.status_code, body=text, meta=without_secrets(meta, secrets)
-    )
 
 
 # ----------------------------------------------------------------- errors
