@@ -45,8 +45,9 @@ from llmsdk.providers import (
     Route,
     ServerId,
     Structured,
+    Turns,
 )
-from llmsdk.providers.reshape import AsList, Renamed, WidthHeight
+from llmsdk.providers.reshape import AsList, OneOf, PlainParts, PlainText, Refused, Renamed, WidthHeight
 from llmsdk.resources.operations import all_operations
 from llmsdk.resources.signatures import IDLE_TEXT, described
 from llmsdk.utils.forks import once
@@ -203,7 +204,7 @@ def documented_errors() -> dict[str, type[Any]]:
 
 
 _HOOKS = (SDKInitHook, BeforeRequestHook, AfterSuccessHook, AfterErrorHook)
-_DIALECT = (Provider, Route, Structured, ErrorPaths, LimitHeaders, LimitWindow, Page)
+_DIALECT = (Provider, Route, Turns, Structured, ErrorPaths, LimitHeaders, LimitWindow, Page)
 _ON_SHARED_PAGES: dict[Any, str] = {
     **dict.fromkeys(_DIALECT, "servers.md"),
     **dict.fromkeys(
@@ -854,14 +855,17 @@ def servers_page() -> tuple[str, str]:
             f"[`{name}`](#{name})",
             _urls(provider),
             _auth(provider),
-            f"`{provider.env_var}`" * bool(provider.env_var),
+            codes(name for name in (provider.env_var, *provider.other_env_vars) if name),
         ]
         for index, (name, provider) in enumerate(PROVIDERS.items())
     ]
     intro = (
         "A server id names a dialect: base URL, paths, names of parameters, form of the key, shapes of replies, errors "
-        "and events. You write one vocabulary, the dialect translates it. A `Provider` of your own is taken wherever "
-        "an id is."
+        "and events. You write one vocabulary, the dialect translates it. What nobody has documented about a server is "
+        "sent as you give it. A `Provider` of your own is accepted wherever an id is: a constant, or a TOML file that "
+        "`Provider.from_toml(path)` reads. Files in the folders that the environment variable `LLMSDK_PROVIDERS` names "
+        "are known by their ids. The source of each dialect and the date of its facts stand in its file in "
+        "`src/llmsdk/providers/`."
     )
     head = ["Index", "Server", "Base URL", "Authorization", "Key from"]
     return here, page(
@@ -880,24 +884,18 @@ def _urls(provider: Provider) -> str:
 
 
 def _auth(provider: Provider) -> str:
-    if provider.auth is None:
+    if provider.key_header is None:
         return "none"
-    form = provider.auth.replace("{api_key}", "KEY")
+    name, form = provider.key_header
+    form = form.replace("{api_key}", "KEY") if name == "authorization" else f"{name}: KEY"
     if provider.key_optional_elsewhere:
         return f"`{form}`, optional at another URL"
     return f"`{form}`" if provider.key_required else f"`{form}`, optional"
 
 
 def _server_part(provider: Provider, here: str) -> str:
-    facts = [
-        ["Request id", codes(provider.request_id)],
-        ["End of a stream", f"`{provider.sentinel.decode()}`"],
-    ]
-    if provider.url_params:
-        facts.append(["Set once or per call", codes(provider.url_params)])
-    if provider.key_hosts:
-        facts.append([f"`{provider.env_var}` also for", codes(provider.key_hosts)])
-    parts = [f"## {provider.name}", table(["What", "Value"], facts)]
+    about = paragraphs(sys.modules[f"llmsdk.providers.{provider.name}"].__doc__)
+    parts = [f"## {provider.name}", about, table(["What", "Value"], [row for row in _facts(provider) if row[1]])]
     operations = [operation for operation in all_operations().values() if operation.id in provider.routes]
     parts.append(
         table(["Method", "Path", "Streams"], [_path_row(operation, provider, here) for operation in operations])
@@ -913,6 +911,44 @@ def _server_part(provider: Provider, here: str) -> str:
     if lacks:
         parts.append(table(["Method", "Parameters that the server lacks"], lacks))
     return "\n\n".join(parts)
+
+
+def _facts(provider: Provider) -> Iterator[list[str]]:
+    """What there is to say of a server beside its operations; a row without a value is left out."""
+    yield ["Request id", codes((*provider.request_id, *provider.error.request_id))]
+    yield ["End of a stream", f"`{provider.sentinel.decode()}`"]
+    yield ["Base URL from", f"`{provider.base_url_var}`" if provider.base_url_var else ""]
+    filled = {name for url in provider.servers for name in re.findall(r"{(\w+)}", url)}
+    yield ["`url_params`", codes(sorted(filled))]
+    yield ["Set once or per call", codes(provider.url_params)]
+    yield [f"`{provider.env_var}` also for", codes(provider.key_hosts)]
+    windows = [f"{one.of} per {_SPANS.get(one.seconds, f'{one.seconds} s')}" for one in provider.limits.windows]
+    yield ["Limits", ", ".join(windows)]
+    route = provider.routes.get("createChatCompletion")
+    if route is not None:
+        structured = route.structured
+        how = f"`{structured.way}`" + ", strict" * structured.strict
+        yield ["Answers in the form of a schema", how]
+        yield ["Keywords of a schema that it refuses", codes(sorted(structured.lacks))]
+        yield ["Token counts of a stream", "on request" if route.usage_wish else "unasked, or not at all"]
+        yield ["Messages of earlier turns", _turns_text(route)]
+
+
+_SPANS = {60: "minute", 3600: "hour", 86_400: "day", 2_592_000: "month"}
+
+
+def _turns_text(route: Route) -> str:
+    turns = route.turns
+    if turns is None:
+        return "" if route.codec else "sent as they are given"
+    texts = ["reasoning is left out"]
+    if turns.reasoning:
+        texts = [f"reasoning is sent as `{turns.reasoning}`" + ", which calls must have" * turns.required]
+    texts += [f"{codes(sorted(turns.keeps))} kept"] * bool(turns.keeps)
+    texts += ["fields that the server does not know left out"] * turns.strict
+    texts += ["calls of other servers marked"] * bool(turns.call_default)
+    texts += ["reasoning is written as `<think>…</think>` in front of the text"] * turns.tagged
+    return "; ".join(texts)
 
 
 def _path_row(operation: Operation, provider: Provider, here: str) -> list[str]:
@@ -942,6 +978,14 @@ def _shape_text(shape: Any) -> str:
             return "a single string becomes a list of one"
         case Renamed(values=values):
             return ", ".join(f"`{_quoted(ours)}` becomes `{_quoted(theirs)}`" for ours, theirs in values)
+        case OneOf(values=values):
+            return f"{' or '.join(f'`{_quoted(value)}`' for value in values)} alone"
+        case Refused(values=values):
+            return f"not {' or '.join(f'`{_quoted(value)}`' for value in values)}"
+        case PlainText(roles=roles):
+            return f"parts of text are joined to one in messages of role {codes(roles)}"
+        case PlainParts(fields=fields):
+            return ", ".join(f"a part `{kind}` is its `{field}` alone" for kind, field in fields)
         case WidthHeight():
             return '`"WxH"` becomes `width` and `height`'
         case _:

@@ -3,7 +3,7 @@
 A file begins with `source`, where its facts come from and of which date. A sample has
 
 - `operation`, its id; `form`, which shape of the real server it stands for;
-- `call`, the arguments, and `options` of the SDK;
+- `call`, the arguments, `options` of the SDK, and the `attempts` that it may make;
 - `line`, the request's first line without the version; `sent`, its body as JSON, or a form's fields;
 - `status`, `headers` and `reply`, the text that is served: JSON, or an event stream where it begins as one;
 - `gives`, what the result then has, by dotted path; or `raises`, the error's class, and what the error has.
@@ -21,6 +21,7 @@ from typing import Any
 
 from llmsdk.providers import PROVIDERS, Provider
 from llmsdk.resources.operations import all_operations
+from llmsdk.utils import BackoffStrategy, RetryConfig
 
 FOLDER = Path(__file__).parents[1] / "data" / "samples"
 
@@ -42,6 +43,7 @@ class Exchange:
     gives: Mapping[str, Any] = field(default_factory=dict[str, Any])
     raises: str | None = None
     requests: int = 1
+    attempts: int = 1
 
     @cached_property
     def provider(self) -> Provider:
@@ -57,6 +59,10 @@ class Exchange:
         """The arguments; what is uploaded is the name of a file with some bytes in it."""
         files = all_operations()[self.operation].files
         return {name: (value, b"x") if name in files else value for name, value in self.call.items()}
+
+    @property
+    def retries(self) -> RetryConfig:
+        return RetryConfig("backoff", BackoffStrategy(1, 1, 1, 1000), True, max_attempts=self.attempts)
 
     @property
     def is_stream(self) -> bool:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from .reshape import Renamed
-from .spec import Page, Route
+from .spec import Page, Route, Structured, Turns
 
 BASE64 = Renamed("response_format", (("base64", "b64_json"),))
 USAGE_WISH = {"stream_options": {"include_usage": True}}
 PAGE = Page(more="$.has_more", cursor="$.last_id", param="after")
 # Fireworks has the results in `data` (its API reference); vLLM, llama.cpp and others in `results`.
 RERANK_REPLY = {"$.results": "$.data"}
+# Servers that have the older name alone; who gives both with different values is told so.
+AS_MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
+# How an answer in the form of a schema is asked for: where nothing says that the server takes `strict`; where it knows
+# JSON alone; and with the limits of OpenAI (platform.openai.com, guide on structured outputs, supported schemas).
+SCHEMAS = Structured(strict=False)
+JSON_ONLY = Structured(way="json_object", strict=False)
+OPENAI_SCHEMAS = Structured(
+    lacks=frozenset(
+        {"contains", "maxContains", "maxLength", "maxProperties", "minContains", "minLength", "minProperties"}
+        | {"prefixItems", "propertyNames", "uniqueItems"}
+    ),
+    formats=frozenset({"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"}),
+)
+# What a server says that reasons under one of the two names, and reads it there.
+AS_REASONING = Turns(reasoning="reasoning")
+AS_REASONING_CONTENT = Turns(reasoning="reasoning_content")
 _OPTIONAL_MODEL = frozenset({"model"})
 
 # Such servers take more than OpenAI documents, each its own set, so nothing of the vocabulary is refused here.

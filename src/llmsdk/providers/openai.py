@@ -2,31 +2,10 @@
 
 from __future__ import annotations
 
-from .compatible import ROUTES, USAGE_WISH
-from .spec import Provider, Route, Structured
+from .compatible import OPENAI_SCHEMAS, ROUTES, USAGE_WISH
+from .spec import Provider, Route, Turns
 
-# platform.openai.com, guide on structured outputs, section on supported schemas.
-_STRUCTURED = Structured(
-    lacks=frozenset(
-        {
-            "contains",
-            "maxContains",
-            "maxLength",
-            "maxProperties",
-            "minContains",
-            "minLength",
-            "minProperties",
-            "prefixItems",
-            "propertyNames",
-            "uniqueItems",
-        }
-    ),
-    formats=frozenset(
-        {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"},
-    ),
-)
-
-# console.groq.com, docs/api-reference: a stream's token counts are in its last chunk, beside the server's own id.
+# A stream behind another URL may be Groq's, whose token counts are beside its own id in the last chunk.
 _RARE_EVENT = {"$.usage": "$.x_groq.usage"}
 
 PROVIDER = Provider(
@@ -39,6 +18,11 @@ PROVIDER = Provider(
     speaks_for_urls=True,
     routes={
         **ROUTES,
-        "createChatCompletion": Route(usage_wish=USAGE_WISH, rare_event=_RARE_EVENT, structured=_STRUCTURED),
+        "createChatCompletion": Route(
+            usage_wish=USAGE_WISH,
+            rare_event=_RARE_EVENT,
+            structured=OPENAI_SCHEMAS,
+            turns=Turns(),  # at OpenAI's own host; what else speaks the dialect may want back what it said
+        ),
     },
 )

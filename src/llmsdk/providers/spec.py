@@ -82,6 +82,7 @@ class Turns:
         keeps: Fields of its own replies, in messages and in their calls, that it wants back as they came.
         strict: Whether it refuses fields that it does not know.
         tagged: Whether its models write their reasoning in front of the text, as `<think>…</think>`.
+        call_default: What a call must have that another server made, and the value that says so.
     """
 
     reasoning: str | None = None
@@ -89,6 +90,7 @@ class Turns:
     keeps: frozenset[str] = frozenset()
     strict: bool = False
     tagged: bool = False
+    call_default: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 END: Final = object()

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from ...errors import RequestValidationError, UnsupportedOperationError, UnsupportedParameterError
-from ...providers.spec import CannotSay, Codec, Provider, Route
+from ...providers.spec import CannotSay, Codec, Provider, Route, Turns
 from ...utils.plain import NotJson, check_name, check_scalar, merged, misfit, plain
 from ...utils.shapes import is_list, is_listed
 from ...utils.urls import fill_path, join, path_text, placeholders
@@ -86,7 +86,7 @@ def encode(
     if route.codec is not None:
         wire = _coded(route.codec, wire)
     elif "messages" in wire and is_list(wire["messages"]):
-        wire["messages"] = turned(wire["messages"], route.turns)
+        wire["messages"] = turned(wire["messages"], _turns(provider, route, base_url))
     query = {name: wire.pop(name) for name in operation.query if name in wire}
     for name, value in query.items():
         check_scalar(value, name, accepted=SCALARS)
@@ -151,6 +151,11 @@ def _checked(
         if name in params:
             raise misfit(params[name], name)
     return params, streaming, dropped
+
+
+def _turns(provider: Provider, route: Route, base_url: str) -> Turns | None:
+    """What a server does with earlier messages; of one that only speaks a dialect, nobody knows."""
+    return None if provider.speaks_for_urls and base_url not in provider.servers else route.turns
 
 
 def find_route(operation: Operation, provider: Provider, providers: Mapping[str, Provider]) -> Route:

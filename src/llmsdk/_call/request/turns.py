@@ -19,7 +19,7 @@ _FOREIGN = frozenset(
     | {"graph_data", "citations", "search_results", "images", "annotations", "channel", "audio_tokens"}
 )
 # What every server knows of a message and of a call.
-_COMMON = frozenset({"role", "content", "name", "tool_calls", "tool_call_id", "function_call", "refusal"})
+_COMMON = frozenset({"role", "content", "name", "tool_calls", "function_call"})
 _COMMON_OF_CALL = frozenset({"id", "type", "function", "custom"})
 _BLANK = " "
 
@@ -43,10 +43,14 @@ def _assistant(message: dict[str, Any], turns: Turns) -> dict[str, Any]:
         made["content"] = [part for part in content if not (is_object(part) and thinking_of(part))] or None
     calls = message.get("tool_calls")
     if is_list(calls):
-        made["tool_calls"] = [_left(call, turns, _COMMON_OF_CALL) if is_object(call) else call for call in calls]
+        made["tool_calls"] = [_call(call, turns) if is_object(call) else call for call in calls]
     if turns.reasoning is not None and (thought or (turns.required and calls)):
         made[turns.reasoning] = thought or _BLANK
     return made
+
+
+def _call(call: Mapping[str, Any], turns: Turns) -> dict[str, Any]:
+    return {**turns.call_default, **_left(call, turns, _COMMON_OF_CALL)}
 
 
 def _thought(message: Mapping[str, Any]) -> str:

@@ -1,0 +1,24 @@
+"""Fireworks."""
+
+from __future__ import annotations
+
+from .compatible import SCHEMAS
+from .spec import Provider, Route, Turns
+
+# The vendor's Python package, fireworks_ai 1.2.30; recorded traffic through a router (maruel/genai); read on
+# 2026-11-28.
+PROVIDER = Provider(
+    name="fireworks",
+    servers=("https://api.fireworks.ai/inference/v1",),
+    env_var="FIREWORKS_API_KEY",
+    routes={
+        "createCompletion": Route(),
+        "createChatCompletion": Route(
+            structured=SCHEMAS,
+            # Unknown keys are refused anywhere: "Extra inputs are not permitted, field: ...".
+            turns=Turns(reasoning="reasoning_content", strict=True),
+        ),
+        "createEmbedding": Route(),
+        "listModels": Route(),
+    },
+)

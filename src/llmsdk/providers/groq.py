@@ -1,0 +1,29 @@
+"""Groq."""
+
+from __future__ import annotations
+
+from .compatible import SCHEMAS
+from .spec import Provider, Route, Turns
+
+# The vendor's Python package, groq 1.7.0; recorded traffic up to 2026-05 (maruel/genai); read on 2026-11-28.
+PROVIDER = Provider(
+    name="groq",
+    servers=("https://api.groq.com/openai/v1",),
+    env_var="GROQ_API_KEY",
+    # Errors have the first, successes the second.
+    request_id=("x-request-id", "cf-ray"),
+    routes={
+        "createChatCompletion": Route(
+            unsupported=frozenset({"top_k", "min_p", "stream_options"}),
+            # A stream's counts are beside the server's own id in all recordings, and in `usage` in most of them.
+            rare_event={"$.usage": "$.x_groq.usage"},
+            # Not every model takes a schema.
+            structured=SCHEMAS,
+            # Fields that it does not know are refused, and so is `reasoning` by models that do not reason
+            # (SimonSchubert/Kai#265, vercel/ai#8057).
+            turns=Turns(strict=True),
+        ),
+        "listModels": Route(),
+        "retrieveModel": Route(),
+    },
+)

@@ -1,0 +1,18 @@
+"""The router of Hugging Face, a relay of several vendors."""
+
+from __future__ import annotations
+
+from .compatible import SCHEMAS, USAGE_WISH
+from .spec import ErrorPaths, Provider, Route
+
+# huggingface_hub 2.4.0; recorded traffic up to 2026-05 (maruel/genai); read on 2026-11-28.
+PROVIDER = Provider(
+    name="huggingface",
+    servers=("https://router.huggingface.co/v1",),
+    env_var="HF_TOKEN",
+    other_env_vars=("HUGGING_FACE_HUB_TOKEN",),
+    # Each vendor keeps its shapes of errors; one has its kind in `reason`.
+    error=ErrorPaths(code=("$.error.code", "$.reason"), marks=("error", "detail", "reason")),
+    # The lists of models that are recorded come from another host, and are left to the caller.
+    routes={"createChatCompletion": Route(usage_wish=USAGE_WISH, structured=SCHEMAS)},
+)

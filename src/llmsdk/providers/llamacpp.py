@@ -1,0 +1,21 @@
+"""llama.cpp's server, a server of one's own."""
+
+from __future__ import annotations
+
+from .compatible import AS_REASONING_CONTENT, SCHEMAS, USAGE_WISH
+from .spec import Provider, Route
+
+# Recorded traffic of 2026-08-16 (maruel/genai); read on 2026-11-28.
+PROVIDER = Provider(
+    name="llamacpp",
+    servers=("http://127.0.0.1:8080/v1",),
+    env_var="LLAMACPP_API_KEY",
+    base_url_var="LLAMACPP_BASE_URL",
+    key_required=False,
+    routes={
+        "createCompletion": Route(usage_wish=USAGE_WISH),
+        "createChatCompletion": Route(usage_wish=USAGE_WISH, structured=SCHEMAS, turns=AS_REASONING_CONTENT),
+        "createEmbedding": Route(),
+        "listModels": Route(),
+    },
+)

@@ -1,0 +1,22 @@
+"""LM Studio, a server of one's own."""
+
+from __future__ import annotations
+
+from .compatible import SCHEMAS, USAGE_WISH
+from .spec import Provider, Route
+
+# lmstudio.ai, docs for developers; litellm 1.110.2; read on 2026-11-28.
+PROVIDER = Provider(
+    name="lmstudio",
+    servers=("http://localhost:1234/v1",),
+    env_var="LM_API_TOKEN",
+    other_env_vars=("LM_STUDIO_API_KEY",),
+    base_url_var="LM_STUDIO_BASE_URL",
+    key_required=False,
+    routes={
+        "createCompletion": Route(usage_wish=USAGE_WISH),
+        "createChatCompletion": Route(usage_wish=USAGE_WISH, structured=SCHEMAS),
+        "createEmbedding": Route(),
+        "listModels": Route(),
+    },
+)

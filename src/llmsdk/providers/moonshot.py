@@ -1,0 +1,36 @@
+"""Moonshot, the maker of Kimi."""
+
+from __future__ import annotations
+
+from .compatible import JSON_ONLY, PAGE, USAGE_WISH
+from .reshape import Refused
+from .spec import LimitHeaders, Provider, Route, Turns
+
+# kimi.com, help on rate limits; litellm 1.110.2 (llms/moonshot); a table of compatible servers; read on 2026-11-28.
+PROVIDER = Provider(
+    name="moonshot",
+    servers=("https://api.moonshot.ai/v1",),
+    env_var="MOONSHOT_API_KEY",
+    # A spent balance is `exceeded_current_quota_error` (kimi-code#1857), which is among the common ones.
+    limits=LimitHeaders(
+        requests_limit=("x-ratelimit-limit",),
+        requests_remaining=("x-ratelimit-remaining",),
+        requests_reset=("x-ratelimit-reset",),
+    ),
+    routes={
+        "createChatCompletion": Route(
+            unsupported=frozenset({"function_call"}),
+            reshape={"tool_choice": Refused("tool_choice", ("required",))},
+            usage_wish=USAGE_WISH,
+            structured=JSON_ONLY,
+            # Models that reason want it on every message with calls.
+            turns=Turns(reasoning="reasoning_content", required=True, keeps=frozenset({"partial"})),
+        ),
+        "listModels": Route(),
+        "uploadFile": Route(unsupported=frozenset({"file_name", "file_type"})),
+        "listFiles": Route(page=PAGE),
+        "retrieveFile": Route(),
+        "deleteFile": Route(),
+        "fileContent": Route(),
+    },
+)

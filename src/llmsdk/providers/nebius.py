@@ -1,0 +1,18 @@
+"""Nebius Token Factory."""
+
+from __future__ import annotations
+
+from .compatible import AS_MAX_TOKENS, SCHEMAS, USAGE_WISH
+from .spec import Provider, Route
+
+# docs.tokenfactory.nebius.com (the host was api.studio.nebius.ai before); litellm 1.110.2; read on 2026-11-28.
+PROVIDER = Provider(
+    name="nebius",
+    servers=("https://api.tokenfactory.nebius.com/v1",),
+    env_var="NEBIUS_API_KEY",
+    routes={
+        "createChatCompletion": Route(rename=AS_MAX_TOKENS, usage_wish=USAGE_WISH, structured=SCHEMAS),
+        "createEmbedding": Route(),
+        "listModels": Route(),
+    },
+)

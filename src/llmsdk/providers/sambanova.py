@@ -1,0 +1,20 @@
+"""SambaNova."""
+
+from __future__ import annotations
+
+from .compatible import AS_MAX_TOKENS, SCHEMAS, USAGE_WISH
+from .spec import Provider, Route, Turns
+
+# litellm 1.110.2 (llms/sambanova), any-llm-sdk 1.40.2, the vendor's pages; second hand; read on 2026-11-28.
+PROVIDER = Provider(
+    name="sambanova",
+    servers=("https://api.sambanova.ai/v1",),
+    env_var="SAMBANOVA_API_KEY",
+    routes={
+        "createChatCompletion": Route(
+            rename=AS_MAX_TOKENS, usage_wish=USAGE_WISH, structured=SCHEMAS, turns=Turns(tagged=True)
+        ),
+        "createEmbedding": Route(),
+        "listModels": Route(),
+    },
+)

@@ -1,0 +1,22 @@
+"""vLLM, a server of one's own."""
+
+from __future__ import annotations
+
+from .compatible import AS_REASONING, SCHEMAS, USAGE_WISH
+from .spec import Provider, Route
+
+# The project's pages; `reasoning_content` left its output in January 2026, its input reads both (vllm#33402, #42664);
+# read on 2026-11-28.
+PROVIDER = Provider(
+    name="vllm",
+    servers=("http://localhost:8000/v1",),
+    env_var="VLLM_API_KEY",
+    base_url_var="VLLM_BASE_URL",
+    key_required=False,
+    routes={
+        "createCompletion": Route(usage_wish=USAGE_WISH),
+        "createChatCompletion": Route(usage_wish=USAGE_WISH, structured=SCHEMAS, turns=AS_REASONING),
+        "createEmbedding": Route(),
+        "listModels": Route(),
+    },
+)
