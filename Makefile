@@ -20,7 +20,7 @@ RUNTIME := build/runtime
 .DEFAULT_GOAL := help
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check house docs reliability bench soak batch-kill bulk ray mutants sbom audit clean FORCE
+.PHONY: help demo test check house docs reliability bench soak batch-kill bulk ray mutants judges sbom audit clean FORCE
 
 help:
 	@echo "make demo    run the main job on the embedded provider"
@@ -35,6 +35,7 @@ help:
 	@echo "make bulk    10,000 rows through a map, 5 % of them with faults; ROWS=100000"
 	@echo "make ray     the pace of one account with one process and with four workers of Ray, one of them killed; RATE=100"
 	@echo "make mutants change the core bit by bit, and see whether its tests notice; ONLY='llmsdk._core.flow.*'"
+	@echo "make judges  have other clients and servers judge; ONLY='openai_python nginx', OPENAPI=folder"
 	@echo "make sbom    write dist/llmsdk.cdx.json, a CycloneDX bill of materials"
 	@echo "make audit   ask an advisory service about the runtime dependencies"
 	@echo "make clean   remove caches and build products"
@@ -80,6 +81,11 @@ ray: $(DEV_STAMP)
 mutants: $(DEV_STAMP)
 	@$(PIP) install 'mutmut>=3.8'
 	@$(PY) scripts/mutants.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),'$(ONLY)')
+
+# No part of the checks: it installs some hundred packages of others, once, and some need node. They go into environments
+# in build/judges; $(VENV) is neither used nor touched.
+judges:
+	@OPENAPI='$(OPENAPI)' "$(PYTHON)" scripts/judges.py $(ONLY)
 
 $(RUN_STAMP): $(INSTALLED) $(call stale,$(RUN_STAMP))
 	@$(make-venv)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import uuid
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -79,6 +80,24 @@ def test_replies_are_what_the_models_read(call, dialect, path, body, streams, op
         assert "".join(texts) == SAID
     if operation == "createChatCompletion":
         assert "".join(_first(event, "delta").get("content") or "" for event in answer.events) == SAID
+
+
+def test_usage_of_a_text_comes_with_its_last_piece_at_together(call: Any) -> None:
+    # As recorded; a chat's has an event of its own, without choices. Together's client reads choices[0] of each.
+    with LocalServer("together") as server:
+        *pieces, last = call(server, "/v1/completions", TEXT | {"stream": True}).events
+    assert all(piece["usage"] is None and piece["choices"] for piece in pieces)
+    assert last["choices"][0]["finish_reason"] == "stop"
+    assert last["usage"]["total_tokens"] > 0
+
+
+def test_a_chat_of_writer_has_a_uuid(call: Any) -> None:
+    # writer_v1's description gives the id this format, which a validating proxy enforces.
+    with LocalServer("writer_v1") as server:
+        whole = call(server, "/v1/chat", CHAT).json["id"]
+        streamed = {event["id"] for event in call(server, "/v1/chat", CHAT | {"stream": True}).events}
+    assert str(uuid.UUID(whole)) == whole
+    assert [str(uuid.UUID(one)) for one in streamed] == list(streamed)
 
 
 def _first(event: Any, name: str) -> Any:
@@ -189,10 +208,9 @@ def test_bodies_that_are_no_json_object(call, server, body):
 def test_together_says_its_text_twice_and_usage_unasked(call):
     with LocalServer("together") as server:
         events = call(server, "/v1/completions", TEXT | {"stream": True}).events
-        assert [event["choices"][0]["delta"]["content"] for event in events[:-1]] == [
-            event["choices"][0]["text"] for event in events[:-1]
+        assert [event["choices"][0]["delta"]["content"] for event in events] == [
+            event["choices"][0]["text"] for event in events
         ]
-        assert events[-1]["choices"] == []
         assert events[-1]["usage"]["total_tokens"] == 6
         scores = call(server, "/v1/chat/completions", CHAT | {"logprobs": 2, "stream": True}).events[1]
         assert len(scores["choices"][0]["logprobs"]["top_logprobs"][0]) == 2

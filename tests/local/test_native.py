@@ -138,3 +138,18 @@ def test_every_dialect_is_spoken(dialect: str) -> None:
         assert resource.create(**asked).text == "Embedded provider: you said 'Hi'."
         with resource.create(**asked, stream=True) as stream:
             assert "".join(stream.text_deltas()) == "Embedded provider: you said 'Hi'."
+
+
+def test_gemini_takes_names_of_fields_in_snake_case(call: Any) -> None:
+    # JSON of protocol buffers may have both; google-genai 3.6.1 sends `parameters_json_schema`.
+    schema = {"type": "object", "properties": {"city_name": {"type": "string"}}, "required": ["city_name"]}
+    declared = {"name": "get_weather", "parameters_json_schema": schema}
+    body = {
+        "contents": [{"role": "user", "parts": [{"text": "Weather in Lima?"}]}],
+        "tools": [{"function_declarations": [declared]}],
+    }
+    with LocalServer("gemini") as server:
+        where = server.url.removeprefix(server.origin) + "/models/m:generateContent"
+        answer = call(server, where, body, headers={"x-goog-api-key": KEY})
+    (part,) = answer.json["candidates"][0]["content"]["parts"]
+    assert part["functionCall"]["args"] == {"city_name": "Lima"}

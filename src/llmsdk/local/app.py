@@ -134,6 +134,9 @@ class App:
         style, route = self.setting.style, parsed.endpoint.route
         options: Json = parsed.params.get("stream_options") or {}
         wants_usage = style.sends_usage or options.get("include_usage") is True
+        if parsed.endpoint.operation.id in style.joins_usage:
+            *chunks, last, end = chunks
+            chunks.append({**last, "usage": end["usage"]})
         said = (chunk for chunk in chunks if chunk.get("choices") != [] or wants_usage)
         shaped: Iterable[Any] = (self._shaped(parsed, chunk, CHUNK, route.event) for chunk in said)
         if route.codec is not None and style.native is not None:

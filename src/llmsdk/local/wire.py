@@ -75,6 +75,7 @@ class WireStyle:
         takes_any: Whether parameters that the vocabulary does not know are let through.
         also_takes: Parameters that are let through and do nothing here.
         sends_usage: Whether streams end with usage without being asked.
+        joins_usage: Operations whose streams have their usage in the last event of a choice, and none of its own.
         splits_echo: Whether an echoed prompt has a place of its own, apart from the text.
         images_as: What images come as where the request does not say.
         native: The chat's own protocol, where the dialect has one.
@@ -89,6 +90,7 @@ class WireStyle:
     takes_any: bool = False
     also_takes: frozenset[str] = frozenset()
     sends_usage: bool = False
+    joins_usage: frozenset[str] = frozenset()
     splits_echo: bool = False
     images_as: str = "b64_json"
     native: Native | None = None
@@ -236,6 +238,12 @@ def _writer_v1_completion(reply: Json, params: Mapping[str, Any]) -> Json:
     return {"choices": [_only(choice, "text", "logprobs") for choice in reply["choices"]], "model": reply["model"]}
 
 
+def _writer_v1_id(reply: Json, params: Mapping[str, Any]) -> Json:
+    """Give a chat an id that is a UUID, as the API's description demands."""
+    digits = reply["id"][-16:]  # written by hand: importing `uuid` takes longer than starting a server may
+    return {**reply, "id": f"{digits[:8]}-{digits[8:12]}-4{digits[13:]}-8{digits[1:4]}-{digits[4:]}"}
+
+
 def _writer_v1_chat(reply: Json, params: Mapping[str, Any]) -> Json:
     empty = dict.fromkeys(("tool_calls", "graph_data", "llm_data", "refusal"))
 
@@ -244,6 +252,7 @@ def _writer_v1_chat(reply: Json, params: Mapping[str, Any]) -> Json:
         return {**choice, "message": {**empty, **message, "content": message["content"] or ""}}
 
     usage = {**reply["usage"], "prompt_token_details": None}
+    reply = _writer_v1_id(reply, params)
     return _each(reply, rewrite, usage=usage, system_fingerprint="v1", service_tier=None)
 
 
@@ -363,6 +372,7 @@ STYLES: Mapping[str, WireStyle] = {
         },
         also_takes=frozenset({"checksum"}),  # of an upload: together 3.x, lib/resources/files.py
         sends_usage=True,
+        joins_usage=frozenset({"createCompletion"}),  # as recorded; those of chats have an event of their own
         splits_echo=True,
         images_as="url",
     ),
@@ -383,6 +393,7 @@ STYLES: Mapping[str, WireStyle] = {
             "createCompletion": _writer_v1_completion,
             "createCompletion" + CHUNK: _writer_text_event,
             "createChatCompletion": _writer_v1_chat,
+            "createChatCompletion" + CHUNK: _writer_v1_id,
             "listModels": _writer_models,
         },
     ),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from ...utils.shapes import Json
+from ...utils.shapes import Json, is_list, is_object
 from .common import Native, arguments_of, call_of, child, children, deltas, finish_of, function_tool, text_of
 
 # A call has no reason of its own: whoever reads STOP looks at the parts.
@@ -22,9 +23,12 @@ _CONFIG = {
     "stopSequences": "stop",
 }
 
+_OWN = frozenset({"args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema"})
+
 
 def read(body: Json) -> Json:
     """Read a body of generateContent; the model is in the path."""
+    body = _camel(body)
     config = child(body, "generationConfig")
     params: Json = {ours: config[theirs] for theirs, ours in _CONFIG.items() if theirs in config}
     system = child(body, "systemInstruction")
@@ -49,6 +53,19 @@ def read(body: Json) -> Json:
     if thinking.get("includeThoughts") or thinking.get("thinkingLevel"):
         params["reasoning_effort"] = str(thinking.get("thinkingLevel") or "medium").lower()
     return params
+
+
+def _camel(value: Any) -> Any:
+    """Write the names of fields in camelCase: JSON of protocol buffers may have them in snake_case, too.
+
+    The vendor's client mixes both. What is the user's own, such as arguments and schemas, stays as it is.
+    """
+    if is_list(value):
+        return [_camel(item) for item in value]
+    if not is_object(value):
+        return value
+    named = {re.sub(r"_([a-z])", lambda found: found[1].upper(), name): item for name, item in value.items()}
+    return {name: item if name in _OWN else _camel(item) for name, item in named.items()}
 
 
 def _messages(content: Json) -> Iterator[Json]:
