@@ -1,4 +1,4 @@
-"""Outside judges run by `make judges` alone; here is what needs none of their packages: the list, and how they print."""
+"""Outside judges, which only `make judges` runs: their list and how they print, which need none of their packages."""
 
 from __future__ import annotations
 
