@@ -13,6 +13,7 @@ import subprocess
 import sys
 import warnings
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import httpx
@@ -876,3 +877,68 @@ def test_importing_costs_no_http_library() -> None:
         env={"PYTHONPATH": "src", "PATH": ""},
     )
     assert done.stdout.strip() == ""
+
+
+# ------------------------------------------------------------ names of other clients
+
+
+@pytest.mark.parametrize(
+    "option, hint",
+    [
+        ("timeout", "timeout_ms="),
+        ("headers", "http_headers="),
+        ("default_headers", "http_headers="),
+        ("max_retries", "retry_config="),
+        ("retries", "retry_config="),
+        ("organization", "OpenAI-Organization"),
+        ("api_base", "server_url="),
+        ("base_url", "server_url="),
+        ("token", "api_key="),
+        ("model", "to each call"),
+        ("http_client", "client="),
+        ("timeot_ms", "did you mean 'timeout_ms'"),
+    ],
+)
+def test_options_of_other_clients(option: str, hint: str) -> None:
+    with pytest.raises(errors.ConfigurationError, match=f"^{option}: unknown option of SDK; .*{hint}"):
+        SDK(**{option: "x"})
+
+
+@pytest.mark.parametrize(
+    "method, name, hint",
+    [
+        ("chat.create", "timeout", "pass timeout_ms="),
+        ("chat.create", "extra_headers", "pass http_headers="),
+        ("chat.create", "headers", "pass http_headers="),
+        ("chat.create", "api_key", r"pass it to SDK\(api_key=...\)"),
+        ("chat.create", "max_retries", "pass retries="),
+        ("chat.create", "base_url", "pass server_url="),
+        ("chat.create", "system", "pass it as the first of messages"),
+        ("chat.create", "input", "pass messages="),
+        ("completions.create", "messages", "pass prompt="),
+        ("embeddings.create", "text", "pass input="),
+        ("chat.create", "retires", "did you mean 'retries'"),
+        ("chat.create", "zzz", "what only the server knows goes in extra_body"),
+        ("images.create", "tone", "what only the server knows goes in extra_body"),
+    ],
+)
+async def test_parameters_of_other_clients(colour: Colour, method: str, name: str, hint: str) -> None:
+    async with colour.open(server_url="http://127.0.0.1:9") as client:
+        with pytest.raises(errors.RequestValidationError, match=f"^{name}: unknown parameter of {method}; {hint}"):
+            await client.call(method, model="m", **{name: "x"})
+
+
+@pytest.mark.parametrize(
+    "path, text",
+    [
+        ("chat.completions", r"^Chat has no attribute 'completions'; call sdk\.chat\.create"),
+        ("images.generate", r"^Images has no attribute 'generate'; call sdk\.images\.create"),
+        ("responses", r"^SDK has no attribute 'responses'; call sdk\.chat\.create"),
+        ("imges", r"^SDK has no attribute 'imges'; did you mean 'images'\?$"),
+        ("zzz", r"^SDK has no attribute 'zzz'$"),
+        ("_zzz", r"^SDK has no attribute '_zzz'$"),
+    ],
+)
+def test_attributes_of_other_clients(path: str, text: str) -> None:
+    with SDK(server="local") as sdk, pytest.raises(AttributeError, match=text):
+        attrgetter(path)(sdk)

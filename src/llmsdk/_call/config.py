@@ -118,10 +118,10 @@ def configure(options: SDKOptions) -> SDKConfig:
     options = cast(SDKOptions, shown(options))  # the one frame that sees them bare; `SDK` clears it where it raises
     for name in options:
         if name not in SDKOptions.__annotations__:
-            from difflib import get_close_matches
+            from .hints import hint_of_option  # for an error only
 
-            near = get_close_matches(name, SDKOptions.__annotations__, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; accepted are {', '.join(SDKOptions.__annotations__)}"
+            accepted = f"; accepted are {', '.join(SDKOptions.__annotations__)}"
+            hint = hint_of_option(name, SDKOptions.__annotations__) or accepted
             raise ConfigurationError(f"{named(name)}: unknown option of SDK{hint}")
     server_url = options.get("server_url")
     provider = find_provider(options.get("server"), options.get("server_idx"))

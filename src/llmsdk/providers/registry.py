@@ -136,6 +136,6 @@ def accepted(name: Any) -> str:
     from difflib import get_close_matches  # for this message only
 
     ids = (*IDS, *own_files())
-    near = get_close_matches(str.__str__(name).lower(), ids, n=2) if isinstance(name, str) else []
+    near = get_close_matches(str.__str__(name).lower(), ids, n=2, cutoff=0.75) if isinstance(name, str) else []
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
     return f"{', '.join(ids)}, or a Provider{hint}"

@@ -20,7 +20,20 @@ RequestT = TypeVar("RequestT")
 ReplyT = TypeVar("ReplyT")
 
 
-class Resources:
+class _Named:
+    """What answers a name of another client with the one that is meant."""
+
+    if not TYPE_CHECKING:  # to a checker, a class with `__getattr__` has every attribute
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):  # a finalizer may ask for one when nothing can be imported any more
+                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+            from .._call.hints import missing  # for an error only
+
+            raise missing(self, name)
+
+
+class Resources(_Named):
     """What has resources: a runner does their calls."""
 
     _runner: Runner
@@ -31,7 +44,7 @@ def loaded(module: str, name: str) -> Any:
     return getattr(import_module(f"{__package__}.{module}"), name)
 
 
-class Resource:
+class Resource(_Named):
     """A group of operations on the SDK object."""
 
     def __init__(self, runner: Runner) -> None:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ...errors import RequestValidationError
+from ...options import CALL_OPTIONS
 from ...utils.plain import misfit
 from ...utils.shapes import is_sized, named
 from ..adapters import adapter
@@ -36,10 +37,9 @@ def check_names(given: Iterable[Any], known: frozenset[str], *, where: str) -> N
     """
     for name in given:
         if name not in known:
-            from difflib import get_close_matches
+            from ..hints import hint_of_parameter  # for an error only
 
-            near = get_close_matches(str.__str__(name), known, n=1) if isinstance(name, str) else []
-            hint = f"; did you mean {near[0]!r}?" if near else "; what only the server knows goes in extra_body"
+            hint = hint_of_parameter(name, known, CALL_OPTIONS) or "; what only the server knows goes in extra_body"
             raise RequestValidationError(f"{named(name)}: unknown parameter of {where}{hint}", param=named(name))
 
 
