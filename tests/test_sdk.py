@@ -20,7 +20,7 @@ import httpx
 import pytest
 import respx
 
-from llmsdk import SDK, Provider, Route, errors
+from llmsdk import SDK, Provider, Route, errors, tool
 from llmsdk.providers import PROVIDERS
 from llmsdk.utils import BackoffStrategy, RetryBudget, RetryConfig
 from support import shown
@@ -31,6 +31,11 @@ USER = [{"role": "user", "content": "secret prompt"}]
 ARGS: dict[str, Any] = {"model": "m", "prompt": "secret prompt"}
 REPLY = {"choices": [{"index": 0, "text": "hi", "finish_reason": "stop"}]}
 QUICK = RetryConfig("backoff", BackoffStrategy(1, 5, 1.0, 5_000), True)
+
+
+def len_of(text: str) -> int:
+    """Count characters."""
+    return len(text)
 
 
 def key_of(router: respx.MockRouter) -> str | None:
@@ -942,3 +947,18 @@ async def test_parameters_of_other_clients(colour: Colour, method: str, name: st
 def test_attributes_of_other_clients(path: str, text: str) -> None:
     with SDK(server="local") as sdk, pytest.raises(AttributeError, match=text):
         attrgetter(path)(sdk)
+
+
+@pytest.mark.parametrize(
+    "given, text",
+    [
+        ({"response_format": Colour}, r"^response_format: must be .*, got type; .* sdk\.chat\.parse\(response_format="),
+        ({"tools": [settled]}, r"^tools\[0\]: must be .*, got function; .* sdk\.chat\.run_tools\("),
+        ({"tools": [tool(len_of)]}, r"^tools\[0\]: must be .*, got Tool; .*\.param"),
+        ({"stop": len_of}, "got function$"),
+    ],
+)
+async def test_classes_and_functions_as_parameters(colour: Colour, given: dict[str, Any], text: str) -> None:
+    async with colour.open(server_url="http://127.0.0.1:9") as client:
+        with pytest.raises(errors.RequestValidationError, match=text):
+            await client.call("chat.create", model="m", messages=USER, **given)

@@ -72,6 +72,15 @@ def hint_of_parameter(name: object, known: Iterable[str], options: Iterable[str]
     return _hint(name, _OF_CALL, (*known, *options))
 
 
+def hint_of_value(name: object, value: object) -> str:
+    """Say where a class or a function goes that was given as a parameter; "" where nothing is likely."""
+    if name == "response_format" and isinstance(value, type):
+        return "; answers of a class are asked for by sdk.chat.parse(response_format=...)"
+    if name in ("tools", "functions"):
+        return "; functions are called by sdk.chat.run_tools(tools=[...]), and tool(function).param describes one"
+    return ""
+
+
 def _hint(name: object, words: dict[str, str], known: Iterable[str]) -> str:
     if not isinstance(name, str):
         return ""

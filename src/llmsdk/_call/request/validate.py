@@ -85,7 +85,12 @@ def _explain(errors: list[ErrorDetails], params: Mapping[str, Any]) -> RequestVa
     wanted = dict.fromkeys(_wanted(error) for error in about if len(_steps(error["loc"], params)) == len(steps))
     path = named(*steps)
     came = "but is missing" if "given" in wanted else f"got {type(value).__name__}"
-    return RequestValidationError(f"{path}: must be {' or '.join(wanted)}, {came}", param=path)
+    hint = ""
+    if callable(value):  # of the values that JSON has, none is
+        from ..hints import hint_of_value  # for an error only
+
+        hint = hint_of_value(first, value)
+    return RequestValidationError(f"{path}: must be {' or '.join(wanted)}, {came}{hint}", param=path)
 
 
 def _deepest(errors: list[ErrorDetails], params: Mapping[str, Any]) -> tuple[tuple[str | int, ...], Any]:
