@@ -85,7 +85,7 @@ def test_several_folders_and_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     (tmp_path / "mine.toml").write_text('name = "mine"\nservers = ["https://mine.example"]\n[routes.listModels]\n')
     monkeypatch.setenv("LLMSDK_PROVIDERS", f"{tmp_path}:{FOLDER}")
     assert SDK(server="mine", api_key=KEY).models.preview().url == "https://mine.example/models"  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match=r"accepted are .*, mine, acme, or a Provider"):
+    with pytest.raises(ConfigurationError, match=r"accepted are mine, acme, together, .*, or a Provider"):
         SDK(server="nobody")  # type: ignore[arg-type]
     monkeypatch.setenv("LLMSDK_PROVIDERS", str(tmp_path / "gone"))
     with pytest.raises(ConfigurationError, match=r"^environment variable LLMSDK_PROVIDERS: .*gone: No such file"):

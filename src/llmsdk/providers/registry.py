@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -50,6 +50,7 @@ FOLDERS = "LLMSDK_PROVIDERS"
 """Environment variable of the folders with providers of users' own."""
 
 _TOML = ".toml"
+_SHOWN = 6
 
 
 def is_known(provider: Provider) -> bool:
@@ -78,7 +79,7 @@ def find_provider(server: Any, server_idx: Any = None) -> Provider | None:
     if server_idx is not None:
         number = server_idx if isinstance(server_idx, int) and not isinstance(server_idx, bool) else None
         if number is None or not 0 <= number < len(IDS):
-            known = f"from 0 to {len(IDS) - 1} ({', '.join(IDS)})"
+            known = f"from 0 to {len(IDS) - 1} ({_some(IDS)})"
             raise ConfigurationError(f"server_idx: must be an integer {known}, got {described(server_idx)}")
         if server is not None:
             raise ConfigurationError("server_idx: give either server or server_idx, not both")
@@ -132,10 +133,16 @@ def _read(path: str) -> Provider:
 
 
 def accepted(name: Any) -> str:
-    """List the ids, and ask for the nearest where one looks like a slip of the pen."""
+    """Name the first ids and those of users' own, and ask for the nearest where one looks like a slip of the pen."""
     from difflib import get_close_matches  # for this message only
 
-    ids = (*IDS, *own_files())
+    own = tuple(own_files())
+    ids = (*IDS, *own)
     near = get_close_matches(str.__str__(name).lower(), ids, n=2, cutoff=0.75) if isinstance(name, str) else []
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return f"{', '.join(ids)}, or a Provider{hint}"
+    return f"{', '.join((*own, _some(IDS)))}, or a Provider{hint}"
+
+
+def _some(ids: Sequence[str]) -> str:
+    """Name a few of many: a message is one line."""
+    return f"{', '.join(ids[:_SHOWN])} and {len(ids) - _SHOWN} more of docs/servers.md"
