@@ -19,7 +19,7 @@ _OF_SDK = {
     **dict.fromkeys(
         ("token", "api_token", "auth_token", "access_token", "bearer_auth", "api_key_auth", "security"), _KEY
     ),
-    **dict.fromkeys(("headers", "default_headers", "extra_headers"), _HEADERS),
+    **dict.fromkeys(("headers", "default_headers", "extra_headers", "supplied_headers"), _HEADERS),
     **dict.fromkeys(("timeout", "timeout_s", "request_timeout"), _TIMEOUT),
     **dict.fromkeys(
         ("max_retries", "retries", "num_retries"), "pass retry_config=, a number of retries or a RetryConfig"
