@@ -41,11 +41,11 @@ MOST: dict[str, float] = {
     "functions over 50 lines": 0,
     "repeated lines, %": 1,
     "fan-out of a module": 18,
-    "imports inside functions": 25,
-    "a call: modules": 18,
+    "imports inside functions": 26,
+    "a call: modules": 19,  # the last is `_net/patches.py`: each call asks whether httpx is patched
     "a call: moves": 60,
     "a 429 tried again: calls": 350,
-    "a 429 tried again: modules": 22,
+    "a 429 tried again: modules": 23,
     "a 429 tried again: moves": 130,
     "a streamed chunk: calls": 13,
 }

@@ -28,6 +28,7 @@ from .checks import (
     checked_unsupported,
     checked_url,
 )
+from .hints import hint_of_option
 from .hooks import Hooks
 from .keys import Keys
 from .request.encode import Unsupported
@@ -118,8 +119,6 @@ def configure(options: SDKOptions) -> SDKConfig:
     options = cast(SDKOptions, shown(options))  # the one frame that sees them bare; `SDK` clears it where it raises
     for name in options:
         if name not in SDKOptions.__annotations__:
-            from .hints import hint_of_option  # for an error only
-
             accepted = f"; accepted are {', '.join(SDKOptions.__annotations__)}"
             hint = hint_of_option(name, SDKOptions.__annotations__) or accepted
             raise ConfigurationError(f"{named(name)}: unknown option of SDK{hint}")

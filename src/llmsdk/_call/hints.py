@@ -1,9 +1,8 @@
-"""What to say to names that users of other clients type; loaded for an error only."""
+"""What to say to names that users of other clients type."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 # A wrong guess costs more than none: below it, difflib takes `input` for `min_tokens` and `organization` for a typo.
 LEAST_SIMILAR = 0.75
@@ -87,6 +86,8 @@ def _hint(name: object, words: dict[str, str], known: Iterable[str]) -> str:
     text = str.__str__(name)
     if text in words:
         return f"; {words[text]}"
+    from difflib import get_close_matches  # slow to import, and for an error only
+
     near = get_close_matches(text, known, n=1, cutoff=LEAST_SIMILAR)
     return f"; did you mean {near[0]!r}?" if near else ""
 

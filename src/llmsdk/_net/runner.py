@@ -10,6 +10,7 @@ from .._call.core import Core
 from .._call.flow import run_call
 from .._call.operation import Operation
 from .._call.plan import Finish, Plan, plan_call, split_arguments
+from .._call.preview import Preview, preview_of
 from .._call.secrecy import MAY_HOLD, forget_locals, hide
 from .._call.state import CallState
 from ..utils.secrets import shown_url
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from .._call.effects import Flow
     from .._call.failover.policy import Failover
     from .._call.observed import Observed
-    from .._call.preview import Preview
     from .._call.transfers import Transfer
     from .._call.world import Driver
 
@@ -125,8 +125,6 @@ class Runner:
 
     def preview(self, operation: Operation, args: Mapping[str, Any]) -> Preview:
         """Make the request of a call and send nothing; of one with failover, that to the first server."""
-        from .._call.preview import preview_of
-
         hide(args)
         try:
             return preview_of(self._plan(operation, args, None)[0][0])

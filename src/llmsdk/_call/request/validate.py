@@ -13,6 +13,7 @@ from ...options import CALL_OPTIONS
 from ...utils.plain import misfit
 from ...utils.shapes import is_sized, named
 from ..adapters import adapter
+from ..hints import hint_of_parameter
 
 _WRAPPER_LABELS = ("list[", "tuple[", "dict[", "function-", "nullable[", "lax-or-strict[", "json-or-python[", "union[")
 # What every provider needs something in; an empty prompt is a prompt.
@@ -37,8 +38,6 @@ def check_names(given: Iterable[Any], known: frozenset[str], *, where: str) -> N
     """
     for name in given:
         if name not in known:
-            from ..hints import hint_of_parameter  # for an error only
-
             hint = hint_of_parameter(name, known, CALL_OPTIONS) or "; what only the server knows goes in extra_body"
             raise RequestValidationError(f"{named(name)}: unknown parameter of {where}{hint}", param=named(name))
 
