@@ -208,7 +208,8 @@ def test_only_the_frames_that_sent_a_request_lose_their_locals() -> None:
         try:
             transport("forgotten")
         except OSError as exc:
-            caught = exc
+            assert exc.__traceback__ is not None
+            caught = exc.with_traceback(exc.__traceback__.tb_next)  # from the first frame of the package that caught it
     assert safe_cause(caught, []) is caught
     assert caught is not None
     assert caught.__context__ is not None
