@@ -208,10 +208,11 @@ def test_only_the_frames_that_sent_a_request_lose_their_locals() -> None:
         try:
             transport("forgotten")
         except OSError as exc:
-            assert exc.__traceback__ is not None
-            caught = exc.with_traceback(exc.__traceback__.tb_next)  # from the first frame of the package that caught it
-    assert safe_cause(caught, []) is caught
+            caught = exc
     assert caught is not None
+    assert caught.__traceback__ is not None
+    caught.__traceback__ = caught.__traceback__.tb_next  # it begins where a frame of the package catches it
+    assert safe_cause(caught, []) is caught
     assert caught.__context__ is not None
     seen = {name: value for link in (caught, caught.__context__) for name, value in _locals_below(link).items()}
     assert seen == {"own": "kept"}
