@@ -57,7 +57,7 @@ docs: $(RUN_STAMP)
 	@$(PY) scripts/stubs.py
 
 reliability: $(DEV_STAMP)
-	@$(PY) -m pytest -q --reliability=docs/reliability.md
+	@$(PY) -m pytest -q -n auto --dist loadfile --reliability=docs/reliability.md
 
 bench: $(RUN_STAMP)
 	@$(PY) benchmarks/run.py $(if $(QUICK),--quick)

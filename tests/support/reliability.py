@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+_TESTS = Path(__file__).resolve().parent.parent
+
 # Promise, how it is tested, and the test files (or folders) that do so. A file counts for the first row that has it.
 PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
@@ -17,17 +19,23 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "An error has the class of its status, whatever its body",
         "every provider x status x body shape; pickles, copies, process pools",
-        ("test_statuses.py", "errors", "core/test_decode.py"),
+        ("test_statuses.py", "errors", "field", "call/test_decode.py", "call/test_error_bodies.py"),
     ),
     (
         "A stream ends in exactly one way, and bytes cut anywhere give the same events",
         "WHATWG rules as tables and as properties, wire samples at their cuts, a real server",
-        ("utils/test_sse.py", "core/test_events.py", "test_streaming.py", "faults/test_streams.py"),
+        (
+            "utils/test_sse.py",
+            "call/test_events.py",
+            "net/test_streaming.py",
+            "faults/test_streams.py",
+            "faults/test_tails.py",
+        ),
     ),
     (
         "Faults of transport end in our errors, in time, and leave the pool usable",
         "a fault server: kind of fault x phase x colour x client x reply",
-        ("faults/test_transport.py",),
+        ("faults/test_transport.py", "net"),
     ),
     (
         "No server can make us use unbounded memory",
@@ -42,7 +50,7 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "Retries do what the policy says, never more",
         "the request loop by hand and as a state machine; a real server in real time",
-        ("utils/test_retries.py", "core/test_flow.py", "core/test_flow_machine.py", "faults/test_retries.py"),
+        ("utils/test_retries.py", "call/test_flow.py", "call/test_flow_machine.py", "faults/test_retries.py"),
     ),
     (
         "Cancellation, deadlines and timeouts are prompt at every phase",
@@ -57,17 +65,24 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "An SDK may travel: threads, event loops, forks, pickles, interpreter exit",
         "each of them, in processes of their own where needed",
-        ("faults/test_travel.py", "test_sdk.py"),
+        ("faults/test_travel.py", "utils/test_forks.py", "test_sdk.py"),
     ),
     (
         "Keys and prompts stay where they belong",
         "every error path with the locals of our frames, logs, pickles, redirects, other hosts, images",
-        ("faults/test_security.py", "utils/test_headers.py", "utils/test_urls.py"),
+        (
+            "faults/test_security.py",
+            "faults/test_tracebacks.py",
+            "call/test_secrecy.py",
+            "call/test_secret_names.py",
+            "utils/test_headers.py",
+            "utils/test_urls.py",
+        ),
     ),
     (
         "Calls check what they are given before anything is sent",
         "each resource in both colours over a mocked network; the request made by hand",
-        ("test_chat.py", "test_completions.py", "test_images.py", "test_models.py", "core", "test_hooks.py", "utils"),
+        ("resources", "call", "utils"),
     ),
     (
         "The embedded provider speaks every dialect, and its faults are as scripted",
@@ -85,6 +100,12 @@ _OTHER = ("Everything else", "features, package, layers, parity, exports", ())
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--reliability", metavar="FILE", help="write the table of promises and passed cases to FILE")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    homes = {home for _, _, homes in PROMISES for home in homes}
+    if gone := sorted(home for home in homes if not (_TESTS / home).exists()):
+        raise pytest.UsageError(f"support/reliability.py names tests that are not there: {', '.join(gone)}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
