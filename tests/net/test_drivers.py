@@ -23,7 +23,7 @@ from llmsdk._net import drivers as drivers_module
 from llmsdk._net.async_driver import AsyncDriver
 from llmsdk._net.drivers import Drivers
 from llmsdk._net.loops import close_soon, is_over
-from llmsdk._net.network import AsyncStream, Line, Stream
+from llmsdk._net.network import AsyncLine, AsyncStream, Stream, SyncLine
 from llmsdk._net.pool import Pool
 from llmsdk._net.sync_driver import SyncDriver
 from llmsdk._net.transport import Connection, Reply
@@ -331,7 +331,7 @@ class Wire:
     def __init__(self, way: str, **inner: Any) -> None:
         self.inner: Any = (Inner if way == "sync" else AsyncInner)(**inner)
         self.way = way
-        self.line = Line()
+        self.line: Any = (SyncLine if way == "sync" else AsyncLine)()
         self.stream: Any = (Stream if way == "sync" else AsyncStream)(self.inner, self.line)
 
     def do(self, name: str, *args: Any) -> Any:
@@ -552,7 +552,7 @@ def test_a_reply_over_a_stream_that_cannot_be_closed() -> None:
     for way in ("close", "aclose"):
         core = httpcore.Response(200, content=b"x")
         core.stream = object()  # type: ignore[assignment]  # whatever a connection of another make gives
-        pool = Pool[Any](lambda: Connection(SimpleNamespace(is_idle=lambda: True), Line()))
+        pool = Pool[Any](lambda: Connection(SimpleNamespace(is_idle=lambda: True), SyncLine()))
         reply = Reply(core, None, pool, connection := pool.new())
         for _ in range(2):
             reply.close() if way == "close" else run("asyncio", reply.aclose)

@@ -42,14 +42,12 @@ def named(tmp_path: Path, kind: str) -> str:
 
 
 @pytest.mark.also_trio
-@pytest.mark.every_backend
+@pytest.mark.also_aiohttp
 @pytest.mark.parametrize("kind", ["nothing", "an empty file", "another file", "a directory", "a directory of files"])
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
 async def test_a_variable_that_names_no_certificates_is_one_error(
     colour: Colour, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, kind: str
 ) -> None:
-    if colour.over == "httpx2":
-        pytest.skip("a supplied client has a TLS context of its own")
     monkeypatch.setenv(variable, path := named(tmp_path, kind))
     async with colour.open(api_key=KEY) as client:
         for _ in range(2):

@@ -17,7 +17,7 @@ from llmsdk._call.countdown import Countdown
 from llmsdk._call.keys import KeyHeader
 from llmsdk._net import aiohttp_transport
 from llmsdk._net.hook_views import build_shown
-from llmsdk._net.network import CONNECT_S, AsyncStream, Line, Stream
+from llmsdk._net.network import CONNECT_S, AsyncLine, AsyncStream, Stream, SyncLine
 from llmsdk._net.requests import build_own, own_of
 from llmsdk._net.supplied import SuppliedClient, _Sending
 from llmsdk.utils.headers import Headers
@@ -282,7 +282,7 @@ class AsyncPlain(Plain):
 @pytest.mark.parametrize("left, allowed", [(3.0, 3.0), (99.0, CONNECT_S)])
 def test_a_handshake_has_its_own_bound_within_the_attempts(left: float, allowed: float) -> None:
     context = ssl.create_default_context()
-    line = Line()
+    line = SyncLine()
     line.begin(countdown(left))
     line.received = True  # what the proxy in between said
     plain: Any = Plain()
@@ -291,9 +291,11 @@ def test_a_handshake_has_its_own_bound_within_the_attempts(left: float, allowed:
     assert plain.asked == [(context, "host", allowed)]
     assert (line.stream, line.received) == (stream, False)
     other: Any = AsyncPlain()
+    async_line = AsyncLine()
+    async_line.begin(countdown(left))
 
     async def body() -> Any:
-        return await AsyncStream(other, line).start_tls(context, "host")
+        return await AsyncStream(other, async_line).start_tls(context, "host")
 
     assert isinstance(anyio.run(body), AsyncStream)
     assert other.asked == [(context, "host", allowed)]

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, NamedTuple, Self, cast
+from weakref import WeakSet
 
 import aiohttp
 import httpx
@@ -192,7 +193,12 @@ class _Pieces:
         if self._countdown.left() > 0:
             self._watch()
         else:
-            self._content.set_exception(TimeoutError("nothing came in time"))
+            self.fail(TimeoutError("nothing came in time"))
+
+    def fail(self, problem: Exception) -> None:
+        """Raise an exception where the next piece is waited for."""
+        if self.ag_running:
+            self._content.set_exception(problem)
 
     def stop(self) -> None:
         """Take the timer back."""
@@ -285,6 +291,8 @@ class AiohttpTransport:
         self._session: aiohttp.ClientSession | None = None
         self._ways: dict[int, _Way] = {}
         self._unread: dict[Any, deque[AiohttpReply]] = {}
+        self._waits: set[Any] = set()
+        self._replies: WeakSet[AiohttpReply] = WeakSet()
 
     async def send(self, request: Any, countdown: Countdown) -> Any:
         """Send a request.
@@ -305,13 +313,16 @@ class AiohttpTransport:
             attempt = _Attempt(needs_new=True)
             response = await self._exchange(own, way, attempt)
         reply = AiohttpReply(response, request, _Pieces(response.content, countdown, self._loop), way.unread)
+        self._replies.add(reply)
         return show(reply) if self._is_hooked else reply
 
     async def _exchange(self, own: OwnRequest, way: _Way, attempt: _Attempt) -> aiohttp.ClientResponse:
         session = self._session or self._open()
         _under_way.set(attempt)
+        limit: Any = None
         try:
-            async with asyncio.timeout(own.countdown.left()):
+            async with asyncio.timeout(own.countdown.left()) as limit:
+                self._waits.add(limit)
                 response = await session.request(
                     own.method,
                     way.url,
@@ -331,15 +342,13 @@ class AiohttpTransport:
             problem = kind(_gist(exc))
         except Exception as exc:
             problem = exc
+        finally:
+            self._waits.discard(limit)
         await _turn()
         try:
             raise failure_of(problem, began=attempt.received, is_reused=attempt.is_reused) or problem
         finally:
             del problem  # a cycle would hold the socket
-
-    def pieces(self, response: Any, countdown: Countdown) -> AsyncIterator[bytes]:
-        """Iterate a body; each read obeys the countdown that its request was sent with."""
-        return cast("AsyncIterator[bytes]", response.aiter_raw())
 
     def _way(self, own: OwnRequest) -> _Way:
         """Look up where a request goes by what the requests for one URL share: to compare URLs costs more."""
@@ -359,6 +368,11 @@ class AiohttpTransport:
     async def aclose(self, *, at_loop_end: bool = False) -> None:
         """Close every connection."""
         session, self._session = self._session, None
+        for limit in self._waits:
+            limit.reschedule(self._loop.time())
+        for reply in list(self._replies):
+            reply.body.fail(aiohttp.ClientConnectionError("the connection was closed"))
+        await _turn()  # those who wait are woken before the session is closed, which would cancel them
         for unread in self._unread.values():
             while unread:
                 await unread.popleft().aclose()

@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, Self, TypeVar, assert_never, cast
+from typing import Any, NoReturn, Protocol, Self, TypeVar, assert_never, cast
 
 import anyio
 from anyio.lowlevel import EventLoopToken, current_token
@@ -23,7 +23,7 @@ from .hook_views import build_shown, rebuild, reply_under
 from .loops import close_soon, exhaust, is_over
 from .patches import is_patched
 from .requests import build_own
-from .supplied import AsyncHttpxClient, AsyncSuppliedClient
+from .supplied import AsyncHttpxClient, AsyncSuppliedClient, Watched
 from .transport import CLOSE_S, AsyncTransport
 
 T = TypeVar("T")
@@ -36,10 +36,6 @@ class Transport(Protocol):
         """Send a request; the answer is like `Reply`."""
         ...
 
-    def pieces(self, response: Any, countdown: Countdown) -> AsyncIterator[bytes]:
-        """Iterate a body."""
-        ...
-
     async def aclose(self, *, at_loop_end: bool = False) -> None:
         """Close every connection."""
         ...
@@ -47,15 +43,28 @@ class Transport(Protocol):
 
 @dataclass(slots=True)
 class _OfLoop:
-    """The transport of one event loop."""
+    """What a driver has in one event loop.
+
+    Attributes:
+        closing: Set when calls that wait are to end.
+        keeper: Closes the transport.
+    """
 
     token: EventLoopToken
     transport: Transport
+    closing: anyio.Event
     keeper: AsyncGenerator[None, None]
 
+    async def aclose(self) -> None:
+        """End the calls that wait, and close the transport."""
+        self.closing.set()
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLOSE_S):
+            await self.transport.aclose()
+        await self.keeper.aclose()
 
-async def _keep(transport: Transport) -> AsyncGenerator[None, None]:
-    """Close a transport when its event loop ends.
+
+async def _keep(transport: Transport, closing: anyio.Event) -> AsyncGenerator[None, None]:
+    """Close a transport when its event loop ends, or from outside.
 
     Loops close the async generators that are still open when they shut down, so that sockets do not outlive their loop
     where an SDK is used in several `asyncio.run` one after the other.
@@ -63,6 +72,7 @@ async def _keep(transport: Transport) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
+        closing.set()
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLOSE_S):
             await transport.aclose(at_loop_end=True)
 
@@ -94,6 +104,7 @@ class AsyncDriver:
             self._make_transport, self.build = (lambda: supplied), supplied.build
         self.is_player = getattr(client, "refuses_offline", None) is True
         self.is_own = client is None
+        self._watches = client is not None or make_transport is AsyncHttpxClient
         self._may_be_bypassed = client is None and make_transport is AsyncTransport
         self._detour: AsyncDriver | None = None
         self._loops: dict[object, _OfLoop] = {}
@@ -134,7 +145,7 @@ class AsyncDriver:
             case Close():
                 await release(effect.response)
             case Sleep():
-                await anyio.sleep(effect.seconds)
+                await self._sleep(effect.seconds)
             case Invoke():
                 # No local holds the answer, which may be a key.
                 return (effect.wrap or _same)(await _settled(effect.function(*effect.args), effect.countdown))
@@ -150,12 +161,10 @@ class AsyncDriver:
         """Close what this driver opened in this event loop at once, and soon what it opened in others."""
         if self._detour is not None:
             await self._detour.aclose()
-        mine = self._loops.pop(_here(), None)
+        mine = self._loops.pop(_running_loop(), None)
         self.close()
         if mine is not None:
-            with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLOSE_S):
-                await mine.transport.aclose()
-            await mine.keeper.aclose()
+            await mine.aclose()
 
     def close(self) -> None:
         """Ask every event loop to close what this driver opened in it."""
@@ -164,38 +173,53 @@ class AsyncDriver:
             self._detour.close()
         while self._loops:
             of_loop = self._loops.popitem()[1]
-            close_soon(of_loop.token, of_loop.keeper.aclose)
+            close_soon(of_loop.token, of_loop.aclose)
 
     @property
     def is_open(self) -> bool:
         """Whether a loop that still runs holds connections of this driver."""
         return self.is_own and any(not is_over(of_loop.token) for of_loop in self._loops.values())
 
-    async def transport(self) -> Transport:
-        """Return the transport of this event loop; it is made when first needed."""
-        of_loop = self._loops.get(here := _here())
+    async def _here(self) -> _OfLoop:
+        """Return what this event loop has; it is made when first needed."""
+        if self._is_closed:
+            refuse_closed()
+        of_loop = self._loops.get(here := _running_loop())
         if of_loop is None:
             for native in [key for key, other in self._loops.items() if is_over(other.token)]:
                 self._loops.pop(native, None)
-            transport = self._make_transport()
-            of_loop = self._loops[here] = _OfLoop(current_token(), transport, _keep(transport))
+            transport, closing = self._make_transport(), anyio.Event()
+            of_loop = self._loops[here] = _OfLoop(current_token(), transport, closing, _keep(transport, closing))
             await anext(of_loop.keeper)
-        return of_loop.transport
+        return of_loop
+
+    async def _sleep(self, seconds: float) -> None:
+        closing = (await self._here()).closing
+        with anyio.move_on_after(seconds):
+            await closing.wait()
+            refuse_closed()
 
     async def _send(self, effect: Send) -> Any:
         request = effect.request
-        if self._is_closed:
-            refuse_closed()
+        of_loop = await self._here()
         if OFFLINE in os.environ and not self.is_player:
             refuse_offline(request.url.host)
-        return await (await self.transport()).send(request, effect.countdown)
+        try:
+            return await of_loop.transport.send(request, effect.countdown)
+        except Exception as exc:
+            self._fail(exc)
+
+    def pieces(self, response: Any, countdown: Countdown) -> AsyncIterator[bytes]:
+        """Iterate a body; reads of our own connections obey the countdown by themselves."""
+        pieces: AsyncIterator[bytes] = response.aiter_raw()
+        return Watched(pieces, countdown) if self._watches else pieces
 
     async def _read(self, effect: Read) -> bytes:
         response = effect.response
         if response.is_stream_consumed:
             return cast(bytes, response.content)[: effect.max_bytes]
         body = BodyReader(response.headers.get("content-encoding"), effect.max_bytes, truncate=effect.truncate)
-        pieces = (await self.transport()).pieces(response, effect.countdown)
+        pieces = self.pieces(response, effect.countdown)
         try:
             async for raw in pieces:
                 if not body.feed(raw):
@@ -204,10 +228,16 @@ class AsyncDriver:
                 effect.countdown.check()
         except Exception as exc:
             await release(response, pieces)
-            if (failure := failure_of(exc, body=body.received())) is None:
-                raise
-            raise failure from failure.__cause__
+            self._fail(exc, body.received())
         return body.finish()
+
+    def _fail(self, exc: Exception, body: bytes = b"") -> NoReturn:
+        failure = failure_of(exc, body=body)
+        if failure is None:
+            raise exc
+        if self._is_closed:
+            refuse_closed()
+        raise failure from failure.__cause__
 
 
 async def release(response: Any, pieces: AsyncIterator[bytes] | None = None) -> None:
@@ -250,7 +280,7 @@ class Chunks:
                 if self._response.is_stream_consumed:
                     self._ended = True
                     return cast(bytes, self._response.content)
-                self._pieces = (await self._driver.transport()).pieces(self._response, self._countdown)
+                self._pieces = self._driver.pieces(self._response, self._countdown)
             return await anext(self._pieces)
         except Exception as exc:
             if (failure := failure_of(exc)) is None:
@@ -277,7 +307,7 @@ class Chunks:
         await release(self._response, self._pieces)
 
 
-def _here() -> object:
+def _running_loop() -> object:
     """Name the event loop that runs; asyncio says so ten times as fast as anyio, and every call asks."""
     try:
         return asyncio.get_running_loop()

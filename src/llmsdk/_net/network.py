@@ -5,12 +5,15 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import anyio
 import httpcore
+
+from .errands import Errand
 
 CONNECT_S = 5.0
 """Bound of connecting, and of the TLS handshake, within the attempt's own."""
@@ -20,7 +23,11 @@ _HELD_BACK = 1 << 16
 # For a read of bytes that have arrived; only a part of a TLS record takes that long.
 _POLL_S = 0.01
 
+# Hosts that need no thread to be waited for: they are not looked up, and accept or refuse at once.
+_AT_ONCE = ("127.0.0.1", "::1")
+
 SocketOptions = Iterable[Any] | None
+LineT = TypeVar("LineT", bound="Line")
 
 
 class Limit(Protocol):
@@ -55,12 +62,14 @@ class Line:
         limit: Of the attempt that uses it.
         is_reused: Whether it had carried a reply before this attempt.
         received: Whether a byte of the attempt's reply has arrived.
+        is_hung_up: Whether it was given up, maybe before there was a stream.
         stream: The network stream, once there is one.
     """
 
     limit: Limit = _Nothing()
     is_reused = False
     received = False
+    is_hung_up = False
     stream: Any = None
 
     def begin(self, limit: Limit) -> None:
@@ -72,11 +81,6 @@ class Line:
     def poll(self) -> None:
         """Have reads return what has arrived, and raise a timeout where they would have to wait."""
         self.limit = _Arrived(self.stream)
-
-    def hang_up(self) -> None:
-        """Shut the socket down, which wakes a thread that waits for it; may be called from any thread."""
-        if self.stream is not None:
-            hang_up(self.stream)
 
     def left(self, expired: type[Exception]) -> float:
         """Return what the next step may take.
@@ -92,6 +96,72 @@ class Line:
     def connect_left(self) -> float:
         """Return what connecting, or a handshake, may take."""
         return min(CONNECT_S, self.left(httpcore.ConnectTimeout))
+
+
+class SyncLine(Line):
+    """The line under a sync connection."""
+
+    _errand: Errand[Any] | None = None
+
+    def wait_for(self, step: Callable[[], Any], seconds: float) -> Any:
+        """Open the line, or begin TLS on it, in a thread of its own: `hang_up` could not end that otherwise.
+
+        Raises:
+            httpcore.ConnectError: It failed, or was given up.
+            httpcore.ConnectTimeout: It took too long.
+        """
+        errand = self._errand = Errand(step, lambda stream: stream.close())
+        try:
+            return self._kept(errand.result(seconds))
+        except TimeoutError as exc:
+            raise httpcore.ConnectTimeout(str(exc)) from exc
+        except OSError as exc:
+            raise httpcore.ConnectError(str(exc)) from exc
+        finally:
+            self._errand = None
+
+    def _kept(self, stream: Any) -> Any:
+        if self.is_hung_up:  # by a thread that came before there was an errand
+            stream.close()
+            raise ConnectionAbortedError("it was given up")
+        return stream
+
+    def hang_up(self) -> None:
+        """Wake the thread that uses the line, which fails; may be called from any other."""
+        self.is_hung_up = True
+        errand = self._errand
+        if errand is not None:
+            errand.give_up()
+        if self.stream is not None:
+            hang_up(self.stream)
+
+
+class AsyncLine(Line):
+    """The line under an async connection."""
+
+    _scope: anyio.CancelScope | None = None
+
+    @contextmanager
+    def opening(self) -> Generator[None]:
+        """Have what is done inside end with `hang_up`.
+
+        Raises:
+            httpcore.ConnectError: It was given up.
+        """
+        with anyio.CancelScope() as scope:
+            self._scope = scope
+            if self.is_hung_up:
+                scope.cancel()
+            yield
+        self._scope = None
+        if scope.cancelled_caught:
+            raise httpcore.ConnectError("it was given up")
+
+    def hang_up(self) -> None:
+        """Give up what is being opened; what is open is closed by its connection."""
+        self.is_hung_up = True
+        if self._scope is not None:
+            self._scope.cancel()
 
 
 def is_readable(sock: Any) -> bool:
@@ -116,10 +186,10 @@ def hang_up(stream: Any) -> None:
         pass  # it is closed already
 
 
-class _Stream:
+class _Stream(Generic[LineT]):
     """What the sync and the async stream share."""
 
-    def __init__(self, stream: Any, line: Line) -> None:
+    def __init__(self, stream: Any, line: LineT) -> None:
         self._stream = stream
         self._line = line
         self._unsent = b""
@@ -133,7 +203,7 @@ class _Stream:
         return len(self._unsent) <= _HELD_BACK
 
 
-class Stream(_Stream, httpcore.NetworkStream):
+class Stream(_Stream[SyncLine], httpcore.NetworkStream):
     """A sync network stream."""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -171,13 +241,13 @@ class Stream(_Stream, httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        line = self._line
-        started = Stream(self._stream.start_tls(ssl_context, server_hostname, line.connect_left()), line)
+        line, left = self._line, self._line.connect_left()
+        inner = line.wait_for(partial(self._stream.start_tls, ssl_context, server_hostname, left), left)
         line.received = False  # what a proxy said is no part of the reply
-        return started
+        return Stream(inner, line)
 
 
-class AsyncStream(_Stream, httpcore.AsyncNetworkStream):
+class AsyncStream(_Stream[AsyncLine], httpcore.AsyncNetworkStream):
     """An async network stream, under asyncio and trio."""
 
     _decrypted = b""
@@ -236,7 +306,8 @@ class AsyncStream(_Stream, httpcore.AsyncNetworkStream):
     ) -> httpcore.AsyncNetworkStream:
         line = self._line
         try:
-            stream = await self._stream.start_tls(ssl_context, server_hostname, line.connect_left())
+            with line.opening():
+                stream = await self._stream.start_tls(ssl_context, server_hostname, line.connect_left())
         except BaseException:  # httpcore closes after an Exception only, which cancellation is not
             with anyio.CancelScope(shield=True):
                 await self._stream.aclose()
@@ -245,7 +316,7 @@ class AsyncStream(_Stream, httpcore.AsyncNetworkStream):
         return AsyncStream(stream, line)
 
 
-class Backend(Line, httpcore.NetworkBackend):
+class Backend(SyncLine, httpcore.NetworkBackend):
     """Opens the sync stream of one connection."""
 
     def connect_tcp(
@@ -257,10 +328,12 @@ class Backend(Line, httpcore.NetworkBackend):
         socket_options: SocketOptions = None,
     ) -> httpcore.NetworkStream:
         left = self.connect_left()
-        return Stream(httpcore.SyncBackend().connect_tcp(host, port, left, local_address, socket_options), self)
+        connect = partial(httpcore.SyncBackend().connect_tcp, host, port, left, local_address, socket_options)
+        # This machine answers at once, and is not looked up.
+        return Stream(connect() if host in _AT_ONCE else self.wait_for(connect, left), self)
 
 
-class AsyncBackend(Line, httpcore.AsyncNetworkBackend):
+class AsyncBackend(AsyncLine, httpcore.AsyncNetworkBackend):
     """Opens the async stream of one connection."""
 
     async def connect_tcp(
@@ -272,5 +345,6 @@ class AsyncBackend(Line, httpcore.AsyncNetworkBackend):
         socket_options: SocketOptions = None,
     ) -> httpcore.AsyncNetworkStream:
         backend: httpcore.AsyncNetworkBackend = cast(Any, httpcore).AnyIOBackend()
-        stream = await backend.connect_tcp(host, port, self.connect_left(), local_address, socket_options)
+        with self.opening():
+            stream = await backend.connect_tcp(host, port, self.connect_left(), local_address, socket_options)
         return AsyncStream(stream, self)

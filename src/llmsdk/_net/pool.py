@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import httpcore
 
 from ..utils.headers import Headers
+from .guards import refuse_closed
 from .proxies import as_option, proxy_of
 from .tls import shared_context
 
@@ -55,6 +56,8 @@ class Pool(Generic[ConnectionT]):
         """Make a connection; it connects with its first request."""
         connection = self._make()
         self._all.add(connection)
+        if self.is_closed:  # asked last: what was added before this is found by `close`
+            refuse_closed()
         return connection
 
     def pop_idle(self) -> ConnectionT | None:
@@ -121,11 +124,15 @@ class Pools(Generic[ConnectionT]):
     def __init__(self, make: Callable[[httpcore.Origin, dict[str, Any]], ConnectionT]) -> None:
         self._make = make
         self._pools: dict[tuple[bytes, bytes, int | None], Pool[ConnectionT]] = {}
+        self._is_closed = False
 
     def to(self, url: httpcore.URL) -> Pool[ConnectionT]:
         """Return the pool of a URL's host."""
         key = (url.scheme, url.host, url.port)
-        return self._pools.get(key) or self._pools.setdefault(key, self._new(url))
+        pool = self._pools.get(key) or self._pools.setdefault(key, self._new(url))
+        if self._is_closed:
+            pool.is_closed = True
+        return pool
 
     def connections(self) -> list[ConnectionT]:
         """Return every open connection."""
@@ -133,6 +140,7 @@ class Pools(Generic[ConnectionT]):
 
     def close(self) -> tuple[list[ConnectionT], list[ConnectionT]]:
         """Forget all pools, and return their connections: those in use and those that are free."""
+        self._is_closed = True
         in_use: list[ConnectionT] = []
         free: list[ConnectionT] = []
         while self._pools:

@@ -96,12 +96,8 @@ class AsyncSuppliedClient(_Supplied):
             except Exception as exc:
                 sending.judge(exc)
 
-    def pieces(self, response: Any, countdown: Countdown) -> AsyncIterator[bytes]:
-        """Iterate a body."""
-        return _Watched(response.aiter_raw(), countdown)
 
-
-class _Watched:
+class Watched:
     """The pieces of a body, each within what the countdown leaves."""
 
     def __init__(self, pieces: AsyncIterator[bytes], countdown: Countdown) -> None:

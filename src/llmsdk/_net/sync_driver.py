@@ -1,13 +1,13 @@
-"""Performs effects with a sync transport and `time.sleep`."""
+"""Performs effects with a sync transport; every wait ends when the SDK is closed."""
 
 from __future__ import annotations
 
 import inspect
 import os
-import time
+import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, TypeVar, assert_never, cast
+from typing import Any, NoReturn, TypeVar, assert_never, cast
 
 from .._call.countdown import Countdown
 from .._call.effects import Close, Effect, Flow, Invoke, Pull, Read, Send, Sleep
@@ -56,7 +56,7 @@ class SyncDriver:
         self.is_own = client is None
         self.is_player = getattr(client, "refuses_offline", None) is True
         self._abandoned: deque[Any] = deque()
-        self._is_closed = False
+        self._closing = threading.Event()
 
     def current(self) -> SyncDriver:
         """Return this driver, or one over httpx's own client for as long as httpx is patched."""
@@ -93,7 +93,8 @@ class SyncDriver:
             case Close():
                 effect.response.close()
             case Sleep():
-                time.sleep(effect.seconds)
+                if self._closing.wait(effect.seconds):
+                    refuse_closed()
             case Invoke():
                 return _invoked(effect)
             case _:
@@ -145,7 +146,7 @@ class SyncDriver:
 
     def close(self) -> None:
         """Close what this driver opened."""
-        self._is_closed = True
+        self._closing.set()
         self._bury()
         self._transport.close()
         if self._detour is not None:
@@ -153,13 +154,16 @@ class SyncDriver:
 
     def _send(self, effect: Send) -> Any:
         request = effect.request
-        if self._is_closed:
+        if self._closing.is_set():
             refuse_closed()
         if OFFLINE in os.environ and not self.is_player:
             refuse_offline(request.url.host)
         if self._abandoned:
             self._bury()
-        return self._transport.send(request, effect.countdown)
+        try:
+            return self._transport.send(request, effect.countdown)
+        except Exception as exc:
+            self._fail(exc)
 
     def _bury(self) -> None:
         while self._abandoned:
@@ -176,10 +180,16 @@ class SyncDriver:
                     return body.received()
                 effect.countdown.check()
         except Exception as exc:
-            if (failure := failure_of(exc, body=body.received())) is None:
-                raise
-            raise failure from failure.__cause__
+            self._fail(exc, body.received())
         return body.finish()
+
+    def _fail(self, exc: Exception, body: bytes = b"") -> NoReturn:
+        failure = failure_of(exc, body=body)
+        if failure is None:
+            raise exc
+        if self._closing.is_set():
+            refuse_closed()
+        raise failure from failure.__cause__
 
 
 def _invoked(effect: Invoke) -> Any:

@@ -15,7 +15,7 @@ from ..utils.headers import Headers
 from .failures import failure_of
 from .hook_views import show
 from .loops import exhaust
-from .network import AsyncBackend, Backend, Line
+from .network import AsyncBackend, Backend
 from .pool import Pool, Pools, may_follow
 from .requests import OwnRequest, own_of
 
@@ -69,7 +69,7 @@ class _Connection:
 
     __slots__ = ("http", "line", "unread")
 
-    def __init__(self, http: Any, line: Line) -> None:
+    def __init__(self, http: Any, line: Any) -> None:
         self.http = http
         self.line = line
         self.unread: Reply | None = None
@@ -321,10 +321,6 @@ class AsyncTransport:
             reply = await self._exchange(own, request, pool, pool.new())
         return show(reply) if self._is_hooked else reply
 
-    def pieces(self, response: Any, countdown: Countdown) -> AsyncIterator[bytes]:
-        """Iterate a body; each read obeys the countdown that its request was sent with."""
-        return cast("AsyncIterator[bytes]", response.aiter_raw())
-
     async def aclose(self, *, at_loop_end: bool = False) -> None:
         """Close every connection.
 
@@ -332,6 +328,8 @@ class AsyncTransport:
             at_loop_end: Whether the event loop closes all async generators at this moment.
         """
         in_use, free = self._pools.close()
+        for connection in in_use:
+            connection.line.hang_up()
         for connection in (*in_use, *free):
             await connection.aclose(at_loop_end=at_loop_end)
 
