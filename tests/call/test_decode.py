@@ -14,7 +14,6 @@ from llmsdk import errors
 from llmsdk._call.adapters import adapter
 from llmsdk._call.reply.decode import (
     decode_error,
-    decode_reply,
     parse_json,
     shown_text,
     stated_error,
@@ -22,6 +21,7 @@ from llmsdk._call.reply.decode import (
 )
 from llmsdk._call.reply.error_bodies import is_error
 from llmsdk._call.reply.limits import rate_limit
+from llmsdk._call.reply.reading import decode_reply
 from llmsdk.providers import OPENAI, PROVIDERS, R9S, TOGETHER, WRITER, WRITER_V1
 from llmsdk.providers.spec import ErrorPaths, LimitHeaders, Provider, Route
 from llmsdk.resources.operations import all_operations

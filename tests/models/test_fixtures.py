@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from llmsdk._call.reply.decode import decode_reply
+from llmsdk._call.reply.reading import decode_reply
 from llmsdk._call.stream.events import EventDecoder
 from llmsdk.errors import ReplyMeta
 from llmsdk.models.catalog import ModelInfo, ModelList

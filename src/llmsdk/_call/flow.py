@@ -15,18 +15,18 @@ from ..utils.secrets import Secret, masked
 from ..utils.urls import same_origin_target, shown_address
 from .countdown import Countdown
 from .effects import Close, Flow, Read, Send, Sleep, TransportFailure
-from .keys import KeyHeader
 from .paging import Pages
 from .plan import Plan
 from .reply.decode import MAX_ERROR_BODY, shown_text, without_secrets
 from .reply.limits import rate_limit
-from .reply.reading import begin_stream, read_reply
+from .reply.reading import read_reply
 from .request.multipart import Form, write_form
 from .state import CallState, Failed, Received
 from .verdict import MAX_REDIRECTS, body_failed, retry_delay, status_failed, transport_failed
 from .world import Driver, Env
 
 _ERROR_BODY_WAIT_S = 5.0  # the status is known by then; a body that stalls is not worth a caller's timeout
+_EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"\xef\xbb\xbfdata:")  # as no JSON begins
 _SLACK_S = 0.002  # by which a timer may fire ahead of the deadline that it was set for
 
 
@@ -55,13 +55,25 @@ def run_call(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Any
         state.observed.at_server(provider.name, plan.target.base_url, plan.model)
     received = [(yield from exchange(plan, state, driver, env))]
     # A hook may have replaced a stream's response by one whose body is there: what was asked for decides, not that.
-    if plan.encoded.stream:
-        return begin_stream(plan, state, received[0])
+    if plan.encoded.stream or _is_streamed(plan, received[0]):
+        # Streams are one of the four things that a plain call does not load.
+        from .stream.beginning import begin_stream, fold_reply
+
+        begin = begin_stream if plan.encoded.stream else fold_reply
+        return begin(plan, state, received[0])
     if plan.route.page is not None:
         pages = Pages(plan, plan.route.page, state.secrets)
         while (further := pages.after(received[-1])) is not None:
             received.append((yield from exchange(further, state, driver, env)))
     return read_reply(plan, state, received)
+
+
+def _is_streamed(plan: Plan, received: Received) -> bool:
+    """Tell a stream that nobody asked for: some servers send one all the same, and some call it JSON."""
+    if plan.operation.chunk is None:
+        return False
+    content_type = received.headers.get("content-type", "")
+    return "text/event-stream" in content_type or (received.body or b"")[:64].lstrip().startswith(_EVENT_STARTS)
 
 
 def exchange(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Received]:
@@ -213,9 +225,7 @@ def _send(run: _Run, number: int) -> Flow[Any]:
     """
     plan, countdown, secrets = run.plan, run.countdown, run.state.secrets
     encoded, source = plan.encoded, plan.target.key
-    authorization: KeyHeader | None = None
-    if source is not None:
-        authorization = source.header or (yield from source.ask(secrets, countdown))
+    authorization = None if source is None else source.header or (yield from source.ask(secrets, countdown))
     # Told from the second attempt on, so that first ones, which are nearly all, carry nothing for it.
     headers = [*run.headers, ("x-llmsdk-retry-count", str(number - 1))] if number > 1 else run.headers
     url, redirects = encoded.url, 0

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..errors import Attempt, ReplyMeta
 from ..utils.headers import Headers, new_idempotency_key
 from ..utils.secrets import Secrets
 from .countdown import Countdown
 
-if TYPE_CHECKING:
-    from .observed import Observed
+
+class Watchers(Protocol):
+    """Those who watch a call, as far as its flow knows them."""
+
+    def headers(self) -> Mapping[str, str]:
+        """Headers to add to each attempt."""
+        ...
+
+    def at_server(self, server: str, base_url: str, model: str | None) -> None:
+        """A server's turn has come."""
+        ...
 
 
 @dataclass(slots=True, repr=False)
@@ -62,7 +72,7 @@ class CallState:
     idempotency_key: str = field(default_factory=new_idempotency_key)
     earlier: int = 0
     is_abandoned: bool = False
-    observed: Observed | None = None
+    observed: Watchers | None = None
     # What the call writes.
     hook_state: dict[str, Any] = field(default_factory=dict[str, Any])
     attempts: list[Attempt] = field(default_factory=list[Attempt])

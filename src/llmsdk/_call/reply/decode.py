@@ -1,137 +1,32 @@
-"""What came back makes a model or an error."""
+"""What came back as a document: JSON in any encoding, translated, mapped; and as an error, with every secret masked."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
-from ...errors import APIStatusError, ReplyMeta, ResponseValidationError
+from ...errors import APIStatusError, ReplyMeta
 from ...errors.status import SDKDefaultError, class_for
-from ...providers.spec import Provider, Route
+from ...providers.spec import Provider
 from ...utils.dates import parse_reset
 from ...utils.headers import Headers
 from ...utils.jsonpaths import MISSING, copy, find, first
 from ...utils.retries import retry_after_from
 from ...utils.secrets import masked, masks_of
 from ...utils.shapes import is_list, is_object, is_unicode
-from ..operation import Operation
 from ..secrecy import forget_locals
-from .error_bodies import fields_of, is_error, is_error_instead, reason_in, states_error, status_of
+from .error_bodies import fields_of, status_of
 
 MAX_ERROR_BODY = 1 << 20
 """Bytes kept of a body that an error carries."""
-_EXPECTED = {
-    "missing": "it is missing",
-    "list_type": "it is no list",
-    "dict_type": "it is no object",
-    "model_type": "it is no object",
-    "model_attributes_type": "it is no object",
-    "string_type": "it is no text",
-    "int_type": "it is no integer",
-}
-"""What is wrong with a part of a reply, by pydantic's name of it; in its own words where it is rarer."""
 _MIN_HALF = 6  # characters at the end of a cut text that are taken for the beginning of a secret; fewer occur by chance
 _MAX_DEPTH = 200  # as in pydantic's parser
-
-# ---------------------------------------------------------------- replies
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class _Came:
-    """A 2xx reply as it came, for the errors about it."""
-
-    operation: Operation
-    provider: Provider
-    body: bytes
-    meta: ReplyMeta
-    secrets: Iterable[str]
-
-    def states(self, document: Any) -> APIStatusError:
-        """Make the error that its document states."""
-        return stated_error(self.provider, document, meta=self.meta, secrets=self.secrets)
-
-    def unfit(self, problem: str) -> ResponseValidationError:
-        """Make the error of a reply that is not what the operation answers with."""
-        return ResponseValidationError(
-            masked(f"not a {self.operation.resource} reply: {problem}", self.secrets),
-            status_code=self.meta.status_code,
-            body=shown_text(self.body, self.secrets),
-            meta=without_secrets(self.meta, self.secrets),
-        )
-
-
-def decode_reply(
-    operation: Operation,
-    provider: Provider,
-    body: bytes,
-    *,
-    content_type: str,
-    meta: ReplyMeta,
-    secrets: Iterable[str],
-    results: int = 0,
-) -> Any:
-    """Make the model of a 2xx reply. One with fewer than `results` results is not what the operation answers with.
-
-    Raises:
-        APIStatusError: The body is an error object; the class is that of its code or type.
-        ResponseValidationError: The body is not what the operation answers with.
-    """
-    route, came = provider.routes[operation.id], _Came(operation, provider, body, meta, secrets)
-    if route.codec is not None:  # translated first: everything below knows one protocol
-        body = recoded(route.codec.reply, body)
-    try:
-        if route.reply:
-            reply = map_document(route.reply, operation.reply, from_json(body))
-        else:
-            reply = operation.read_reply(body)
-    except (ValidationError, ValueError, RecursionError):
-        reply = _second_look(came, route, body, content_type, results)
-    result = getattr(reply, operation.content, None)
-    if not result or (results and len(result) < results):
-        _check_result(came, route, reply, body, results)
-    return reply
-
-
-def _second_look(came: _Came, route: Route, body: bytes, content_type: str, results: int) -> Any:
-    """Read a reply that pydantic could not: it may be an error, or JSON that only Python's own parser takes."""
-    operation, document = came.operation, parse_json(body)
-    has_none = bool(results) and is_object(document) and not document.get(operation.content)
-    is_stated = is_error(came.provider, document) or is_error_instead(operation, document)
-    if is_stated or (has_none and reason_in(came.provider, document)):
-        raise came.states(document) from None
-    # UTF-16, a byte order mark, integers of more than 4,300 digits.
-    text = body if document is MISSING else json.dumps(document).encode()
-    try:
-        return map_document(route.reply, operation.reply, from_json(text))
-    except (ValidationError, ValueError, RecursionError) as failure:
-        raise came.unfit(_problem(failure, document, body, content_type)) from None
-
-
-def _check_result(came: _Came, route: Route, reply: Any, body: bytes, results: int) -> None:
-    """Refuse a reply that lacks what was asked for, unless its route may do without."""
-    operation, provider = came.operation, came.provider
-    content = operation.content
-    result = getattr(reply, content, None)
-    if not result:
-        is_stated = states_error(provider, reply) or is_error_instead(
-            operation, reply.model_extra, reply.model_fields_set
-        )
-        is_wanted = bool(results) and not route.optional_result
-        if is_stated or (is_wanted and reason_in(provider, parse_json(body))):
-            raise came.states(parse_json(body))
-    if route.optional_result:
-        return
-    if result == [] and content not in reply.model_fields_set and f"$.{content}" not in route.reply:
-        raise came.unfit(f"{content}: it is missing")
-    if len(result or ()) < results:
-        raise came.unfit(f"{content}: {f'{len(result)} of {results} results' if result else 'it is empty'}")
 
 
 def recoded(read: Callable[[dict[str, Any]], Any], body: bytes) -> bytes:
@@ -214,18 +109,6 @@ def _is_deep(document: Any) -> bool:
         if not level:
             return False
     return True
-
-
-def _problem(failure: Exception, document: Any, body: bytes, content_type: str) -> str:
-    if not body.strip():
-        return "the body is empty"
-    if document is MISSING or not isinstance(failure, ValidationError):
-        looks = "HTML" if body.lstrip()[:1] == b"<" else json_fault(body)
-        return f"the body is {looks} (content type {content_type or 'not given'})"
-    # Places and kinds only: the text of a pydantic error quotes the reply.
-    error = failure.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = ".".join(str(step) for step in error["loc"] if step != "value")  # the name of a choice, see `OrEmpty`
-    return f"{place or 'the body'}: {_EXPECTED.get(error['type'], error['msg'])}"
 
 
 def json_fault(body: bytes) -> str:

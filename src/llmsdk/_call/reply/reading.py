@@ -1,20 +1,36 @@
-"""What a call comes to: the reply that its plan asks for, or the stream that has begun."""
+"""What came back whole becomes the reply that was asked for, or the error that it is."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
-from ...errors import RemoteError, ReplyMeta, SDKError
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from ...errors import APIStatusError, ReplyMeta, ResponseValidationError
+from ...providers.spec import Provider, Route
+from ...utils.jsonpaths import MISSING
+from ...utils.secrets import masked
+from ...utils.shapes import is_object
+from ..operation import Operation
 from ..plan import Plan
 from ..state import CallState, Received
-from .decode import decode_reply
+from .decode import json_fault, map_document, parse_json, recoded, shown_text, stated_error, without_secrets
+from .error_bodies import is_error, is_error_instead, reason_in, states_error
 
-if TYPE_CHECKING:
-    from ..stream.events import EventDecoder
-    from ..stream.progress import Progress  # streams are one of the four things that a plain call does not load
-
-_EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"\xef\xbb\xbfdata:")  # as no JSON begins
+_EXPECTED = {
+    "missing": "it is missing",
+    "list_type": "it is no list",
+    "dict_type": "it is no object",
+    "model_type": "it is no object",
+    "model_attributes_type": "it is no object",
+    "string_type": "it is no text",
+    "int_type": "it is no integer",
+}
+"""What is wrong with a part of a reply, by pydantic's name of it; in its own words where it is rarer."""
 
 
 def read_reply(plan: Plan, state: CallState, received: list[Received]) -> Any:
@@ -24,76 +40,28 @@ def read_reply(plan: Plan, state: CallState, received: list[Received]) -> Any:
         APIStatusError: The body is an error object.
         ResponseValidationError: The body is not what the operation answers with.
     """
-    try:
-        reply = _read(plan, state, received[0])
-        for page in received[1:]:
-            reply.data += _read(plan, state, page).data
-    except SDKError as exc:
-        if isinstance(exc, RemoteError) and exc.partial is not None:
-            _finish(plan, exc.partial, received[0].meta)
-        raise
+    reply: Any = None
+    for page in received:
+        read = decode_reply(
+            plan.operation,
+            plan.target.provider,
+            page.body or b"",
+            content_type=page.headers.get("content-type", ""),
+            meta=page.meta,
+            secrets=state.secrets,
+            results=plan.results,
+        )
+        if reply is None:
+            reply = read
+        else:
+            reply.data += read.data
     # Lists and what a server keeps cost no tokens, and are no calls of `sdk.usage`.
     if plan.operation.method == "POST" and not plan.operation.is_stored:
-        _count(plan, getattr(reply, "usage", None))
-    return _finish(plan, reply, received[0].meta)
+        count(plan, getattr(reply, "usage", None))
+    return finish(plan, reply, received[0].meta)
 
 
-def begin_stream(plan: Plan, state: CallState, received: Received) -> Progress:
-    """Make the state of a stream whose headers have come."""
-    from ..stream.progress import Progress
-
-    deadline_s = plan.limits.deadline_s
-    return Progress(
-        response=received.response,
-        meta=received.meta,
-        decoder=_decoder(plan, state, received, received.headers.get("content-encoding")),
-        countdown=received.countdown,
-        timeout_s=plan.limits.timeout_s,
-        idle_s=plan.limits.idle_s,
-        deadline=None if deadline_s is None else state.started + deadline_s,
-        finish=partial(_finish, plan),
-        count=partial(_count, plan),
-    )
-
-
-def _read(plan: Plan, state: CallState, received: Received) -> Any:
-    body = received.body or b""
-    content_type = received.headers.get("content-type", "")
-    # Some servers stream though nobody asked for it, and some call that stream JSON.
-    if plan.operation.chunk is not None and (
-        "text/event-stream" in content_type or body[:64].lstrip().startswith(_EVENT_STARTS)
-    ):
-        from ..stream.events import fold_whole
-
-        return fold_whole(_decoder(plan, state, received, None), body)  # a body that was read has no coding any more
-    return decode_reply(
-        plan.operation,
-        plan.target.provider,
-        body,
-        content_type=content_type,
-        meta=received.meta,
-        secrets=state.secrets,
-        results=plan.results,
-    )
-
-
-def _decoder(plan: Plan, state: CallState, received: Received, coding: str | None) -> EventDecoder:
-    from ..stream.events import EventDecoder
-
-    return EventDecoder(
-        plan.operation,
-        plan.target.provider,
-        received.meta,
-        state.secrets,
-        coding=coding,
-        max_event_bytes=plan.limits.max_event_bytes,
-        max_response_bytes=plan.limits.max_response_bytes,
-        is_single=plan.is_single,
-        results=plan.results,
-    )
-
-
-def _finish(plan: Plan, reply: Any, meta: ReplyMeta) -> Any:
+def finish(plan: Plan, reply: Any, meta: ReplyMeta) -> Any:
     """Give a reply what it needs beside its data."""
     reply._meta = meta  # not a field: a dump of the reply is what the server sent
     if plan.finish is not None:
@@ -101,6 +69,109 @@ def _finish(plan: Plan, reply: Any, meta: ReplyMeta) -> Any:
     return reply
 
 
-def _count(plan: Plan, usage: Any) -> None:
+def count(plan: Plan, usage: Any) -> None:
     """Take the token counts of a reply, or of a stream at its end."""
     plan.pending.append((plan.target.provider.name, plan.model or "", usage, plan.tracked))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Came:
+    """A 2xx reply as it came, for the errors about it."""
+
+    operation: Operation
+    provider: Provider
+    body: bytes
+    meta: ReplyMeta
+    secrets: Iterable[str]
+
+    def states(self, document: Any) -> APIStatusError:
+        """Make the error that its document states."""
+        return stated_error(self.provider, document, meta=self.meta, secrets=self.secrets)
+
+    def unfit(self, problem: str) -> ResponseValidationError:
+        """Make the error of a reply that is not what the operation answers with."""
+        return ResponseValidationError(
+            masked(f"not a {self.operation.resource} reply: {problem}", self.secrets),
+            status_code=self.meta.status_code,
+            body=shown_text(self.body, self.secrets),
+            meta=without_secrets(self.meta, self.secrets),
+        )
+
+
+def decode_reply(
+    operation: Operation,
+    provider: Provider,
+    body: bytes,
+    *,
+    content_type: str,
+    meta: ReplyMeta,
+    secrets: Iterable[str],
+    results: int = 0,
+) -> Any:
+    """Make the model of a 2xx reply. One with fewer than `results` results is not what the operation answers with.
+
+    Raises:
+        APIStatusError: The body is an error object; the class is that of its code or type.
+        ResponseValidationError: The body is not what the operation answers with.
+    """
+    route, came = provider.routes[operation.id], _Came(operation, provider, body, meta, secrets)
+    if route.codec is not None:  # translated first: everything below knows one protocol
+        body = recoded(route.codec.reply, body)
+    try:
+        if route.reply:
+            reply = map_document(route.reply, operation.reply, from_json(body))
+        else:
+            reply = operation.read_reply(body)
+    except (ValidationError, ValueError, RecursionError):
+        reply = _second_look(came, route, body, content_type, results)
+    result = getattr(reply, operation.content, None)
+    if not result or (results and len(result) < results):
+        _check_result(came, route, reply, body, results)
+    return reply
+
+
+def _second_look(came: _Came, route: Route, body: bytes, content_type: str, results: int) -> Any:
+    """Read a reply that pydantic could not: it may be an error, or JSON that only Python's own parser takes."""
+    operation, document = came.operation, parse_json(body)
+    has_none = bool(results) and is_object(document) and not document.get(operation.content)
+    is_stated = is_error(came.provider, document) or is_error_instead(operation, document)
+    if is_stated or (has_none and reason_in(came.provider, document)):
+        raise came.states(document) from None
+    # UTF-16, a byte order mark, integers of more than 4,300 digits.
+    text = body if document is MISSING else json.dumps(document).encode()
+    try:
+        return map_document(route.reply, operation.reply, from_json(text))
+    except (ValidationError, ValueError, RecursionError) as failure:
+        raise came.unfit(_problem(failure, document, body, content_type)) from None
+
+
+def _check_result(came: _Came, route: Route, reply: Any, body: bytes, results: int) -> None:
+    """Refuse a reply that lacks what was asked for, unless its route may do without."""
+    operation, provider = came.operation, came.provider
+    content = operation.content
+    result = getattr(reply, content, None)
+    if not result:
+        is_stated = states_error(provider, reply) or is_error_instead(
+            operation, reply.model_extra, reply.model_fields_set
+        )
+        is_wanted = bool(results) and not route.optional_result
+        if is_stated or (is_wanted and reason_in(provider, parse_json(body))):
+            raise came.states(parse_json(body))
+    if route.optional_result:
+        return
+    if result == [] and content not in reply.model_fields_set and f"$.{content}" not in route.reply:
+        raise came.unfit(f"{content}: it is missing")
+    if len(result or ()) < results:
+        raise came.unfit(f"{content}: {f'{len(result)} of {results} results' if result else 'it is empty'}")
+
+
+def _problem(failure: Exception, document: Any, body: bytes, content_type: str) -> str:
+    if not body.strip():
+        return "the body is empty"
+    if document is MISSING or not isinstance(failure, ValidationError):
+        looks = "HTML" if body.lstrip()[:1] == b"<" else json_fault(body)
+        return f"the body is {looks} (content type {content_type or 'not given'})"
+    # Places and kinds only: the text of a pydantic error quotes the reply.
+    error = failure.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(str(step) for step in error["loc"] if step != "value")  # the name of a choice, see `OrEmpty`
+    return f"{place or 'the body'}: {_EXPECTED.get(error['type'], error['msg'])}"

@@ -21,7 +21,6 @@ from ..operation import Operation
 from ..reply.body import BodyReader
 from ..reply.decode import (
     MAX_ERROR_BODY,
-    decode_reply,
     json_fault,
     map_document,
     parse_json,
@@ -30,6 +29,7 @@ from ..reply.decode import (
     without_secrets,
 )
 from ..reply.error_bodies import is_error, reason_in, states_error
+from ..reply.reading import decode_reply
 
 _UNREADABLE = (ValidationError, ValueError, RecursionError)
 _LONGEST_MARK = 64  # bytes of an end mark, blanks and all

@@ -15,7 +15,8 @@ from pydantic_core import from_json, to_json
 
 from ..._call.checks import checked_unsupported
 from ..._call.operation import Operation
-from ..._call.reply.decode import decode_error, decode_reply, stated_error
+from ..._call.reply.decode import decode_error, stated_error
+from ..._call.reply.reading import decode_reply
 from ..._call.request.encode import Extras, encode
 from ..._net.runner import Runner
 from ...errors import (

@@ -1,0 +1,60 @@
+"""How a stream begins: from the plan of its call, once its headers have come."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from ...errors import RemoteError
+from ..plan import Plan
+from ..reply.reading import count, finish
+from ..state import CallState, Received
+from .events import EventDecoder, fold_whole
+from .progress import Progress
+
+
+def begin_stream(plan: Plan, state: CallState, received: Received) -> Progress:
+    """Make the state of a stream."""
+    deadline_s = plan.limits.deadline_s
+    return Progress(
+        response=received.response,
+        meta=received.meta,
+        decoder=_decoder(plan, state, received, received.headers.get("content-encoding")),
+        countdown=received.countdown,
+        timeout_s=plan.limits.timeout_s,
+        idle_s=plan.limits.idle_s,
+        deadline=None if deadline_s is None else state.started + deadline_s,
+        finish=partial(finish, plan),
+        count=partial(count, plan),
+    )
+
+
+def fold_reply(plan: Plan, state: CallState, received: Received) -> Any:
+    """Fold a stream that came whole, where a reply was asked for.
+
+    Raises:
+        RemoteError: As a stream, with what had come as `.partial`.
+    """
+    try:
+        # A body that was read has no coding any more.
+        reply = fold_whole(_decoder(plan, state, received, None), received.body or b"")
+    except RemoteError as exc:
+        if exc.partial is not None:
+            finish(plan, exc.partial, received.meta)
+        raise
+    count(plan, getattr(reply, "usage", None))
+    return finish(plan, reply, received.meta)
+
+
+def _decoder(plan: Plan, state: CallState, received: Received, coding: str | None) -> EventDecoder:
+    return EventDecoder(
+        plan.operation,
+        plan.target.provider,
+        received.meta,
+        state.secrets,
+        coding=coding,
+        max_event_bytes=plan.limits.max_event_bytes,
+        max_response_bytes=plan.limits.max_response_bytes,
+        is_single=plan.is_single,
+        results=plan.results,
+    )
