@@ -82,8 +82,8 @@ mutants: $(DEV_STAMP)
 	@$(PIP) install 'mutmut>=3.8'
 	@$(PY) scripts/mutants.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),'$(ONLY)')
 
-# No part of the checks: it installs some hundred packages of others, once, and some need node. They go into environments
-# in build/judges; $(VENV) is neither used nor touched.
+# Those that need Python alone are part of the checks. The packages of others go into environments in build/judges;
+# $(VENV) is neither used nor touched.
 judges:
 	@OPENAPI='$(OPENAPI)' "$(PYTHON)" scripts/judges.py $(ONLY)
 

@@ -16,10 +16,12 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("guard", (PYTHON, "benchmarks/guard.py")),
     ("house", (PYTHON, "scripts/house.py")),
     ("tests", (PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile")),
+    ("judges", (PYTHON, "scripts/judges.py", "--python")),
     ("coverage", (PYTHON, "scripts/coverage_gates.py")),
 )
-# The tests show their progress and their closing line; the other steps speak only when they fail.
-SHOWN = {"tests"}
+# The tests show their progress and their closing line, the judges what they could not run; the other steps speak only
+# when they fail.
+SHOWN = {"tests", "judges"}
 
 
 def run(name: str, command: tuple[str, ...]) -> bool:

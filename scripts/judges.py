@@ -74,6 +74,7 @@ def main() -> int:
     """Install, run, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="judges to run; all by default")
+    parser.add_argument("--python", action="store_true", help="all judges that need Python alone")
     parser.add_argument("--here", metavar="NAME", help="run one judge in this process, and print its verdict as JSON")
     given = parser.parse_args()
     if given.here:
@@ -83,7 +84,11 @@ def main() -> int:
     if unknown:
         parser.error(f"no such judge: {', '.join(sorted(unknown))}")
     BUILD.mkdir(parents=True, exist_ok=True)
-    chosen = [(name, needs) for name, needs in JUDGES if not given.names or name in given.names]
+    chosen = [
+        (name, needs)
+        for name, needs in JUDGES
+        if name in given.names or (name.endswith("_python") if given.python else not given.names)
+    ]
     names = {name for name, _ in chosen}
     wanted = {needs for _, needs in chosen}
     if "litellm_proxy" in names:
