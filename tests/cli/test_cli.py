@@ -702,8 +702,18 @@ def test_closed_streams_are_no_traceback(server: LocalServer, closed: str) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("delay_s", [0.0, 0.03, 0.1, 0.2, 0.35, 0.5])
 def test_an_early_ctrl_c_is_quiet(delay_s: float) -> None:
-    code = "import sys, llmsdk.cli as cli; sys.argv[1:] = ['serve', '--port', '0']; print('on', flush=True); "
-    code += "sys.exit(cli.main())"
+    # It says that it is on where its first step is done: before that, Ctrl-C ends the program around it.
+    code = """
+import signal, sys, llmsdk.cli as cli
+own = signal.signal
+def first(*args):
+    signal.signal = own
+    own(*args)
+    print("on", flush=True)
+signal.signal = first
+sys.argv[1:] = ["serve", "--port", "0"]
+sys.exit(cli.main())
+"""
     env = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[2])}
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env

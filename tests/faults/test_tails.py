@@ -176,7 +176,7 @@ async def test_streams_side_by_side_keep_their_connections(colour: Colour, fault
     async with client_of(colour, faults) as client, anyio.create_task_group() as tasks:
         for _ in range(10):
             tasks.start_soon(caller)
-    assert faults.connections <= 40  # of 100 streams
+    assert faults.connections <= 70  # of 100 streams, which would be 100 if none were kept
 
 
 async def test_a_body_that_ends_with_its_connection_closes_it(colour: Colour, faults: FaultServer) -> None:
