@@ -188,6 +188,38 @@ async def test_a_stream_that_breaks(colour: Colour, canned: CannedServer, watch:
     assert dict(span.attributes or {})["gen_ai.response.id"] == "c-1"
 
 
+@pytest.mark.parametrize("ways", ["one server", "failover"])
+async def test_the_first_chunk_is_timed_however_it_comes(
+    colour: Colour, canned: CannedServer, watch: Watch, ways: str
+) -> None:
+    def beats_first(connection: Connection, _: Request) -> None:
+        connection.head(content_type="text/event-stream")
+        connection.chunk(b": a heartbeat, in a read of its own\n\n")
+        connection.chunk(WHOLE)
+        connection.chunk(b"")
+
+    canned.script = beats_first
+    more: dict[str, Any] = {}
+    if ways == "failover":
+        servers = [replace(TOGETHER, servers=(canned.url,)), replace(R9S, servers=(canned.url,))]
+        more = {"server_url": None, "api_key": {"together": KEY, "r9s": KEY}, "failover": Failover(servers)}
+    async with open_client(colour, canned, watch, **more) as client:
+        assert len(await client.events("chat.create", **ASK)) == 2
+    (first,) = watch.measured()["gen_ai.client.operation.time_to_first_chunk"]
+    assert first.count == 1
+
+
+async def test_a_reply_in_place_of_a_stream_has_its_first_chunk(
+    colour: Colour, canned: CannedServer, watch: Watch
+) -> None:
+    canned.reply(200, REPLY)
+    async with open_client(colour, canned, watch) as client:
+        (chunk,) = await client.events("chat.create", **ASK)
+    assert chunk.choices[0].delta.content == "a secret answer"
+    (first,) = watch.measured()["gen_ai.client.operation.time_to_first_chunk"]
+    assert first.count == 1
+
+
 async def test_one_span_over_all_attempts(colour: Colour, canned: CannedServer, watch: Watch) -> None:
     canned.reply(503, {"error": {"message": "a secret question is too much"}})
     async with open_client(colour, canned, watch) as client:
