@@ -16,7 +16,9 @@ from llmsdk import errors
 from llmsdk._call.countdown import Countdown
 from llmsdk._call.effects import TransportFailure
 from llmsdk._call.keys import KeySource, check_key
+from llmsdk._call.observed import Observed
 from llmsdk._call.reply.body import BodyReader
+from llmsdk.observers import CallInfo
 from llmsdk.providers.spec import Page
 from llmsdk.utils import BackoffStrategy, RetryConfig
 from llmsdk.utils.secrets import Secret, Secrets
@@ -401,3 +403,44 @@ def test_what_a_proxy_carries_is_guarded_by_name() -> None:
         "the file's host files.example is not known; a proxy may know it: allow_private=True leaves that to the proxy"
     )
     assert fetched(turn, addresses=socket.gaierror("unknown"), proxied=True, allow_private=True)[1] == b"PNG"
+
+
+# ---------------------------------------------------------------- observers
+
+
+class _Told:
+    """An observer and its observation: keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def start(self, call: CallInfo) -> Any:
+        return self
+
+    def headers(self) -> dict[str, str]:
+        return {}
+
+    def at_server(self, server: str, base_url: str, model: str | None) -> None:
+        self.told.append(server)
+
+    def first_event(self) -> None:
+        self.told.append("first event")
+
+    def finished(self, reply: Any, meta: Any) -> None:
+        self.told.append("finished")
+
+    def abandoned(self, reply: Any, meta: Any) -> None:
+        self.told.append("abandoned")
+
+    def failed(self, error: BaseException, partial: Any) -> None:
+        self.told.append("failed")
+
+
+def test_observers_are_told_of_a_first_event_and_of_an_end_once() -> None:
+    told = _Told()
+    observed = Observed((told,), CallInfo("createChatCompletion", "chat", "together", "http://127.0.0.1", {}, True))
+    observed.first_event()
+    observed.first_event()
+    observed.failed(OSError("broken"))
+    observed.failed(OSError("closed after that"))
+    assert told.told == ["first event", "failed"]
