@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from llmsdk import SDK, Failover, errors, tool
 from llmsdk.local import Fault, LocalServer
 from llmsdk.providers import PROVIDERS
+from support.canned import CannedServer
 
 NATIVE = ["anthropic", "gemini", "openai_responses"]
 HELLO: list[Any] = [{"role": "user", "content": "Hi there"}]
@@ -129,3 +130,16 @@ def test_a_conversation_moves_to_another_protocol(first: str, second: str) -> No
         sent = str(other.requests[-1].json)
         assert "blocks" not in sent
         assert reply.text in sent.replace('\\"', '"')
+
+
+@pytest.mark.parametrize("name", NATIVE)
+@pytest.mark.parametrize("event", [b"[1]", b'"text"', b"7"])
+def test_an_event_that_is_no_object_is_shown_as_it_came(canned: CannedServer, name: str, event: bytes) -> None:
+    canned.stream(b"data: " + event + b"\n\n")
+    with (
+        SDK(server=name, server_url=canned.url, api_key="sk-placeholder") as sdk,
+        sdk.chat.create(**ASK, messages=HELLO, stream=True) as stream,
+        pytest.raises(errors.ResponseValidationError) as caught,
+    ):
+        list(stream)
+    assert event.decode() in (caught.value.body or "")
