@@ -11,7 +11,7 @@ from call.test_encode import BASE, CHAT, COMPLETION, CUSTOM, EDIT, HELLO, IMAGE,
 from llmsdk import errors
 from llmsdk._call.operation import Operation
 from llmsdk._call.request.encode import find_route
-from llmsdk._call.request.validate import check_names, check_required, check_values, known_names
+from llmsdk._call.request.validate import check_names, check_required, check_values
 from llmsdk.providers import OPENAI, PROVIDERS, R9S, TOGETHER, WRITER, WRITER_V1
 from llmsdk.providers.spec import Provider, Route
 from llmsdk.resources.operations import all_operations
@@ -257,9 +257,9 @@ def test_a_request_without_anything_to_say_has_no_body() -> None:
 
 
 def test_the_names_of_a_request_are_read_once() -> None:
-    assert known_names(CHAT.request) is known_names(CHAT.request)
-    assert known_names(CHAT.request) == frozenset(CHAT.request.__annotations__)
-    assert known_names(IMAGE.request) is not known_names(CHAT.request)
+    assert CHAT.parameters is CHAT.parameters
+    assert CHAT.parameters == frozenset(CHAT.request.__annotations__)
+    assert IMAGE.parameters is not CHAT.parameters
 
 
 def test_what_is_dropped_need_not_be_json() -> None:

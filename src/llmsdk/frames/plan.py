@@ -10,7 +10,7 @@ from typing import Any
 
 from .._call.config import configure
 from .._call.operation import Operation
-from .._call.request.validate import check_names, known_names
+from .._call.request.validate import check_names
 from ..errors import BatchError, ConfigurationError
 from ..many.map.pace import Adaptive, as_adaptive
 from ..options import CALL_OPTIONS
@@ -76,7 +76,7 @@ class Plan:
         operation = self.described_operation
         where = f"{operation.resource}.{operation.name}"
         _check_mapping(self.params, "params")
-        check_names(self.params, known_names(operation.request) - {"stream"}, where=where)
+        check_names(self.params, operation.parameters - {"stream"}, where=where)
         _check_mapping(self.sdk, "sdk")
         check_sdk(self.sdk)
         # As each worker will: what is wrong with an option shows here, not after the cluster has started.

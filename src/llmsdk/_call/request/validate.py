@@ -19,16 +19,6 @@ _WRAPPER_LABELS = ("list[", "tuple[", "dict[", "function-", "nullable[", "lax-or
 # What every provider needs something in; an empty prompt is a prompt.
 _NEVER_EMPTY = frozenset({"model", "messages", "image"})
 
-_known: dict[Any, frozenset[str]] = {}
-
-
-def known_names(request: Any) -> frozenset[str]:
-    """Name the parameters of a request TypedDict."""
-    found = _known.get(request)
-    if found is None:
-        found = _known[request] = frozenset(request.__annotations__)
-    return found
-
 
 def check_names(given: Iterable[Any], known: frozenset[str], *, where: str) -> None:
     """Refuse names that nobody knows, suggesting the nearest.

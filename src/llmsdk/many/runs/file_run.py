@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..._call.checks import checked_flag
-from ..._call.request.validate import check_names, known_names
+from ..._call.request.validate import check_names
 from ..._net.runner import Runner
 from ...errors import (
     APIStatusError,
@@ -71,7 +71,7 @@ class FileRun:
         self._flags = flags
         if "stream" in options:
             raise RequestValidationError("stream: replies of a batch come whole; leave it out", param="stream")
-        known = known_names(self.operation.request) - {"stream"} | CALL_OPTIONS
+        known = self.operation.parameters - {"stream"} | CALL_OPTIONS
         check_names(options, known, where=f"{self.operation.resource}.{self.operation.name}")
         self._defaults = {name: value for name, value in options.items() if name not in CALL_OPTIONS}
         self._limit = as_adaptive(limit)

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from ..._call.operation import Operation
-from ..._call.request.validate import check_names, known_names
+from ..._call.request.validate import check_names
 from ...errors import BatchError, RequestValidationError
 from ...options import CALL_OPTIONS
 from ...utils.shapes import is_list, is_object
@@ -93,7 +93,7 @@ def operation_at(endpoint: object) -> Operation | None:
 
 def column_names(operation: Operation) -> frozenset[str]:
     """Name the columns that a table of such rows may have."""
-    names = known_names(operation.request) - {"stream"} | {"custom_id"}
+    names = operation.parameters - {"stream"} | {"custom_id"}
     return names | _SHORTHANDS if "messages" in operation.required else names
 
 
@@ -223,7 +223,7 @@ def _failed_before(value: Mapping[str, Any]) -> tuple[dict[str, Any], str | None
 
 
 def _names_of(operation: Operation) -> frozenset[str]:
-    return known_names(operation.request) | _ROW_OPTIONS | {"model_id"}
+    return operation.parameters | _ROW_OPTIONS | {"model_id"}
 
 
 def _hash_of(params: Mapping[str, Any]) -> str:
