@@ -1,23 +1,14 @@
 """The pacer on a simulated clock: at most so many in flight, near the rate that a server allows, few refusals."""
 
-import importlib.util
 import math
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llmsdk.errors.meta import Limit, RateLimit
 from llmsdk.many.map import Adaptive, Feedback, Pacer
-
-_SPEC = importlib.util.spec_from_file_location("bulk_clockwork", Path(__file__).with_name("clockwork.py"))
-assert _SPEC is not None
-assert _SPEC.loader is not None
-clockwork: Any = importlib.util.module_from_spec(_SPEC)
-sys.modules["bulk_clockwork"] = clockwork  # dataclasses look their module up
-_SPEC.loader.exec_module(clockwork)
+from support import clockwork
 
 
 @pytest.fixture(name="log")
@@ -41,6 +32,23 @@ def server(kind: str, rate: float) -> Any:
 def test_headers_are_kept_to(kind: str, latency_s: float) -> None:
     found = clockwork.simulate(Pacer(Adaptive()), server(kind, 100), seconds=60, latency_s=latency_s, with_headers=True)
     assert found.rate >= 90
+    assert found.share < 0.02
+
+
+class Rounded(clockwork.Window):
+    """A window whose reset is told in whole seconds."""
+
+    def limit(self, now: float) -> Limit:
+        told = super().limit(now)
+        return replace(told, reset_s=math.ceil(told.reset_s or 0))
+
+
+@pytest.mark.parametrize("latency_s", [0.05, 1.0])
+@pytest.mark.parametrize("span_s", [10.0, 60.0])
+def test_a_window_is_not_taken_for_a_bucket(span_s: float, latency_s: float) -> None:
+    window = Rounded(10, span_s)
+    found = clockwork.simulate(Pacer(Adaptive()), window, seconds=180, latency_s=latency_s, with_headers=True)
+    assert found.rate >= 9
     assert found.share < 0.02
 
 

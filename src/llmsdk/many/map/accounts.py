@@ -8,29 +8,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ...errors.meta import Limit
 
-_GAIN = 2.0  # a window's requests are spent faster at its beginning than at its end: none is left over
-_LESS = 0.97  # of the rate at which a bucket fills
-_TELLING = 4  # used of a limit, below which rounding says more than the number
-_ALIKE = 0.15
-_ENOUGH = 5
-_WIDE = 1.5  # a window's rate is alike from one reply to the next, too, but not while so much more is used
+GAIN = 2.0  # times what is left per second is spent: faster at the beginning of a window, and nothing is left over
+LESS = 0.97  # of the rate at which a bucket fills: it never runs dry
+TELLING = 4  # used of a limit, below which rounding to whole requests says more than the number
+WIDE = 1.3  # times as much used: then the measure of a window, used per time to its reset, is 1.3 times as high
+ALIKE = 0.2  # what two measures of a bucket differ by at most; they do because of rounding
+CREEP = 1.001  # times, for each reply that shows a bucket nearly full
 
 
 class Account:
     """What the server said is left until its limit is reset.
 
-    The rate goes by what is left over the time to the reset. Of a bucket that fills steadily, which shows in what was
-    used over that time being always the same, it is the rate of filling.
+    The rate goes by what is left over the time to the reset. Where that time grows with what was used, the limit is a
+    bucket that fills steadily, and the rate is that of filling: a small bucket may be empty, and full again, before a
+    reply tells of it.
 
     Args:
         longest_wait_s: A reset that is further away is not waited for, so nothing is saved up for it either: a day's
             quota is spent as if it ended after that time.
     """
 
-    __slots__ = (
-        *("_alike", "_began", "_fill", "_is_bucket", "_least", "_left", "_limit", "_longest_wait_s", "_period"),
-        "_resets_at",
-    )
+    __slots__ = ("_began", "_fill", "_left", "_limit", "_longest_wait_s", "_measured", "_period", "_resets_at")
 
     def __init__(self, longest_wait_s: float) -> None:
         self._longest_wait_s = longest_wait_s
@@ -39,10 +37,8 @@ class Account:
         self._resets_at = -math.inf
         self._period = 0.0
         self._began = -math.inf
-        self._fill = 0.0
-        self._alike = 0
-        self._least = 0.0  # used, of the replies that were alike
-        self._is_bucket = False
+        self._fill = 0.0  # per second, of a bucket; 0 where it is none
+        self._measured = (0.0, 0.0)  # what was used when the rate of filling was last measured, and that rate
 
     def read(self, limit: Limit, later: float, began: float, now: float) -> None:
         """Take what a reply said; `later` is what was spent after the server had said it."""
@@ -56,31 +52,35 @@ class Account:
         self._left = limit.remaining - later
         self._resets_at = now + reset_s
         used = 0.0 if limit.limit is None else limit.limit - limit.remaining - 0.5  # it is rounded, as a rule down
-        if used > _TELLING and reset_s > 0:
-            fill = used / reset_s
-            is_alike = self._fill > 0 and abs(fill / self._fill - 1) < _ALIKE
-            self._alike = self._alike + 1 if is_alike else 0
-            self._least = min(self._least, used) if is_alike else used
-            self._is_bucket = is_alike and (self._is_bucket or (self._alike >= _ENOUGH and used > _WIDE * self._least))
-            self._fill = self._fill + (fill - self._fill) / (self._alike + 1) if is_alike else fill
+        if used > TELLING and reset_s > 0:
+            self._measure(used, used / reset_s)
+        else:
+            self._fill *= CREEP  # a bucket that is full could have been used more
+
+    def _measure(self, used: float, fill: float) -> None:
+        """Compare two replies between which much was used, or came back: only a bucket's rate is the same in both."""
+        before, rate = self._measured
+        if not used / WIDE < before < used * WIDE:
+            self._fill = fill if before and abs(fill / rate - 1) < ALIKE else 0.0
+            self._measured = (used, fill)
+        elif self._fill:
+            self._fill += (fill - self._fill) / 10
 
     def wait(self, now: float, cost: float) -> float:
         """Say how long nothing may start."""
-        if now >= self._resets_at or self._is_bucket:
-            return 0.0
-        wait = self._resets_at - now if self._left < cost else 0.0
-        return 0.0 if wait > self._longest_wait_s else wait
+        wait = self._resets_at - now
+        return wait if 0 < wait <= self._longest_wait_s and self._left < cost and not self._fill else 0.0
 
     def spend(self, now: float, cost: float) -> float:
         """Spend on one attempt; the answer is the time until the next."""
-        if self._is_bucket:
+        if self._fill:
             self._left -= cost
-            return cost / (self._fill * _LESS)
+            return cost / (self._fill * LESS)
         if now >= self._resets_at:
             if not self._limit or not self._period:
                 return 0.0
             self._left, self._resets_at = self._limit, now + self._period  # until a reply says better
         window_s = min(self._resets_at - now, self._longest_wait_s)
-        step = window_s * cost / (_GAIN * self._left) if self._left > 0 else 0.0
+        step = window_s * cost / (GAIN * self._left) if self._left > 0 else 0.0
         self._left -= cost
         return step

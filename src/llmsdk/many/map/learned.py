@@ -1,161 +1,220 @@
-"""A rate found out from what a server accepts and refuses, as arithmetic."""
+"""How much a server takes, found out from what it accepts and refuses, as arithmetic."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
 
-_IN_A_ROW = 3  # refused: the server refuses everything
-_TOGETHER = 4.0  # refused, each one fading with what is accepted after it
-_FADES = 0.02  # per accepted attempt: a smaller share of refusals than this is no sign of a limit
-_LESS = 0.97  # of what the server is thought to accept
-_GROWTH = 0.003  # per second, of a rate that was found right
-_UNSURE = 0.01  # per second, of one that was found wrong
-_GUESSED = 0.05  # per second, of a first guess
-_DOUBLES_S = 20  # without a refusal, until the growth is twice what it was
-_CORRECTED_S = 20  # in which the growth would make up for how far the last two levels lie apart
-_SAMPLE = 20  # attempts whose time tells what the server accepts
-_SEARCHING = 1.5  # per second, of one that was made after an instant
-_MARK_S = 0.02  # between two moments whose count is kept
-_TOO_FEW = 10  # accepted, to learn from
-_MOST_LESS = 0.6  # of a rate, kept whatever the share of refusals: a few that come together say little
-_SHORT_S = 0.3  # until the server refused: a burst, not a rate; or until it accepted again: no window of time
-_IN_VAIN = 6  # times that the rate was lowered
-_LOWER = 0.75  # of the first of these rates
-_STILL = 0.3  # of the share of refusals, left after the rate was lowered: it had not come from the rate
+# Found by the simulations of tests/many/map/test_pace.py: servers of four kinds that accept 100 and 300 per second,
+# 5 to 200 ms away, are used to 90 % and refuse less than 2 %, the beginning included.
+TOO_MANY = 4.0  # refusals that are no chance
+TOLERATED = 0.02  # of each, per accepted attempt: a smaller share of refusals than this is no sign of a limit
+SEARCH = (
+    1.5  # per second: what was found in an instant may be far too little, and is tried 4.5 times as much each second
+)
+BACK_S = 4.0  # seconds, and
+BACK_N = 200  # accepted attempts, until as much is tried again as a level says: 5 refusals then are about 1 %
+TRUSTED = 2  # times as long, where the same level was found twice
+FIRST_PAUSE_S = 0.1  # for a server that refuses everything and does not say for how long; as long again each time
+LONGEST_PAUSE_S = 8.0
+SPAN_S = 1.0  # of accepted attempts, and
+SAMPLE = 20  # their number, that say what a server accepts per second
+MARK_S = 0.02  # between two moments whose count is kept: 1,024 of them reach back 20 s at least
+IN_VAIN = 4  # times that the rate was lowered, and
+LOWER = 0.75  # of the highest of these rates, after which a share of refusals that stayed does not come from the rate
+CHANCE = 0.2  # a larger share of refusals does
+
+
+class Level:
+    """What a server was found to take of something, and a little less or more of it, which is tried.
+
+    After the server has refused, `cut` less than the level is tried, then ever more: slowly near the level, faster the
+    further away, as TCP's CUBIC does it (RFC 9438): level * (1 + cut * (age - 1) ** 3), where `age` reaches 1 after
+    BACK_S seconds of use. A level that is only a guess is searched: it grows by the same share each second.
+    """
+
+    __slots__ = ("_at", "_cut", "_search", "_slowness", "age", "level")
+
+    def __init__(self, cut: float, level: float, *, search: float = 0.0) -> None:
+        self.level = level
+        self.age = 0.0
+        self._search = search
+        self._cut = cut
+        self._slowness = 1
+        self._at: float | None = None
+
+    @property
+    def tried(self) -> float:
+        """What is tried now."""
+        curve = 1.0 if self._search or self.level == math.inf else 1 + self._cut * (self.age - 1) ** 3
+        return self.level * curve
+
+    def found(self, level: float, now: float, *, search: float = 0.0) -> None:
+        """Start anew from what the server was found to take."""
+        self._slowness = TRUSTED if abs(level / self.level - 1) < self._cut else 1
+        self.level, self.age, self._search, self._at = level, 0.0, search, now
+
+    def grow(self, now: float, most: float = 1.0) -> None:
+        """Try more, after an attempt was accepted while all that is tried was used; `most` bounds the step of age."""
+        since_s = 0.0 if self._at is None else min(1.0, now - self._at)  # time of use, not idle time
+        self._at = now
+        if self._search:
+            self.level *= 1 + self._search * since_s
+        else:
+            self.age += min(most, since_s / BACK_S) / self._slowness
+
+
+class Refusals:
+    """Tells refusals that come close together from those by chance: each counts one, less with all that is accepted."""
+
+    __slots__ = ("_accepted", "_count", "_refused", "began_at", "tolerated")
+
+    def __init__(self) -> None:
+        self.tolerated = TOLERATED
+        self.began_at = -math.inf  # when they began to come together
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._count, self._refused, self._accepted = 0.0, 0, 0
+
+    def accepted(self) -> None:
+        """Count an attempt that was accepted."""
+        self._accepted += 1
+        self._count = max(0.0, self._count - self.tolerated)
+
+    def refused(self, now: float) -> bool:
+        """Count one that was refused; the answer is whether there are too many."""
+        if not self._count:
+            self.clear()
+            self.began_at = now
+        self._refused += 1
+        self._count += 1
+        return self._count >= TOO_MANY
+
+    @property
+    def share(self) -> float:
+        """What part of the attempts was refused since then."""
+        return self._refused / max(1, self._refused + self._accepted)
 
 
 class LearnedRate:
     """The requests per second that a server is thought to accept; infinite until it refuses.
 
-    Refusals in a small share, or in a share that lowering the rate does not change, leave it where it is.
+    Refusals of a part show that the rate is too high: what was accepted of late is the level. Where everything is
+    refused the server is closed, and says nothing of its rate until it opens again: what it accepted from one opening
+    to the next is the level then. Refusals whose share stays though the rate is lowered again and again do not come
+    from the rate: it goes back to what it was, and that share is tolerated.
     """
 
     def __init__(self) -> None:
-        self.rate = math.inf
+        self.level = Level(0.03, math.inf)
+        self.changed_at = -math.inf  # attempts that began before say nothing of the rate since
+        self._refusals = Refusals()
         self._count = 0  # accepted in all
-        self._in_a_row = 0
-        self._together = 0.0
-        self._fades = _FADES
-        self._marks: deque[tuple[float, int]] = deque(maxlen=1024)
-        self._since: tuple[float, int] = (-math.inf, 0)  # moment and count of the last change of the rate
-        self._burst_at = 0  # count when refusals began to come together
-        self._burst_lost = 0  # refused since then
-        self._probed = 0  # refused since the server was last asked whether it accepts again
-        self._is_whole = False  # whether it had asked for whole seconds, or none
-        self._level = math.inf  # what the server was thought to accept
-        self._growth = _SEARCHING
-        self._learned_at = -math.inf
-        self._grown_at = -math.inf
-        self._lowered: deque[tuple[float, float]] = deque(maxlen=_IN_VAIN)  # rates, and what share of each was refused
-        self.is_binding = False  # whether an attempt had to wait for it
+        self._marks: deque[tuple[float, int]] = deque(maxlen=1024)  # moments and their counts
+        self._changed_count = 0
+        self._lost = 0  # refused since the change
+        self._opened: float | None = None  # when the server was last found open
+        self._closed_at = -math.inf
+        self._opens_at = -math.inf  # the earliest moment when a closed server may have opened again
+        self._vain: tuple[int, float, float, float] | None = None  # times, rate before, highest rate, and its share
 
     @property
     def interval(self) -> float:
         """Time between two attempts."""
-        return 0.0 if self.rate == math.inf else 1 / self.rate
-
-    @property
-    def refuses_all(self) -> bool:
-        """Whether the server refuses everything at the moment."""
-        enough = _IN_A_ROW if self._fades == _FADES else 2 * _IN_A_ROW  # of a server that refuses some in any case
-        return self._in_a_row >= enough or not self._count
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether refusals come so close together that the rate must be too high."""
-        return self.refuses_all or self._together >= _TOGETHER
+        return 1 / self.level.tried
 
     def accepted(self, now: float) -> None:
-        """Count an attempt that was accepted, and let the rate grow."""
-        if not self._marks:
-            self._since = (now, 0)
-        if not self._marks or now - self._marks[-1][0] >= _MARK_S:
+        """Count an attempt that was accepted."""
+        if not self._marks or now - self._marks[-1][0] >= MARK_S:
             self._marks.append((now, self._count))
+        self._opened = self._opened or now
         self._count += 1
-        self._in_a_row = 0
-        self._together = max(0.0, self._together - self._fades)
-        if self.is_binding:
-            self.is_binding = False
-            since = max(0.0, now - self._since[0])
-            self.rate *= 1 + self._growth * (1 + since / _DOUBLES_S) * max(0.0, min(now - self._grown_at, 1.0))
-            self._grown_at = now
+        self._refusals.accepted()
 
-    def refused(self) -> None:
-        """Count an attempt that was refused."""
-        if self._together == 0:
-            self._burst_at, self._burst_lost = self._count, 0
-        self._burst_lost += 1
-        self._probed += 1
-        self._in_a_row += 1
-        self._together += 1
+    def grow(self, now: float) -> None:
+        """Note that an accepted attempt had to wait for the rate."""
+        self.level.grow(now, 1 / BACK_N)
 
-    def learn(self, now: float, asked_s: float) -> None:
-        """Set the rate to a little less than what was accepted.
+    def refused(self, now: float, asked_s: float, *, is_probe: bool) -> float:
+        """Take a refusal; the answer is how long to pause before a single attempt is made, 0 where there is no need.
 
         Args:
-            asked_s: Seconds that the server wants to be left alone; 0 where it does not say.
+            asked_s: What the server asked for; 0 where it says nothing.
+            is_probe: Whether this was such an attempt.
         """
-        took_s = now - self._since[0]
-        level = self._level_of_all(now, asked_s) if self.refuses_all else self._level_of_part(now)
-        if self._level == math.inf:
-            is_blind = self.rate < math.inf or took_s < _SHORT_S
-            self._growth = _SEARCHING if is_blind else _GUESSED
-        else:
-            self._growth = min(_UNSURE, max(_GROWTH, abs(level / self._level - 1) / _CORRECTED_S))
-        self._level = level
-        self.rate = level * _LESS
-        self._is_whole = asked_s % 1 == 0
-        self._learned_at = now
-        self._restart(now)
+        too_many = self._refusals.refused(now)
+        self._lost += 1
+        if not (is_probe or not self._count or (too_many and self._refusals.share >= 0.5)):
+            if too_many:
+                self._lower(now)
+            return 0.0
+        if not is_probe:
+            self._closed_at = now
+        # A number of whole seconds was rounded up.
+        self._opens_at = now + (max(0.0, asked_s - 1) if asked_s % 1 == 0 else asked_s)
+        self._change(now)
+        return asked_s or min(max(FIRST_PAUSE_S, now - self._closed_at), LONGEST_PAUSE_S)
 
-    def _level_of_all(self, now: float, asked_s: float) -> float:
-        """Say what the server accepts that refuses everything at the moment."""
-        if self._level < math.inf and self._count - self._since[1] < _TOO_FEW:
-            return self._level
-        return self._accepted_rate(now, asked_s)
+    def opened(self, now: float) -> None:
+        """Note that a closed server has accepted an attempt."""
+        opened_at = self._opened or now
+        closed_s, unsure_s = now - self._closed_at, now - self._opens_at
+        # When it opened was seen where earlier attempts failed, or where the server had named the moment.
+        is_seen = closed_s > 2 * FIRST_PAUSE_S and unsure_s < 0.75 * closed_s
+        is_guess = self.level.level == math.inf and self._closed_at - opened_at < SPAN_S and not is_seen
+        middle = now - unsure_s / 2
+        # The rate may have grown meanwhile, so that only the end of that time shows what it accepts.
+        late = middle - max(SPAN_S, (middle - opened_at) / 4)
+        level = min(self.level.tried, max(self._accepted_rate(middle, since) for since in (opened_at, late)))
+        self._opened = now
+        self.level.found(level, now, search=SEARCH if is_guess else 0.0)
+        self._change(now)
+
+    def _lower(self, now: float) -> None:
+        level, is_guess = self._level_of_part(now), False
+        if self.level.level == math.inf and self._opened is not None:
+            is_guess = now - self._opened < SPAN_S
+        self.level.found(level, now, search=SEARCH if is_guess else 0.0)
+        self._change(now)
+
+    def _change(self, now: float) -> None:
+        self.changed_at, self._changed_count, self._lost = now, self._count, 0
+        self._refusals.clear()
 
     def _level_of_part(self, now: float) -> float:
-        """Say what the server accepts that refuses a part of what comes."""
-        share = (self._burst_lost - 1) / max(1.0, self._count - self._burst_at + self._burst_lost - 1)
-        self._lowered.append((self.rate, share))
-        if self._was_in_vain():
-            level = self._lowered[0][0]
-            self._fades = max(self._fades, 2 * share)
-            self._lowered.clear()
-            self._level = math.inf
-            return level
-        if self.rate == math.inf:
-            return self._accepted_rate(now, 0.0)
-        level = self.rate * max(_MOST_LESS, 1 - share)
-        is_steady = now - self._since[0] >= 1 and self._growth < _SEARCHING
-        return max(level, self._accepted_rate(now, 0.0)) if is_steady else level
+        """Say what a server accepts that refuses a part of what comes."""
+        rate = self.level.tried
+        accepted = self._accepted_rate(now, min(now - SPAN_S, self._refusals.began_at))
+        if (before := self._was_in_vain(min(rate, accepted))) is not None:
+            return before
+        if rate == math.inf:
+            return accepted
+        if now - self.changed_at < SPAN_S:
+            return rate * (1 - self._refusals.share)
+        return min(rate, accepted)
 
-    def _was_in_vain(self) -> bool:
-        """Whether the rate was lowered again and again, and as many were refused as before."""
-        if len(self._lowered) < _IN_VAIN:
-            return False
-        shares = [share for _, share in self._lowered]
-        return self._lowered[-1][0] < _LOWER * self._lowered[0][0] and min(shares) > _STILL * max(shares)
+    def _was_in_vain(self, rate: float) -> float | None:
+        """Say what the rate was before it was lowered again and again for nothing; None where it was not."""
+        share = self._lost / (self._lost + self._count - self._changed_count)
+        if self.level.age >= 2 or share >= CHANCE:  # more had been tried than the level says, or it is far too much
+            self._vain = None
+            return None
+        times, before, highest, its_share = self._vain or (0, self.level.tried, 0.0, 0.0)
+        if rate > highest:
+            highest, its_share = rate, share
+        self._vain = (times + 1, before, highest, its_share)
+        if times < IN_VAIN or rate >= LOWER * highest or share <= its_share / 2:
+            return None
+        self._vain = None
+        self._refusals.tolerated = max(self._refusals.tolerated, 3 * share)
+        return before
 
-    def resume(self, now: float) -> None:
-        """Note that the server accepts again after it had refused everything."""
-        waited = now - self._learned_at > _SHORT_S
-        if self._growth == _SEARCHING and waited and (self._probed or not self._is_whole):
-            self._growth = _UNSURE  # what it had accepted was all that a window of time had room for
-        self._restart(now)
-
-    def _restart(self, now: float) -> None:
-        self._since, self._grown_at = (now, self._count), now
-        self._in_a_row = self._probed = 0
-        self._together = 0.0
-
-    def _accepted_rate(self, now: float, asked_s: float) -> float:
-        since, count = self._since
-        span = now - since
-        if asked_s >= 1 and span < 2 * asked_s:  # this is what a window of time had room for
-            rounded_up = 0.5 if asked_s % 1 == 0 else 0.0
-            return max(1, self._count - count) / max(1.0, span + asked_s - rounded_up)
-        span = max(1.0, min(span, _SAMPLE / self.rate)) if self.rate < math.inf else 1.0
-        at, count = next((mark for mark in self._marks if mark[0] >= now - span), (now, self._count))
-        return max(1, self._count - count) / max(span, now - at)
+    def _accepted_rate(self, now: float, since: float) -> float:
+        """Say how many were accepted per second since a moment, or since an earlier one where they are too few."""
+        enough = self._count - SAMPLE
+        marks = (mark for mark in reversed(self._marks) if mark[0] <= since and mark[1] <= enough)
+        at, count = next(marks, self._marks[0])
+        least_s = SPAN_S if self.level.level == math.inf else 1e-3
+        return max(1, self._count - count) / max(now - at, least_s)
