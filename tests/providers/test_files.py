@@ -161,7 +161,18 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
 def test_every_form_can_stand_in_a_file() -> None:
     from llmsdk.providers import reshape
 
-    forms = {
-        value for value in vars(reshape).values() if isinstance(value, type) and value.__module__ == reshape.__name__
-    }
-    assert set(_FORMS.values()) == forms
+    assert set(_FORMS.values()) == set(reshape.Form.__subclasses__())
+
+
+def test_forms_are_values() -> None:
+    form = Renamed("a", values=((1, 2),))
+    assert form == Renamed("a", ((1, 2),)) != Renamed("b", ((1, 2),))
+    assert form != AsList("a")
+    assert len({form, Renamed("a", ((1, 2),))}) == 1
+    assert repr(form) == "Renamed('a', ((1, 2),))"
+    assert pickle.loads(pickle.dumps(form)) == form
+    for made in (lambda: Renamed("a"), lambda: AsList("a", "b"), lambda: WidthHeight(name="a")):  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match=r"takes"):
+            made()
+    with pytest.raises(AttributeError, match="does not change"):
+        form.name = "b"  # type: ignore[misc]

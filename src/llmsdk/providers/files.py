@@ -34,7 +34,7 @@ from .checks import check_provider, kind_of
 from .ids import OPERATIONS
 from .spec import Provider, Reshape, Route
 
-_FORMS: dict[str, type[Any]] = {
+_FORMS: dict[str, type[reshape.Form]] = {
     "as_list": reshape.AsList,
     "one_of": reshape.OneOf,
     "one_text": reshape.OneText,
@@ -153,8 +153,8 @@ def _form(parameter: str, value: Any, way: tuple[str, ...]) -> Reshape:
     kind = _FORMS.get(form)
     if kind is None or (is_mapping(value) and len(value) != 1):
         raise _Slip(f"must be one of {', '.join(_FORMS)}, got {quoted(form)}", *way)
-    names = [name for name in kind.__dataclass_fields__ if name != "name"]
-    own = {"name": parameter} if "name" in kind.__dataclass_fields__ else {}
+    names = [name for name in kind.takes if name != "name"]
+    own = {"name": parameter} if "name" in kind.takes else {}
     if len(names) != (given is not None):
         raise _Slip(f"{form} {'needs a value' if names else 'takes no value'}", *way)
     made = tuple(given.items()) if is_mapping(given) else tuple(given) if is_list(given) else given
