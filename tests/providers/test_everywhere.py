@@ -18,7 +18,7 @@ from support.colours import KEY, Colour, collect
 
 CHAT: dict[str, Any] = {"model": "m", "max_tokens": 50, "messages": [{"role": "user", "content": "Why?"}]}
 CHATTING = [name for name, one in PROVIDERS.items() if "createChatCompletion" in one.routes and not one.embedded]
-DATA = Path(__file__).parents[1] / "data" / "providers"
+DATA = Path(__file__).parents[1] / "data" / "twins"
 
 
 def at(server: LocalServer, name: str) -> Provider:

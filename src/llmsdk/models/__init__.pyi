@@ -14,6 +14,7 @@ from .catalog import ModelRequest as ModelRequest
 from .chat import AudioParam as AudioParam
 from .chat import ChatCompletionParams as ChatCompletionParams
 from .chat import ChatCompletionRequest as ChatCompletionRequest
+from .chat import PredictionParam as PredictionParam
 from .chat import ReasoningParam as ReasoningParam
 from .chat_folding import ChatAccumulator as ChatAccumulator
 from .chat_replies import ChatChoice as ChatChoice

@@ -17,8 +17,8 @@ from .chat_replies import (
     ToolCallDelta,
 )
 from .common import Listed, SamplingParams
-from .messages import MessageItem
-from .tools import NamedFunction, ResponseFormatParam, ToolChoiceParam, ToolParam
+from .messages import MessageItem, TextPart
+from .tools import FunctionDefinition, NamedFunction, ResponseFormatParam, ToolChoiceParam, ToolParam
 
 __all__ = [
     "AudioParam",
@@ -30,6 +30,7 @@ __all__ = [
     "ChatCompletionRequest",
     "ChatCompletionResponse",
     "ChatDelta",
+    "PredictionParam",
     "ReasoningParam",
     "ToolCallDelta",
 ]
@@ -46,6 +47,13 @@ class AudioParam(TypedDict, total=False):
     format: Annotated[
         Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | str, Field(description="Format of the recording.")
     ]
+
+
+class PredictionParam(TypedDict, total=False):
+    """What most of the answer will be, such as a file before a small change."""
+
+    type: Annotated[Literal["content"] | str, Field(description="`content`.")]
+    content: Required[Annotated[str | Annotated[Sequence[TextPart], Listed()], Field(description="The known text.")]]
 
 
 class ReasoningParam(TypedDict, total=False):
@@ -67,33 +75,33 @@ class ChatCommonParams(SamplingParams, total=False):
     ]
     max_tokens: Annotated[int | None, Field(description="Most tokens to generate, at least 1.")]
     max_completion_tokens: Annotated[
-        int | None, Field(description="Most tokens to generate, reasoning included, at least 1. r9s only.")
+        int | None, Field(description="Most tokens to generate, reasoning included, at least 1.")
     ]
-    n: Annotated[int | None, Field(description="How many answers to make. Together and r9s: 1 to 128.")]
+    n: Annotated[int | None, Field(description="How many answers to make. Together, r9s: 1 to 128.")]
     logprobs: Annotated[
         bool | int | None,
         Field(
-            description="Log probabilities of the tokens. Together: how many alternatives, 0 to 20; Writer, r9s and "
-            "OpenAI: true or false (r9s not with `stream`)."
+            description="Log probabilities of the tokens: true or false; Together: how many alternatives, 0 to 20; r9s "
+            "not with `stream`."
         ),
     ]
     top_logprobs: Annotated[
-        int | None, Field(description="How many alternatives to give per token, 0 to 20; needs `logprobs`. r9s only.")
+        int | None, Field(description="How many alternatives to give per token, 0 to 20; needs `logprobs`.")
     ]
-    echo: Annotated[bool | None, Field(description="Give the prompt back with the reply. Together only.")]
+    echo: Annotated[bool | None, Field(description="Give the prompt back with the reply.")]
     tool_choice: Annotated[
         ToolChoiceParam | None,
         Field(description="Which tool to call: `none`, `auto`, `required`, or an object that names one."),
     ]
-    parallel_tool_calls: Annotated[bool | None, Field(description="Allow several tool calls at once. r9s only.")]
+    parallel_tool_calls: Annotated[bool | None, Field(description="Allow several tool calls at once.")]
     function_call: Annotated[
         Literal["none", "auto"] | str | NamedFunction | None,
-        Field(description="Older form of `tool_choice`: `none`, `auto` or an object with the name. Together only."),
+        Field(description="Older form of `tool_choice`: `none`, `auto` or an object with the name."),
     ]
     reasoning_effort: Annotated[
         Literal["low", "medium", "high"] | str | None, Field(description="How much the model reasons.")
     ]
-    reasoning: Annotated[ReasoningParam | None, Field(description="Whether the model reasons. Together only.")]
+    reasoning: Annotated[ReasoningParam | None, Field(description="Whether the model reasons.")]
     thinking: Annotated[
         Mapping[str, Any] | None,
         Field(description='How the model thinks, an object as the server has it, such as `{"type": "enabled"}`.'),
@@ -102,21 +110,51 @@ class ChatCommonParams(SamplingParams, total=False):
         Literal["truncate", "error"] | str | None,
         Field(
             description="When prompt and `max_tokens` are too long: `error` (default), or `truncate` to lower "
-            "`max_tokens`. Together only."
+            "`max_tokens`."
         ),
     ]
-    compliance: Annotated[Literal["hipaa"] | str | None, Field(description="Rules to comply with. Together only.")]
+    compliance: Annotated[Literal["hipaa"] | str | None, Field(description="Rules to comply with. Together.")]
     chat_template_kwargs: Annotated[
-        Mapping[str, Any] | None, Field(description="Arguments of the model's chat template. Together only.")
+        Mapping[str, Any] | None, Field(description="Arguments of the model's chat template.")
     ]
     modalities: Annotated[
         Annotated[Sequence[Literal["text", "audio"] | str], Listed()] | None,
-        Field(description="Kinds of output: `text`, `audio`. r9s only."),
+        Field(description="Kinds of output: `text`, `audio`."),
     ]
-    audio: Annotated[AudioParam | None, Field(description="Voice and format of a spoken answer. r9s only.")]
-    service_tier: Annotated[Literal["auto", "default"] | str | None, Field(description="Class of service. r9s only.")]
-    store: Annotated[bool | None, Field(description="Let the server keep the reply. r9s only.")]
-    metadata: Annotated[Mapping[str, Any] | None, Field(description="Labels kept with the reply. r9s only.")]
+    audio: Annotated[AudioParam | None, Field(description="Voice and format of a spoken answer.")]
+    service_tier: Annotated[Literal["auto", "default"] | str | None, Field(description="Class of service.")]
+    store: Annotated[bool | None, Field(description="Let the server keep the reply.")]
+    metadata: Annotated[Mapping[str, Any] | None, Field(description="Labels kept with the reply.")]
+    functions: Annotated[
+        Annotated[Sequence[FunctionDefinition], Listed()] | None,
+        Field(description="Older form of `tools`: functions that the model may call."),
+    ]
+    verbosity: Annotated[
+        Literal["low", "medium", "high"] | str | None, Field(description="How long the answer is. OpenAI.")
+    ]
+    prediction: Annotated[
+        PredictionParam | None,
+        Field(description="What most of the answer will be, for speed. OpenAI, Mistral, Fireworks, Cerebras."),
+    ]
+    prompt_cache_key: Annotated[
+        str | None, Field(description="Groups requests whose prompts begin alike, for the cache. OpenAI, xAI, others.")
+    ]
+    prompt_cache_options: Annotated[
+        Mapping[str, Any] | None, Field(description='How to cache, such as `{"mode": "explicit"}`. OpenAI.')
+    ]
+    prompt_cache_retention: Annotated[
+        Literal["in_memory", "24h"] | str | None, Field(description="Older way to say how long to cache. OpenAI.")
+    ]
+    safety_identifier: Annotated[
+        str | None, Field(description="Your own id of the end user, hashed, for abuse checks. OpenAI.")
+    ]
+    moderation: Annotated[
+        Mapping[str, Any] | None, Field(description='Check prompt and answer, `{"model": ...}`. OpenAI.')
+    ]
+    web_search_options: Annotated[
+        Mapping[str, Any] | None,
+        Field(description='Search the web, such as `{"search_context_size": "low"}`. OpenAI, Perplexity.'),
+    ]
 
 
 class ChatCompletionParams(ChatCommonParams, total=False):

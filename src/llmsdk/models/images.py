@@ -49,11 +49,11 @@ class ImageParams(TypedDict, total=False):
         Field(description="Get addresses (`url`), or the images themselves (`b64_json`; Together calls it `base64`)."),
     ]
     output_format: Annotated[
-        Literal["png", "jpeg", "webp"] | str | None,
+        Literal["png", "jpeg", "webp", "gif", "svg"] | str | None,
         Field(description="File format. Together: jpeg (default), png; r9s: png (default), jpeg, webp."),
     ]
     output_compression: Annotated[
-        int | None, Field(description="Compression of jpeg and webp, 0 to 100; 100 by default. r9s only.")
+        int | None, Field(description="Compression of jpeg and webp, 0 to 100; 100 by default.")
     ]
     guidance_scale: Annotated[
         float | None, Field(description="How closely to follow the prompt; 3.5 by default. Together only.")
@@ -71,19 +71,26 @@ class ImageParams(TypedDict, total=False):
     aspect_ratio: Annotated[str | None, Field(description="Width to height, such as `16:9`. Together only.")]
     disable_safety_checker: Annotated[bool | None, Field(description="Skip the check for unsafe images. Together.")]
     background: Annotated[
-        Literal["transparent", "opaque", "auto"] | str | None, Field(description="Kind of background. r9s only.")
+        Literal["transparent", "opaque", "auto"] | str | None, Field(description="Kind of background.")
     ]
-    moderation: Annotated[Literal["low", "auto"] | str | None, Field(description="How strictly to check. r9s only.")]
+    moderation: Annotated[Literal["low", "auto"] | str | None, Field(description="How strictly to check.")]
     quality: Annotated[
-        Literal["auto", "high", "medium", "low", "hd", "standard"] | str | None,
-        Field(description="Quality, as the model has it. r9s only."),
+        Literal["auto", "low", "medium", "high", "xhigh", "max", "hd", "standard"] | str | None,
+        Field(description="Quality, as the model has it."),
     ]
-    style: Annotated[Literal["vivid", "natural"] | str | None, Field(description="Style of dall-e-3. r9s only.")]
-    partial_images: Annotated[
-        int | None, Field(description="How many unfinished images a stream shows first, 0 to 3. r9s only.")
+    style: Annotated[Literal["vivid", "natural"] | str | None, Field(description="Style of dall-e-3.")]
+    partial_images: Annotated[int | None, Field(description="How many unfinished images a stream shows first, 0 to 3.")]
+    prompt_extend: Annotated[bool | None, Field(description="Let the server enlarge the prompt.")]
+    watermark: Annotated[bool | None, Field(description="Put a watermark on the image.")]
+    complexity: Annotated[
+        Literal["low", "medium", "high"] | str | None, Field(description="How much to plan the image. OpenAI.")
     ]
-    prompt_extend: Annotated[bool | None, Field(description="Let the server enlarge the prompt. r9s only.")]
-    watermark: Annotated[bool | None, Field(description="Put a watermark on the image. r9s only.")]
+    frame_count: Annotated[int | None, Field(description="How many frames a gif has, 2 to 16. OpenAI.")]
+    frame_duration_ms: Annotated[int | None, Field(description="How long a gif shows each frame. OpenAI.")]
+    safety_identifier: Annotated[
+        str | None, Field(description="Your own id of the end user, hashed, for abuse checks. OpenAI.")
+    ]
+    svg: Annotated[Mapping[str, Any] | None, Field(description='What writes an svg, `{"model": ...}`. OpenAI.')]
     user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]
 
 
@@ -91,7 +98,7 @@ class ImageRequest(ImageParams, total=False):
     """A request of image generation."""
 
     model: Annotated[str, Field(description="Id of the model; Together requires one.")]
-    stream: Annotated[bool | None, Field(description="Stream unfinished images as events. r9s only.")]
+    stream: Annotated[bool | None, Field(description="Stream unfinished images as events.")]
 
 
 # No plain str: it could be a path, or what the file holds.
@@ -135,6 +142,9 @@ class ImageEditParams(TypedDict, total=False):
     mask: Annotated[
         FileInput | None, _IsFile(), Field(description="Image whose transparent places show where to change.")
     ]
+    markup: Annotated[
+        FileInput | None, _IsFile(), Field(description="Transparent png over the first image, as a guide. OpenAI.")
+    ]
     background: Annotated[
         Literal["transparent", "opaque", "auto"] | str | None, Field(description="Kind of background.")
     ]
@@ -147,15 +157,26 @@ class ImageEditParams(TypedDict, total=False):
         Field(description="Width and height in pixels, as `WxH`."),
     ]
     quality: Annotated[
-        Literal["auto", "high", "medium", "low", "standard"] | str | None,
+        Literal["auto", "low", "medium", "high", "xhigh", "max", "standard"] | str | None,
         Field(description="Quality, as the model has it."),
     ]
-    output_format: Annotated[Literal["png", "jpeg", "webp"] | str | None, Field(description="File format.")]
+    output_format: Annotated[
+        Literal["png", "jpeg", "webp", "gif", "svg"] | str | None, Field(description="File format.")
+    ]
     output_compression: Annotated[int | None, Field(description="Compression of jpeg and webp, 0 to 100.")]
     response_format: Annotated[
         Literal["url", "b64_json"] | str | None, Field(description="Get addresses, or the images themselves.")
     ]
     partial_images: Annotated[int | None, Field(description="How many unfinished images a stream shows first, 0 to 3.")]
+    complexity: Annotated[
+        Literal["low", "medium", "high"] | str | None, Field(description="How much to plan the image. OpenAI.")
+    ]
+    frame_count: Annotated[int | None, Field(description="How many frames a gif has, 2 to 16. OpenAI.")]
+    frame_duration_ms: Annotated[int | None, Field(description="How long a gif shows each frame. OpenAI.")]
+    safety_identifier: Annotated[
+        str | None, Field(description="Your own id of the end user, hashed, for abuse checks. OpenAI.")
+    ]
+    svg: Annotated[Mapping[str, Any] | None, Field(description='What writes an svg, `{"model": ...}`. OpenAI.')]
     user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]
 
 

@@ -3,7 +3,7 @@
 NAMES = {
     "batches": "Batch BatchCounts BatchCreateRequest BatchList BatchListRequest BatchRequest BatchStatus",
     "catalog": "ModelInfo ModelList ModelListRequest ModelRequest",
-    "chat": "AudioParam ChatCompletionParams ChatCompletionRequest ReasoningParam",
+    "chat": "AudioParam ChatCompletionParams ChatCompletionRequest PredictionParam ReasoningParam",
     "chat_folding": "ChatAccumulator",
     "chat_replies": "ChatChoice ChatChunkChoice ChatCompletionChunk ChatCompletionResponse ChatDelta ToolCallDelta",
     "common": "CompletionTokensDetails Listed Listing Logprobs Loose Model OrEmpty PromptTokensDetails Reply "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .codecs.anthropic import MESSAGES
+from .compatible import CHAT_OF_OPENAI
 from .spec import ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
 
 # Recorded traffic of 2025 and 2026, and the types of the vendor's Python package, anthropic 2.14.0.
@@ -55,7 +56,8 @@ PROVIDER = Provider(
                     "chat_template_kwargs",
                     "context_length_exceeded_behavior",
                 }
-            ),
+            )
+            | CHAT_OF_OPENAI,
             structured=Structured(strict=False),
             statuses=(400, 401, 402, 403, 404, 413, 429, 500, 504, 529),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .compatible import CHAT_OF_OPENAI
 from .spec import ErrorPaths, LimitHeaders, LimitWindow, Provider, Route, Structured, Turns
 
 _WINDOWS = {"minute": 60, "hour": 3_600, "day": 86_400}
@@ -32,7 +33,8 @@ PROVIDER = Provider(
     routes={
         "createCompletion": Route(),
         "createChatCompletion": Route(
-            unsupported=frozenset({"top_k", "min_p", "repetition_penalty"}),
+            unsupported=frozenset({"top_k", "min_p", "repetition_penalty"})
+            | CHAT_OF_OPENAI - {"prediction", "prompt_cache_key"},
             # Strict schemas are refused with these (elizaOS/eliza#11153).
             structured=Structured(
                 lacks=frozenset(

@@ -27,6 +27,13 @@ OPENAI_SCHEMAS = Structured(
 AS_REASONING = Turns(reasoning="reasoning")
 AS_REASONING_CONTENT = Turns(reasoning="reasoning_content")
 _OPTIONAL_MODEL = frozenset({"model"})
+# Parameters that openai-python 3.57.0 has and the lists of most other servers have not, which refuse them or take no
+# notice of them; a caller is told so before the call either way.
+CHAT_OF_OPENAI = frozenset(
+    {"functions", "moderation", "prediction", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"}
+    | {"safety_identifier", "verbosity", "web_search_options"}
+)
+IMAGES_OF_OPENAI = frozenset({"complexity", "frame_count", "frame_duration_ms", "safety_identifier", "svg"})
 
 # Such servers take more than OpenAI documents, each its own set, so nothing of the vocabulary is refused here.
 ROUTES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compatible import SCHEMAS
+from .compatible import CHAT_OF_OPENAI, SCHEMAS
 from .spec import Provider, Route, Turns
 
 # The vendor's Python package, fireworks_ai 1.2.30; recorded traffic through a router (maruel/genai); read on
@@ -14,6 +14,7 @@ PROVIDER = Provider(
     routes={
         "createCompletion": Route(),
         "createChatCompletion": Route(
+            unsupported=CHAT_OF_OPENAI - {"functions", "prediction", "prompt_cache_key"},
             structured=SCHEMAS,
             # Unknown keys are refused anywhere: "Extra inputs are not permitted, field: ...".
             turns=Turns(reasoning="reasoning_content", strict=True),

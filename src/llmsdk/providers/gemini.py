@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .codecs.gemini import GENERATE_CONTENT
+from .compatible import CHAT_OF_OPENAI
 from .reshape import WithoutPrefix
 from .spec import ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
 
@@ -42,7 +43,8 @@ PROVIDER = Provider(
                     "chat_template_kwargs",
                     "context_length_exceeded_behavior",
                 }
-            ),
+            )
+            | CHAT_OF_OPENAI,
             structured=Structured(strict=False),
             statuses=(400, 403, 404, 429, 500, 503, 504),
         ),

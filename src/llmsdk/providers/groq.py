@@ -14,7 +14,8 @@ PROVIDER = Provider(
     request_id=("x-request-id", "cf-ray"),
     routes={
         "createChatCompletion": Route(
-            unsupported=frozenset({"top_k", "min_p", "stream_options"}),
+            unsupported=frozenset({"top_k", "min_p", "stream_options"})
+            | {"prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"},
             # A stream's counts are beside the server's own id in all recordings, and in `usage` in most of them.
             rare_event={"$.usage": "$.x_groq.usage"},
             # Not every model takes a schema.

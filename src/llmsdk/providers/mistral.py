@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compatible import AS_MAX_TOKENS
+from .compatible import AS_MAX_TOKENS, CHAT_OF_OPENAI
 from .reshape import PlainParts
 from .spec import LimitHeaders, LimitWindow, Provider, Route, Structured, Turns
 
@@ -36,7 +36,8 @@ PROVIDER = Provider(
                 {"stream_options", "min_p", "logit_bias", "echo", "function_call", "reasoning", "modalities", "audio"}
                 | {"service_tier", "user", "store", "compliance", "chat_template_kwargs", "safety_model"}
                 | {"context_length_exceeded_behavior", "thinking"}
-            ),
+            )
+            | CHAT_OF_OPENAI - {"prediction"},
             # A recording is a plain base64 text there, without its format.
             reshape={"messages": PlainParts("messages", (("input_audio", "data"),))},
             structured=Structured(),

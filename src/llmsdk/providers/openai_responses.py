@@ -38,6 +38,9 @@ PROVIDER = Provider(
                     "compliance",
                     "chat_template_kwargs",
                     "context_length_exceeded_behavior",
+                    "functions",
+                    "prediction",
+                    "web_search_options",
                 }
             ),
             structured=Structured(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compatible import BASE64, USAGE_WISH
+from .compatible import BASE64, CHAT_OF_OPENAI, IMAGES_OF_OPENAI, USAGE_WISH
 from .reshape import OneText
 from .spec import Provider, Route, Structured
 
@@ -46,7 +46,8 @@ PROVIDER = Provider(
                     "chat_template_kwargs",
                     "safety_model",
                 }
-            ),
+            )
+            | CHAT_OF_OPENAI,
             structured=Structured(strict=False),
             statuses=(*_STATUSES, 409),
             usage_wish=USAGE_WISH,
@@ -66,12 +67,18 @@ PROVIDER = Provider(
                     "frame_images",
                     "image_base64",
                 }
-            ),
+            )
+            | IMAGES_OF_OPENAI,
             optional=frozenset({"model"}),
             reshape={"response_format": BASE64},
             statuses=_STATUSES,
         ),
-        "editImage": Route(optional=frozenset({"model"}), reshape={"response_format": BASE64}, statuses=_STATUSES),
+        "editImage": Route(
+            optional=frozenset({"model"}),
+            unsupported=IMAGES_OF_OPENAI | {"markup"},
+            reshape={"response_format": BASE64},
+            statuses=_STATUSES,
+        ),
         # Published in r9s-ai/r9s-python: docs/models/embeddingrequest.md; the relay's own description is silent.
         "createEmbedding": Route(unsupported=frozenset({"input_type"}), statuses=_STATUSES),
         "listModels": Route(unsupported=frozenset({"dedicated"}), statuses=(401, 403, 500)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .compatible import CHAT_OF_OPENAI, IMAGES_OF_OPENAI
 from .reshape import AsList, OneText, Renamed, WidthHeight
 from .spec import BatchRows, Handover, LimitHeaders, Provider, Route
 
@@ -42,7 +43,8 @@ PROVIDER = Provider(
                     "store",
                     "metadata",
                 }
-            ),
+            )
+            | CHAT_OF_OPENAI,
             reshape={"stop": AsList("stop")},
             statuses=_STATUSES,
         ),
@@ -59,7 +61,8 @@ PROVIDER = Provider(
                     "prompt_extend",
                     "watermark",
                 }
-            ),
+            )
+            | IMAGES_OF_OPENAI,
             reshape={"size": WidthHeight(), "response_format": Renamed("response_format", (("b64_json", "base64"),))},
             streams=False,
             statuses=(400, 401, 402, 404, 429, 500, 503),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compatible import USAGE_WISH
+from .compatible import CHAT_OF_OPENAI, USAGE_WISH
 from .reshape import OneText, Wrapped
 from .spec import ErrorPaths, Provider, Route, Structured
 
@@ -85,7 +85,8 @@ PROVIDER = Provider(
                     "store",
                     "metadata",
                 }
-            ),
+            )
+            | CHAT_OF_OPENAI,
             structured=Structured(strict=False),
             usage_wish=USAGE_WISH,
             statuses=_STATUSES,

@@ -42,7 +42,7 @@ EDIT_IMAGE = Operation(
     required=frozenset({"model", "prompt", "image"}),
     reply=ImageResponse,
     traced_as="generate_content",
-    files=frozenset({"image", "mask"}),  # which makes the request a form
+    files=frozenset({"image", "mask", "markup"}),  # which makes the request a form
     content="data",
     results=1,
 )
