@@ -42,7 +42,7 @@ class ChatObjectArgs(CallOptions, total=False):
     """What `chat.create` takes with the parameters in one object."""
 
     chat_completion_request: Required[ChatCompletionRequest]
-    model: str
+    model: str  # for an object without one; one that differs is refused
 
 
 # `response_format` is missing here: `parse` has its own, a type of the caller's.
@@ -188,6 +188,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
         Example:
             >>> sdk.chat.parse(model="m", messages=[...], response_format=Greeting)
         """
+        # Hidden before the first frame below, whose locals a traceback may show.
         from ..structured.asking import parse
 
         return parse(self._runner, response_format, hide(args), max_reasks)
@@ -257,6 +258,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
         Example:
             >>> sdk.chat.run_tools(model="m", messages=[...], tools=[get_weather])
         """
+        # As `parse`: loaded by those alone who use it, and what may hold a key hidden at the door.
         from ..tools.running import run_tools
 
         return run_tools(self._runner, tools, hide(args), max_rounds, on_error, on_round)

@@ -28,6 +28,7 @@ class CompletionObjectArgs(CallOptions, total=False):
 
     completion_request: Required[CompletionRequest]
     model: str
+    # The name in the paths of an older API, whose users gave it beside the object.
     model_id: Annotated[str, Doc("Another name of `model`.")]
 
 

@@ -19,6 +19,7 @@ class CreateEmbeddingArgs(EmbeddingParams, CallOptions, total=False):
 class Embeddings(MappedResource[EmbeddingRequest, EmbeddingsResponse]):
     """Texts as vectors."""
 
+    # No form with one object: that is for the three families that a generated client had it for.
     _create = CREATE_EMBEDDING
 
     @described_by(CreateEmbeddingArgs, operation=CREATE_EMBEDDING)

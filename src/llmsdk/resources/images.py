@@ -21,9 +21,9 @@ StreamAsync = EventStreamAsync[ImageChunk, ImageResponse]
 
 
 class CreateImageArgs(ImageParams, CallOptions, total=False):
-    """What `images.create` takes; r9s and OpenAI-compatible servers can do without `model`."""
+    """What `images.create` takes."""
 
-    model: str
+    model: str  # not `Required`: r9s, OpenAI and servers like it have a default
 
 
 class ImageObjectArgs(CallOptions, total=False):
@@ -54,6 +54,7 @@ class _Fetcher:
     runner: Runner
     plan: Plan
 
+    # No operation: an address is no endpoint of the server, and neither retried as one nor traced.
     def fetch(self, url: str, *, allow_private: bool) -> bytes:
         return self.runner.transfer(None, {}, partial(fetch, self.runner.core, self.plan, url, allow_private))
 
@@ -97,7 +98,7 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
             args: Parameters of the request, and options of the call; or the parameters as one `image_request`.
 
         Returns:
-            The images; each can be saved. With `stream=True` (r9s) an `EventStream` of partial images.
+            The images; each can be saved. With `stream=True` an `EventStream` of partial images.
 
         Raises:
             SDKError: As `chat.create`.
@@ -147,7 +148,7 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
             RequestValidationError: A file cannot be read, beside what `create` says.
             SDKError: As `chat.create`.
         """
-        return self._runner.call(EDIT_IMAGE, args, self._attach)
+        return self._runner.call(EDIT_IMAGE, args, self._attach)  # no overload for streams: an edit has none
 
     @overload
     async def edit_async(self, **args: Unpack[EditImageArgs]) -> ImageResponse: ...

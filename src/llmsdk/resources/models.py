@@ -40,6 +40,7 @@ class Models(Resource):
         reply: ModelList = await self._runner.call_async(LIST_MODELS, args)
         return reply
 
+    # The one parameter by position, as the operation needs nothing else.
     @described_by(CallOptions)
     def retrieve(self, model: str, **args: Unpack[CallOptions]) -> ModelInfo:
         """Describe one model.
@@ -64,4 +65,5 @@ class Models(Resource):
 
     def preview(self, **args: Any) -> Preview:
         """Make the request of `list`, or with `model` of `retrieve`, and send nothing."""
+        # `list` has no parameter of this name, so it says which of the two is meant.
         return self._runner.preview(RETRIEVE_MODEL if "model" in args else LIST_MODELS, args)

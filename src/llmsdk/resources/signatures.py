@@ -28,7 +28,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 IDLE_TEXT = "Streams only: bound of the time without an event; comments and pings don't count. 120,000 by default."
 _STREAM_TEXT = "Get a stream of events instead of the whole reply."
 _OBJECT_TEXT = "All parameters as one object instead."
+# Where a union has a name that a reader can look up.
 _NAMED_IN = ("llmsdk.models.", "llmsdk.providers.ids")
+# The line of `args` with those it goes on over; one that names the parameters of another method stays as it is.
 _ARGS = re.compile(r"^( +)(?:args|options): (?!Parameters of `).*\n(?:\1 +.*\n)*", re.MULTILINE)
 
 
@@ -62,6 +64,7 @@ def described_by(
         operation: What the method does: it has the types of the result, and descriptions.
         streams: What a method that is no operation of its own returns, where it streams.
     """
+    # Reversed, so that the usual form has the say where two forms have one name.
     known = {name: kind for one in reversed(arguments) for name, kind in one.__annotations__.items()}
     # In all forms required, or in none: what a mock refuses would be a call that works.
     required = frozenset[str].intersection(*(one.__required_keys__ for one in arguments))
@@ -128,7 +131,7 @@ class _Shape:
             keywords["idle_timeout_ms"] = _optional("idle_timeout_ms", float)
         for name in self._ordered(keywords):
             one = keywords[name]
-            if name not in kept:
+            if name not in kept:  # else the method types it more narrowly
                 shown.append(one.replace(default=one.empty) if name in self.required else one)
         return inspect.Signature(shown, return_annotation=self._returned(own))
 
@@ -152,6 +155,7 @@ class _Shape:
         operation = self.operation
         if self.streams is not None:
             return Shown(self.streams)
+        # A coroutine function says what it gives when awaited, as its own annotation would.
         if operation is None or operation.chunk is None:
             return _shown(own.return_annotation) if operation is None else Shown(operation.reply)
         stream = "EventStreamAsync" if self.is_async else "EventStream"
@@ -169,6 +173,7 @@ class _Shape:
 
 
 def _shown(annotation: Any) -> Any:
+    # `inspect` knows "no annotation" by identity.
     return annotation if annotation is inspect.Parameter.empty else Shown(annotation)
 
 
@@ -200,6 +205,7 @@ def _members(annotation: Any) -> Iterator[str]:
     if name := _alias(annotation):
         yield name
         return
+    # `Required` and `Annotated` are for checkers and the checks: off they come, layer by layer.
     bare = inspect_annotation(annotation, annotation_source=AnnotationSource.ANY).type
     if bare is UNKNOWN:
         yield "Any"
@@ -221,7 +227,7 @@ def _single(kind: Any) -> str:
     if not arguments:
         return _name(kind)
     if get_origin(kind) is Callable:
-        return "Callable"
+        return "Callable"  # with its arguments it would be longer than the rest of the line
     return f"{_name(get_origin(kind))}[{', '.join(map(_joined, arguments))}]"
 
 
@@ -237,6 +243,7 @@ def _alias(annotation: Any) -> str | None:
     """Find the name that a module has for a union or for literals: these don't know their own."""
     if not (is_literal(get_origin(annotation)) or (get_args(annotation) and _is_union(annotation))):
         return None
+    # Sorted: a copy, as other threads import; and the same name in every process.
     for module, found in sorted(sys.modules.items()):
         if module.startswith(_NAMED_IN):
             for name, value in vars(found).items():

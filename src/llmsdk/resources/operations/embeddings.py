@@ -12,6 +12,7 @@ from ...utils.shapes import is_listed
 
 def _inputs(params: Mapping[str, Any]) -> int:
     """Count the inputs: a text is one, and so is a list of token ids."""
+    # Servers that skip an input they dislike shift the rest: a reply of fewer vectors must not pass.
     given = params.get("input")
     return len(given) if is_listed(given) and given and not isinstance(given[0], int) else 1
 

@@ -15,8 +15,8 @@ LIST_MODELS = Operation(
     request=ModelListRequest,
     query=frozenset({"dedicated"}),
     reply=ModelList,
-    traced_as=None,
-    content="data",
+    traced_as=None,  # no model works here
+    content="data",  # may be empty: a local server without a model is no error
 )
 
 RETRIEVE_MODEL = Operation(

@@ -15,10 +15,10 @@ CREATE_MODERATION = Operation(
     ),
     path="/moderations",
     request=ModerationRequest,
-    required=frozenset({"input"}),
+    required=frozenset({"input"}),  # the model has a default at OpenAI and r9s; who needs it says so in a 400
     reply=ModerationResponse,
     # OpenTelemetry's conventions of 2026 have no name for it; they allow one of our own.
     traced_as="moderation",
     content="results",
-    results=1,
+    results=1,  # a list of parts is one input with one result, a list of texts has one for each
 )

@@ -20,5 +20,5 @@ CREATE_RERANK = Operation(
     # OpenTelemetry's conventions of 2026 have no name for it; they allow one of our own.
     traced_as="rerank",
     content="results",
-    results=1,
+    results=1,  # `top_n` and thresholds of the server leave fewer than there are documents
 )
