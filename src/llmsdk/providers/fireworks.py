@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compatible import CHAT_OF_OPENAI, SCHEMAS
+from .compatible import CHAT_OF_OPENAI, RERANK_REPLY, SCHEMAS
 from .spec import Provider, Route, Turns
 
 # The vendor's Python package, fireworks_ai 1.2.30; recorded traffic through a router (maruel/genai); read on
@@ -20,6 +20,13 @@ PROVIDER = Provider(
             turns=Turns(reasoning="reasoning_content", strict=True),
         ),
         "createEmbedding": Route(),
+        # Its API reference of 2026; the package has no rerank.
+        "createRerank": Route(
+            optional=frozenset({"model"}),
+            rename={"instruction": "task"},
+            unsupported=frozenset({"rank_fields", "max_tokens_per_doc", "relevant_spans", "priority"}),
+            reply=RERANK_REPLY,
+        ),
         "listModels": Route(),
     },
 )

@@ -16,6 +16,12 @@ PROVIDER = Provider(
         "createCompletion": Route(usage_wish=USAGE_WISH),
         "createChatCompletion": Route(usage_wish=USAGE_WISH, structured=SCHEMAS, turns=AS_REASONING_CONTENT),
         "createEmbedding": Route(),
+        # tools/server/server-common.cpp; one that was not started with `--reranking` answers 501.
+        "createRerank": Route(
+            optional=frozenset({"model"}),
+            unsupported=frozenset({"return_documents", "rank_fields", "max_tokens_per_doc", "instruction"})
+            | {"relevant_spans", "priority"},
+        ),
         "listModels": Route(),
     },
 )

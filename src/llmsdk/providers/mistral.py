@@ -48,6 +48,7 @@ PROVIDER = Provider(
         "createEmbedding": Route(
             rename={"dimensions": "output_dimension"}, unsupported=frozenset({"input_type", "user"})
         ),
+        "createModeration": Route(),
         "listModels": Route(),
         "retrieveModel": Route(),
     },

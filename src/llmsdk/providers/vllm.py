@@ -17,6 +17,10 @@ PROVIDER = Provider(
         "createCompletion": Route(usage_wish=USAGE_WISH),
         "createChatCompletion": Route(usage_wish=USAGE_WISH, structured=SCHEMAS, turns=AS_REASONING),
         "createEmbedding": Route(),
+        # entrypoints/pooling/scoring/protocol.py: the documents always come back, and other keys are passed over.
+        "createRerank": Route(
+            optional=frozenset({"model"}), unsupported=frozenset({"return_documents", "rank_fields", "relevant_spans"})
+        ),
         "listModels": Route(),
     },
 )
