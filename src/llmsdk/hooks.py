@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 @dataclass(slots=True)
 class HookContext:
-    """What a hook is told about the call.
+    """What a hook knows about the call.
 
     `state` is the call's own dictionary, for hooks to keep things from one attempt to the next.
     """

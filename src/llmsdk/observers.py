@@ -1,4 +1,4 @@
-"""Observers: objects that are told of every call, from its start to its end, that of a stream included."""
+"""Observers: objects that are notified of every call, from its start to its end, that of a stream included."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .errors import ReplyMeta
 
 @dataclass(frozen=True, slots=True)
 class CallInfo:
-    """What an observer is told when a call starts; with failover, of its first server.
+    """What an observer receives when a call starts; with failover, about its first server.
 
     `params` are the parameters as the caller gave them; they may hold what nobody else should read. `traced_as` is the
     operation's name in OpenTelemetry's conventions for generative AI, None for what is no work of a model.

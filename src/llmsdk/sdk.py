@@ -127,7 +127,7 @@ class SDK(Attributes):
             self._drivers.close()
 
     async def aclose(self) -> None:
-        """Close what the SDK opened, of both colours; may be called again."""
+        """Close all connections, sync and async; may be called again."""
         if self._owner is None:
             await self._drivers.aclose()
 

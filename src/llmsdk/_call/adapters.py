@@ -13,7 +13,7 @@ _adapters: dict[Any, TypeAdapter[Any]] = {}
 
 
 def adapter(request: Any) -> TypeAdapter[Any]:
-    """Answer with the adapter of a request TypedDict."""
+    """Return the adapter of a request TypedDict."""
     found = _adapters.get(request)
     if found is None:
         with FIRST_USE:  # pydantic imports what it needs for building
@@ -25,7 +25,7 @@ def adapter(request: Any) -> TypeAdapter[Any]:
 
 
 def reader(model: type[BaseModel]) -> SchemaValidator:
-    """Answer with the validator of a model, which is built here where the model puts that off."""
+    """Return the validator of a model, which is built here if the model has put that off."""
     if not model.__pydantic_complete__:
         with FIRST_USE:
             model.model_rebuild()

@@ -58,7 +58,7 @@ class Core:
             raise
 
     def metering(self) -> Meter:
-        """Answer with what sums the token counts, from the first reply on; few programs ever ask for it."""
+        """Return what sums the token counts, from the first reply on; few programs ever ask for it."""
         with self._lock:  # two meters would each have a part of the counts
             if self.meter is None:
                 from .usage import Meter

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Send(NamedTuple):
-    """Send a request and answer with the response, its body unread."""
+    """Send a request; comes to the response, its body unread."""
 
     request: Any
     countdown: Countdown

@@ -271,7 +271,7 @@ def _after_success(run: _Run, response: Any, meta: ReplyMeta, body: bytes = b"")
 
 
 def _after_error(run: _Run, response: Any, failed: Failed) -> Flow[Received | Failed]:
-    """Pass a failure through the hooks, which may answer with another one, or with a response after all."""
+    """Pass a failure through the hooks, which may return another one, or a response after all."""
     if not run.plan.hooks.error:
         return failed
     left = run.plan.limits.timeout_s

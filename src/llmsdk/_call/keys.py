@@ -27,7 +27,7 @@ class Keys:
         elif given is not None:
             self._by_server[default.name] = _key(given, "api_key")
 
-    def told(self) -> str:
+    def listed(self) -> str:
         """Say for which servers there are keys, where there are any: one may be for the wrong one."""
         return f" (there are keys of {', '.join(map(quoted, self._by_server))})" if self._by_server else ""
 
@@ -111,7 +111,7 @@ def _server_id(name: Any, known: Collection[str]) -> str:
     """Read a key of the mapping of API keys; an unknown id may be that of a provider which only a call will name.
 
     Raises:
-        ConfigurationError: It is none, or a slip of the pen.
+        ConfigurationError: It is not an id, or looks like a misspelt one.
     """
     if isinstance(name, Provider):
         return checked_provider(name).name

@@ -235,7 +235,7 @@ def _from_object(operation: Operation, params: dict[str, Any]) -> dict[str, Any]
 
 
 def _differ(one: Any, other: Any) -> bool:
-    """Compare two values of which only strings will do; what is none is refused later."""
+    """Compare two values that should be strings; others are refused later."""
     return type(one) is not type(other) or (isinstance(one, str) and one != other)
 
 

@@ -35,10 +35,10 @@ def resolve(config: SDKConfig, server: Any, server_url: Any, start_embedded: Cal
 
     Args:
         server, server_url: The call's own options, None where not given.
-        start_embedded: Starts the embedded server and answers with its URL.
+        start_embedded: Starts the embedded server and returns its URL.
 
     Raises:
-        ConfigurationError: An unknown server, a URL that is none, or no key where one is needed.
+        ConfigurationError: An unknown server, an invalid URL, or no key where one is needed.
     """
     provider = find_provider(server) or config.provider
     # The SDK's URL is that of its own server; a call that names another one goes to that server's.
@@ -119,7 +119,7 @@ def _key_source(config: SDKConfig, provider: Provider, base_url: str, own_url: s
         held = f" ({provider.env_var} is set, but belongs to {', '.join(sorted(hosts))})" if found is not None else ""
         raise ConfigurationError(
             f"api_key: server {provider.name!r} needs one for {origin(base_url)[1]}; pass SDK(api_key=...)"
-            + config.keys.told()
+            + config.keys.listed()
             + (f" or set {provider.env_var}" if provider.env_var and not held else "")
             + held
             + _others()

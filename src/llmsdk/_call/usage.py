@@ -290,7 +290,7 @@ def checked_prices(value: Any) -> Prices | None:
     """Check a price table.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: It is not a mapping of models to prices.
     """
     if value is None:
         return None

@@ -156,7 +156,7 @@ class Runner:
     def _plan(
         self, operation: Operation, args: Mapping[str, Any], finish: Finish | None
     ) -> tuple[list[Plan], Mapping[str, Any], Failover | None]:
-        """Plan a call, for each server that it may go to; and answer with its parameters as they were given."""
+        """Plan a call for each server that it may go to; return its parameters as they were given, too."""
         options, params = split_arguments(operation, args)
         default = self.config.failover
         if default is not None or "failover" in options:
@@ -170,7 +170,7 @@ class Runner:
         return [plan_call(self.core, operation, options, params, finish)], params, None
 
     def _observed(self, flow: Flow[T], plan: Plan, params: Mapping[str, Any]) -> tuple[Observed, Flow[T]]:
-        """Have the observers of the SDK watch a flow; they are told of the call at once."""
+        """Have the observers of the SDK watch a flow; they are notified of the call at once."""
         from .._call.observed import Observed, watched
         from ..observers import CallInfo
 

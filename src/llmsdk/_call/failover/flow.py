@@ -52,7 +52,7 @@ def first_that_answers(
     earlier: list[RemoteError] = []
     while True:
         now = env.clock()
-        # A cool-down gives way only to the call itself: no second server is asked against its word.
+        # Only the first server may be asked during its cool-down, where all have one: the call must ask somebody.
         plan = _next(waiting, cooldowns, now, is_first=not earlier)
         if plan is None:
             raise _told(earlier.pop(), earlier, waiting, cooldowns, now)

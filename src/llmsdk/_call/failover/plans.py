@@ -24,7 +24,7 @@ def find_failover(args: Mapping[str, Any], default: Failover | None) -> Failover
     """Find the failover of a call: its own, else that of the SDK unless the call names its server.
 
     Raises:
-        ConfigurationError: It is none, or the call names both its servers and one server.
+        ConfigurationError: It is not a `Failover`, or the call names both its servers and one server.
     """
     named = next((name for name in ("server", "server_url") if args.get(name) is not None), None)
     if "failover" not in args:

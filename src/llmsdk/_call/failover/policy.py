@@ -26,8 +26,8 @@ class Failover:
     """Servers that are tried in order, each after the one before has failed for good.
 
     A call goes on to the next server after the retries of its own policy, never once an event of a stream has been
-    handed out, and not past its `deadline_ms`. The request is spelt anew in each server's dialect; what one of them
-    does not take is refused before anything is sent. A server that answers with `Retry-After` is left out for that
+    handed out, and not past its `deadline_ms`. The request is written anew in each server's dialect; what one of them
+    does not support is refused before anything is sent. A server that answers with `Retry-After` is left out for that
     time by all calls of the SDK, unless all of them are.
 
     Args:
@@ -92,7 +92,7 @@ def checked_failover(value: Any) -> Failover | None:
     """Check the failover of an SDK or a call.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: It is not a `Failover`.
     """
     if value is None or isinstance(value, Failover):
         return value

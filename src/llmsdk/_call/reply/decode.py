@@ -66,7 +66,7 @@ def _unset(reply: Any, path: tuple[Any, ...]) -> None:
 
 
 def parse_json(body: bytes) -> Any:
-    """Parse JSON in any Unicode encoding, with or without a byte order mark; MISSING where it is none.
+    """Parse JSON in any Unicode encoding, with or without a byte order mark; MISSING if it is not JSON.
 
     An integer with more digits than Python reads, 4,300 unless set otherwise, is kept as its text.
     """

@@ -38,7 +38,7 @@ def read_reply(plan: Plan, state: CallState, received: list[Received]) -> Any:
 
     Raises:
         APIStatusError: The body is an error object.
-        ResponseValidationError: The body is not what the operation answers with.
+        ResponseValidationError: The body is not what the operation returns.
     """
     reply: Any = None
     for page in received:
@@ -89,7 +89,7 @@ class _Came:
         return stated_error(self.provider, document, meta=self.meta, secrets=self.secrets)
 
     def unfit(self, problem: str) -> ResponseValidationError:
-        """Make the error of a reply that is not what the operation answers with."""
+        """Make the error of a reply that is not what the operation returns."""
         return ResponseValidationError(
             masked(f"not a {self.operation.resource} reply: {problem}", self.secrets),
             status_code=self.meta.status_code,
@@ -108,11 +108,11 @@ def decode_reply(
     secrets: Iterable[str],
     results: int = 0,
 ) -> Any:
-    """Make the model of a 2xx reply. One with fewer than `results` results is not what the operation answers with.
+    """Make the model of a 2xx reply. One with fewer than `results` results is an error.
 
     Raises:
         APIStatusError: The body is an error object; the class is that of its code or type.
-        ResponseValidationError: The body is not what the operation answers with.
+        ResponseValidationError: The body is not what the operation returns.
     """
     route, came = provider.routes[operation.id], _Came(operation, provider, body, meta, secrets)
     if route.codec is not None:  # translated first: everything below knows one protocol

@@ -202,7 +202,7 @@ def _supported(
     unsupported: Unsupported,
     providers: Mapping[str, Provider],
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Deal with the parameters that the server lacks; answer with those to send and the names of those dropped."""
+    """Handle the parameters that the server lacks; return those to send and the names of those dropped."""
     lacking = [name for name in params if name in route.unsupported]
     if unsupported == "pass":
         return params, ()

@@ -73,7 +73,7 @@ def write_form(form: Form) -> tuple[bytes, str]:
         The body and its content type.
 
     Raises:
-        RequestValidationError: A file cannot be read, or is none.
+        RequestValidationError: A file cannot be read, or is not a file.
     """
     import httpx
 
@@ -95,7 +95,7 @@ def read_files(files: Mapping[str, Any], unnamed: str = _UNNAMED) -> dict[str, A
         unnamed: The name of files that have none, unless their bytes are those of some other kind.
 
     Raises:
-        RequestValidationError: A file cannot be read, or is none.
+        RequestValidationError: A file cannot be read, or is not a file.
     """
     return {
         name: [_file(f"{name}[{index}]", item, unnamed) for index, item in enumerate(value)]
