@@ -96,9 +96,9 @@ def first(path: str, document: Any) -> Any:
     return value
 
 
-def firsts(paths: Iterable[str], document: Any) -> list[Any]:
-    """Give the first value that each of some paths finds, or MISSING."""
-    return [first(path, document) for path in paths]
+def firsts(groups: Iterable[Iterable[str]], document: Any) -> list[list[Any]]:
+    """Give the first value that each path of some groups finds, or MISSING."""
+    return [[first(path, document) for path in paths] for paths in groups]
 
 
 def assign(document: object, path: str, value: object) -> list[Steps]:

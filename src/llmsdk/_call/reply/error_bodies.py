@@ -142,13 +142,10 @@ class Fields(NamedTuple):
 def fields_of(provider: Provider, document: Any, secrets: Iterable[str]) -> Fields:
     """Find the parts of an error body, with every secret masked."""
     paths, document = provider.error, _unwrapped(document)
-    found = (
-        _message((*paths.message, *_MESSAGE), document),
-        _text(firsts((*paths.code, *_CODE), document)),
-        _text(firsts((*paths.type, *_TYPE), document)),
-        _param(firsts((*paths.param, *_PARAM, _LOCATION), document)),
-    )
-    return Fields(*masked_each(found, secrets))
+    groups = (*paths.code, *_CODE), (*paths.type, *_TYPE), (*paths.param, *_PARAM, _LOCATION)
+    codes, types, params = firsts(groups, document)
+    message = _message((*paths.message, *_MESSAGE), document)
+    return Fields(*masked_each((message, _text(codes), _text(types), _param(params)), secrets))
 
 
 def _message(paths: Sequence[str], document: Any) -> str | None:
