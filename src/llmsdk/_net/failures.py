@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from typing import Any
+
 from .._call.effects import FailureKind, TransportFailure
+from ..utils.descriptors import is_lack
 
 _KINDS: dict[str, FailureKind] = {
     "TimeoutException": "timeout",
@@ -58,7 +63,26 @@ def failure_of(
         return None
     began = began or bool(body) or type(exc).__name__ == "InvalidURL"
     stale = is_reused and not began and kind in ("network", "protocol")
-    text = str(exc).strip() or type(exc).__name__
+    text = _reason(exc) if kind == "connect" else str(exc).strip() or type(exc).__name__
     failure = TransportFailure(kind, text, began=began, stale=stale, body=body)
     failure.__cause__ = exc
     return failure
+
+
+def _reason(exc: BaseException) -> str:
+    """Find why there is no connection: anyio says only that all attempts failed, and its causes say why."""
+    found: BaseException | None = exc
+    while found is not None and not (isinstance(found, OSError) and found.errno):
+        causes: Any = getattr(found, "exceptions", None)  # of an exception group
+        found = causes[0] if causes else found.__cause__
+    if isinstance(found, socket.gaierror):
+        found = _lack() or found  # the resolver opens files, and does not say that it could not
+    return str(found or exc).strip() or type(exc).__name__
+
+
+def _lack() -> OSError | None:
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as exc:
+        return OSError(exc.errno, exc.strerror) if is_lack(exc) else None
+    return None

@@ -13,6 +13,7 @@ from .._call.plan import Finish, Plan, plan_call, split_arguments
 from .._call.preview import Preview, preview_of
 from .._call.secrecy import MAY_HOLD, forget_locals, hide
 from .._call.state import CallState
+from ..utils.descriptors import raise_lack
 from ..utils.secrets import shown_url
 from .drivers import Drivers
 
@@ -57,15 +58,15 @@ class Runner:
                 self.config.hooks.refuse_async()
             driver = self.drivers.sync()
             flow, is_stream = self._begin(operation, args, finish, state, driver)
-            result = driver.run(flow)
+            if not is_stream:
+                return driver.run(flow)
+            from .streams import EventStream  # before there is a reply that would be lost if this failed
+
+            return EventStream[Any, Any](driver.run(flow), driver)
         except BaseException as exc:
             forget_locals(exc)
+            raise_lack(exc)
             raise
-        if not is_stream:
-            return result
-        from .streams import EventStream
-
-        return EventStream[Any, Any](result, driver)
 
     async def call_async(
         self,
@@ -80,40 +81,42 @@ class Runner:
         try:
             driver = self.drivers.asynchronous()
             flow, is_stream = self._begin(operation, args, finish, state, driver)
-            result = await driver.run(flow)
+            if not is_stream:
+                return await driver.run(flow)
+            from .streams import EventStreamAsync  # as above
+
+            return EventStreamAsync[Any, Any](await driver.run(flow), driver)
         except BaseException as exc:
             forget_locals(exc)
+            raise_lack(exc)
             raise
-        if not is_stream:
-            return result
-        from .streams import EventStreamAsync
-
-        return EventStreamAsync[Any, Any](result, driver)
 
     def transfer(self, transfer: Transfer | None, args: Mapping[str, Any], flow: Callable[[Tools], Flow[T]]) -> T:
         """Do what takes a flow of its own: a file up or down, a wait; None where hooks and observers have no part."""
-        from .lookup import sync_tools
-
         try:
+            from .lookup import sync_tools
+
             if transfer is not None:
                 self.config.hooks.refuse_async()
             driver = self.drivers.sync()
             return driver.run(self._transferring(transfer, args, flow(sync_tools(driver))))
         except BaseException as exc:
             forget_locals(exc)
+            raise_lack(exc)
             raise
 
     async def transfer_async(
         self, transfer: Transfer | None, args: Mapping[str, Any], flow: Callable[[Tools], Flow[T]]
     ) -> T:
         """Do what takes a flow of its own, and await it; as `transfer`."""
-        from .lookup import async_tools
-
         try:
+            from .lookup import async_tools
+
             driver = self.drivers.asynchronous()
             return await driver.run(self._transferring(transfer, args, flow(async_tools(driver))))
         except BaseException as exc:
             forget_locals(exc)
+            raise_lack(exc)
             raise
 
     def _transferring(self, transfer: Transfer | None, args: Mapping[str, Any], flow: Flow[T]) -> Flow[T]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import ssl
@@ -11,9 +10,9 @@ from functools import cache
 import httpx
 
 from ..errors import ConfigurationError
+from ..utils.descriptors import is_lack
 
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")  # how OpenSSL finds a certificate in a directory
-_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 _MAX_SHOWN = 200
 
 
@@ -35,7 +34,7 @@ def _context(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
             raise _refused("SSL_CERT_DIR", cert_dir, "no directory with certificates under their hashes") from None
         return httpx.create_ssl_context()
     except OSError as exc:  # an SSLError is one, too
-        if not (cert_file or cert_dir) or exc.errno in _NO_DESCRIPTORS:
+        if not (cert_file or cert_dir) or is_lack(exc):
             raise
         if cert_file:
             raise _refused("SSL_CERT_FILE", cert_file, "no file of certificates that can be read") from exc

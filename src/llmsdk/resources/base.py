@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 
 from .._call.secrecy import hide
 from ..options import CallOptions
+from ..utils.descriptors import raise_lack
 from .signatures import described_by
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ class Resources(_Named):
 
 def loaded(module: str, name: str) -> Any:
     """Import a class of a resource: an SDK uses some of them, and its first call should not pay for the others."""
-    return getattr(import_module(f"{__package__}.{module}"), name)
+    try:
+        return getattr(import_module(f"{__package__}.{module}"), name)
+    except OSError as exc:
+        raise_lack(exc)
+        raise
 
 
 class Resource(_Named):
