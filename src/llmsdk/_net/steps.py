@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from opcode import opmap
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 StepT = TypeVar("StepT")
@@ -43,6 +45,23 @@ async def take_async(steps: Steps[StepT, T], do: Callable[[StepT], Awaitable[Any
     except StopIteration as stop:
         result: T = stop.value
         return result
+
+
+_FOR = tuple(bytes([opmap[name]]) for name in ("GET_ITER", "GET_AITER"))
+
+
+def is_asked_by_for() -> bool:
+    """Whether it is a `for` or `async for` that asks the caller of this for an iterator.
+
+    A `for` drops the iterator that it leaves, and nobody can go on with it: the stream is to be closed. One that was
+    taken by hand is dropped in the same way, after `next(iter(stream))`, and the stream goes on. Python calls the same
+    `__iter__` for both; only the instruction under way tells them apart. Where none is to be seen, as in compiled code,
+    the stream is closed when it is dropped itself.
+    """
+    # Not by inspect.currentframe(): a frame in a local of its own is a cycle, which would hold what its callers hold.
+    frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]  # documented all the same
+    place = frame.f_lasti
+    return frame.f_code.co_code[place : place + 1] in _FOR
 
 
 class _Abandonable(Protocol[EventT_co]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -12,7 +12,7 @@ from .._call.stream.progress import Progress
 from ..errors import ConfigurationError, ReplyMeta, SDKError
 from .async_driver import AsyncDriver
 from .loops import close_soon
-from .steps import Iteration
+from .steps import Iteration, is_asked_by_for
 from .sync_driver import SyncDriver
 
 
@@ -97,9 +97,9 @@ class EventStream(_Stream[EventT, ReplyT]):
         self._driver = driver
         self._events: Generator[EventT, None, None] = _iterate(progress, driver)
 
-    def __iter__(self) -> Generator[EventT, None, None]:
+    def __iter__(self) -> Iterator[EventT]:
         self._progress.check_usable()
-        return self._through(self._events)
+        return self._through(self._events) if is_asked_by_for() else self
 
     def __next__(self) -> EventT:
         try:
@@ -213,9 +213,9 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
         self._batch: Iterator[EventT] | None = progress.ahead
         self._at_end = progress.at_end
 
-    def __aiter__(self) -> Iteration[EventT]:
+    def __aiter__(self) -> AsyncIterator[EventT]:
         self._progress.check_usable()
-        return Iteration(self)
+        return Iteration(self) if is_asked_by_for() else self
 
     async def __anext__(self) -> EventT:
         progress = self._progress

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from .._net.steps import Iteration
+from .._net.steps import Iteration, is_asked_by_for
 from .._net.streams import EventStream, EventStreamAsync
 from ..errors import ReplyMeta
 from ..models.chat import ChatCompletionChunk, ChatCompletionResponse
@@ -91,7 +91,10 @@ class ParsedEventStream(_Parsed[T]):
         super().__init__(stream, ask)
         self._stream = stream
 
-    def __iter__(self) -> Generator[ChatCompletionChunk, None, None]:
+    def __iter__(self) -> Iterator[ChatCompletionChunk]:
+        return self._closing() if is_asked_by_for() else self
+
+    def _closing(self) -> Generator[ChatCompletionChunk, None, None]:
         try:
             for event in self._stream:
                 yield self._note(event)
@@ -127,8 +130,8 @@ class ParsedEventStreamAsync(_Parsed[T]):
         super().__init__(stream, ask)
         self._stream = stream
 
-    def __aiter__(self) -> Iteration[ChatCompletionChunk]:
-        return Iteration(self)
+    def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
+        return Iteration(self) if is_asked_by_for() else self
 
     async def __anext__(self) -> ChatCompletionChunk:
         return self._note(await anext(self._stream))

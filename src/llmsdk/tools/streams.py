@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from .._net.steps import Iteration
+from .._net.steps import Iteration, is_asked_by_for
 from .._net.streams import EventStream, EventStreamAsync
 from ..errors import ConfigurationError, ReplyMeta
 from ..models.chat import ChatCompletionChunk, ChatCompletionResponse
@@ -107,7 +107,10 @@ class ToolEventStream(_Rounds):
         except StopIteration as stop:
             self._run = stop.value
 
-    def __iter__(self) -> Generator[ChatCompletionChunk, None, None]:
+    def __iter__(self) -> Iterator[ChatCompletionChunk]:
+        return self._closing() if is_asked_by_for() else self
+
+    def _closing(self) -> Generator[ChatCompletionChunk, None, None]:
         try:
             while (event := next(self, None)) is not None:
                 yield event
@@ -175,8 +178,8 @@ class ToolEventStreamAsync(_Rounds):
         except StopIteration as stop:
             self._run = stop.value
 
-    def __aiter__(self) -> Iteration[ChatCompletionChunk]:
-        return Iteration(self)
+    def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
+        return Iteration(self) if is_asked_by_for() else self
 
     async def __anext__(self) -> ChatCompletionChunk:
         try:
