@@ -20,7 +20,7 @@ RUNTIME := build/runtime
 .DEFAULT_GOAL := help
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check house docs reliability bench soak batch-kill bulk ray mutants judges sbom audit clean FORCE
+.PHONY: help demo test check house docs site reliability bench soak batch-kill bulk ray mutants judges sbom audit clean FORCE
 
 help:
 	@echo "make demo    run the main job on the embedded provider"
@@ -28,6 +28,7 @@ help:
 	@echo "make check   the same in the environment at hand, without set-up"
 	@echo "make house   print the figures of the structure beside their bounds"
 	@echo "make docs    write docs/ from the code"
+	@echo "make site    build the documentation as a site with search, in build/site"
 	@echo "make reliability  run the tests and write docs/reliability.md"
 	@echo "make bench   measure against other clients; QUICK=1 for two minutes"
 	@echo "make soak    an hour of mixed load with faults, compressed; MINUTES=3"
@@ -55,6 +56,10 @@ house: $(RUN_STAMP)
 docs: $(RUN_STAMP)
 	@$(PY) scripts/docs.py
 	@$(PY) scripts/stubs.py
+
+site: $(RUN_STAMP)
+	@$(PIP) install --editable '.[site]'
+	@$(PY) scripts/site.py
 
 reliability: $(DEV_STAMP)
 	@$(PY) -m pytest -q -n auto --dist loadfile --reliability=docs/reliability.md

@@ -27,7 +27,7 @@ FOUND = {
 }
 # An import name is another than its distribution's, or is shared by several.
 DISTRIBUTIONS = {"opentelemetry": "opentelemetry-api", "compression": "backports-zstd", "backports": "backports-zstd"}
-TOOLS = {"test", "dev"}  # extras of ours alone
+TOOLS = {"dev", "site", "test"}  # extras of ours alone
 LOADERS = {"import_module", "find_spec"}
 
 
