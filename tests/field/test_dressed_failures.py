@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -47,25 +48,130 @@ REASONS: list[tuple[dict[str, Any], str]] = [
     ({"code": 401, "msg": "bad key", "success": False}, "bad key"),
     ({"success": False, "result": None, "errors": [{"code": 7, "message": "No route."}]}, "No route."),
     ({"id": "x", "object": "chat.completion", "model": "a b c", "choices": [], "detail": "gone"}, "gone"),
+    ({"error": ["a bad", {"message": "b bad"}]}, "a bad; b bad"),
+    ({"error": True, "reason": "it broke"}, "it broke"),
+    ({"detail": {"error": {"message": "deep"}}}, "deep"),
+    ({"detail": [{"loc": ["body", "x"], "msg": "field required"}]}, "field required"),
+    ({"errors": {"model": ["is unknown"]}}, "model: is unknown"),
+    ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, "max_output_tokens"),
+    ({"Response": {"Error": {"Code": "AuthFailure", "Message": "bad token"}}}, "bad token"),
+    ({"data": {"error": "boom"}}, "boom"),
+    ({"errcode": 40001, "errmsg": "invalid credential"}, "invalid credential"),
+    ([{"error": {"code": "x", "message": "in a list"}}], "in a list"),
+    # Marks of failure without a text: the document is the message.
+    *(
+        (document, json.dumps(document))
+        for document in (
+            {"choices": [], "status": "failed"},
+            {"choices": None, "state": "CANCELED"},
+            {"choices": [], "status": 512},
+            {"choices": [], "code": 1001},
+            {"choices": [], "header": {"code": "AuthFailure"}},
+            {"choices": [], "success": False},
+        )
+    ),
+    # Choices in which there is nothing are no answer either.
+    ({"choices": [{"index": 0, "finish_reason": "error"}], "error": {"message": "down"}}, "down"),
 ]
 
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("document, text", REASONS)
 async def test_nothing_with_a_reason_is_a_status_error(
-    document: dict[str, Any], text: str, stream: bool, colour: Colour, canned: CannedServer
+    document: Any, text: str, stream: bool, colour: Colour, canned: CannedServer
 ) -> None:
     serve(canned, document, stream=stream)
     with pytest.raises(errors.APIStatusError) as caught:
         await asked(colour, canned, stream=stream)
     assert caught.value.message == text
     assert caught.value.data == document
+    assert json.loads(caught.value.body) == document
+
+
+@pytest.mark.every_backend
+@pytest.mark.parametrize("end", [b"", DONE])
+@pytest.mark.parametrize("document, text", REASONS[::5])
+async def test_the_reason_may_follow_half_an_answer(
+    document: Any, text: str, end: bytes, colour: Colour, canned: CannedServer
+) -> None:
+    canned.stream(PIECE + b"data: " + json.dumps(document).encode() + b"\n\n" + end)
+    with pytest.raises(errors.APIStatusError) as caught:
+        await asked(colour, canned, stream=True)
+    assert caught.value.message == text
+    assert caught.value.partial.text == "Half"
+
+
+@pytest.mark.parametrize("document, text", REASONS[::5])
+async def test_a_named_event_with_any_of_them_is_an_error(
+    document: Any, text: str, colour: Colour, canned: CannedServer
+) -> None:
+    canned.stream(PIECE + b"event: error\ndata: " + json.dumps(document).encode() + b"\n\n" + DONE)
+    with pytest.raises(errors.APIStatusError, match=re.escape(text)):
+        await asked(colour, canned, stream=True)
+
+
+FAILED = {"code": 502, "message": "Provider down"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("reason", [None, "", "error"])
+@pytest.mark.parametrize("count", [1, 2])
+async def test_choices_that_failed_are_the_error(
+    count: int, reason: str | None, stream: bool, colour: Colour, canned: CannedServer
+) -> None:
+    choices = [{"index": at, "finish_reason": reason, "error": FAILED} for at in range(count)]
+    serve(canned, {"id": "x", "choices": choices}, stream=stream)
+    with pytest.raises(errors.BadGatewayError) as caught:
+        await asked(colour, canned, stream=stream)
+    assert caught.value.message == "Provider down"
+    assert stream or json.loads(caught.value.body)["id"] == "x"
+
+
+async def test_an_answer_beside_a_choice_that_failed_stands(colour: Colour, canned: CannedServer) -> None:
+    good = {"index": 1, "message": {"content": "Hi"}, "finish_reason": "stop"}
+    serve(canned, {"choices": [{"index": 0, "error": FAILED}, good], "message": "half of it"}, stream=False)
+    reply = await asked(colour, canned, stream=False)
+    assert reply.choices[0].error == FAILED
+    assert reply.choices[1].message.content == "Hi"
+
+
+async def test_a_reason_beside_an_empty_choice_is_the_error(colour: Colour, canned: CannedServer) -> None:
+    serve(canned, {"choices": [{"index": 0, "message": {"content": ""}}], "message": "overloaded"}, stream=False)
+    with pytest.raises(errors.SDKDefaultError, match="overloaded"):
+        await asked(colour, canned, stream=False)
+
+
+# Events beside an answer that say nothing of a failure.
+BESIDE: list[dict[str, Any]] = [
+    {"choices": [], "note": "cached until noon", "code": 0, "status": "ok", "success": True, "msg": "success"},
+    {"choices": [], "status": "completed", "code": 200, "ret": "0", "error_code": None, "state": 1},
+]
+
+
+@pytest.mark.parametrize("document", BESIDE)
+async def test_other_words_beside_an_answer_are_no_reason(
+    document: dict[str, Any], colour: Colour, canned: CannedServer
+) -> None:
+    canned.stream(PIECE + b"data: " + json.dumps(document).encode() + b"\n\n" + DONE)
+    assert (await asked(colour, canned, stream=True)).text == "Half"
+    canned.stream(b"data: " + json.dumps({"choices": [], "status": "ok", "msg": "success"}).encode() + b"\n\n" + DONE)
+    with pytest.raises(errors.ResponseValidationError, match="without choices"):
+        await asked(colour, canned, stream=True)
+
+
+async def test_the_last_of_many_events_without_results_is_the_reason(colour: Colour, canned: CannedServer) -> None:
+    said = [{"choices": [], "queue": number} for number in range(20)]
+    events = b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in [*said, {"message": "gone"}])
+    canned.stream(events)
+    with pytest.raises(errors.SDKDefaultError, match="gone"):
+        await asked(colour, canned, stream=True)
 
 
 NOTHING: list[dict[str, Any]] = [
     {"choices": []},
     {},
     {"id": "x", "object": "chat.completion", "created": 1, "model": "some model of ours", "choices": [], "usage": None},
+    {"choices": [], "code": 0, "msg": "success"},
 ]
 
 
@@ -78,6 +184,21 @@ async def test_nothing_without_a_reason_is_no_reply(
     with pytest.raises(errors.ResponseValidationError, match="choices") as caught:
         await asked(colour, canned, stream=stream)
     assert json.loads(caught.value.body) == document
+
+
+async def test_choices_without_anything_are_no_reply(colour: Colour, canned: CannedServer) -> None:
+    for method, args in (("chat.create", ASK), ("completions.create", {"model": "m", "prompt": "p"})):
+        canned.reply(200, {"choices": [{"index": 0}]})
+        async with colour.open(api_key=KEY, server_url=canned.url) as client:
+            with pytest.raises(errors.ResponseValidationError, match="none of them has a message"):
+                await client.call(method, **args)
+
+
+async def test_a_stream_that_breaks_off_without_results_is_kept(colour: Colour, canned: CannedServer) -> None:
+    canned.stream(b'data: {"choices":[],"queue":3}\n\n')
+    with pytest.raises(errors.StreamInterruptedError) as caught:
+        await asked(colour, canned, stream=True)
+    assert json.loads(caught.value.body) == {"choices": [], "queue": 3}
 
 
 async def test_an_answer_without_a_token_is_legal(colour: Colour, canned: CannedServer) -> None:
@@ -101,6 +222,17 @@ async def test_an_error_as_a_line_of_its_own(before: bytes, after: bytes, colour
         await asked(colour, canned, stream=True)
     assert caught.value.message == "the request exceeds the available context size"
     assert (caught.value.partial.text or "") == ("Half" if before else "")
+
+
+@pytest.mark.parametrize("after", [b"", b"\n\n", b"\n\n" + DONE])
+@pytest.mark.parametrize(
+    "line", [b'{"error":{"code":400,"message":"too long"}}', b'{\n"error": {"code": 400,\n"message": "too long"}}']
+)
+async def test_an_error_without_a_field(line: bytes, after: bytes, colour: Colour, canned: CannedServer) -> None:
+    canned.stream(PIECE + line + after)
+    with pytest.raises(errors.BadRequestError) as caught:
+        await asked(colour, canned, stream=True)
+    assert (caught.value.message, caught.value.partial.text) == ("too long", "Half")
 
 
 @pytest.mark.parametrize("line", [b"upstream connect error\n\n", b"Internal: boom\r\n\r\n", b"upstream connect error"])

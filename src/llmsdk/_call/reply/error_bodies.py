@@ -39,8 +39,9 @@ _STATUS = (
     ),
     "$.error",
 )
-_ANYWHERE = "$..[message,msg,status_msg,error_message,error_msg,err_msg,errorMessage]"
-"""Where the text may be in a body that no path above knows."""
+ANYWHERE = "$..[message,msg,status_msg,error_message,error_msg,err_msg,errorMessage]"
+ELSEWHERE = "$..[errmsg,Message,faultstring,detail,reason,error]"
+"""Where the text may be in a body that no path above knows; the second where the first finds none."""
 _NO_TEXTS = frozenset({"id", "model", "object", "system_fingerprint"})  # of a reply, and never its reason
 _MAX_TOLD = 20  # of several errors in one body, those that the message tells
 _MAX_NESTED = 6  # levels below the place where the text should be
@@ -79,7 +80,7 @@ _STATUS_OF_KIND = {
 
 def is_error(provider: Provider, document: Any) -> bool:
     """Tell an error object from a reply or an event, also where it stands in a list of its own."""
-    document = _unwrapped(document)
+    document = unwrapped(document)
     return is_object(document) and (
         document.get("object") == "error" or any(document.get(mark) for mark in provider.error.marks)
     )
@@ -98,19 +99,7 @@ def is_error_instead(operation: Operation, document: Any, beside: Iterable[str] 
     return any(_readable(document.get(name)) for name in _ERROR_TEXTS)
 
 
-def reason_in(provider: Provider, document: Any) -> bool:
-    """Whether a document in which nothing came of what was asked for has anything that reads as the reason.
-
-    That is a text under one of the names for it, at any depth; or else a text of several words under any name.
-    """
-    document = _unwrapped(document)
-    if not is_object(document):
-        return False
-    named = (text for text in find(_ANYWHERE, document) if isinstance(text, str) and text)
-    return next(named, None) is not None or fields_of(provider, document, ()).message is not None
-
-
-def _unwrapped(document: Any) -> Any:
+def unwrapped(document: Any) -> Any:
     """Take the object out of the list around it."""
     is_wrapped = document.__class__ is list and document and document[0].__class__ is dict
     return document[0] if is_wrapped else document
@@ -118,7 +107,7 @@ def _unwrapped(document: Any) -> Any:
 
 def status_of(provider: Provider, document: Any, fields: Fields) -> int | None:
     """Find the status that an error object inside a 2xx reply or a stream stands for; None where it names none."""
-    document = _unwrapped(document)
+    document = unwrapped(document)
     for value in (fields.code, *(first(path, document) for path in _STATUS)):
         if not isinstance(value, bool) and (found := re.fullmatch(r"([45][0-9][0-9])(\.0)?", _as_text(value))):
             return int(found[1])
@@ -141,7 +130,7 @@ class Fields(NamedTuple):
 
 def fields_of(provider: Provider, document: Any, secrets: Iterable[str]) -> Fields:
     """Find the parts of an error body, with every secret masked."""
-    paths, document = provider.error, _unwrapped(document)
+    paths, document = provider.error, unwrapped(document)
     groups = (*paths.code, *_CODE), (*paths.type, *_TYPE), (*paths.param, *_PARAM, _LOCATION)
     codes, types, params = firsts(groups, document)
     message = _message((*paths.message, *_MESSAGE), document)
@@ -156,7 +145,8 @@ def _message(paths: Sequence[str], document: Any) -> str | None:
     for path in paths:
         if text := _readable(first(path, document)):
             return text
-    if text := next((text for text in find(_ANYWHERE, document) if isinstance(text, str) and text), None):
+    anywhere = (text for path in (ANYWHERE, ELSEWHERE) for text in find(path, document))
+    if text := next((text for text in anywhere if isinstance(text, str) and text), None):
         return text
     others = (_sentence(value) for name, value in document.items() if name not in _NO_TEXTS)
     if text := next(filter(None, others), None):

@@ -19,7 +19,8 @@ from ..operation import Operation
 from ..plan import Plan
 from ..state import CallState, Received
 from .decode import json_fault, map_document, parse_json, recoded, shown_text, stated_error, without_secrets
-from .error_bodies import is_error, is_error_instead, reason_in, states_error
+from .error_bodies import is_error, is_error_instead, states_error
+from .reasons import UNFINISHED, failure_of, is_wordless, reason_in
 
 _EXPECTED = {
     "missing": "it is missing",
@@ -127,6 +128,8 @@ def decode_reply(
     result = getattr(reply, operation.content, None)
     if not result or (results and len(result) < results):
         _check_result(came, route, reply, body, results)
+    elif operation.content == "choices" and (result[0].finish_reason in UNFINISHED or reply.__pydantic_extra__):
+        _check_choices(came, reply, body)
     return reply
 
 
@@ -163,6 +166,24 @@ def _check_result(came: _Came, route: Route, reply: Any, body: bytes, results: i
         raise came.unfit(f"{content}: it is missing")
     if len(result or ()) < results:
         raise came.unfit(f"{content}: {f'{len(result)} of {results} results' if result else 'it is empty'}")
+
+
+def _check_choices(came: _Came, reply: Any, body: bytes) -> None:
+    """Refuse a reply in whose choices there is nothing, where something says why."""
+    choices = reply.choices
+    is_stated, is_begun = states_error(came.provider, reply), choices[0].finish_reason in UNFINISHED
+    if not (is_stated or is_begun) or not is_wordless(choices):
+        return
+    error = failure_of(choices)
+    if error is not None:
+        failed = came.states({"error": error})
+        failed.body = shown_text(body, came.secrets)  # of which the error is a part
+        raise failed
+    if is_stated or reason_in(came.provider, parse_json(body)):
+        raise came.states(parse_json(body))
+    # An empty text is an answer, if the model had none to give; no text is none.
+    if all(choice.model_fields_set.isdisjoint({"message", "text", "finish_reason"}) for choice in choices):
+        raise came.unfit("choices: none of them has a message, a text or a finish reason")
 
 
 def _problem(failure: Exception, document: Any, body: bytes, content_type: str) -> str:

@@ -28,8 +28,9 @@ from ..reply.decode import (
     stated_error,
     without_secrets,
 )
-from ..reply.error_bodies import is_error, reason_in, states_error
+from ..reply.error_bodies import is_error, states_error
 from ..reply.reading import decode_reply
+from .remarks import Remarks
 
 _UNREADABLE = (ValidationError, ValueError, RecursionError)
 _LONGEST_MARK = 64  # bytes of an end mark, blanks and all
@@ -82,7 +83,7 @@ class EventDecoder:
         self._head = b""
         self._dumb: bytes | None = b""  # what came before the first event, which may turn out to be no stream at all
         self._short: bytes | None = None  # the first short event, which is rarely one with results
-        self._wordless: bytes | None = None  # the first event without results: where none come, it may say why
+        self._remarks = Remarks(provider)
         self.accumulator = operation.accumulator()
         self.accumulator.is_single = is_single
         self._tags = TagReader() if meta.tags_reasoning else None
@@ -206,7 +207,8 @@ class EventDecoder:
         may_end = self._route.ends_with_connection and self._dumb is None and not unread
         if not (self.done or self.accumulator.finished or may_end):
             self._check_reason()
-            raise self._truncated("the stream ended without finish reason and without end mark", unread)
+            came = unread or (self._came if self.accumulator.is_empty else b"")
+            raise self._truncated("the stream ended without finish reason and without end mark", came)
         self._check_results()
 
     def _truncated(self, message: str, unread: bytes) -> StreamInterruptedError:
@@ -245,8 +247,8 @@ class EventDecoder:
         if states_error(self._provider, event):
             raise self._stated(parse_json(data))
         extra = event.__pydantic_extra__
-        if self._wordless is None and not getattr(event, self._operation.content, None):
-            self._wordless = data
+        if not getattr(event, self._operation.content, None):
+            self._remarks.add(data)
         return event if self._beside.isdisjoint(extra) else self._mapped(parse_json(data))
 
     def _mapped(self, document: Any) -> Any:
@@ -315,21 +317,28 @@ class EventDecoder:
         if error is not None:
             raise self._stated({"error": error})
 
+    @property
+    def _came(self) -> bytes:
+        """What there is to show of a stream without results."""
+        return self._remarks.first or self._short or self.unread
+
     def _check_results(self) -> None:
-        """Refuse to call a stream finished in which nothing came of what was asked for."""
-        if not self.accumulator.is_empty or self._route.optional_result:
+        """Refuse to call a stream finished in which nothing came of what was asked for, or an end without a reason."""
+        if self._route.optional_result:
             return
-        self._check_reason()
-        came = self._wordless or self._short or self.unread
+        if not self.accumulator.finished:
+            self._check_reason()
+        if not self.accumulator.is_empty:
+            return
         said = self.accumulator.build().model_dump(exclude={"object"}, exclude_none=True)
         # An end mark alone is how some servers answer when the model had no token to give.
-        if self._results and (came or any(said.values())):
-            raise self._invalid(f"the stream ended without {self._operation.content}", came)
+        if self._results and (self._came or any(said.values())):
+            raise self._invalid(f"the stream ended without {self._operation.content}", self._came)
 
     def _check_reason(self) -> None:
-        """Raise the reason for an empty stream, where an event has one."""
-        document = MISSING if self._wordless is None else parse_json(self._wordless)
-        if self.accumulator.is_empty and reason_in(self._provider, document):
+        """Raise the reason for a stream without a whole answer, where something in it is one."""
+        document = self._remarks.reason(self.unread, beside_answer=not self.accumulator.is_empty)
+        if document is not MISSING:
             raise self._stated(document)
 
     def _too_large(self, exc: EventTooLarge) -> RemoteError:
