@@ -112,8 +112,8 @@ def test_half_a_character_in_a_path(given: dict[str, Any]) -> None:
 def test_half_a_character_in_a_form(sdk: SDK) -> None:
     error = refusal(partial(sdk.images.edit, model="m", prompt=HALF, image=b"x"))
     assert str(error).startswith("prompt: ")
-    error = refusal(partial(sdk.images.edit, model="m", prompt="p", image=b"x", extra_body={"a": [1]}))
-    assert str(error).startswith("extra_body.a: ")
+    error = refusal(partial(sdk.images.edit, model="m", prompt="p", image=b"x", extra_body={"a": [[1]]}))
+    assert str(error).startswith("extra_body.a[0]: ")
 
 
 @pytest.mark.parametrize(

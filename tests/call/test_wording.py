@@ -308,9 +308,9 @@ def test_queries() -> None:
 
 def test_an_extra_field_of_a_form_that_is_none() -> None:
     given = {"model": "m", "prompt": "p", "image": b"png"}
-    assert place_and_text(lambda: made("editImage", given, body={"a": [1]})) == (
-        "extra_body.a",
-        f"extra_body.a: accepted are {SCALARS} in a form, got list",
+    assert place_and_text(lambda: made("editImage", given, body={"a": [1, [2]]})) == (
+        "extra_body.a[1]",
+        f"extra_body.a[1]: accepted are {SCALARS} in a form, and lists and dicts of these, got list",
     )
     assert place_and_text(lambda: made("editImage", given, body={5: 1})) == (
         "extra_body",
@@ -375,7 +375,7 @@ def test_a_form_names_its_own_fields_and_those_of_the_caller() -> None:
     given = {"model": "m", "prompt": HALF, "image": b"png"}
     assert place_and_text(lambda: made("editImage", given)) == (
         "prompt",
-        f"prompt: accepted are {SCALARS} in a form, got str with a lone surrogate",
+        f"prompt: accepted are {SCALARS} in a form, and lists and dicts of these, got str with a lone surrogate",
     )
     place, _ = place_and_text(lambda: made("editImage", {**given, "prompt": "p"}, body={HALF: 1}))
     assert place is not None

@@ -57,6 +57,7 @@ class Operation:
             reply becomes one event; None where the operation does not stream.
         query: Parameters that go to the URL's query.
         files: Parameters that are uploaded; the request is then multipart.
+        unnamed: The name of an uploaded file that has none.
         content: Field of the reply that carries the result; a reply without it may be an error in disguise.
         results: How many results a reply must have, or how that follows from the parameters. For choices it is one,
             whatever `n` is: servers may make fewer than asked for, and one that makes none has to say why.
@@ -81,6 +82,7 @@ class Operation:
     as_chunk: ChunkMaker | None = None
     query: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
+    unnamed: str = "image.png"
     content: str = "choices"
     results: int | Callable[[Mapping[str, Any]], int] = 0
     is_stored: bool = False

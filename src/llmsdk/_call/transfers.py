@@ -85,9 +85,7 @@ class Transfer:
             plan = self._with(body=Form(fields, {"file": (name, content)}))
             return (yield from run_call(plan, self._state(), tools.driver, self._env))
         fields = {**fields, "file_name": name, "file_type": Path(name).suffix[1:] or "jsonl"}
-        # Without a file name, parts of a form are plain fields.
-        parts = {name: (None, str(value).encode()) for name, value in fields.items()}
-        plan = replace(self._with(body=Form({}, parts)), expects=(handover.status,))
+        plan = replace(self._with(body=Form(fields, {})), expects=(handover.status,))
         state = self._state()
         received = yield from exchange(plan, state, tools.driver, self._env)
         if received.status != handover.status:

@@ -53,6 +53,11 @@ def _a(kind: type) -> _Check:
     return lambda value: isinstance(value, kind)
 
 
+def _one_of(*words: str) -> tuple[_Check, str]:
+    *others, last = (f'"{word}"' for word in words)
+    return (lambda value: isinstance(value, str) and value in words), f"{', '.join(others)} or {last}"
+
+
 def _listed(kind: type) -> _Check:
     return lambda value: isinstance(value, tuple) and all(isinstance(one, kind) for one in cast("tuple[Any]", value))
 
@@ -68,7 +73,7 @@ _KINDS: dict[str, tuple[_Check, str]] = {
     "tuple[str, ...]": (_texts, "a tuple of strings"),
     "tuple[int, ...]": (_statuses, "a tuple of statuses from 400 to 599"),
     "tuple[LimitWindow, ...]": (_listed(spec.LimitWindow), "a tuple of LimitWindow"),
-    "Literal['requests', 'tokens']": (lambda value: value in ("requests", "tokens"), '"requests" or "tokens"'),
+    "Literal['requests', 'tokens']": _one_of("requests", "tokens"),
     "frozenset[str]": (_texts, "a set of strings"),
     "frozenset[str] | None": (_maybe(_texts), "a set of strings or None"),
     "Mapping[str, str]": (_map(_text), "a mapping of strings to strings"),
@@ -78,10 +83,10 @@ _KINDS: dict[str, tuple[_Check, str]] = {
     "Callable[[], Callable[[dict[str, Any]], Iterable[Any]]]": (callable, "a function"),
     "Mapping[str, Reshape]": (_map(callable), "a mapping of strings to functions"),
     "Mapping[str, Route]": (_map(_a(Route)), "a mapping of operation ids to Route"),
-    "Literal['json_schema', 'json_object', 'tool']": (
-        lambda value: value in ("json_schema", "json_object", "tool"),
-        '"json_schema", "json_object" or "tool"',
-    ),
+    "Literal['json_schema', 'json_object', 'tool']": _one_of("json_schema", "json_object", "tool"),
+    "Literal['brackets', 'bare', 'comma']": _one_of("brackets", "bare", "comma"),
+    "Literal['brackets', 'json']": _one_of("brackets", "json"),
+    "Literal['multipart', 'urlencoded']": _one_of("multipart", "urlencoded"),
 }
 
 

@@ -131,6 +131,9 @@ class Route:
         unsupported: Parameters that the server lacks.
         optional: Required parameters that the server can do without.
         reshape: Parameters that have another form on the wire.
+        form_lists: How a form holds a list: under `name[]` for each item, under its bare name, or joined by commas.
+        form_objects: How a form holds an object: under `name[key]` for each value, or as one part of JSON.
+        form_alone: What kind of form a request without a file is.
         reply, event: Our path to the wire's path, in JSONPath, for replies and for events; a value is copied where
             ours is absent.
         rare_event: As `event`, of values that few events hold, beside our own fields: only events with such are mapped.
@@ -154,6 +157,9 @@ class Route:
     unsupported: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     reshape: Mapping[str, Reshape] = field(default_factory=dict[str, Reshape])
+    form_lists: Literal["brackets", "bare", "comma"] = "brackets"
+    form_objects: Literal["brackets", "json"] = "brackets"
+    form_alone: Literal["multipart", "urlencoded"] = "multipart"
     reply: Mapping[str, str] = field(default_factory=dict[str, str])
     event: Mapping[str, str] = field(default_factory=dict[str, str])
     rare_event: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -23,12 +23,39 @@ _MAGIC = (
     (rb"GIF8[79]a", ".gif"),
     (rb"RIFF....WEBP", ".webp"),
     (rb"....ftypavi[fs]", ".avif"),
+    (rb"RIFF....WAVE", ".wav"),
+    (rb"ID3|\xff[\xf2\xf3\xfa\xfb]", ".mp3"),
+    (rb"OggS", ".ogg"),
+    (rb"fLaC", ".flac"),
+    (rb"....ftypM4A ", ".m4a"),
+    (rb"\x1a\x45\xdf\xa3", ".webm"),
 )
+# Not the standard library's: its types of sound differ from one system to the next.
+_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".wav": "audio/wav",
+    ".mp3": "audio/mpeg",
+    ".ogg": "audio/ogg",
+    ".flac": "audio/flac",
+    ".m4a": "audio/mp4",
+    ".opus": "audio/opus",
+    ".aac": "audio/aac",
+    ".webm": "audio/webm",
+}
 
 
 def suffix_of(data: bytes) -> str:
-    """Name the usual suffix of an image by its first bytes; "" if the format is not known."""
+    """Name the usual suffix of an image or a sound by its first bytes; "" if the format is not known."""
     return next((suffix for magic, suffix in _MAGIC if re.match(magic, data, re.DOTALL)), "")
+
+
+def type_of(name: str, data: bytes) -> str | None:
+    """Name the type of a file: that of its bytes, else of its suffix; None if neither is an image or a sound."""
+    return _TYPES.get(suffix_of(data)) or _TYPES.get(os.path.splitext(name)[1].lower())
 
 
 def given_path(path: Any, param: str = "path") -> Path:

@@ -79,9 +79,10 @@ def _sharing_files(plans: Sequence[Plan]) -> Sequence[Plan]:
     first = plans[0].encoded.body
     if not isinstance(first, Form) or len(plans) == 1:
         return plans
-    read = read_files(first.files)  # held in memory by all plans together, as bytes they share
+    read = read_files(first.files, first.unnamed)  # held in memory by all plans together, as bytes they share
     return [replace(plan, encoded=replace(plan.encoded, body=_filled(plan.encoded.body, read))) for plan in plans]
 
 
 def _filled(body: Any, read: Mapping[str, Any]) -> Form:
-    return Form(body.fields, {name: read[name] for name in body.files})
+    form: Form = body
+    return replace(form, files={name: read.get(name, file) for name, file in form.files.items()})

@@ -16,7 +16,8 @@ from ...utils.plain import NotJson, check_name, check_scalar, merged, misfit, pl
 from ...utils.shapes import is_list, is_listed
 from ...utils.urls import fill_path, join, path_text, placeholders
 from ..operation import Operation
-from .multipart import SCALARS, Form, checked_form
+from .form_fields import SCALARS
+from .multipart import Form, checked_form
 from .turns import turned
 from .validate import check_names, check_required, check_values
 
@@ -101,7 +102,7 @@ def encode(
         extra = _extra(extras.body)
         # The objects of a protocol hold several parameters each, of which the caller adds one.
         wire = {**wire, **extra} if route.codec is None else merged(wire, extra)
-    body = _body(operation, wire, extras.body or {})
+    body = _body(operation, route, wire, extras.body or {})
     url = join(base_url, path, query) if query else _joined(base_url, path)
     if len(url) > _LONGEST_URL:
         parts = {**url_params, **checked, "extra_query": extras.query or "", "server_url": base_url}
@@ -279,12 +280,13 @@ def _coded(codec: Codec, params: dict[str, Any]) -> dict[str, Any]:
         raise RequestValidationError(f"{exc.param}: {exc}", param=exc.param) from None
 
 
-def _body(operation: Operation, wire: dict[str, Any], extra: Mapping[str, Any]) -> bytes | Form | None:
+def _body(operation: Operation, route: Route, wire: dict[str, Any], extra: Mapping[str, Any]) -> bytes | Form | None:
     if operation.method in _BODILESS or not wire:
         return None
     if operation.files:
-        files = {name: wire.pop(name) for name in operation.files if wire.get(name) is not None}
-        return checked_form(wire, files, extra)
+        # A str is no file: some servers take the address of one in its place.
+        given = [name for name in operation.files if not isinstance(wire.get(name), str | None)]
+        return checked_form(wire, {name: wire.pop(name) for name in given}, extra, route, operation.unnamed)
     return _json(wire, extra)
 
 

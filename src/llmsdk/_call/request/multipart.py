@@ -9,40 +9,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic_core import to_json
+
 from ...errors import RequestValidationError
-from ...utils.files import suffix_of
-from ...utils.plain import check_name, check_scalar
-from ...utils.shapes import is_list, named
+from ...providers.spec import Route
+from ...utils.files import suffix_of, type_of
+from ...utils.plain import check_name
+from ...utils.shapes import is_list, is_object, named
+from .form_fields import form_fields, text_of
 
-# The type of a picture is that of its bytes; of other files, it follows from the name.
-_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".gif": "image/gif", ".webp": "image/webp", ".avif": "image/avif"}
-_UNNAMED = "image.png"
+UNNAMED = "image.png"
 _ACCEPTED = "accepted are bytes, a path, an open binary file, or a (file name, bytes) pair"
-
-
-SCALARS = "strings of valid Unicode, finite numbers, booleans and None"
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A multipart body that is still to be written: its files are read when the call begins."""
+    """A form that is still to be written: its files are read when the call begins.
+
+    Attributes:
+        fields: As `form_fields` makes them.
+        unnamed: The name of files that have none, unless their bytes are those of some other kind.
+        is_multipart: Whether it is one without a file, too; else it is URL-encoded then.
+    """
 
     fields: Mapping[str, Any]
     files: Mapping[str, Any]
+    unnamed: str = UNNAMED
+    is_multipart: bool = True
 
 
-def checked_form(fields: Mapping[str, Any], files: Mapping[str, Any], extra: Mapping[str, Any]) -> Form:
+def checked_form(
+    fields: Mapping[str, Any], files: Mapping[str, Any], extra: Mapping[str, Any], route: Route, unnamed: str = UNNAMED
+) -> Form:
     """Make a form of fields and files; `extra` are the names that came by `extra_body`, for the messages.
 
     Raises:
         RequestValidationError: A form cannot hold a name or a value.
     """
     _check_files(files)
-    for name, value in fields.items():
-        way = ("extra_body", name) if name in extra else (name,)
-        check_name(name, *way[:-1])
-        check_scalar(value, *way, accepted=f"{SCALARS} in a form")
-    return Form(fields, files)
+    is_multipart = bool(files) or route.form_alone == "multipart"
+    return Form(form_fields(fields, route, extra), files, unnamed, is_multipart)
 
 
 def _check_files(files: Mapping[str, Any]) -> None:
@@ -67,7 +73,7 @@ def _check_file(file: Any, *way: Any) -> None:
 
 
 def write_form(form: Form) -> tuple[bytes, str]:
-    """Write a multipart body.
+    """Write the body of a form.
 
     Returns:
         The body and its content type.
@@ -77,18 +83,27 @@ def write_form(form: Form) -> tuple[bytes, str]:
     """
     import httpx
 
-    parts: list[tuple[str, Any]] = []
-    for name, value in read_files(form.files).items():
+    files: list[tuple[str, Any]] = []
+    for name, value in read_files(form.files, form.unnamed).items():
         if is_list(value):
-            parts += [(f"{name}[]", _typed(*item)) for item in value]
+            files += [(f"{name}[]", _typed(*item)) for item in value]
         else:
-            parts.append((name, _typed(*value)))
-    data = {name: _text(value) for name, value in form.fields.items() if value is not None}
-    request = httpx.Request("POST", "http://form", data=data, files=parts)
+            files.append((name, _typed(*value)))
+    texts: dict[str, list[str]] = {}
+    for name, value in form.fields.items():
+        for item in value if is_list(value) else [value]:
+            if is_object(item):
+                files.append((name, (None, to_json(item), "application/json")))
+            elif item is not None:  # a form has no null
+                texts.setdefault(name, []).append(text_of(item))
+    if form.is_multipart and not files:  # which httpx takes for URL-encoded: parts without a file name are plain fields
+        files = [(name, (None, text.encode())) for name, listed in texts.items() for text in listed]
+        texts = {}
+    request = httpx.Request("POST", "http://form", data=texts, files=files)
     return request.read(), request.headers["content-type"]
 
 
-def read_files(files: Mapping[str, Any], unnamed: str = _UNNAMED) -> dict[str, Any]:
+def read_files(files: Mapping[str, Any], unnamed: str = UNNAMED) -> dict[str, Any]:
     """Read files, each into its name and its bytes; an open one gives its bytes only once.
 
     Args:
@@ -106,14 +121,8 @@ def read_files(files: Mapping[str, Any], unnamed: str = _UNNAMED) -> dict[str, A
 
 
 def _typed(name: str, content: bytes) -> tuple[str, bytes] | tuple[str, bytes, str]:
-    kind = _TYPES.get(suffix_of(content))
+    kind = type_of(name, content)
     return (name, content) if kind is None else (name, content, kind)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def _file(name: str, value: Any, unnamed: str) -> tuple[str, bytes]:
