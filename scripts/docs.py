@@ -673,18 +673,35 @@ def _arguments(method: Any) -> str:
 
 
 @functools.cache
-def alias_texts() -> dict[str, str]:
-    """Read the strings below type aliases: what an alias has for a docstring."""
+def texts() -> dict[str, str]:
+    """Read the strings below type aliases and below the fields of models, the latter as `Class.field`.
+
+    Editors show such a string where the name is used, and Python throws it away: it costs no user anything.
+    """
     found: dict[str, str] = {}
     for module in sorted(NAMES):
         body = ast.parse(inspect.getsource(importlib.import_module(f"llmsdk.models.{module}"))).body
-        for statement, following in itertools.pairwise(body):
-            match statement, following:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                    found[name] = inspect.cleandoc(text)
-                case _:
-                    pass
+        found |= _strings_below(body)
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                found |= {f"{node.name}.{name}": text for name, text in _strings_below(node.body).items()}
     return found
+
+
+def _strings_below(body: list[ast.stmt]) -> dict[str, str]:
+    found = {}
+    for statement, following in itertools.pairwise(body):
+        match statement, following:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = inspect.cleandoc(text)
+            case _:
+                pass
+    return found
+
+
+def field_text(kind: type[Any], name: str) -> str:
+    """Find the string below a field, in the class that has the field or in one of its bases."""
+    return next((texts()[key] for base in kind.__mro__ if (key := f"{base.__name__}.{name}") in texts()), "")
 
 
 def model_pages() -> Iterator[tuple[str, str]]:
@@ -698,7 +715,7 @@ def model_pages() -> Iterator[tuple[str, str]]:
         elif isinstance(kind, type):
             group, text, body = "Replies", paragraphs(kind.__doc__), _model(kind, target)
         else:
-            text = alias_texts().get(name, "")
+            text = texts().get(name, "")
             group, body = "Aliases", "One of:\n\n" + "\n".join(f"- {item}" for item in _distinct(kind, target))
         rows[group].append([link(name, target, here), text.split("\n\n")[0].split("\n")[0]])
         yield target, page(name, text, body)
@@ -733,7 +750,7 @@ def _model(kind: type[BaseModel], here: str) -> str:
     rows = []
     for name, field in kind.model_fields.items():
         required = "yes" if field.is_required() else "no"
-        text = field.description or description_of(field.annotation)
+        text = field_text(kind, name) or description_of(field.annotation)
         rows.append([f"`{name}`", type_text(field.annotation, here), required, text])
     members = members_table(kind, public_members(kind))
     return "\n\n".join(filter(None, [table(["Field", "Type", "Required", "Description"], rows), members]))
@@ -999,6 +1016,25 @@ def pages() -> dict[str, str]:
     """Write every page, by its path below docs/."""
     found = [resource_page(resource) for resource in resources()]
     return dict([sdk_page(), *found, *model_pages(), *error_pages(), servers_page()])
+
+
+def undescribed(found: dict[str, str]) -> list[str]:
+    """Name the rows of tables that describe nothing: a field, a parameter or a member without a word about it."""
+    holes = []
+    for name, text in found.items():
+        column = None
+        for line in text.splitlines():
+            cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+            if not cells:
+                column = None
+            elif column is None:
+                column = next(
+                    (cells.index(head) for head in ("Description", "What it is", "What it does") if head in cells),
+                    len(cells),
+                )
+            elif column < len(cells) and not cells[column]:
+                holes.append(f"{name}: {cells[0]}")
+    return holes
 
 
 def stale(docs: Path = DOCS) -> list[str]:

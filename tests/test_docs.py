@@ -111,6 +111,13 @@ def test_every_operation_parameter_and_server_is_described(script: ModuleType) -
         assert f"\n## {name}\n" in pages["servers.md"]
 
 
+def test_every_row_describes_what_it_names(script: ModuleType) -> None:
+    assert script.undescribed(script.pages()) == []
+    table = "| Field | Type | Description |\n| --- | --- | --- |\n| `a` | `str \\| None` | Text. |\n| `b` | `int` | |\n"
+    other = "| Method | What it does | Servers |\n| --- | --- | --- |\n| `create` | | all |\n"
+    assert script.undescribed({"x.md": f"{table}\n{other}"}) == ["x.md: `b`", "x.md: `create`"]
+
+
 def test_every_public_class_has_a_page(script: ModuleType) -> None:
     pages = script.pages()
     known = {name for name in pages if name.startswith("models/")}

@@ -21,7 +21,12 @@ from typing import Any, Protocol
 class HookContext:
     """What a hook knows about the call.
 
-    `state` is the call's own dictionary, for hooks to keep things from one attempt to the next.
+    Attributes:
+        operation_id: The operation, such as `createChatCompletion`.
+        server: Id of the server.
+        base_url: Where the request goes, without the path of the operation.
+        attempt: Number of the attempt, from 1.
+        state: A dictionary of this call, for hooks to keep values from one attempt to the next.
     """
 
     operation_id: str

@@ -24,6 +24,8 @@ class Preview:
     """The request that a call would send.
 
     Attributes:
+        method: HTTP method.
+        url: Address with the query.
         headers: With the API key masked.
         body: The JSON body as Python values, None where there is none; of an upload, its fields and file names.
         dropped: Parameters that `unsupported="drop"` left out.

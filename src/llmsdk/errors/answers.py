@@ -17,8 +17,9 @@ _SENT = ("messages", "rounds")  # pickles leave out what was sent, for none hold
 class Problem:
     """One thing that is wrong with an answer.
 
-    `place` is a path such as `items[0].price`; a name that only the answer knows is written `*`. `kind` is pydantic's
-    name of the error, such as `missing` or `int_parsing`, or `json_invalid`.
+    Attributes:
+        place: A path such as `items[0].price`; a name that only the answer knows is written `*`.
+        kind: Pydantic's name of the error, such as `missing` or `int_parsing`, or `json_invalid`.
     """
 
     place: str
@@ -69,7 +70,11 @@ class IncompleteOutputError(AnswerError):
 
 
 class ParseError(AnswerError):
-    """The answer is not JSON, or does not fit the type that was asked for; `problems` say where and how."""
+    """The answer is not JSON, or does not fit the type that was asked for.
+
+    Attributes:
+        problems: What is wrong with the answer, and where.
+    """
 
     def __init__(
         self,

@@ -11,9 +11,13 @@ from ..utils.forks import once
 
 @dataclass(slots=True)
 class Attempt:
-    """One send of a call.
+    """One send of a call; exactly one of `status` and `error` is set.
 
-    Exactly one of `status` and `error` is set: the status that came back, or the name of the failure.
+    Attributes:
+        server: Id of the server.
+        status: HTTP status of the reply.
+        error: Name of the failure, where no reply came.
+        elapsed_ms: Time from the start of the attempt to its end.
     """
 
     server: str
@@ -26,8 +30,11 @@ class Attempt:
 class Limit:
     """One rate limit as a server states it; a part that the server did not state is None.
 
-    `limit` and `remaining` count requests or tokens (a limit can be a fraction), `reset_s` is seconds from the reply.
-    `window_s` is the time that the limit is for, where the server has several: a minute, an hour, a day.
+    Attributes:
+        limit: Requests or tokens allowed; can be a fraction.
+        remaining: Requests or tokens left.
+        reset_s: Seconds from the reply until the limit is whole again.
+        window_s: The time that the limit is for, where the server has several limits: a minute, an hour, a day.
     """
 
     limit: float | None = None
@@ -40,8 +47,11 @@ class Limit:
 class RateLimit:
     """The rate limits of a reply, for requests and for tokens.
 
-    Where the server has limits for several windows of time, these are the ones that bind first, and `requests_windows`
-    and `tokens_windows` hold all that it states, the shortest window first.
+    Attributes:
+        requests: The limit of requests; of several windows of time, the one that binds first.
+        tokens: The limit of tokens, likewise.
+        requests_windows: All limits of requests that the server states, the shortest window first.
+        tokens_windows: All limits of tokens, likewise.
     """
 
     requests: Limit = Limit()
@@ -54,10 +64,17 @@ class RateLimit:
 class ReplyMeta:
     """Facts about a call, on every reply, stream and error as `.meta`.
 
-    `headers` are case-insensitive. `dropped` names the parameters that `unsupported="drop"` left out.
-    `elapsed_ms` counts all attempts and waits; of a stream it ends with the arrival of the headers. `structured` says
-    how `chat.parse` asked for the answer's form: `json_schema_strict`, `json_schema`, `json_object` or `tool`.
-    `tags_reasoning` says whether models of the server write their reasoning into the text, as `<think>…</think>`.
+    Attributes:
+        server: Id of the server that answered last.
+        status_code: HTTP status; None where no reply came.
+        headers: Headers of the reply, case-insensitive.
+        request_id: The server's id of the request; quote it to the server's support.
+        attempts: All attempts, in order.
+        elapsed_ms: Time of all attempts and waits; of a stream, until the headers arrived.
+        dropped: Parameters that `unsupported="drop"` left out.
+        structured: How `chat.parse` asked for the form of the answer: `json_schema_strict`, `json_schema`,
+            `json_object` or `tool`.
+        tags_reasoning: Whether models of the server write their reasoning into the text, as `<think>…</think>`.
     """
 
     server: str

@@ -48,42 +48,57 @@ class BatchCounts(Model):
     """How many rows there are, are answered, and have failed."""
 
     total: Whole = None
+    """Rows of the batch."""
     completed: Whole = None
+    """Rows answered."""
     failed: Whole = None
+    """Rows that failed."""
 
 
 class Batch(Reply):
-    """A batch, as its server describes it; which fields are set depends on the server.
-
-    Attributes:
-        progress: Together's, in percent.
-        request_counts: OpenAI's, in rows.
-        error, errors: Why the batch as a whole failed: Together's text, OpenAI's list.
-        created_at, completed_at, expires_at: Seconds since 1970, or ISO 8601 (Together).
-        job_deadline: Together's `expires_at`.
-    """
+    """A batch, as its server describes it; which fields are set depends on the server."""
 
     # Required: nothing can be asked of a batch without it.
     id: str
+    """Id of the batch."""
     object: Text = None
+    """Kind of object, in the server's own word."""
     status: Annotated[BatchStatus | None, Loose()] = None
+    """Where the batch is; the values are `BatchStatus`."""
     endpoint: Text = None
+    """Where its rows go."""
     input_file_id: Text = None
+    """Id of the file with the rows."""
     output_file_id: Text = None
+    """Id of the file with the answers, once there is one."""
     error_file_id: Text = None
+    """Id of the file with the failures, if there are any."""
     completion_window: Text = None
+    """How long the batch may take."""
     request_counts: Annotated[BatchCounts | None, Loose()] = None
+    """Rows in all, answered and failed. OpenAI."""
     progress: Number = None
+    """Progress in percent. Together."""
     model_id: Text = None
+    """Model of the rows. Together."""
     created_at: Annotated[int | float | str | None, Loose()] = None
+    """When it was created: seconds since 1970, or a text in ISO 8601 (Together)."""
     completed_at: Annotated[int | float | str | None, Loose()] = None
+    """When it was completed, in the same form."""
     expires_at: Annotated[int | float | str | None, Loose()] = None
+    """When it expires, in the same form."""
     job_deadline: Text = None
+    """When it expires, at Together."""
     file_size_bytes: Whole = None
+    """Size of the file with the rows."""
     error: Text = None
+    """Why the batch failed as a whole. Together."""
     errors: Object = None
+    """Why the batch failed as a whole, as a list in an object. OpenAI."""
     metadata: Object = None
+    """Your own notes."""
     warning: Text = None
+    """A warning of the server."""
 
     _wire_status: str | None = PrivateAttr(default=None)
 
@@ -110,6 +125,7 @@ class BatchList(Listing):
     """The batches that a server knows of; iterate over it."""
 
     data: Annotated[list[Batch], OrEmpty(list)] = Field(default_factory=list[Batch])
+    """The batches."""
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # the base yields fields, which nobody wants
         return iter(self.data)

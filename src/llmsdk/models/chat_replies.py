@@ -32,38 +32,53 @@ FinishReason = Annotated[
 
 
 class ChatChoice(Model):
-    """One of the answers.
-
-    `finish_reason` says why generation ended, `native_finish_reason` the same in the server's own word. `seed` can
-    exceed 64 bits. `error` is set where this answer failed.
-    """
+    """One of the answers."""
 
     # The position in the list stands in where a server numbers nothing.
     index: int | None = None
+    """Position among the choices, from 0. Where the server sends none, the position in the list counts."""
     message: Annotated[ChatMessage, OrEmpty(ChatMessage)] = Field(default_factory=ChatMessage)
+    """The answer."""
     finish_reason: FinishReason = None
+    """Why generation ended, such as `stop`, `length`, `tool_calls` or `content_filter`; None until it has ended."""
     logprobs: Annotated[Logprobs | None, Loose()] = None
+    """Log probabilities, if requested."""
     top_logprobs: Any = None
+    """Alternatives of each token, where the server sends them outside of `logprobs`."""
     text: Text = None
+    """The text of the answer, where the server also sends it outside of `message`."""
     seed: Whole = None
+    """Seed that the server used; can exceed 64 bits."""
     native_finish_reason: Text = None
+    """The finish reason in the word of the server behind a router."""
 
 
 class ChatCompletionResponse(Reply):
     """The reply to a chat."""
 
     id: Text = None
+    """Id of the reply, for the server's support."""
     object: Text = None
+    """Kind of object, in the server's own word."""
     created: Number = None
+    """Seconds since 1970 when the server began the reply."""
     model: Text = None
+    """Model that answered, in the server's own spelling."""
     # No default, other than in chunks: a reply without choices is no reply, and the error says so.
     choices: list[ChatChoice]
+    """The answers; one unless `n` asks for more."""
     usage: Annotated[Usage | None, Loose()] = None
+    """Token counts."""
     prompt: Annotated[list[PromptPart] | None, Loose()] = None
+    """The prompt, if `echo` asks for it."""
     system_fingerprint: Text = None
+    """Identifies the version of the server that ran the model."""
     service_tier: Text = None
+    """Processing tier that the server used."""
     warnings: Objects = None
+    """Warnings of the server about the request."""
     metadata: Object = None
+    """Labels of the request, returned by the server."""
 
     @property
     def text(self) -> str:
@@ -90,55 +105,83 @@ class ToolCallDelta(Model):
     """A piece of a tool call; pieces of one `index` belong together and their `arguments` concatenate."""
 
     index: int | None = None
+    """Position of the call among the calls; pieces of one position belong together."""
     id: Text = None
+    """Id of the call, in its first piece."""
     type: Text = None
+    """Kind of tool, in the first piece."""
     # Loose: a piece in a shape of its own must not end the stream.
     function: Annotated[FunctionCall | None, Loose()] = None
+    """Name of the function, or the next part of its arguments."""
 
 
 class ChatDelta(Model):
     """The new part of a message."""
 
     role: Text = None
+    """Who speaks, in the first chunk."""
     content: Text = None
+    """New text."""
     refusal: Text = None
+    """New text of a refusal."""
     reasoning: Text = None
+    """New text of reasoning."""
     reasoning_content: Text = None
+    """The same as `reasoning`, under the name that other servers use."""
     tool_calls: Annotated[list[ToolCallDelta] | None, Loose()] = None
+    """New pieces of tool calls."""
     function_call: Annotated[FunctionCall | None, Loose()] = None
+    """Older form of a tool call."""
     graph_data: Annotated[GraphData | None, Loose()] = None
+    """What a knowledge graph of Writer found."""
     token_id: Whole = None
+    """Id of the token, where the server sends one token per event."""
     blocks: Objects = None
+    """New content in the server's own protocol, where it has one."""
 
 
 class ChatChunkChoice(Model):
-    """The new part of one of the answers.
-
-    Together repeats the text of `delta` as `text`; count it once. `error` is set where this answer failed.
-    """
+    """The new part of one of the answers."""
 
     index: int | None = None
+    """Position among the choices, from 0. Where the server sends none, the position in the list counts."""
     delta: Annotated[ChatDelta, OrEmpty(ChatDelta)] = Field(default_factory=ChatDelta)
+    """The new part."""
     finish_reason: FinishReason = None
+    """Why generation ended, such as `stop`, `length`, `tool_calls` or `content_filter`; None until it has ended."""
     logprobs: Annotated[Logprobs | None, Loose()] = None
+    """Log probabilities of the new tokens, if requested."""
     top_logprobs: Any = None
+    """Alternatives of each token, where the server sends them outside of `logprobs`."""
     text: Text = None
+    """Together's repetition of the text in `delta`; count it once."""
     seed: Whole = None
+    """Seed that the server used; can exceed 64 bits."""
     message: Annotated[ChatMessage | None, Loose()] = None
+    """The whole answer, at servers that send it in place of `delta`."""
     error: Any = None
+    """Why this answer failed, where it did."""
 
 
 class ChatCompletionChunk(Model):
     """One event of a streamed chat; `choices` is empty on the one that carries only `usage`."""
 
     id: Text = None
+    """Id of the reply, for the server's support."""
     object: Text = None
+    """Kind of object, in the server's own word."""
     created: Number = None
+    """Seconds since 1970 when the server began the reply."""
     model: Text = None
+    """Model that answered, in the server's own spelling."""
     choices: Annotated[list[ChatChunkChoice], OrEmpty(list)] = Field(default_factory=list[ChatChunkChoice])
+    """The new parts of the answers; empty in a chunk that only carries `usage`."""
     usage: Annotated[Usage | None, Loose()] = None
+    """Token counts, usually in the last chunk."""
     system_fingerprint: Text = None
+    """Identifies the version of the server that ran the model."""
     warnings: Objects = None
+    """Warnings of the server about the request."""
 
     @property
     def text(self) -> str:

@@ -127,6 +127,7 @@ class Listing(Reply):
     """
 
     object: Text = None
+    """Kind of object, in the server's own word."""
 
     if TYPE_CHECKING:
         data: Any
@@ -160,16 +161,22 @@ class PromptTokensDetails(Model):
     """What the prompt's tokens were."""
 
     cached_tokens: Whole = None
+    """Tokens read from the prompt cache."""
     audio_tokens: Whole = None
+    """Tokens of audio in the prompt."""
 
 
 class CompletionTokensDetails(Model):
     """What the completion's tokens were."""
 
     reasoning_tokens: Whole = None
+    """Tokens of reasoning."""
     audio_tokens: Whole = None
+    """Tokens of audio that the model produced."""
     accepted_prediction_tokens: Whole = None
+    """Tokens of the prediction that appear in the answer."""
     rejected_prediction_tokens: Whole = None
+    """Tokens of the prediction that don't; they are billed too."""
 
 
 # Some servers have a count twice, in itself and in the details; `_call/usage.py` reads whichever there is.
@@ -177,27 +184,39 @@ class Usage(Model):
     """Token counts of a call; which details are set depends on the server."""
 
     prompt_tokens: Whole = None
+    """Tokens of the input."""
     completion_tokens: Whole = None
+    """Tokens of the output, reasoning included at most servers."""
     total_tokens: Whole = None
+    """Input and output together."""
     cached_tokens: Whole = None
+    """Input tokens read from the prompt cache, where the server counts them beside the details."""
     reasoning_tokens: Whole = None
+    """Output tokens of reasoning, where the server counts them beside the details."""
     prompt_tokens_details: Annotated[PromptTokensDetails | None, Loose()] = None
+    """What the input tokens were."""
     prompt_token_details: Annotated[PromptTokensDetails | None, Loose()] = None
+    """The same as `prompt_tokens_details`, as one server spells it."""
     completion_tokens_details: Annotated[CompletionTokensDetails | None, Loose()] = None
+    """What the output tokens were."""
 
 
 class TopLogprob(Model):
     """A token that could have stood at a place, with its log probability."""
 
     token: Text = None
+    """The token as text."""
     logprob: Number = None
+    """Its log probability, 0 or below."""
     bytes: Annotated[list[int] | None, Loose()] = None
+    """Its bytes in UTF-8, for tokens that are no whole characters."""
 
 
 class TokenLogprob(TopLogprob):
     """A token with its log probability and the most likely alternatives."""
 
     top_logprobs: Annotated[list[TopLogprob] | None, Loose()] = None
+    """The most likely tokens at this place."""
 
 
 class Logprobs(Model):
@@ -208,12 +227,19 @@ class Logprobs(Model):
     """
 
     content: Annotated[list[TokenLogprob] | None, Loose()] = None
+    """One object per token of the answer."""
     refusal: Annotated[list[TokenLogprob] | None, Loose()] = None
+    """One object per token of the refusal."""
     tokens: Annotated[list[str | None] | None, Loose()] = None
+    """The tokens, in servers' older form of parallel lists."""
     token_logprobs: Annotated[list[int | float | None] | None, Loose()] = None
+    """Log probability of each of `tokens`."""
     token_ids: Annotated[list[int | None] | None, Loose()] = None
+    """Id of each of `tokens`."""
     top_logprobs: Annotated[list[Any] | dict[str, Any] | None, Loose()] = None
+    """The most likely alternatives: one map, or a map or a list for each token."""
     text_offset: Annotated[list[int] | None, Loose()] = None
+    """Where each of `tokens` begins in the text."""
 
 
 class StreamOptions(TypedDict, total=False):

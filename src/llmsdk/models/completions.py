@@ -73,36 +73,49 @@ class PromptPart(Model):
     """The prompt given back, with its log probabilities where these were asked for."""
 
     text: Text = None
+    """The prompt."""
     logprobs: Annotated[Logprobs | None, Loose()] = None
+    """Log probabilities of its tokens, if requested."""
 
 
 class CompletionChoice(Model):
-    """One of the completions.
-
-    `finish_reason` says why generation ended (stop, eos, length, ...). `seed` can exceed 64 bits.
-    """
+    """One of the completions."""
 
     index: int | None = None
+    """Position among the choices, from 0. Where the server sends none, the position in the list counts."""
     text: Text = None
+    """The text that continues the prompt; in a stream, the new part of it."""
     finish_reason: Annotated[
         Literal["stop", "eos", "length", "tool_calls", "function_call", "content_filter", "error"] | str | None, Loose()
     ] = None
+    """Why generation ended, such as `stop`, `length`, `tool_calls` or `content_filter`; None until it has ended."""
     logprobs: Annotated[Logprobs | None, Loose()] = None
+    """Log probabilities, if requested."""
     seed: Whole = None
+    """Seed that the server used; can exceed 64 bits."""
 
 
 class CompletionResponse(Reply):
     """The reply to a text completion."""
 
     id: Text = None
+    """Id of the reply, for the server's support."""
     object: Text = None
+    """Kind of object, in the server's own word."""
     created: Number = None
+    """Seconds since 1970 when the server began the reply."""
     model: Text = None
+    """Model that answered, in the server's own spelling."""
     choices: Annotated[list[CompletionChoice], OrEmpty(list)] = Field(default_factory=list[CompletionChoice])
+    """The completions; one unless `n` asks for more."""
     usage: Annotated[Usage | None, Loose()] = None
+    """Token counts."""
     prompt: Annotated[list[PromptPart] | None, Loose()] = None
+    """The prompt, if `echo` asks for it."""
     system_fingerprint: Text = None
+    """Identifies the version of the server that ran the model."""
     warnings: Objects = None
+    """Warnings of the server about the request."""
 
     @property
     def text(self) -> str:
@@ -115,30 +128,45 @@ class CompletionDelta(Model):
     """The same new text as in `text`, as chat has it."""
 
     role: Text = None
+    """Who speaks; `assistant` in replies."""
     content: Text = None
+    """The new text."""
     token_id: Whole = None
+    """Id of the token, where the server sends one token per event."""
 
 
 class CompletionChunkChoice(CompletionChoice):
     """The new part of one of the completions."""
 
     delta: Annotated[CompletionDelta | None, Loose()] = None
+    """The new text again, in the form of chat."""
     error: Any = None
+    """Why this completion failed, where it did."""
 
 
 class CompletionChunk(Model):
     """One event of a streamed text completion."""
 
     id: Text = None
+    """Id of the reply, for the server's support."""
     object: Text = None
+    """Kind of object, in the server's own word."""
     created: Number = None
+    """Seconds since 1970 when the server began the reply."""
     model: Text = None
+    """Model that answered, in the server's own spelling."""
     choices: Annotated[list[CompletionChunkChoice], OrEmpty(list)] = Field(default_factory=list[CompletionChunkChoice])
+    """The new parts of the completions."""
     usage: Annotated[Usage | None, Loose()] = None
+    """Token counts, usually in the last chunk."""
     finish_reason: Text = None
+    """Why generation ended, at servers that send it outside of `choices`."""
     seed: Whole = None
+    """Seed that the server used; can exceed 64 bits."""
     system_fingerprint: Text = None
+    """Identifies the version of the server that ran the model."""
     warnings: Objects = None
+    """Warnings of the server about the request."""
 
     @property
     def text(self) -> str:

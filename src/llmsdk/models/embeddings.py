@@ -75,8 +75,11 @@ class Embedding(Model):
     """One vector; `embedding` is as the server sent it, a list of numbers or base64 text."""
 
     object: Text = None
+    """Kind of object, in the server's own word."""
     index: Whole = None
+    """Position of the input that this belongs to, from 0."""
     embedding: Annotated[list[float] | str, _Numbers()]
+    """The vector as the server sent it: numbers, or base64 text."""
 
     def as_array(self) -> "array[float]":
         """Give the vector as an array of 32-bit floats, whichever way it was sent.
@@ -117,9 +120,13 @@ class EmbeddingsResponse(Reply):
     """The vectors, in the order of the inputs."""
 
     object: Text = None
+    """Kind of object, in the server's own word."""
     model: Text = None
+    """Model that answered, in the server's own spelling."""
     data: Annotated[list[Embedding], OrEmpty(list)] = Field(default_factory=list[Embedding])
+    """The vectors."""
     usage: Annotated[Usage | None, Loose()] = None
+    """Token counts."""
 
 
 def _floats(raw: bytes) -> "array[float]":

@@ -44,19 +44,28 @@ class FileObject(Reply):
 
     # Required: nothing can be asked of a file without it.
     id: str
+    """Id of the file."""
     object: Text = None
+    """Kind of object, in the server's own word."""
     bytes: Whole = None
+    """Size of the file."""
     created_at: Number = None
+    """Seconds since 1970 when it was uploaded."""
     expires_at: Number = None
+    """Seconds since 1970 when the server deletes it, where it does."""
     filename: Text = None
+    """Name of the file."""
     purpose: Text = None
+    """What it is for."""
     status: Text = None
+    """Whether the server has processed it, in its own word."""
 
 
 class FileList(Listing):
     """The files that a server keeps; iterate over it."""
 
     data: Annotated[list[FileObject], OrEmpty(list)] = Field(default_factory=list[FileObject])
+    """The files."""
 
     def __iter__(self) -> Iterator[FileObject]:  # type: ignore[override]  # the base yields fields, which nobody wants
         return iter(self.data)
@@ -66,5 +75,8 @@ class FileDeleted(Reply):
     """What became of a file that was to be deleted."""
 
     id: str
+    """Id of the file."""
     object: Text = None
+    """Kind of object, in the server's own word."""
     deleted: Flag = None
+    """Whether it was deleted."""

@@ -205,10 +205,15 @@ class Image(Model):
     """An image, as base64 or as an address."""
 
     b64_json: Text = None
+    """The image in base64."""
     url: Text = None
+    """Address of the image."""
     revised_prompt: Text = None
+    """The prompt that the model used, where the server rewrote yours."""
     index: int | None = None
+    """Position among the images, from 0."""
     type: Text = None
+    """Kind of item, in the server's own word."""
 
     # Private and given by the SDK: a model must not hold what a pickle or a copy would take along.
     _fetcher: Fetcher | None = PrivateAttr(default=None)
@@ -312,26 +317,42 @@ class ImageUsage(Model):
     """What images cost; which fields are set depends on the model behind the server."""
 
     prompt_tokens: Whole = None
+    """Tokens of the prompt."""
     image_tokens: Whole = None
+    """Tokens of images."""
     input_text_tokens: Whole = None
+    """Tokens of text in the input."""
     output_image_tokens: Whole = None
+    """Tokens of the images produced."""
     width: Whole = None
+    """Width that is billed, in pixels."""
     height: Whole = None
+    """Height that is billed, in pixels."""
     image_count: Whole = None
+    """Images that are billed."""
     total_tokens: Whole = None
+    """Input and output together."""
     input_tokens: Whole = None
+    """Tokens of the input."""
     output_tokens: Whole = None
+    """Tokens of the output."""
 
 
 class ImageResponse(Reply):
     """The reply to image generation or an image edit."""
 
     id: Text = None
+    """Id of the reply, for the server's support."""
     object: Text = None
+    """Kind of object, in the server's own word."""
     created: Number = None
+    """Seconds since 1970 when the server began the reply."""
     model: Text = None
+    """Model that answered, in the server's own spelling."""
     data: Annotated[list[Image], OrEmpty(list)] = Field(default_factory=list[Image])
+    """The images."""
     usage: Annotated[ImageUsage | None, Loose()] = None
+    """What is billed."""
 
     def attach(self, fetcher: Fetcher | None) -> None:
         """Give every image the means to get its bytes."""
@@ -343,11 +364,17 @@ class ImageChunkItem(Model):
     """One image of an event, finished or not; `progress` runs from 0 to 1."""
 
     index: int | None = None
+    """Position among the images, from 0."""
     b64_json: Text = None
+    """The image so far, in base64."""
     url: Text = None
+    """Address of the image so far."""
     progress: Number = None
+    """How far it has come, 0 to 1."""
     is_final: Flag = None
+    """Whether this is the finished image."""
     revised_prompt: Text = None
+    """The prompt that the model used, where the server rewrote yours."""
 
 
 class ImageChunk(Model):
@@ -357,15 +384,25 @@ class ImageChunk(Model):
     """
 
     id: Text = None
+    """Id of the reply, for the server's support."""
     object: Text = None
+    """Kind of object, in the server's own word."""
     created: Number = None
+    """Seconds since 1970 when the server began the reply."""
     model: Text = None
+    """Model that answered, in the server's own spelling."""
     data: Annotated[list[ImageChunkItem], OrEmpty(list)] = Field(default_factory=list[ImageChunkItem])
+    """Images, finished or not."""
     usage: Annotated[ImageUsage | None, Loose()] = None
+    """What is billed, in the last event."""
     type: Text = None
+    """Kind of event; ends in `partial_image` or `completed` where the image is in `b64_json`."""
     b64_json: Text = None
+    """The image so far, in base64."""
     created_at: Number = None
+    """Seconds since 1970 when the server made the event."""
     partial_image_index: Whole = None
+    """Number of the unfinished image, from 0."""
 
     @property
     def text(self) -> str:

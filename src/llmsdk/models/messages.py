@@ -103,54 +103,75 @@ class FunctionCall(Model):
     """A call that the model asks for; `arguments` is JSON text, which may be broken."""
 
     name: Text = None
+    """Name of the function."""
     arguments: Text = None
+    """Arguments as JSON text, which the model may have written wrong."""
 
 
 class ToolCall(Model):
     """A call of a tool that the model asks for; answer it with a message of role `tool`."""
 
     id: Text = None
+    """Id that the answer repeats as `tool_call_id`."""
     # Never None, as callers read `call.function.name` without asking; a call of another kind has an empty one.
     type: Text = None
+    """Kind of tool; `function` for functions of yours."""
     function: FunctionCall = Field(default_factory=FunctionCall)
+    """What to call; empty for calls of another kind."""
     index: int | None = None
+    """Position among the calls, where the server sends it."""
 
 
 class GraphSource(Model):
     """A piece of a file that an answer rests on."""
 
     file_id: Text = None
+    """Id of the file."""
     snippet: Text = None
+    """The text in the file."""
 
 
 class GraphData(Model):
     """What a knowledge graph of Writer found."""
 
     sources: Annotated[list[GraphSource | None] | None, Loose()] = None
+    """Pieces of files that the answer is based on."""
     status: Text = None
+    """How far the search has come."""
     subqueries: Annotated[list[Any] | None, Loose()] = None
+    """Questions into which the server split the question."""
     references: Annotated[dict[str, Any] | None, Loose()] = None
+    """References of the answer: to files, and to pages of the web."""
 
 
 class ChatMessage(Model):
     """A message of a reply; it can be sent again as one of `messages`.
 
-    A server may send `content` as an object or a list of parts, which is kept as it came; `ChatCompletionResponse.text`
-    reads all forms. `reasoning` and `reasoning_content` are two names of the same. `blocks` is the whole answer in the
-    server's own protocol, where it has one, and `blocks_of` says which; they go back to that server unchanged.
+    `ChatCompletionResponse.text` and `.reasoning` read every form that a server uses.
     """
 
     role: Text = None
+    """Who speaks; `assistant` in replies."""
     content: Text = None
+    """The text, or what the server sends in its place: a list of parts, an object, None beside tool calls."""
     refusal: Text = None
+    """Why the model refused, where it did."""
     reasoning: Text = None
+    """What the model thought, at servers that call it so; `.reasoning` of a reply reads all names."""
     reasoning_content: Text = None
+    """The same as `reasoning`, under the name that other servers use."""
     name: Text = None
+    """Name of the speaker, where there is one."""
     tool_calls: Annotated[list[ToolCall] | None, Loose()] = None
+    """Calls that the model asks for."""
     function_call: Annotated[FunctionCall | None, Loose()] = None
+    """Older form of a tool call."""
     graph_data: Annotated[GraphData | None, Loose()] = None
+    """What a knowledge graph of Writer found."""
     blocks: Objects = None
+    """The whole answer in the server's own protocol, where it has one; send it back to that server unchanged."""
     blocks_of: Text = None
+    """Protocol that `blocks` belongs to."""
 
     def to_param(self) -> dict[str, Any]:
         """Give the message as a request takes it: what the server had sent, nothing more."""
@@ -164,7 +185,7 @@ class SystemMessage(TypedDict, total=False):
     """Instructions to the model."""
 
     role: Required[Literal["system"]]
-    content: Required[ContentParam]
+    content: Required[Annotated[ContentParam, Field(description="The instructions.")]]
     name: Annotated[str | None, Field(description="Who speaks.")]
 
 
@@ -172,7 +193,7 @@ class DeveloperMessage(TypedDict, total=False):
     """Instructions to the model, under the newer name of OpenAI."""
 
     role: Required[Literal["developer"]]
-    content: Required[ContentParam]
+    content: Required[Annotated[ContentParam, Field(description="The instructions.")]]
     name: Annotated[str | None, Field(description="Who speaks.")]
 
 
@@ -180,7 +201,7 @@ class UserMessage(TypedDict, total=False):
     """What the user says or shows."""
 
     role: Required[Literal["user"]]
-    content: Required[ContentParam]
+    content: Required[Annotated[ContentParam, Field(description="Text, or parts: text, images, audio.")]]
     name: Annotated[str | None, Field(description="Who speaks.")]
 
 
@@ -222,12 +243,14 @@ class AssistantMessage(TypedDict, total=False):
     """What the model had said."""
 
     role: Required[Literal["assistant"]]
-    content: ContentParam
+    content: Annotated[ContentParam, Field(description="The text; may be None or left out beside tool calls.")]
     name: Annotated[str | None, Field(description="Who speaks.")]
     refusal: Annotated[str | None, Field(description="Why the model had refused.")]
     reasoning: Annotated[str | None, Field(description="What the model had thought.")]
     reasoning_content: Annotated[str | None, Field(description="What the model had thought, under another name.")]
-    tool_calls: Annotated[Sequence[ToolCallItem], Listed()] | None
+    tool_calls: Annotated[
+        Annotated[Sequence[ToolCallItem], Listed()] | None, Field(description="Calls that the model had asked for.")
+    ]
     function_call: Annotated[FunctionCallParam | None, Field(description="Older form of a tool call.")]
     blocks: Annotated[
         Annotated[Sequence[Mapping[str, Any]], Listed()] | None,
@@ -240,7 +263,7 @@ class ToolMessage(TypedDict, total=False):
     """What a tool gave back."""
 
     role: Required[Literal["tool"]]
-    content: Required[ContentParam]
+    content: Required[Annotated[ContentParam, Field(description="The result as text, or as parts.")]]
     tool_call_id: Annotated[str | None, Field(description="Id of the call that this answers; most servers need it.")]
     name: Annotated[str | None, Field(description="Name of the tool.")]
     is_error: Annotated[bool | None, Field(description="Whether the tool failed; for servers with such a mark.")]
@@ -250,7 +273,7 @@ class FunctionMessage(TypedDict, total=False):
     """What a function gave back, in the older form."""
 
     role: Required[Literal["function"]]
-    content: Required[ContentParam]
+    content: Required[Annotated[ContentParam, Field(description="The result as text.")]]
     name: Required[Annotated[str, Field(description="Name of the function.")]]
 
 

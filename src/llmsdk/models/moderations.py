@@ -29,16 +29,16 @@ class ModerationRequest(ModerationParams, total=False):
 
 
 class ModerationResult(Model):
-    """The verdict on one input.
-
-    `categories` says which were found, `category_scores` how sure the model is, 0 to 1; the names are the server's.
-    `flagged` is None at servers without such a field: `is_flagged` is the verdict in any case.
-    """
+    """The verdict on one input; the names of the categories are the server's."""
 
     flagged: Flag = None
+    """Whether the server flagged the input; None where it has no such field, see `is_flagged`."""
     categories: Annotated[dict[str, bool | None] | None, Loose()] = None
+    """Category of the policy to whether it applies."""
     category_scores: Annotated[dict[str, float | None] | None, Loose()] = None
+    """Category to how sure the model is, 0 to 1."""
     category_applied_input_types: Annotated[dict[str, list[str] | None] | None, Loose()] = None
+    """Category to the kinds of input that were checked, `text` or `image`."""
 
     @property
     def is_flagged(self) -> bool:
@@ -53,6 +53,10 @@ class ModerationResponse(Reply):
     """One result per text; one for a list of parts."""
 
     id: Text = None
+    """Id of the reply, for the server's support."""
     model: Text = None
+    """Model that answered, in the server's own spelling."""
     results: Annotated[list[ModerationResult], OrEmpty(list)] = Field(default_factory=list[ModerationResult])
+    """The verdicts: one per text, or one for a list of parts."""
     usage: Annotated[Usage | None, Loose()] = None
+    """Token counts."""

@@ -48,17 +48,18 @@ class RerankResultDocument(Model):
     """A document as the server returned it; an object document comes as its JSON text at some servers."""
 
     text: Text = None
+    """The text of the document."""
 
 
 class RerankResult(Model):
-    """One document's place: its index among the documents sent, and how relevant it is.
-
-    `relevance_score` is 0 to 1 at most servers, and any number where the model's own score is returned.
-    """
+    """One document's place in the order: which document it is, and how relevant."""
 
     index: Whole = None
+    """Position among the documents sent, from 0."""
     relevance_score: Number = None
+    """How relevant it is, the higher the more; 0 to 1 at most servers."""
     document: Annotated[RerankResultDocument | None, Loose()] = None
+    """The document, if `return_documents` asks for it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -73,7 +74,12 @@ class RerankResponse(Reply):
     """The results, best first."""
 
     id: Text = None
+    """Id of the reply, for the server's support."""
     object: Text = None
+    """Kind of object, in the server's own word."""
     model: Text = None
+    """Model that answered, in the server's own spelling."""
     results: Annotated[list[RerankResult], OrEmpty(list)] = Field(default_factory=list[RerankResult])
+    """The results, best first."""
     usage: Annotated[Usage | None, Loose()] = None
+    """Token counts."""

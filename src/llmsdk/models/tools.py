@@ -177,7 +177,11 @@ class NamedToolChoice(TypedDict, total=False):
 class WrappedToolChoice(TypedDict, total=False):
     """Writer's form of the choice."""
 
-    value: Required[Literal["none", "auto", "required"] | str | Mapping[str, Any]]
+    value: Required[
+        Annotated[
+            Literal["none", "auto", "required"] | str | Mapping[str, Any], Field(description="The choice itself.")
+        ]
+    ]
 
 
 # By form, as the three objects share no key that would tell them apart.

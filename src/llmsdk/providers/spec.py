@@ -19,7 +19,13 @@ Reshape = Callable[[Any], Mapping[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """How a server pages a list: where the next cursor is found, and the query parameter that takes it."""
+    """How a server pages a list.
+
+    Attributes:
+        cursor: JSONPath of the cursor of the next page.
+        param: Query parameter that takes the cursor.
+        more: JSONPath of a boolean that says whether another page follows; None where the cursor alone does.
+    """
 
     cursor: str
     param: str
@@ -181,10 +187,12 @@ class Route:
 class ErrorPaths:
     """Where the parts of an error body are, as JSONPaths tried in order, before the shapes that many servers share.
 
-    `marks` are top-level keys that tell an error object from a reply, inside a 2xx body or a stream. `request_id` is
-    where a body holds the id of the request, if no header does. `spent` are codes and types, letters and digits in
-    lower case, that mean a used-up balance, beside the common ones: waiting is of no use then, though the status is
-    that of a rate limit.
+    Attributes:
+        message, code, type, param: Paths of this part.
+        marks: Top-level keys that tell an error object from a reply, inside a 2xx body or a stream.
+        request_id: Paths of the id of the request, if no header holds it.
+        spent: Codes and types, letters and digits in lower case, that mean a used-up balance, beside the common ones:
+            waiting is of no use then, though the status is that of a rate limit.
     """
 
     message: tuple[str, ...] = ()
@@ -203,6 +211,7 @@ class LimitWindow:
     Attributes:
         of: What is counted.
         seconds: The time that the limit is for.
+        limit, remaining, reset: Header of this part, None where there is none.
     """
 
     of: Literal["requests", "tokens"]
@@ -216,7 +225,10 @@ class LimitWindow:
 class LimitHeaders:
     """Names of rate-limit headers, the first that is present wins; OpenAI's unless a provider has others.
 
-    `windows` are limits for several windows of time, where a server has them.
+    Attributes:
+        requests_limit, requests_remaining, requests_reset: Headers of this part of the limit of requests.
+        tokens_limit, tokens_remaining, tokens_reset: Headers of this part of the limit of tokens.
+        windows: Limits for several windows of time, where a server has them.
 
     Source: platform.openai.com, guide on rate limits, section on headers.
     """
