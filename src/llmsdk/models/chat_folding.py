@@ -160,8 +160,11 @@ class _Choice:
             return self.message
         built = {**self.message_extra.build(), "role": self.role or "assistant", "content": content}
         built.update((name, str(text)) for name, text in self.texts.items())
-        if self.blocks is not None:
+        if self.blocks is not None and self.finish_reason:
             built["blocks"] = self.blocks
+        elif self.blocks is not None:
+            # Sent back, blocks go before everything else: of a message that was cut they are not all that came.
+            built.pop("blocks_of", None)
         if self.graph_data is not None:
             built["graph_data"] = self.graph_data.build()
         if self.calls is not None:

@@ -7,6 +7,7 @@ What was said stands until something is said anew; null, "", [] and {} say nothi
   all texts of that object and adds something to them is the same object again, in a newer state.
 - Other lists extend. An object without index that has the `type` of the last one and differs from it in texts alone is
   the next piece of that one, unless a signature has closed it.
+- Citations (`annotations`) are whole: two that are equal, or differ in the text that they cite, are two.
 - Texts are joined. Names say which strings are texts: `text`, `summary`, `audio_data` are; `id`, `type`, `stop_reason`
   are values. A string of any other name is joined too, but one that repeats all that came before adds nothing.
 - Of values, the newest stands.
@@ -28,6 +29,7 @@ from typing import Any
 
 from ...utils.shapes import is_list, is_object
 
+_WHOLE = "annotations"  # name of the lists whose objects never come in pieces, unless these have an index
 _LOOSE = 512  # pieces of a text that are kept apart: a small string takes twice the memory of its text
 
 # The last words of names. What stands in neither set is in doubt, and joined.
@@ -150,7 +152,7 @@ def _merge(known: dict[str, Any], said: Mapping[str, Any], is_state: bool) -> No
     for name, value in said.items():
         if name not in known or _says_nothing(known[name]):
             if name not in known or value is not None:
-                known[name] = _taken(value, is_state)
+                known[name] = _plain(value) if name == _WHOLE else _taken(value, is_state)
         elif not _says_nothing(value):
             known[name] = _joined(name, known[name], value, is_state)
 
@@ -160,7 +162,10 @@ def _joined(name: str, known: Any, said: Any, is_state: bool) -> Any:
         _merge(known, said, is_state)
         return known
     if is_list(known) and is_list(said):
-        _extend(known, said, is_state)
+        if name == _WHOLE and not any(is_object(item) and "index" in item for item in said):
+            known.extend(_plain(said))
+        else:
+            _extend(known, said, is_state)
         return known
     is_string = isinstance(known, str | Pieces) and isinstance(said, str)
     is_text = is_string and _is_one_of(_TEXTS, name)

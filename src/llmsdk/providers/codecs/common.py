@@ -76,9 +76,21 @@ def text_of(content: Any) -> str:
     return "".join(text(part, "text") for part in parts_of(content))
 
 
-def spoken(message: Document) -> Any:
-    """Give what an assistant said: the content, or the refusal where that is all there is."""
-    return message.get("content") or message.get("refusal")
+def calls_of(message: Document) -> list[Document]:
+    """Give the calls of a message.
+
+    Raises:
+        CannotSay: There is one in the older form, which has no id that a result could name.
+    """
+    if message.get("function_call"):
+        raise CannotSay("messages", "a function_call has no place here; use tool_calls, and answers of the role tool")
+    return children(message, "tool_calls")
+
+
+def spoken(message: Document) -> list[Document]:
+    """Give what an assistant said, for protocols without refusals: these are texts like any other."""
+    parts = parts_of(message.get("content")) or parts_of(message.get("refusal"))
+    return [{"type": "text", "text": part["refusal"]} if part.get("type") == "refusal" else part for part in parts]
 
 
 def own_blocks(message: Document, protocol: str) -> list[Document] | None:
@@ -126,13 +138,20 @@ def decoded_text(data: str) -> str:
         raise CannotSay("messages", "a data URL must hold base64") from None
 
 
-def arguments_of(call: Document) -> Document:
-    """Read the arguments of a call as an object, which these protocols want; text that is none goes along in one."""
-    arguments: Any = child(call, "function").get("arguments")
+def called(call: Document) -> tuple[Any, Document]:
+    """Read the name and the arguments of a call, as an object, which these protocols want.
+
+    What is no object goes along in one: text of the model's that is not JSON, and the input of a custom tool.
+    """
+    if call.get("type") == "custom":
+        custom = child(call, "custom")
+        return custom.get("name"), {"input": custom.get("input")}
+    function = child(call, "function")
+    arguments: Any = function.get("arguments")
     if isinstance(arguments, dict):
-        return cast(Document, arguments)
+        return function.get("name"), cast(Document, arguments)
     parsed = parsed_object(arguments) if isinstance(arguments, str) else {}
-    return {"arguments": arguments} if parsed is None else parsed
+    return function.get("name"), {"arguments": arguments} if parsed is None else parsed
 
 
 def parsed_object(source: str) -> Document | None:

@@ -1,0 +1,16 @@
+"""Anthropic's Messages protocol.
+
+`requests.py` writes, `replies.py` and `events.py` read; start reading with the first.
+Imports `common` beside it, and `providers/spec.py`.
+
+Sources: recorded traffic of 2025 and 2026; types of the vendor's Python package, anthropic 2.14.0.
+"""
+
+from __future__ import annotations
+
+from ...spec import Codec
+from .events import Decoder
+from .replies import reply
+from .requests import request
+
+MESSAGES = Codec(request=request, reply=reply, decoder=Decoder)

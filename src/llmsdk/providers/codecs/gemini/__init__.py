@@ -1,0 +1,16 @@
+"""Google's generateContent protocol.
+
+`requests.py` and `conversation.py` write, `replies.py` and `events.py` read; start reading with the first.
+Imports `common` beside it, and `providers/spec.py`.
+
+Sources: recorded traffic of 2025 and 2026; types of the vendor's Python package, google-genai 3.6.1.
+"""
+
+from __future__ import annotations
+
+from ...spec import Codec
+from .events import Decoder
+from .replies import reply
+from .requests import request
+
+GENERATE_CONTENT = Codec(request=request, reply=reply, decoder=Decoder)
