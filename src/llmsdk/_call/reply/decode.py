@@ -176,6 +176,8 @@ def stated_error(
     fields = fields_of(provider, document, secrets)
     status = status_of(provider, document, fields)
     kind = class_for(status) if status else SDKDefaultError
+    if meta.request_id is None:
+        meta.request_id = _stated_id(provider, document)
     text = masked(document if is_text else json.dumps(document, ensure_ascii=False), secrets)
     return kind(
         fields.message or text[:MAX_ERROR_BODY],

@@ -249,7 +249,12 @@ class EventDecoder:
         extra = event.__pydantic_extra__
         if not getattr(event, self._operation.content, None):
             self._remarks.add(data)
-        return event if self._beside.isdisjoint(extra) else self._mapped(parse_json(data))
+        if self._beside.isdisjoint(extra):
+            return event
+        event = self._mapped(parse_json(data))
+        if states_error(self._provider, event):
+            raise self._stated(event.model_extra)
+        return event
 
     def _mapped(self, document: Any) -> Any:
         mapping = {**self._route.event, **self._route.rare_event}
