@@ -879,7 +879,9 @@ def servers_page() -> tuple[str, str]:
     intro = (
         "A server id names a dialect: base URL, paths, names of parameters, form of the key, shapes of replies, errors "
         "and events. You write one vocabulary, the dialect translates it. What nobody has documented about a server is "
-        "sent as you give it. A `Provider` of your own is accepted wherever an id is: a constant, or a TOML file that "
+        "sent as you give it. Parameters that a single server has go in `extra_body`, untouched: typed ones would be "
+        "offered at every server, and vendors change them often. A few that several servers share, such as `thinking`, "
+        "are typed. A `Provider` of your own is accepted wherever an id is: a constant, or a TOML file that "
         "`Provider.from_toml(path)` reads. Files in the folders that the environment variable `LLMSDK_PROVIDERS` names "
         "are known by their ids. The source of each dialect and the date of its facts stand in its file in "
         "`src/llmsdk/providers/`."
@@ -920,13 +922,14 @@ def _server_part(provider: Provider, here: str) -> str:
     differences = [row for operation in operations for row in _difference_rows(operation, provider)]
     if differences:
         parts.append(table(["Method", "Parameter", "On the wire"], differences))
-    lacks = [
-        [f"`{operation.resource}.{operation.name}`", codes(sorted(provider.routes[operation.id].unsupported))]
-        for operation in operations
-        if provider.routes[operation.id].unsupported
-    ]
-    if lacks:
-        parts.append(table(["Method", "Parameters that the server lacks"], lacks))
+    for field, head in (("unsupported", "Parameters that the server lacks"), ("own", "Also takes, in `extra_body`")):
+        named = [
+            [f"`{operation.resource}.{operation.name}`", codes(sorted(getattr(provider.routes[operation.id], field)))]
+            for operation in operations
+            if getattr(provider.routes[operation.id], field)
+        ]
+        if named:
+            parts.append(table(["Method", head], named))
     return "\n\n".join(parts)
 
 
@@ -939,8 +942,7 @@ def _facts(provider: Provider) -> Iterator[list[str]]:
     yield ["`url_params`", codes(sorted(filled))]
     yield ["Set once or per call", codes(provider.url_params)]
     yield [f"`{provider.env_var}` also for", codes(provider.key_hosts)]
-    windows = [f"{one.of} per {_SPANS.get(one.seconds, f'{one.seconds} s')}" for one in provider.limits.windows]
-    yield ["Limits", ", ".join(windows)]
+    yield ["Limits, where it sends them", _limits_text(provider.limits)]
     route = provider.routes.get("createChatCompletion")
     if route is not None:
         structured = route.structured
@@ -949,6 +951,13 @@ def _facts(provider: Provider) -> Iterator[list[str]]:
         yield ["Keywords of a schema that it refuses", codes(sorted(structured.lacks))]
         yield ["Token counts of a stream", "on request" if route.usage_wish else "unasked, or not at all"]
         yield ["Messages of earlier turns", _turns_text(route)]
+
+
+def _limits_text(limits: LimitHeaders) -> str:
+    """Say which limits headers tell: those of several windows, or one of each kind by the names of its headers."""
+    if limits.windows:
+        return ", ".join(f"{one.of} per {_SPANS.get(one.seconds, f'{one.seconds} s')}" for one in limits.windows)
+    return codes((*limits.requests_remaining, *limits.tokens_remaining)) + " and their like"
 
 
 _SPANS = {60: "minute", 3600: "hour", 86_400: "day", 2_592_000: "month"}

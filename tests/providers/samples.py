@@ -62,7 +62,7 @@ class Exchange:
 
     @property
     def retries(self) -> RetryConfig:
-        return RetryConfig("backoff", BackoffStrategy(1, 1, 1, 1000), True, max_attempts=self.attempts)
+        return RetryConfig("backoff", BackoffStrategy(1, 1, 1, 60_000), True, max_attempts=self.attempts)
 
     @property
     def is_stream(self) -> bool:

@@ -16,6 +16,8 @@ from support.canned import CannedServer, Request
 from support.colours import KEY, Colour, collect
 
 EXCHANGES = exchanges()
+COUNT = 234
+RAN: dict[str, set[str]] = {"sync": set(), "asyncio": set()}
 
 
 def pairs() -> set[tuple[str, str]]:
@@ -55,6 +57,7 @@ async def test_a_sample_passes(sample: Exchange, colour: Colour, canned: CannedS
     assert len(canned.requests) == sample.requests
     if canned.requests:
         check_request(sample, canned.last)
+    RAN[colour.backend].add(repr(sample))
 
 
 async def ended(result: Any) -> Any:
@@ -75,3 +78,12 @@ def check_request(sample: Exchange, request: Request) -> None:
     header = sample.provider.key_header
     if header is not None:
         assert request.headers[header[0]] == header[1].format(api_key=KEY)
+
+
+def test_every_sample_ran(request: pytest.FixtureRequest) -> None:
+    """Every sample of every server passed through the real code, sync and async."""
+    assert len(EXCHANGES) == COUNT
+    if request.config.option.keyword or any("::" in arg for arg in request.config.args):
+        pytest.skip("only some of the samples were asked for")
+    every = {repr(one) for one in EXCHANGES}
+    assert {backend: every - ran for backend, ran in RAN.items()} == {"sync": set(), "asyncio": set()}

@@ -99,7 +99,8 @@ class ChatCommonParams(SamplingParams, total=False):
         Field(description="Older form of `tool_choice`: `none`, `auto` or an object with the name."),
     ]
     reasoning_effort: Annotated[
-        Literal["low", "medium", "high"] | str | None, Field(description="How much the model reasons.")
+        Literal["low", "medium", "high"] | str | int | bool | None,
+        Field(description="How much the model reasons; on some servers also a number of tokens, or whether at all."),
     ]
     reasoning: Annotated[ReasoningParam | None, Field(description="Whether the model reasons.")]
     thinking: Annotated[

@@ -13,7 +13,9 @@ PROVIDER = Provider(
     request_id=("x-baseten-request-id",),
     routes={
         # Every chunk has the counts so far; one recorded stream of 35 has no end mark.
-        "createChatCompletion": Route(structured=SCHEMAS, turns=AS_REASONING_CONTENT),
+        "createChatCompletion": Route(
+            own=frozenset({"chat_template_args"}), structured=SCHEMAS, turns=AS_REASONING_CONTENT
+        ),
         "listModels": Route(),
     },
 )

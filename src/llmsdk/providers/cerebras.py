@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compatible import CHAT_OF_OPENAI
+from .compatible import CHAT_OF_OPENAI, CHAT_OF_VENDORS
 from .spec import ErrorPaths, LimitHeaders, LimitWindow, Provider, Route, Structured, Turns
 
 _WINDOWS = {"minute": 60, "hour": 3_600, "day": 86_400}
@@ -31,10 +31,18 @@ PROVIDER = Provider(
         )
     ),
     routes={
-        "createCompletion": Route(),
+        "createCompletion": Route(
+            unsupported=frozenset({"top_k", "min_p", "repetition_penalty", "safety_model"}),
+            own=frozenset({"grammar_root", "prompt_cache_key", "reasoning_format", "return_raw_tokens"}),
+        ),
         "createChatCompletion": Route(
             unsupported=frozenset({"top_k", "min_p", "repetition_penalty"})
+            | CHAT_OF_VENDORS
             | CHAT_OF_OPENAI - {"prediction", "prompt_cache_key"},
+            own=frozenset(
+                {"clear_thinking", "disable_reasoning", "min_completion_tokens", "min_tokens", "model_parameters"}
+                | {"reasoning_format"}
+            ),
             # Strict schemas are refused with these (elizaOS/eliza#11153).
             structured=Structured(
                 lacks=frozenset(

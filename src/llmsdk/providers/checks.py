@@ -174,9 +174,11 @@ def _check_route(route: Route, name: str) -> None:
             _try(check_base_url, f"http://host/{path}", place=place)
             if re.search(r"[{}]", re.sub(_PLACEHOLDER, "", path)):
                 raise _Fault(place, "must have names in its braces, such as '/models/{model}'")
-    for field in ("reply", "event"):
+    for field in ("reply", "event", "rare_event"):
         for ours, theirs in getattr(route, field).items():
             _try(copy, {}, theirs, ours, place=named("routes", name, field))
+            if field == "rare_event" and not re.match(r"\$\.\w+(\.|$)", theirs):
+                raise _Fault(named("routes", name, field), f"must begin as '$.name' does, got {quoted(theirs)}")
     if route.page is not None:
         for path in (route.page.cursor, route.page.more):
             if path is not None:

@@ -33,8 +33,27 @@ CHAT_OF_OPENAI = frozenset(
     {"functions", "moderation", "prediction", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"}
     | {"safety_identifier", "verbosity", "web_search_options"}
 )
+# And those of single vendors in the vocabulary, for servers that refuse whatever they do not know.
+CHAT_OF_VENDORS = frozenset(
+    {"audio", "chat_template_kwargs", "compliance", "context_length_exceeded_behavior", "echo", "modalities"}
+    | {"reasoning", "safety_model", "thinking"}
+)
 IMAGES_OF_OPENAI = frozenset({"complexity", "frame_count", "frame_duration_ms", "safety_identifier", "svg"})
 
+# openai-python 2.x: types/file_create_params.py, types/batch.py, types/batch_create_params.py.
+BATCHES = {
+    "createBatch": Route(unsupported=frozenset({"priority", "model_id"})),
+    "listBatches": Route(page=PAGE),
+    "retrieveBatch": Route(),
+    "cancelBatch": Route(),
+}
+FILES = {
+    "uploadFile": Route(unsupported=frozenset({"file_name", "file_type"})),
+    "listFiles": Route(page=PAGE),
+    "retrieveFile": Route(),
+    "deleteFile": Route(),
+    "fileContent": Route(),
+}
 # Such servers take more than OpenAI documents, each its own set, so nothing of the vocabulary is refused here.
 ROUTES = {
     "createCompletion": Route(usage_wish=USAGE_WISH),
@@ -46,14 +65,6 @@ ROUTES = {
     "createRerank": Route(optional=_OPTIONAL_MODEL, reply=RERANK_REPLY),
     "listModels": Route(page=PAGE),
     "retrieveModel": Route(),
-    # openai-python 2.x: types/file_create_params.py, types/batch.py, types/batch_create_params.py.
-    "uploadFile": Route(unsupported=frozenset({"file_name", "file_type"})),
-    "listFiles": Route(page=PAGE),
-    "retrieveFile": Route(),
-    "deleteFile": Route(),
-    "fileContent": Route(),
-    "createBatch": Route(unsupported=frozenset({"priority", "model_id"})),
-    "listBatches": Route(page=PAGE),
-    "retrieveBatch": Route(),
-    "cancelBatch": Route(),
+    **FILES,
+    **BATCHES,
 }

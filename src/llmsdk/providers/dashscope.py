@@ -16,7 +16,12 @@ PROVIDER = Provider(
     env_var="DASHSCOPE_API_KEY",
     error=ErrorPaths(request_id=("$.request_id", "$.id")),
     routes={
-        "createChatCompletion": Route(usage_wish=USAGE_WISH, structured=JSON_ONLY, turns=AS_REASONING_CONTENT),
+        "createChatCompletion": Route(
+            usage_wish=USAGE_WISH,
+            own=frozenset({"enable_search", "enable_thinking", "search_options", "thinking_budget"}),
+            structured=JSON_ONLY,
+            turns=AS_REASONING_CONTENT,
+        ),
         "createEmbedding": Route(),
         "listModels": Route(page=PAGE),
     },

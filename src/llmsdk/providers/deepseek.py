@@ -12,6 +12,8 @@ PROVIDER = Provider(
     env_var="DEEPSEEK_API_KEY",
     request_id=("x-amz-cf-id",),
     routes={
+        # Fills in the middle; beside this and `prefix`, what is under /beta is the same.
+        "createCompletion": Route(path="/beta/completions"),
         "createChatCompletion": Route(
             structured=JSON_ONLY,
             # A model that thinks and calls tools wants its thoughts back, "must be passed back to the API"

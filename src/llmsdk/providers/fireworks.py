@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from .compatible import CHAT_OF_OPENAI, RERANK_REPLY, SCHEMAS
+from .compatible import CHAT_OF_OPENAI, CHAT_OF_VENDORS, RERANK_REPLY, SCHEMAS
 from .spec import Provider, Route, Turns
+
+# Beside what is one operation's alone.
+_OWN = frozenset(
+    {"echo_last", "ignore_eos", "mirostat_lr", "mirostat_target", "perf_metrics_in_response", "raw_output"}
+    | {"prompt_cache_isolation_key", "reasoning_history", "return_token_ids", "speculation", "typical_p"}
+)
 
 # The vendor's Python package, fireworks_ai 1.2.30; recorded traffic through a router (maruel/genai); read on
 # 2026-11-28.
@@ -12,9 +18,17 @@ PROVIDER = Provider(
     servers=("https://api.fireworks.ai/inference/v1",),
     env_var="FIREWORKS_API_KEY",
     routes={
-        "createCompletion": Route(),
+        "createCompletion": Route(
+            unsupported=frozenset({"best_of", "min_tokens", "safety_model", "suffix"}),
+            own=_OWN
+            | {"context_length_exceeded_behavior", "images", "max_completion_tokens", "metadata", "prediction"}
+            | {"prompt_cache_key", "reasoning_effort", "response_format", "service_tier", "thinking", "top_logprobs"},
+        ),
         "createChatCompletion": Route(
-            unsupported=CHAT_OF_OPENAI - {"functions", "prediction", "prompt_cache_key"},
+            unsupported=CHAT_OF_VENDORS - {"context_length_exceeded_behavior", "echo", "thinking"}
+            | CHAT_OF_OPENAI - {"functions", "prediction", "prompt_cache_key"}
+            | {"store"},
+            own=_OWN | {"prompt_truncate_len", "safe_tokenization"},
             structured=SCHEMAS,
             # Unknown keys are refused anywhere: "Extra inputs are not permitted, field: ...".
             turns=Turns(reasoning="reasoning_content", strict=True),

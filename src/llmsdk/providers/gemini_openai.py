@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compatible import SCHEMAS, USAGE_WISH
+from .compatible import BATCHES, SCHEMAS, USAGE_WISH
 from .spec import ErrorPaths, Provider, Route, Turns
 
 # ai.google.dev, pages on compatibility with OpenAI and on thought signatures; reports from the field; read on
@@ -27,5 +27,8 @@ PROVIDER = Provider(
         "createImage": Route(),
         "createEmbedding": Route(),
         "listModels": Route(),
+        "retrieveModel": Route(),
+        # Their files are Google's own: its Files API, or `gemini`, takes and gives them.
+        **BATCHES,
     },
 )

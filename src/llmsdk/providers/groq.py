@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compatible import SCHEMAS
+from .compatible import CHAT_OF_OPENAI, CHAT_OF_VENDORS, SCHEMAS
 from .spec import Provider, Route, Turns
 
 # The vendor's Python package, groq 1.7.0; recorded traffic up to 2026-05 (maruel/genai); read on 2026-11-28.
@@ -14,10 +14,17 @@ PROVIDER = Provider(
     request_id=("x-request-id", "cf-ray"),
     routes={
         "createChatCompletion": Route(
-            unsupported=frozenset({"top_k", "min_p", "stream_options"})
-            | {"prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"},
-            # A stream's counts are beside the server's own id in all recordings, and in `usage` in most of them.
-            rare_event={"$.usage": "$.x_groq.usage"},
+            # "property 'reasoning' is unsupported": what it does not know is refused (musistudio/llms#64).
+            unsupported=frozenset({"top_k", "min_p", "repetition_penalty", "stream_options"})
+            | CHAT_OF_VENDORS
+            | CHAT_OF_OPENAI - {"functions"},
+            own=frozenset(
+                {"citation_options", "compound_custom", "disable_tool_validation", "documents", "exclude_domains"}
+                | {"include_domains", "include_reasoning", "reasoning_format", "search_settings"}
+            ),
+            # A stream's counts are beside the server's own id in all recordings, and in `usage` in most of them; so is
+            # the reason of one that ended early.
+            rare_event={"$.usage": "$.x_groq.usage", "$.error": "$.x_groq.error"},
             # Not every model takes a schema.
             structured=SCHEMAS,
             # Fields that it does not know are refused, and so is `reasoning` by models that do not reason

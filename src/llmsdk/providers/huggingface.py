@@ -13,6 +13,9 @@ PROVIDER = Provider(
     other_env_vars=("HUGGING_FACE_HUB_TOKEN",),
     # Each vendor keeps its shapes of errors; one has its kind in `reason`.
     error=ErrorPaths(code=("$.error.code", "$.reason"), marks=("error", "detail", "reason")),
-    # The lists of models that are recorded come from another host, and are left to the caller.
-    routes={"createChatCompletion": Route(usage_wish=USAGE_WISH, structured=SCHEMAS)},
+    routes={
+        "createChatCompletion": Route(usage_wish=USAGE_WISH, structured=SCHEMAS),
+        # What the router can reach; the list of all models is at another host, and left to the caller.
+        "listModels": Route(),
+    },
 )

@@ -14,7 +14,12 @@ PROVIDER = Provider(
     key_required=False,
     routes={
         "createCompletion": Route(usage_wish=USAGE_WISH),
-        "createChatCompletion": Route(usage_wish=USAGE_WISH, structured=SCHEMAS, turns=AS_REASONING_CONTENT),
+        "createChatCompletion": Route(
+            usage_wish=USAGE_WISH,
+            own=frozenset({"cache_prompt", "n_predict", "reasoning_format"}),
+            structured=SCHEMAS,
+            turns=AS_REASONING_CONTENT,
+        ),
         "createEmbedding": Route(),
         # tools/server/server-common.cpp; one that was not started with `--reranking` answers 501.
         "createRerank": Route(

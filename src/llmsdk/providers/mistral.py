@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .compatible import AS_MAX_TOKENS, CHAT_OF_OPENAI
-from .reshape import PlainParts
+from .compatible import AS_MAX_TOKENS, CHAT_OF_OPENAI, CHAT_OF_VENDORS
+from .reshape import OneText, PlainParts
 from .spec import LimitHeaders, LimitWindow, Provider, Route, Structured, Turns
 
 _LIMIT = "x-ratelimit-limit-"
@@ -29,15 +29,28 @@ PROVIDER = Provider(
         )
     ),
     routes={
+        # Fills in the middle, and answers as a chat does.
+        "createCompletion": Route(
+            path="/fim/completions",
+            rename={"seed": "random_seed"},
+            unsupported=frozenset(
+                {"best_of", "echo", "frequency_penalty", "logit_bias", "logprobs", "min_p", "n", "presence_penalty"}
+                | {"repetition_penalty", "safety_model", "stream_options", "top_k", "user"}
+            ),
+            own=frozenset({"metadata", "prompt_cache_key"}),
+            reshape={"prompt": OneText("prompt")},
+            reply={"$.choices[*].text": "$.choices[*].message.content"},
+            event={"$.choices[*].text": "$.choices[*].delta.content"},
+        ),
         "createChatCompletion": Route(
             rename={"seed": "random_seed", **AS_MAX_TOKENS},
             # What its package does not have is answered with 422, "Extra inputs are not permitted".
-            unsupported=frozenset(
-                {"stream_options", "min_p", "logit_bias", "echo", "function_call", "reasoning", "modalities", "audio"}
-                | {"service_tier", "user", "store", "compliance", "chat_template_kwargs", "safety_model"}
-                | {"context_length_exceeded_behavior", "thinking"}
-            )
-            | CHAT_OF_OPENAI - {"prediction"},
+            unsupported=frozenset({"stream_options", "min_p", "logit_bias", "function_call", "user", "store"})
+            | CHAT_OF_VENDORS
+            | CHAT_OF_OPENAI - {"prediction", "prompt_cache_key"},
+            own=frozenset(
+                {"guardrails", "min_tokens", "prompt_logprobs", "prompt_mode", "safe_prompt", "top_prompt_logprobs"}
+            ),
             # A recording is a plain base64 text there, without its format.
             reshape={"messages": PlainParts("messages", (("input_audio", "data"),))},
             structured=Structured(),
@@ -46,7 +59,9 @@ PROVIDER = Provider(
             turns=Turns(strict=True, keeps=frozenset({"content", "prefix"})),
         ),
         "createEmbedding": Route(
-            rename={"dimensions": "output_dimension"}, unsupported=frozenset({"input_type", "user"})
+            rename={"dimensions": "output_dimension"},
+            unsupported=frozenset({"input_type", "user"}),
+            own=frozenset({"metadata", "output_dtype"}),
         ),
         "createModeration": Route(),
         "listModels": Route(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compatible import JSON_ONLY, PAGE, USAGE_WISH
+from .compatible import BATCHES, FILES, JSON_ONLY, USAGE_WISH
 from .reshape import Refused
 from .spec import LimitHeaders, Provider, Route, Turns
 
@@ -19,18 +19,17 @@ PROVIDER = Provider(
     ),
     routes={
         "createChatCompletion": Route(
-            unsupported=frozenset({"function_call"}),
+            unsupported=frozenset({"function_call", "functions"}),
             reshape={"tool_choice": Refused("tool_choice", ("required",))},
             usage_wish=USAGE_WISH,
+            # Unasked, the counts stand in the last choice (platform.kimi.ai, API reference of chat).
+            event={"$.usage": "$.choices[0].usage"},
             structured=JSON_ONLY,
             # Models that reason want it on every message with calls.
             turns=Turns(reasoning="reasoning_content", required=True, keeps=frozenset({"partial"})),
         ),
         "listModels": Route(),
-        "uploadFile": Route(unsupported=frozenset({"file_name", "file_type"})),
-        "listFiles": Route(page=PAGE),
-        "retrieveFile": Route(),
-        "deleteFile": Route(),
-        "fileContent": Route(),
+        **FILES,
+        **BATCHES,
     },
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .compatible import AS_MAX_TOKENS, SCHEMAS, USAGE_WISH
+from .compatible import AS_MAX_TOKENS, BASE64, SCHEMAS, USAGE_WISH
+from .reshape import WidthHeight
 from .spec import Provider, Route
 
 # docs.tokenfactory.nebius.com (the host was api.studio.nebius.ai before); litellm 1.110.2; read on 2026-11-28.
@@ -12,6 +13,10 @@ PROVIDER = Provider(
     env_var="NEBIUS_API_KEY",
     routes={
         "createChatCompletion": Route(rename=AS_MAX_TOKENS, usage_wish=USAGE_WISH, structured=SCHEMAS),
+        "createImage": Route(
+            rename={"steps": "num_inference_steps", "output_format": "response_extension"},
+            reshape={"size": WidthHeight(), "response_format": BASE64},
+        ),
         "createEmbedding": Route(),
         "listModels": Route(),
     },

@@ -14,7 +14,7 @@ PROVIDER = Provider(
     error=ErrorPaths(code=("$.reason",), marks=("error", "reason")),
     routes={
         "createCompletion": Route(usage_wish=USAGE_WISH),
-        "createChatCompletion": Route(usage_wish=USAGE_WISH, structured=SCHEMAS),
+        "createChatCompletion": Route(usage_wish=USAGE_WISH, own=frozenset({"separate_reasoning"}), structured=SCHEMAS),
         "listModels": Route(),
     },
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from .compatible import OPENAI_SCHEMAS, ROUTES, USAGE_WISH
 from .spec import Provider, Route, Turns
 
-# A stream behind another URL may be Groq's, whose token counts are beside its own id in the last chunk.
-_RARE_EVENT = {"$.usage": "$.x_groq.usage"}
+# A stream behind another URL may be Groq's, whose token counts and errors are beside its own id in the last chunk.
+_RARE_EVENT = {"$.usage": "$.x_groq.usage", "$.error": "$.x_groq.error"}
 
 PROVIDER = Provider(
     name="openai",

@@ -135,6 +135,7 @@ class Route:
         path, stream_path: Own paths; of the streamed call, where that is another one.
         rename: Our name of a parameter to the wire's.
         unsupported: Parameters that the server lacks.
+        own: Parameters that the server has beside the vocabulary; they go in `extra_body`.
         optional: Required parameters that the server can do without.
         reshape: Parameters that have another form on the wire.
         form_lists: How a form holds a list: under `name[]` for each item, under its bare name, or joined by commas.
@@ -142,7 +143,8 @@ class Route:
         form_alone: What kind of form a request without a file is.
         reply, event: Our path to the wire's path, in JSONPath, for replies and for events; a value is copied where
             ours is absent.
-        rare_event: As `event`, of values that few events hold, beside our own fields: only events with such are mapped.
+        rare_event: As `event`, of values that few events hold, in fields beside our own, as `$.x_acme.usage`: only
+            events with such are mapped.
         streams: Whether the server can stream this operation.
         says_stream: Whether the body holds `stream`; False where the path says it.
         ends_with_connection: Whether a stream may end without finish reason and sentinel.
@@ -161,6 +163,7 @@ class Route:
     stream_path: str | None = None
     rename: Mapping[str, str] = field(default_factory=dict[str, str])
     unsupported: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     reshape: Mapping[str, Reshape] = field(default_factory=dict[str, Reshape])
     form_lists: Literal["brackets", "bare", "comma"] = "brackets"

@@ -129,7 +129,8 @@ def _checked(
     What is right passes by a look at each value; only what may be wrong is gone through by `validate`, which says how.
     """
     if not given.keys() <= operation.parameters:
-        check_names(given, operation.parameters, where=f"{operation.resource}.{operation.name}")
+        where = f"{operation.resource}.{operation.name}"
+        check_names(given, operation.parameters, where=where, own=route.own)
     if operation.files:  # a form has no null: an optional file that is None is as not given
         optional = operation.files - operation.required
         given = {name: value for name, value in given.items() if value is not None or name not in optional}

@@ -20,15 +20,21 @@ _WRAPPER_LABELS = ("list[", "tuple[", "dict[", "function-", "nullable[", "lax-or
 _NEVER_EMPTY = frozenset({"model", "messages", "image"})
 
 
-def check_names(given: Iterable[Any], known: frozenset[str], *, where: str) -> None:
+def check_names(given: Iterable[Any], known: frozenset[str], *, where: str, own: frozenset[str] = frozenset()) -> None:
     """Refuse names that nobody knows, suggesting the nearest.
+
+    Args:
+        own: Parameters that the server has beside the vocabulary.
 
     Raises:
         RequestValidationError: Naming the first such parameter.
     """
     for name in given:
         if name not in known:
-            hint = hint_of_parameter(name, known, CALL_OPTIONS) or "; what only the server knows goes in extra_body"
+            if name in own:
+                hint = f"; the server has it, pass extra_body={{{str(name)!r}: ...}}"
+            else:
+                hint = hint_of_parameter(name, known, CALL_OPTIONS) or "; what only the server knows goes in extra_body"
             raise RequestValidationError(f"{named(name)}: unknown parameter of {where}{hint}", param=named(name))
 
 
