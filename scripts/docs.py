@@ -28,7 +28,7 @@ from pydantic.fields import FieldInfo
 from llmsdk import SDK, Preview, errors, hooks, models
 from llmsdk._call.failover.policy import Failover
 from llmsdk._call.operation import Example, Operation
-from llmsdk._call.usage import Prices
+from llmsdk._call.usage import ModelUsage, Price, Prices, UsageTotals
 from llmsdk._net.streams import EventStream, EventStreamAsync
 from llmsdk.errors.status import class_for
 from llmsdk.hooks import AfterErrorHook, AfterSuccessHook, BeforeRequestHook, HookContext, SDKInitHook
@@ -209,7 +209,7 @@ _ON_SHARED_PAGES: dict[Any, str] = {
     **dict.fromkeys(_DIALECT, "servers.md"),
     **dict.fromkeys(
         (
-            *(EventStream, EventStreamAsync, RetryConfig, BackoffStrategy, RetryBudget),
+            *(EventStream, EventStreamAsync, RetryConfig, BackoffStrategy, RetryBudget, UsageTotals, ModelUsage, Price),
             *(Preview, *_HOOKS, HookContext, HttpClient, AsyncHttpClient, DebugLogger),
         ),
         "sdks/sdk/README.md",
@@ -385,20 +385,22 @@ def resource_page(resource: str) -> tuple[str, str]:
         [
             f"[{operation.name}](#{operation.name})",
             first_line(getattr(kind, operation.name)),
-            codes(routes_of(operation)),
+            servers_text(operation),
         ]
         for operation in operations
     ]
+    servers = link("Servers", "servers.md", here)
     intro = (
-        f"`sdk.{resource}`: {first_line(kind)[0].lower()}{first_line(kind)[1:]} Every method has an async twin with "
-        "`_async` behind its name, which takes the same arguments."
+        f"{first_line(kind)}\n\nEvery method has an async version with `_async` at the end of its name, which accepts "
+        "the same arguments. *Sent to* in the tables of parameters names the servers that are not known to lack a "
+        f"parameter. For the others, it raises an error before anything is sent: see {servers}."
     )
     preview = ""
     if hasattr(kind, "preview"):
         shown = link("Preview", "sdks/sdk/README.md#preview", here)
         preview = (
-            f"## preview\n\n{paragraphs(kind.preview.__doc__)} It takes the same arguments, is not async, and gives a "
-            f"{shown}: method, URL, headers with the key masked, body, and `as_curl()`."
+            f"## preview\n\n{paragraphs(kind.preview.__doc__)} It accepts the same arguments, has no async version, "
+            f"and returns a {shown}: method, URL, headers with the key masked, body, and `as_curl()`."
         )
     parts = [operation_part(operation, here) for operation in operations]
     parts += [method_part(kind, name) for name in beside_operations(kind, operations)]
@@ -407,7 +409,7 @@ def resource_page(resource: str) -> tuple[str, str]:
         for name in beside_operations(kind, operations)
     ]
     options = call_options(here, streams=any(operation.chunk is not None for operation in operations))
-    options = f"## Options of a call\n\nBeside its parameters, every method takes these.\n\n{options}"
+    options = f"## Options of a call\n\nEvery method accepts these, in addition to its parameters.\n\n{options}"
     body = [intro, table(["Method", "What it does", "Servers"], rows), *parts, preview, options]
     return here, page(f"{kind.__name__} (`sdk.{resource}`)", *body)
 
@@ -427,11 +429,11 @@ def method_part(kind: type[Any], name: str) -> str:
     """Write what the docstring of a method says."""
     text = getattr(kind, name).__doc__
     parts = [f"## {name}", paragraphs(text)]
-    for head, column in (("Args", "Argument"), ("Raises", "Error")):
+    for head, column, title in (("Args", "Argument", "Arguments"), ("Raises", "Error", "Errors")):
         rows = [[f"`{key}`", value] for key, value in section(text, head).items() if not _is_option(key, value)]
-        parts.append(f"### {head}\n\n{table([column, 'Description'], rows)}")
+        parts.append(f"### {title} of {name}\n\n{table([column, 'Description'], rows)}")
     returned = re.search(r"^Returns:\n((?:    .*\n?)+)", inspect.cleandoc(text), re.MULTILINE)
-    parts.append(f"### Returns\n\n{' '.join(returned[1].split())}" if returned else "")
+    parts.append(f"### Result of {name}\n\n{' '.join(returned[1].split())}" if returned else "")
     return "\n\n".join(filter(None, parts))
 
 
@@ -482,21 +484,20 @@ def parameter_table(operation: Operation, here: str) -> str:
         [
             f"`{name}`",
             type_text(annotations[name], here),
-            _requirement(operation, name),
-            description_of(annotations[name]),
+            f"{_requirement(operation, name)} {description_of(annotations[name])}",
             _takers(operation, name),
         ]
         for name in names
     ]
-    return table(["Parameter", "Type", "Required", "Description", "Servers"], rows)
+    return table(["Parameter", "Type", "Description", "Sent to"], rows)
 
 
 def _requirement(operation: Operation, name: str) -> str:
     routes = routes_of(operation)
     needing = [server for server, route in routes.items() if name in operation.required - route.optional]
     if len(needing) == len(routes):
-        return "yes"
-    return f"by {codes(needing)}" if needing else "no"
+        return "**Required.**"
+    return f"**Required by {codes(needing)}.**" if needing else ""
 
 
 def _takers(operation: Operation, name: str) -> str:
@@ -506,30 +507,30 @@ def _takers(operation: Operation, name: str) -> str:
         for server, route in routes.items()
         if name not in route.unsupported and (name != "stream" or route.streams)
     ]
-    return "all" if len(takers) == len(routes) else codes(takers)
+    return shorter(takers, routes)
 
 
 def _object_form(operation: Operation, here: str) -> str:
     if operation.request_name is None:
         return ""
     text = (
-        f"Or all parameters as one object: `{operation.request_name}=` takes a {linked(operation.request, here)}. "
-        "The two forms cannot be mixed; `model` alone may stand beside the object."
+        f"You can also pass all parameters as one object: `{operation.request_name}=`, a "
+        f"{linked(operation.request, here)}. The two forms can't be mixed; only `model` is accepted beside the object."
     )
     if operation.resource == "completions":
-        text += " `model_id` is another name of `model` in both forms."
+        text += " `model_id` is another name for `model` in both forms."
     return text
 
 
 def _response(operation: Operation, here: str) -> str:
     if operation.reply is bytes:
-        return "`bytes`, or the path that was written."
+        return "`bytes`, or the path of the file written."
     text = linked(operation.reply, here)
     if operation.chunk is not None:
         stream = link("EventStream", "sdks/sdk/README.md#eventstream", here)
         text += (
-            f"; with `stream=True` an {stream} (`EventStreamAsync` of the async method) of "
-            f"{linked(operation.chunk, here)}, whose `final` is the same {linked(operation.reply, here)}"
+            f"; with `stream=True`, an {stream} (`EventStreamAsync` from the async method) of "
+            f"{linked(operation.chunk, here)}, whose `final` is a {linked(operation.reply, here)}"
         )
     return f"{text}. `.meta` holds server, request id, rate limits and attempts: {linked(errors.ReplyMeta, here)}."
 
@@ -540,9 +541,9 @@ def _error_table(operation: Operation, here: str) -> str:
         for status, servers in sorted(documenting(operation).items())
     ]
     rows += [
-        [linked(errors.APIStatusError, here), "any other", "the class of the status, whoever sends it"],
-        [linked(errors.APIConnectionError, here), "", "no reply, or not all of it"],
-        [linked(errors.ResponseValidationError, here), "", "a reply that is not what it should be"],
+        [linked(errors.APIStatusError, here), "any other", "the class for that status; any server can send any status"],
+        [linked(errors.APIConnectionError, here), "", "no reply, or an incomplete one"],
+        [linked(errors.ResponseValidationError, here), "", "an invalid reply: HTML, broken JSON, wrong types"],
         [linked(errors.RequestValidationError, here), "", "raised before anything is sent"],
         [linked(errors.ConfigurationError, here), "", "raised before anything is sent"],
     ]
@@ -583,18 +584,19 @@ def sdk_page() -> tuple[str, str]:
         paragraphs(SDK.__doc__),
         example,
         "## Options",
-        "All are keywords, and none is required that the environment gives.",
+        "Pass options by keyword. All are optional; keys come from environment variables by default.",
         table(["Option", "Type", "Description"], rows),
         "## Resources",
         table(["Resource", "What it is"], offered),
         "## Methods",
-        members_table(SDK, ("with_options", "close", "aclose")),
-        f"`with` and `async with` close it. Using a closed SDK is a {linked(errors.ConfigurationError, here)}.",
+        members_table(SDK, (name for name in public_members(SDK) if name not in resources())),
+        f"`with` and `async with` close it. A closed SDK raises {linked(errors.ConfigurationError, here)}.",
         "## Options of a call",
-        "Every method takes these; they win over the SDK's own.",
+        "Every method accepts these. They take precedence over the options of the SDK.",
         call_options(here),
         *(class_part(kind) for kind in (EventStream, EventStreamAsync)),
         *(arguments_part(kind) for kind in (RetryConfig, BackoffStrategy, RetryBudget)),
+        *(class_part(kind) for kind in (UsageTotals, ModelUsage, Price)),
         f"## Hooks\n\n{paragraphs(hooks.__doc__)}",
         *(class_part(kind) for kind in (HookContext, *_HOOKS, Preview, HttpClient, AsyncHttpClient, DebugLogger)),
     ]
@@ -637,7 +639,7 @@ def _escaped(text: str) -> str:
 
 # Public for other modules of the package, and of no use to its users.
 _PROPERTIES = (property, once)
-_INNER = {"abandon", "attach", "read_limits"}
+_INNER = {"abandon", "add", "attach", "of", "read_limits"}
 
 
 def public_members(kind: type[Any]) -> list[str]:
@@ -663,7 +665,10 @@ def members_table(kind: type[Any], names: Iterable[str]) -> str:
 
 def _arguments(method: Any) -> str:
     shown = []
-    for name, parameter in list(inspect.signature(method).parameters.items())[1:]:
+    parameters = list(inspect.signature(method).parameters.items())[1:]
+    if len(parameters) > 8:
+        return "..."  # nobody reads a table that wide; the options have a table of their own
+    for name, parameter in parameters:
         default = "" if parameter.default is parameter.empty else f"={parameter.default!r}"
         shown += ["*"] * (parameter.kind is parameter.KEYWORD_ONLY and "*" not in shown) + [f"{name}{default}"]
     return ", ".join(shown)
@@ -721,9 +726,9 @@ def model_pages() -> Iterator[tuple[str, str]]:
         yield target, page(name, text, body)
     parts = [f"## {group}\n\n{table(['Name', 'What it is'], found)}" for group, found in rows.items()]
     intro = (
-        "Requests are dicts with known keys: write them as dicts, a type checker knows them. Only what you set is "
-        "sent, and `None` is sent as null. Replies are pydantic models; fields that a server adds are kept, and a "
-        "field that it leaves out is `None`."
+        "Requests are typed dicts: write plain dicts, and a type checker checks them. Only what you set is sent; "
+        "`None` is sent as null. Replies are pydantic models. Unknown fields are kept, and a field that the server "
+        "leaves out is `None`."
     )
     yield here, page("Models", intro, *parts)
 
@@ -763,16 +768,16 @@ _WHERE: tuple[tuple[type[Exception], str], ...] = (
     (errors.DeadlineExceededError, "when `deadline_ms` passes: before an attempt, in it, or inside a stream"),
     (errors.APIConnectionError, "by every call, when its last attempt got no reply; inside a stream too"),
     (errors.ResponseValidationError, "by every call, and while a stream is iterated"),
-    (errors.APIStatusError, "by every call, and while a stream is iterated, where the server says so"),
+    (errors.APIStatusError, "by every call, and while a stream is iterated if the server sends an error in it"),
     (errors.RequestValidationError, "by every call, before anything is sent"),
     (errors.ConfigurationError, "by `SDK(...)` and by every call, before anything is sent"),
 )
 # What the docstring of the class says in prose.
 _FIELD_TEXTS = {
-    "message": "What went wrong, in one line where the SDK says it.",
+    "message": "What went wrong; one line, unless the server wrote it.",
     "param": "The parameter.",
     "operation": "Id of the operation.",
-    "servers": "The servers that have it.",
+    "servers": "The servers that support it.",
     "reason": 'Why: `"truncated"`, `"connection"` or `"idle"`.',
     "status_code": "HTTP status.",
     "server": "Id of the server.",
@@ -790,7 +795,7 @@ def error_pages() -> Iterator[tuple[str, str]]:
         parts = [
             paragraphs(kind.__doc__),
             f"Status: {status}" if (status := getattr(kind, "status", None)) else "",
-            f"Base: {bases}",
+            f"Base class: {bases}",
             f"## Fields\n\n{table(['Field', 'Type', 'Description'], _error_fields(kind))}",
             f"## Where it is raised\n\n{_where(kind, here)}",
         ]
@@ -824,7 +829,7 @@ def _error_fields(kind: type[Any]) -> list[list[str]]:
 
 
 def _where(kind: type[Any], here: str) -> str:
-    other = "as one of its subclasses" if kind.__subclasses__() else "by the methods whose docstring names it"
+    other = "as one of its subclasses" if kind.__subclasses__() else "by the methods whose documentation names it"
     text = next((text for base, text in _WHERE if issubclass(kind, base)), other)
     rows = []
     for operation in all_operations().values():
@@ -846,11 +851,11 @@ def _error_index() -> tuple[str, str]:
         if not issubclass(kind, Exception)
     ]
     intro = (
-        "All in `llmsdk.errors`. The class of a status is chosen by the status alone, whatever the body. "
-        "`NoResponseError` is another name of `APIConnectionError`. Errors of HTTP clients and of parsers reach you "
-        "only as `__cause__`."
+        "All errors are in `llmsdk.errors`. The class depends on the HTTP status alone, not on the body. "
+        "`NoResponseError` is another name for `APIConnectionError`. Exceptions of HTTP clients and parsers are only "
+        "visible as `__cause__`."
     )
-    return here, page("Errors", intro, tree, "## Values they carry", table(["Name", "What it is"], values))
+    return here, page("Errors", intro, tree, "## Values on errors and replies", table(["Name", "What it is"], values))
 
 
 def _tree(kind: type[Any], here: str, depth: int) -> Iterator[str]:
@@ -877,16 +882,19 @@ def servers_page() -> tuple[str, str]:
         for index, (name, provider) in enumerate(PROVIDERS.items())
     ]
     intro = (
-        "A server id names a dialect: base URL, paths, names of parameters, form of the key, shapes of replies, errors "
-        "and events. You write one vocabulary, the dialect translates it. What nobody has documented about a server is "
-        "sent as you give it. Parameters that a single server has go in `extra_body`, untouched: typed ones would be "
-        "offered at every server, and vendors change them often. A few that several servers share, such as `thinking`, "
-        "are typed. A `Provider` of your own is accepted wherever an id is: a constant, or a TOML file that "
-        "`Provider.from_toml(path)` reads. Files in the folders that the environment variable `LLMSDK_PROVIDERS` names "
-        "are known by their ids. The source of each dialect and the date of its facts stand in its file in "
-        "`src/llmsdk/providers/`."
+        'Choose a server by its id: `SDK(server="groq")`, or `server=` on a call. Each id stands for a dialect: base '
+        "URL, key, paths, names of parameters, and forms of replies, errors and events. You use the same parameters "
+        "everywhere, and the dialect translates them.\n\n"
+        "A parameter that a server is known to lack raises `UnsupportedParameterError` before anything is sent. With "
+        '`unsupported="drop"` it is left out with a warning, with `"pass"` it is sent anyway. What isn\'t documented '
+        "either way is sent. Pass parameters of a single vendor in `extra_body`, which is sent unchanged; those that "
+        "several servers share, such as `thinking`, are typed.\n\nFor a server that isn't listed, pass its "
+        "`server_url`, or write a [`Provider`](#provider): a constant in Python, or a TOML file read by "
+        "`Provider.from_toml(path)`. The environment variable `LLMSDK_PROVIDERS` names folders whose TOML files are "
+        "known by their ids. The file of each server in `src/llmsdk/providers/` states the sources of its facts and "
+        "their date."
     )
-    head = ["Index", "Server", "Base URL", "Authorization", "Key from"]
+    head = ["Index", "Server", "Base URL", "Authorization", "Environment variable"]
     return here, page(
         "Servers",
         intro,
@@ -922,7 +930,10 @@ def _server_part(provider: Provider, here: str) -> str:
     differences = [row for operation in operations for row in _difference_rows(operation, provider)]
     if differences:
         parts.append(table(["Method", "Parameter", "On the wire"], differences))
-    for field, head in (("unsupported", "Parameters that the server lacks"), ("own", "Also takes, in `extra_body`")):
+    for field, head in (
+        ("unsupported", "Parameters refused before the call"),
+        ("own", "Parameters of its own, for `extra_body`"),
+    ):
         named = [
             [f"`{operation.resource}.{operation.name}`", codes(sorted(getattr(provider.routes[operation.id], field)))]
             for operation in operations
@@ -940,16 +951,16 @@ def _facts(provider: Provider) -> Iterator[list[str]]:
     yield ["Base URL from", f"`{provider.base_url_var}`" if provider.base_url_var else ""]
     filled = {name for url in provider.servers for name in re.findall(r"{(\w+)}", url)}
     yield ["`url_params`", codes(sorted(filled))]
-    yield ["Set once or per call", codes(provider.url_params)]
+    yield ["`url_params`, per SDK or call", codes(provider.url_params)]
     yield [f"`{provider.env_var}` also for", codes(provider.key_hosts)]
     yield ["Limits, where it sends them", _limits_text(provider.limits)]
     route = provider.routes.get("createChatCompletion")
     if route is not None:
         structured = route.structured
         how = f"`{structured.way}`" + ", strict" * structured.strict
-        yield ["Answers in the form of a schema", how]
-        yield ["Keywords of a schema that it refuses", codes(sorted(structured.lacks))]
-        yield ["Token counts of a stream", "on request" if route.usage_wish else "unasked, or not at all"]
+        yield ["Structured output", how]
+        yield ["Keywords of JSON Schema that it refuses", codes(sorted(structured.lacks))]
+        yield ["Token counts of a stream", "on request" if route.usage_wish else "always, or never"]
         yield ["Messages of earlier turns", _turns_text(route)]
 
 
@@ -966,7 +977,7 @@ _SPANS = {60: "minute", 3600: "hour", 86_400: "day", 2_592_000: "month"}
 def _turns_text(route: Route) -> str:
     turns = route.turns
     if turns is None:
-        return "" if route.codec else "sent as they are given"
+        return "" if route.codec else "sent unchanged"
     texts = ["reasoning is left out"]
     if turns.reasoning:
         texts = [f"reasoning is sent as `{turns.reasoning}`" + ", which calls must have" * turns.required]
@@ -1073,8 +1084,13 @@ def readme(text: str) -> str:
 
 def servers_text(operation: Operation) -> str:
     """Name the servers that have an operation, the shorter way round."""
-    having = routes_of(operation)
-    lacking = [name for name in PROVIDERS if name not in having]
+    return shorter(routes_of(operation), PROVIDERS)
+
+
+def shorter(having: Iterable[str], servers: Iterable[str]) -> str:
+    """Name some servers, or the others if these are fewer."""
+    having = list(having)
+    lacking = [name for name in servers if name not in having]
     if len(lacking) < len(having):
         return f"all but {codes(lacking)}" if lacking else "all"
     return codes(having)

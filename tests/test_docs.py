@@ -118,6 +118,16 @@ def test_every_row_describes_what_it_names(script: ModuleType) -> None:
     assert script.undescribed({"x.md": f"{table}\n{other}"}) == ["x.md: `b`", "x.md: `create`"]
 
 
+def test_no_description_says_only_beside_a_list_of_servers(script: ModuleType) -> None:
+    """Which servers a parameter is sent to is in a column of its own; prose says at most who documents it."""
+    vendors = r"\b(?:Together|OpenAI|Writer|r9s|Mistral|xAI)(?:'s \w+ API)?"
+    wrong = rf"{vendors} only\b|(?<!by)(?<!and)(?<!,) {vendors}\."
+    for name, text in script.pages().items():
+        if name.startswith(("models/", "sdks/")):
+            found = [row for row in text.splitlines() if row.startswith("| `") and re.search(wrong, row)]
+            assert found == [], name
+
+
 def test_every_public_class_has_a_page(script: ModuleType) -> None:
     pages = script.pages()
     known = {name for name in pages if name.startswith("models/")}

@@ -21,8 +21,10 @@ _DEAREST = 1e15  # sums of it are still far from the end of a float
 class Price:
     """What a model costs per million tokens, in a currency of your choice.
 
-    Args:
-        cached_input_per_million: Price of prompt tokens that came from the server's cache; by default that of others.
+    Attributes:
+        input_per_million: Price of prompt tokens.
+        output_per_million: Price of generated tokens, reasoning included.
+        cached_input_per_million: Price of prompt tokens read from the server's cache; defaults to `input_per_million`.
     """
 
     input_per_million: float
@@ -57,9 +59,13 @@ class ModelUsage:
     """What one model of one server has used.
 
     Attributes:
+        server: Id of the server.
         model: As the request named it to that server.
         calls: Replies and streams, finished or not.
         uncounted_calls: Those of them for which the server sent no token counts.
+        prompt_tokens: Tokens sent.
+        completion_tokens: Tokens generated.
+        total_tokens: Both together, as the server adds them up.
         cached_tokens: Part of `prompt_tokens`.
         reasoning_tokens: Part of `completion_tokens`.
         cost: By the price table; None where the model is not in it.

@@ -24,12 +24,12 @@ class BatchCreateRequest(TypedDict, total=False):
     input_file_id: Required[Annotated[str, Field(description="Id of the uploaded file with the rows.")]]
     endpoint: Required[Annotated[str, Field(description="Where the rows go, such as `/v1/chat/completions`.")]]
     completion_window: Annotated[str, Field(description="How long the batch may take; servers know `24h` only.")]
-    metadata: Annotated[Mapping[str, str], Field(description="Your own notes, up to 16 pairs. OpenAI only.")]
+    metadata: Annotated[Mapping[str, str], Field(description="Your own notes, up to 16 pairs. Documented by OpenAI.")]
     output_expires_after: Annotated[
-        Mapping[str, Any], Field(description="When the files of results are deleted. OpenAI only.")
+        Mapping[str, Any], Field(description="When the files of results are deleted. Documented by OpenAI.")
     ]
-    priority: Annotated[int, Field(description="Precedence among your batches. Together only.")]
-    model_id: Annotated[str, Field(description="Model of the rows. Together only.")]
+    priority: Annotated[int, Field(description="Precedence among your batches. Documented by Together.")]
+    model_id: Annotated[str, Field(description="Model of the rows. Documented by Together.")]
 
 
 class BatchListRequest(TypedDict, total=False):
@@ -76,11 +76,11 @@ class Batch(Reply):
     completion_window: Text = None
     """How long the batch may take."""
     request_counts: Annotated[BatchCounts | None, Loose()] = None
-    """Rows in all, answered and failed. OpenAI."""
+    """Rows in all, answered and failed. Documented by OpenAI."""
     progress: Number = None
-    """Progress in percent. Together."""
+    """Progress in percent. Documented by Together."""
     model_id: Text = None
-    """Model of the rows. Together."""
+    """Model of the rows. Documented by Together."""
     created_at: Annotated[int | float | str | None, Loose()] = None
     """When it was created: seconds since 1970, or a text in ISO 8601 (Together)."""
     completed_at: Annotated[int | float | str | None, Loose()] = None
@@ -88,13 +88,13 @@ class Batch(Reply):
     expires_at: Annotated[int | float | str | None, Loose()] = None
     """When it expires, in the same form."""
     job_deadline: Text = None
-    """When it expires, at Together."""
+    """When it expires, as Together calls it."""
     file_size_bytes: Whole = None
     """Size of the file with the rows."""
     error: Text = None
-    """Why the batch failed as a whole. Together."""
+    """Why the batch failed as a whole. Documented by Together."""
     errors: Object = None
-    """Why the batch failed as a whole, as a list in an object. OpenAI."""
+    """Why the batch failed as a whole, as a list in an object. Documented by OpenAI."""
     metadata: Object = None
     """Your own notes."""
     warning: Text = None

@@ -12,7 +12,9 @@ from .common import Flag, Listing, Number, Object, OrEmpty, Reply, Text, Whole
 class ModelListRequest(TypedDict, total=False):
     """Parameters of the list of models."""
 
-    dedicated: Annotated[bool | None, Field(description="List only models with an endpoint of their own. Together.")]
+    dedicated: Annotated[
+        bool | None, Field(description="List only models with an endpoint of their own. Documented by Together.")
+    ]
 
 
 class ModelRequest(TypedDict, total=False):
@@ -50,7 +52,7 @@ class ModelInfo(Reply):
     running: Flag = None
     """Whether it is running now."""
     config: Object = None
-    """Chat template, stop texts and the like. Together."""
+    """Chat template, stop texts and the like. Documented by Together."""
     pricing: Object = None
     """Prices, in the server's own form."""
 

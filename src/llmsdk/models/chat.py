@@ -114,7 +114,9 @@ class ChatCommonParams(SamplingParams, total=False):
             "`max_tokens`."
         ),
     ]
-    compliance: Annotated[Literal["hipaa"] | str | None, Field(description="Rules to comply with. Together.")]
+    compliance: Annotated[
+        Literal["hipaa"] | str | None, Field(description="Rules to comply with. Documented by Together.")
+    ]
     chat_template_kwargs: Annotated[
         Mapping[str, Any] | None, Field(description="Arguments of the model's chat template.")
     ]
@@ -131,30 +133,36 @@ class ChatCommonParams(SamplingParams, total=False):
         Field(description="Older form of `tools`: functions that the model may call."),
     ]
     verbosity: Annotated[
-        Literal["low", "medium", "high"] | str | None, Field(description="How long the answer is. OpenAI.")
+        Literal["low", "medium", "high"] | str | None,
+        Field(description="How long the answer is. Documented by OpenAI."),
     ]
     prediction: Annotated[
         PredictionParam | None,
-        Field(description="What most of the answer will be, for speed. OpenAI, Mistral, Fireworks, Cerebras."),
+        Field(description="Most of the answer, for speed. Documented by OpenAI, Mistral, Fireworks and Cerebras."),
     ]
     prompt_cache_key: Annotated[
-        str | None, Field(description="Groups requests whose prompts begin alike, for the cache. OpenAI, xAI, others.")
+        str | None,
+        Field(description="Groups requests of one beginning, for the cache. Documented by OpenAI, xAI and others."),
     ]
     prompt_cache_options: Annotated[
-        Mapping[str, Any] | None, Field(description='How to cache, such as `{"mode": "explicit"}`. OpenAI.')
+        Mapping[str, Any] | None,
+        Field(description='How to cache, such as `{"mode": "explicit"}`. Documented by OpenAI.'),
     ]
     prompt_cache_retention: Annotated[
-        Literal["in_memory", "24h"] | str | None, Field(description="Older way to say how long to cache. OpenAI.")
+        Literal["in_memory", "24h"] | str | None,
+        Field(description="Older way to say how long to cache. Documented by OpenAI."),
     ]
     safety_identifier: Annotated[
-        str | None, Field(description="Your own id of the end user, hashed, for abuse checks. OpenAI.")
+        str | None, Field(description="Your own id of the end user, hashed, for abuse checks. Documented by OpenAI.")
     ]
     moderation: Annotated[
-        Mapping[str, Any] | None, Field(description='Check prompt and answer, `{"model": ...}`. OpenAI.')
+        Mapping[str, Any] | None, Field(description='Check prompt and answer, `{"model": ...}`. Documented by OpenAI.')
     ]
     web_search_options: Annotated[
         Mapping[str, Any] | None,
-        Field(description='Search the web, such as `{"search_context_size": "low"}`. OpenAI, Perplexity.'),
+        Field(
+            description='Search the web, such as `{"search_context_size": "low"}`. Documented by OpenAI and Perplexity.'
+        ),
     ]
 
 

@@ -284,5 +284,5 @@ class SamplingParams(TypedDict, total=False):
     ]
     seed: Annotated[int | None, Field(description="Start of the random numbers, for repeatable sampling.")]
     stream_options: Annotated[StreamOptions | None, Field(description="Options of a streamed reply.")]
-    safety_model: Annotated[str | None, Field(description="Model that checks the output. Together only.")]
+    safety_model: Annotated[str | None, Field(description="Model that checks the output. Documented by Together.")]
     user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]

@@ -42,7 +42,7 @@ class CompletionParams(SamplingParams, total=False):
         int | None,
         Field(description="Most tokens to generate, at least 1. Unset, the server decides (Writer: 100)."),
     ]
-    min_tokens: Annotated[int | None, Field(description="Fewest tokens to generate. Writer's older API only.")]
+    min_tokens: Annotated[int | None, Field(description="Fewest tokens to generate. Documented by Writer's older API.")]
     n: Annotated[int | None, Field(description="How many completions to make. Together: 1 to 128.")]
     best_of: Annotated[
         int | None, Field(description="How many completions the server makes to choose the best from, at least 1.")

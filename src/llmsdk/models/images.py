@@ -37,13 +37,17 @@ class ImageParams(TypedDict, total=False):
         | None,
         Field(description="Width and height in pixels, as `WxH`."),
     ]
-    width: Annotated[int | None, Field(description="Pixels, a multiple of 8; 1024 by default. Together.")]
-    height: Annotated[int | None, Field(description="Pixels, a multiple of 8; 1024 by default. Together.")]
-    steps: Annotated[int | None, Field(description="Steps of generation, 1 to 50; 20 by default. Together only.")]
+    width: Annotated[int | None, Field(description="Pixels, a multiple of 8; 1024 by default. Documented by Together.")]
+    height: Annotated[
+        int | None, Field(description="Pixels, a multiple of 8; 1024 by default. Documented by Together.")
+    ]
+    steps: Annotated[
+        int | None, Field(description="Steps of generation, 1 to 50; 20 by default. Documented by Together.")
+    ]
     seed: Annotated[int | None, Field(description="Start of the random numbers, for repeatable images.")]
     negative_prompt: Annotated[str | None, Field(description="What not to show.")]
-    image_url: Annotated[str | None, Field(description="Address of an image to start from. Together only.")]
-    image_base64: Annotated[str | None, Field(description="An image to start from, in base64. Together only.")]
+    image_url: Annotated[str | None, Field(description="Address of an image to start from. Documented by Together.")]
+    image_base64: Annotated[str | None, Field(description="An image to start from, in base64. Documented by Together.")]
     response_format: Annotated[
         Literal["url", "b64_json", "base64"] | str | None,
         Field(description="Get addresses (`url`), or the images themselves (`b64_json`; Together calls it `base64`)."),
@@ -56,20 +60,22 @@ class ImageParams(TypedDict, total=False):
         int | None, Field(description="Compression of jpeg and webp, 0 to 100; 100 by default.")
     ]
     guidance_scale: Annotated[
-        float | None, Field(description="How closely to follow the prompt; 3.5 by default. Together only.")
+        float | None, Field(description="How closely to follow the prompt; 3.5 by default. Documented by Together.")
     ]
     image_loras: Annotated[
-        Annotated[Sequence[ImageLora], Listed()] | None, Field(description="Adapters to use. Together only.")
+        Annotated[Sequence[ImageLora], Listed()] | None, Field(description="Adapters to use. Documented by Together.")
     ]
     reference_images: Annotated[
         Annotated[Sequence[str], Listed()] | None,
-        Field(description="Addresses of images to go by. Together only."),
+        Field(description="Addresses of images to go by. Documented by Together."),
     ]
     frame_images: Annotated[
-        Annotated[Sequence[Any], Listed()] | None, Field(description="Images of single frames. Together only.")
+        Annotated[Sequence[Any], Listed()] | None, Field(description="Images of single frames. Documented by Together.")
     ]
-    aspect_ratio: Annotated[str | None, Field(description="Width to height, such as `16:9`. Together only.")]
-    disable_safety_checker: Annotated[bool | None, Field(description="Skip the check for unsafe images. Together.")]
+    aspect_ratio: Annotated[str | None, Field(description="Width to height, such as `16:9`. Documented by Together.")]
+    disable_safety_checker: Annotated[
+        bool | None, Field(description="Skip the check for unsafe images. Documented by Together.")
+    ]
     background: Annotated[
         Literal["transparent", "opaque", "auto"] | str | None, Field(description="Kind of background.")
     ]
@@ -83,14 +89,19 @@ class ImageParams(TypedDict, total=False):
     prompt_extend: Annotated[bool | None, Field(description="Let the server enlarge the prompt.")]
     watermark: Annotated[bool | None, Field(description="Put a watermark on the image.")]
     complexity: Annotated[
-        Literal["low", "medium", "high"] | str | None, Field(description="How much to plan the image. OpenAI.")
+        Literal["low", "medium", "high"] | str | None,
+        Field(description="How much to plan the image. Documented by OpenAI."),
     ]
-    frame_count: Annotated[int | None, Field(description="How many frames a gif has, 2 to 16. OpenAI.")]
-    frame_duration_ms: Annotated[int | None, Field(description="How long a gif shows each frame. OpenAI.")]
+    frame_count: Annotated[int | None, Field(description="How many frames a gif has, 2 to 16. Documented by OpenAI.")]
+    frame_duration_ms: Annotated[
+        int | None, Field(description="How long a gif shows each frame. Documented by OpenAI.")
+    ]
     safety_identifier: Annotated[
-        str | None, Field(description="Your own id of the end user, hashed, for abuse checks. OpenAI.")
+        str | None, Field(description="Your own id of the end user, hashed, for abuse checks. Documented by OpenAI.")
     ]
-    svg: Annotated[Mapping[str, Any] | None, Field(description='What writes an svg, `{"model": ...}`. OpenAI.')]
+    svg: Annotated[
+        Mapping[str, Any] | None, Field(description='What writes an svg, `{"model": ...}`. Documented by OpenAI.')
+    ]
     user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]
 
 
@@ -143,7 +154,9 @@ class ImageEditParams(TypedDict, total=False):
         FileInput | None, _IsFile(), Field(description="Image whose transparent places show where to change.")
     ]
     markup: Annotated[
-        FileInput | None, _IsFile(), Field(description="Transparent png over the first image, as a guide. OpenAI.")
+        FileInput | None,
+        _IsFile(),
+        Field(description="Transparent png over the first image, as a guide. Documented by OpenAI."),
     ]
     background: Annotated[
         Literal["transparent", "opaque", "auto"] | str | None, Field(description="Kind of background.")
@@ -169,14 +182,19 @@ class ImageEditParams(TypedDict, total=False):
     ]
     partial_images: Annotated[int | None, Field(description="How many unfinished images a stream shows first, 0 to 3.")]
     complexity: Annotated[
-        Literal["low", "medium", "high"] | str | None, Field(description="How much to plan the image. OpenAI.")
+        Literal["low", "medium", "high"] | str | None,
+        Field(description="How much to plan the image. Documented by OpenAI."),
     ]
-    frame_count: Annotated[int | None, Field(description="How many frames a gif has, 2 to 16. OpenAI.")]
-    frame_duration_ms: Annotated[int | None, Field(description="How long a gif shows each frame. OpenAI.")]
+    frame_count: Annotated[int | None, Field(description="How many frames a gif has, 2 to 16. Documented by OpenAI.")]
+    frame_duration_ms: Annotated[
+        int | None, Field(description="How long a gif shows each frame. Documented by OpenAI.")
+    ]
     safety_identifier: Annotated[
-        str | None, Field(description="Your own id of the end user, hashed, for abuse checks. OpenAI.")
+        str | None, Field(description="Your own id of the end user, hashed, for abuse checks. Documented by OpenAI.")
     ]
-    svg: Annotated[Mapping[str, Any] | None, Field(description='What writes an svg, `{"model": ...}`. OpenAI.')]
+    svg: Annotated[
+        Mapping[str, Any] | None, Field(description='What writes an svg, `{"model": ...}`. Documented by OpenAI.')
+    ]
     user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]
 
 

@@ -37,7 +37,9 @@ class ImageUrl(TypedDict, total=False):
     """Where an image is."""
 
     url: Required[Annotated[str, Field(description="Address of the image, or a `data:` URL.")]]
-    detail: Annotated[Literal["auto", "low", "high"] | str, Field(description="How closely to look. r9s only.")]
+    detail: Annotated[
+        Literal["auto", "low", "high"] | str, Field(description="How closely to look. Documented by r9s.")
+    ]
 
 
 class ImageUrlPart(TypedDict, total=False):
@@ -54,14 +56,14 @@ class MediaUrl(TypedDict, total=False):
 
 
 class VideoUrlPart(TypedDict, total=False):
-    """A video in a message of several parts. Together only."""
+    """A video in a message of several parts. Documented by Together."""
 
     type: Required[Literal["video_url"]]
     video_url: Required[Annotated[Annotated[MediaUrl, _OBJECT] | Annotated[str, _TEXT], _BY_FORM]]
 
 
 class AudioUrlPart(TypedDict, total=False):
-    """A recording, by address, in a message of several parts. Together only."""
+    """A recording, by address, in a message of several parts. Documented by Together."""
 
     type: Required[Literal["audio_url"]]
     audio_url: Required[Annotated[Annotated[MediaUrl, _OBJECT] | Annotated[str, _TEXT], _BY_FORM]]
@@ -75,7 +77,7 @@ class InputAudio(TypedDict, total=False):
 
 
 class InputAudioPart(TypedDict, total=False):
-    """A recording in a message of several parts. Together only."""
+    """A recording in a message of several parts. Documented by Together."""
 
     type: Required[Literal["input_audio"]]
     input_audio: Required[Annotated[Annotated[InputAudio, _OBJECT] | Annotated[str, _TEXT], _BY_FORM]]

@@ -222,7 +222,7 @@ class JsonObjectFormat(TypedDict, total=False):
     """Any JSON object."""
 
     type: Required[Literal["json_object"]]
-    schema: Annotated[Mapping[str, Any], Field(description="JSON schema of the answer. Together only.")]
+    schema: Annotated[Mapping[str, Any], Field(description="JSON schema of the answer. Documented by Together.")]
 
 
 class JsonSchema(TypedDict, total=False):
@@ -249,7 +249,7 @@ class OlderJsonSchemaFormat(TypedDict, total=False):
 
 
 class RegexFormat(TypedDict, total=False):
-    """Text that fits a regular expression. Together only."""
+    """Text that fits a regular expression. Documented by Together."""
 
     type: Required[Literal["regex"]]
     pattern: Required[Annotated[str, Field(description="The regular expression.")]]
