@@ -250,6 +250,28 @@ def test_blocks_of_one_index_and_of_two_types_are_two() -> None:
     }
 
 
+@pytest.mark.parametrize("kind", ["reasoning.encrypted", "redacted_thinking"])
+def test_sealed_blocks_without_index_or_of_two_ids_are_two(kind: str) -> None:
+    loose = [{"type": kind, "data": data} for data in ("AA", "BB")]
+    assert streamed("delta", *({"details": [one]} for one in loose)) == {"details": loose}
+    named = [{"index": 0, "type": kind, "id": f"tool_{data}", "data": data} for data in ("AA", "BB")]
+    assert streamed("delta", *({"details": [one]} for one in named)) == {"details": named}
+    rest = {"index": 0, "type": kind, "data": "CC"}
+    assert streamed("delta", {"details": named}, {"details": [rest]})["details"] == [
+        named[0],
+        {**named[1], "data": "BBCC"},
+    ]
+
+
+def test_a_block_that_is_closed_with_its_last_piece_is_one() -> None:
+    pieces = [
+        {"type": "thinking", "thinking": text, "closed": is_last} for text, is_last in (("a", False), ("b", True))
+    ]
+    whole = {"type": "thinking", "thinking": "ab", "closed": True}
+    assert streamed("delta", *({"details": [one]} for one in pieces)) == {"details": [whole]}
+    assert streamed("delta", {"details": [pieces[1]]}, {"details": [pieces[0]]}) == {"details": pieces[::-1]}
+
+
 def test_entries_come_in_the_order_of_their_indexes() -> None:
     said = [{"index": 1, "text": "b"}, {"index": 0, "text": "a"}, {"index": 1, "text": "c"}]
     assert streamed("delta", *({"details": [one]} for one in said))["details"] == [

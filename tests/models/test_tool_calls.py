@@ -87,6 +87,25 @@ def gemini_at_once(calls: Known) -> Iterator[Delta]:
     yield [one for delta in gemini(calls) for one in delta]
 
 
+def ollama_of_old(calls: Known) -> Iterator[Delta]:
+    """Whole calls with ids, in one delta, all with the index 0."""
+    yield [piece(0, f"call_{at}", name, text, type="function") for at, (name, text, _) in enumerate(calls)]
+
+
+def qwen(calls: Known) -> Iterator[Delta]:
+    """As OpenAI, with empty ids and names in place of none."""
+    for at, (name, text, places) in enumerate(calls):
+        yield [piece(at, f"call_{at}", name, "", type="function")]
+        yield from ([piece(at, "", "", part, type="function")] for part in cut(text, places))
+
+
+def mistral_of_today(calls: Known) -> Iterator[Delta]:
+    """Whole calls with their indexes, one delta each, and an empty one at the end."""
+    for at, (name, text, _) in enumerate(calls):
+        yield [piece(at, f"call_{at}", name, text)]
+    yield []
+
+
 def ollama(calls: Known) -> Iterator[Delta]:
     """Whole calls with ids, without index."""
     for at, (name, text, _) in enumerate(calls):
@@ -139,6 +158,29 @@ def names_in_pieces(calls: Known) -> Iterator[Delta]:
         yield from ([piece(at, ..., None, part)] for part in cut(text, places))
 
 
+def names_that_grow(calls: Known) -> Iterator[Delta]:
+    """Each piece of the name holds those before it."""
+    for at, (name, text, places) in enumerate(calls):
+        yield from ([piece(at, f"call_{at}", name[:size], "")] for size in (2, 3, len(name)))
+        yield from ([piece(at, ..., None, part)] for part in cut(text, places))
+
+
+def names_last(calls: Known) -> Iterator[Delta]:
+    """The name comes with the last piece of the arguments."""
+    for at, (name, text, places) in enumerate(calls):
+        *parts, last = ["", *cut(text, places)]
+        yield from ([piece(at, f"call_{at}", None, part)] for part in parts)
+        yield [piece(at, f"call_{at}", name, last)]
+
+
+def whole_again(calls: Known) -> Iterator[Delta]:
+    """As OpenAI, and every call whole once more at its end."""
+    for at, (name, text, places) in enumerate(calls):
+        yield [piece(at, f"call_{at}", name, "")]
+        yield from ([piece(at, ..., None, part)] for part in cut(text, places))
+        yield [piece(at, f"call_{at}", name, text)]
+
+
 def names_again(calls: Known) -> Iterator[Delta]:
     """Index, id and name on every piece."""
     for at, (name, text, places) in enumerate(calls):
@@ -147,7 +189,8 @@ def names_again(calls: Known) -> Iterator[Delta]:
 
 WITH_IDS = [
     *(openai, together, interleaved, gemini, gemini_at_once, ollama, lm_studio, mistral, vllm, llama_cpp),
-    *(counted_on, names_in_pieces, names_again),
+    *(counted_on, names_in_pieces, names_again, names_that_grow, names_last, whole_again),
+    *(ollama_of_old, qwen, mistral_of_today),
 ]
 
 
@@ -155,6 +198,11 @@ def whole_without_ids(calls: Known) -> Iterator[Delta]:
     """Whole calls on one index, without ids."""
     for name, text, _ in calls:
         yield [piece(0, ..., name, text)]
+
+
+def gemini_without_ids(calls: Known) -> Iterator[Delta]:
+    """Whole calls in one delta, all with the index 0 and an empty id."""
+    yield [piece(0, "", name, text, type="function") for name, text, _ in calls]
 
 
 def whole_without_anything(calls: Known) -> Iterator[Delta]:
@@ -181,7 +229,10 @@ def pieces_on_one_index(calls: Known) -> Iterator[Delta]:
         yield from ([piece(0, ..., name, part)] for part in [*cut(text, places), ""])
 
 
-WITHOUT_IDS = [whole_without_ids, whole_without_anything, whole_at_once, pieces_by_order, pieces_on_one_index]
+WITHOUT_IDS = [
+    *(whole_without_ids, whole_without_anything, whole_at_once, pieces_by_order, pieces_on_one_index),
+    gemini_without_ids,
+]
 
 
 @pytest.mark.parametrize("server", WITH_IDS, ids=lambda server: server.__name__)

@@ -16,7 +16,8 @@ It goes on with that call, unless it begins another one:
 - It has a name, and no id, or the first one. Some servers send no ids, names in pieces, or the name with every piece,
   so it begins another only if the arguments of the call have ended, or have begun under another name, or if the same
   delta began the call, which has no id either.
-- It has no name and an index or id that no call has, and the arguments of the call under way have ended.
+- It has no name and an index or id that no call has, and the arguments of the call under way have ended. An empty piece
+  needs both.
 
 A call that has the name of the one before, and never gets an id or arguments, is no call: some servers repeat the name
 on an empty piece at the end. Arguments have ended where they are a JSON object or list from beginning to end, or came
@@ -56,15 +57,23 @@ class Call:
             self.add_function(piece.function)
 
     def add_function(self, function: FunctionCall) -> None:
-        """Take name and arguments; names come in pieces too, and a whole one that comes again adds nothing."""
+        """Take name and arguments; names come in pieces too, and each may hold those before it.
+
+        Whole arguments that come again add nothing.
+        """
         name, arguments = function.name, _arguments(function)
         if not self._name or not isinstance(self._name, str) or not isinstance(name, str):
             self._name = self._name or name
-        elif name != self._name:
+        elif name.startswith(self._name):
+            self._name = name
+        else:
             self._name += name
         if isinstance(arguments, str):
-            self._arguments = self._arguments or Pieces()
-            self._arguments.add(arguments)
+            known = self._arguments
+            if known is None:
+                self._arguments = Pieces(arguments)
+            elif arguments and not (known.equals(arguments) and is_whole_object(arguments)):
+                known.add(arguments)
         elif arguments is not None:
             self._object = arguments
         self._function_extra.add(function.model_extra)
@@ -147,9 +156,10 @@ class Calls:
         if piece.index is None and not piece.id and position is not None and position < len(self._calls):
             return self._calls[position]
         last = self._calls[-1]
-        # An empty piece says nothing that a call of its own would be needed for.
-        is_unknown = piece.index is not None or bool(piece.id)
-        return None if is_unknown and last.is_whole and _arguments(piece.function) else last
+        # An empty piece says nothing that a call of its own would be needed for, unless it has both.
+        is_unknown = bool(_arguments(piece.function)) and (piece.index is not None or bool(piece.id))
+        is_new = is_unknown or (piece.index is not None and bool(piece.id))
+        return None if is_new and last.is_whole else last
 
     def _known(self, piece: ToolCallDelta, name: Any) -> Call | None:
         call = self._by_id.get(str(piece.id)) if piece.id else None
@@ -176,7 +186,10 @@ def _arguments(function: Any) -> Any:
 def _begins_another(call: Call, piece: ToolCallDelta, name: Any, is_fresh: bool) -> bool:
     """Whether a piece with a name is not of the call that it seems to belong to."""
     arguments: Any = _arguments(piece.function)
-    if piece.id and call.id and piece.id != call.id:
+    is_other_id = bool(piece.id and call.id and piece.id != call.id)
+    if call.is_named(None):
+        return is_other_id  # else it brings the name
+    if is_other_id:
         is_bare = not arguments or (not isinstance(arguments, str)) or is_whole_object(arguments)
         return not call.is_named(name) or call.is_whole or is_bare
     # The id says that it is the same call, whatever else does not fit.

@@ -6,7 +6,8 @@ What was said stands until something is said anew; null, "", [] and {} say nothi
 - Lists of objects with an `index` merge by it: an object adds to the last one of its index and `type`. One that repeats
   all texts of that object and adds something to them is the same object again, in a newer state.
 - Other lists extend. An object without index that has the `type` of the last one and differs from it in texts alone is
-  the next piece of that one, unless a signature has closed it.
+  the next piece of that one, unless a signature has closed it; `closed` may turn true with the last piece.
+- What a type calls encrypted or redacted is no such piece, and where it has an id, one of another id is another one.
 - Citations (`annotations`) are whole: two that are equal, or differ in the text that they cite, are two.
 - Texts are joined. Names say which strings are texts: `text`, `summary`, `audio_data` are; `id`, `type`, `stop_reason`
   are values. A string of any other name is joined too, but one that repeats all that came before adds nothing.
@@ -64,7 +65,8 @@ class Pieces:
     def equals(self, text: str) -> bool:
         """Whether this is all that has come; a glance says no for nearly every piece, however long the text."""
         parts = self.parts
-        return len(text) >= len(parts) and text.startswith(parts[0]) and text == "".join(parts)
+        # Of the parts, the first alone may be empty.
+        return len(text) + 1 >= len(parts) and text.startswith(parts[0]) and text == "".join(parts)
 
     def __str__(self) -> str:
         return "".join(self.parts)
@@ -225,9 +227,21 @@ def _entry(known: list[Any], item: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     # From the end, where the entry under way stands.
     for entry in reversed(known):
-        if is_object(entry) and entry.get("index") == index and (not kind or entry.get("type") in (None, "", kind)):
+        if not is_object(entry) or entry.get("index") != index or _is_another(entry, item):
+            continue
+        if not kind or entry.get("type") in (None, "", kind):
             return entry
     return None
+
+
+def _is_another(entry: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
+    """Whether ids tell two sealed objects of one index apart: Gemini's, as routers relay them."""
+    one, other = entry.get("id"), item.get("id")
+    return bool(one and other and one != other) and _is_sealed(item.get("type"))
+
+
+def _is_sealed(kind: Any) -> bool:
+    return isinstance(kind, str) and ("encrypted" in kind or "redacted" in kind)
 
 
 def _is_said_again(entry: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
@@ -267,6 +281,8 @@ def _continues(last: Any, item: Mapping[str, Any]) -> bool:
     """Whether an object without index is the next piece of the last one."""
     kind = item.get("type")
     if not is_object(last) or not isinstance(kind, str) or last.get("type") != kind or last.get("signature"):
+        return False  # closed, or another
+    if _is_sealed(kind):
         return False
     # Two objects that are equal and have no text are two, such as the same source cited twice.
     brings = False
@@ -278,6 +294,8 @@ def _continues(last: Any, item: Mapping[str, Any]) -> bool:
             continue
         elif _says_nothing(known):
             brings = True
+        elif name == "closed" and known is False:
+            continue
         elif not (_equals(known, value) if isinstance(value, str) else _plain(known) == value):
             return False
     return brings
