@@ -229,7 +229,7 @@ def fetched(
 ) -> tuple[Player, Any]:
     """Play the fetching of a file that a reply points to."""
 
-    def resolve(host: str, port: int) -> Any:
+    def resolve(host: str, port: int, seconds: float) -> Any:
         if asked is not None:
             asked.append((host, port))
         if isinstance(addresses, Exception):

@@ -15,7 +15,7 @@ import pytest
 from llmsdk import SDK, errors
 from llmsdk._net.errands import Errand
 from llmsdk.utils import BackoffStrategy, RetryConfig
-from support.colours import KEY, Colour
+from support.colours import KEY, Colour, settled
 from support.fault_client import ASK, client_of
 from support.fault_server import (
     EVENTS,
@@ -235,6 +235,41 @@ async def test_a_name_that_is_looked_up_for_long_is_bounded(
                 assert isinstance(caught.value, errors.DeadlineExceededError) == (limit == "deadline_ms")
             # Other hosts are reached meanwhile.
             assert (await client.call("completions.create", **ASK, server_url=faults.url)).text == "Hello there"
+
+
+@pytest.mark.also_trio
+async def test_the_host_of_a_file_is_looked_up_no_longer_than_allowed(
+    colour: Colour, faults: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults.play(reply(b'{"data": [{"url": "http://slow.localhost:1/cat.png"}]}'))
+    with slow_names(monkeypatch) as begun:
+        async with client_of(colour, faults, timeout_ms=300) as client:
+            image = (await client.call("images.create", model="m", prompt="a cat", timeout_ms=5000)).data[0]
+            began = time.monotonic()
+            with pytest.raises(errors.APITimeoutError):
+                await settled((image.save_async if colour.is_async else image.save)("never.png"))
+            assert begun.is_set()
+            assert 0.25 < time.monotonic() - began < 2.0
+
+
+def test_closing_ends_a_look_up_for_a_file(faults: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults.play(reply(b'{"data": [{"url": "http://slow.localhost:1/cat.png"}]}'))
+    with slow_names(monkeypatch) as begun:
+        sdk = SDK(server_url=faults.url, api_key=KEY)
+        image = sdk.images.create(model="m", prompt="a cat").data[0]
+        closing: list[float] = []
+
+        def close() -> None:
+            begun.wait(10)
+            closing.append(time.monotonic())
+            sdk.close()
+
+        thread = threading.Thread(target=close)
+        thread.start()
+        with pytest.raises(errors.SDKError):
+            image.save("never.png")
+        thread.join()
+        assert time.monotonic() - closing[0] < _SOON_S
 
 
 def test_a_name_is_looked_up_while_there_is_time(faults: FaultServer) -> None:

@@ -51,13 +51,13 @@ class Tools:
     """What a driver lends to flows that move files.
 
     Attributes:
-        resolve: Returns, or awaits, the addresses of a host and port, as `getaddrinfo` gives them.
+        resolve: Returns, or awaits, the addresses of a host and port, as `getaddrinfo` gives them, within some seconds.
         is_proxied: Whether a proxy carries the requests for a URL, and looks its host up by itself.
         thread: Runs a function where it may take its time.
     """
 
     driver: Driver
-    resolve: Callable[[str, int], Any]
+    resolve: Callable[[str, int, float], Any]
     is_proxied: Callable[[str], bool]
     thread: Callable[..., Any]
 
@@ -209,6 +209,11 @@ class RemoteFile:
         if self._deadline is not None:
             countdown.shorten(self._deadline - self.env.clock())
 
+    def _left(self) -> float:
+        """Seconds that a step may take before there is an attempt with a limit of its own."""
+        seconds = self.plan.limits.timeout_s
+        return seconds if self._deadline is None else min(seconds, self._deadline - self.env.clock())
+
     def _check_deadline(self) -> None:
         if self._deadline is not None and self.env.clock() >= self._deadline - _SLACK_S:
             raise DeadlineExceededError("deadline_ms passed inside the file")
@@ -227,7 +232,10 @@ class RemoteFile:
         """Refuse a host whose name leads to a private network."""
         _, host, port = origin(url)
         try:
-            found = yield Invoke(self.tools.resolve, (host, port))
+            found = yield Invoke(self.tools.resolve, (host, port, self._left()))
+        except TimeoutError as exc:
+            self._check_deadline()
+            raise APITimeoutError(f"the file's host {host} was not looked up in time") from exc
         except (OSError, UnicodeError) as exc:
             hint = "; a proxy may know it: allow_private=True leaves that to the proxy"
             text = f"the file's host {host} is not known{hint if self.tools.is_proxied(url) else ''}"

@@ -31,20 +31,21 @@ def async_tools(driver: AsyncDriver) -> Tools:
     return Tools(driver, partial(_resolve_async, driver), partial(_is_proxied, driver), run_sync)
 
 
-def _resolve(driver: SyncDriver, host: str, port: int) -> Any:
+def _resolve(driver: SyncDriver, host: str, port: int, seconds: float) -> Any:
     try:
         refuse_offline(host)  # a look-up leaves this machine too
-        return socket.getaddrinfo(host, port)
+        return driver.wait_for(partial(socket.getaddrinfo, host, port), seconds)
     except (OSError, ConfigurationError):
         if driver.is_player:  # it may have a recording of a host that is not known here
             return []
         raise
 
 
-async def _resolve_async(driver: AsyncDriver, host: str, port: int) -> Any:
+async def _resolve_async(driver: AsyncDriver, host: str, port: int, seconds: float) -> Any:
     try:
         refuse_offline(host)
-        return await anyio.getaddrinfo(host, port)
+        with anyio.fail_after(max(0.0, seconds)):
+            return await anyio.getaddrinfo(host, port)
     except (OSError, ConfigurationError):
         if driver.is_player:  # as above
             return []

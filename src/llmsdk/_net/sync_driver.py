@@ -14,6 +14,7 @@ from .._call.effects import Close, Effect, Flow, Invoke, Pull, Read, Send, Sleep
 from .._call.reply.body import BodyReader
 from ..errors import ConfigurationError
 from ..options import HttpClient
+from .errands import Errand
 from .failures import failure_of
 from .guards import OFFLINE, refuse_closed, refuse_offline
 from .hook_views import build_shown, rebuild, reply_under
@@ -57,6 +58,7 @@ class SyncDriver:
         self.is_player = getattr(client, "refuses_offline", None) is True
         self._abandoned: deque[Any] = deque()
         self._closing = threading.Event()
+        self._errands: set[Errand[Any]] = set()
 
     def current(self) -> SyncDriver:
         """Return this driver, or one over httpx's own client for as long as httpx is patched."""
@@ -119,6 +121,20 @@ class SyncDriver:
                 raise
             raise failure from exc
 
+    def wait_for(self, step: Callable[[], T], seconds: float) -> T:
+        """Do what nothing can interrupt, and wait for it no longer than allowed, or than the SDK is open.
+
+        Raises:
+            TimeoutError: It took too long.
+            OSError: It failed, or the SDK was closed.
+        """
+        errand = Errand(step)
+        self._errands.add(errand)
+        try:
+            return errand.result(seconds)
+        finally:
+            self._errands.discard(errand)
+
     def leave(self, response: Any) -> None:
         """Let go of a response whose rest is not wanted; its connection is used again if the rest has come by then."""
         reply = reply_under(response)
@@ -147,6 +163,8 @@ class SyncDriver:
     def close(self) -> None:
         """Close what this driver opened."""
         self._closing.set()
+        for errand in list(self._errands):
+            errand.give_up()
         self._bury()
         self._transport.close()
         if self._detour is not None:
