@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from support.colours import Colour
+from support.colours import Colour, settled
 from support.fault_client import ASK, CREATE, client_of, pause
 from support.fault_server import (
     DONE,
@@ -135,6 +135,28 @@ async def test_what_comes_behind_the_end_is_never_the_next_reply(
     # aiohttp forgets what makes no whole message together with the parser of the last reply.
     is_dropped = colour.over == "aiohttp" and extra in (b"\n", b"HTTP/1.1 200 OK\r\n")
     assert server.connections in ((1, 2) if is_dropped else (2,))
+
+
+@pytest.mark.parametrize("is_hooked", [False, True])
+async def test_leaving_with_does_not_wait_for_the_tail(colour: Colour, server: FaultServer, is_hooked: bool) -> None:
+    late = Late()
+    server.play(late.play(chunk(b"")), reply())
+    hooks = [type("Looks", (), {"after_success": lambda self, context, response: response})()] if is_hooked else []
+    async with client_of(colour, server, hooks=hooks) as client:
+        began = time.monotonic()
+        stream = await client.call(CREATE, **ASK, stream=True)
+        if colour.is_async:
+            async with stream:
+                assert len([one async for one in stream]) == 3
+        else:
+            with stream:
+                assert len(list(stream)) == 3
+        await settled(stream.close())
+        assert time.monotonic() - began < 3.0
+        assert not late.gone.is_set()
+        await late.send(colour)
+        assert (await client.call(CREATE, **ASK)).text == "Hello there"
+    assert server.connections == 1
 
 
 async def test_an_endless_tail_is_given_up(colour: Colour, faults: FaultServer) -> None:

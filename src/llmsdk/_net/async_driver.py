@@ -268,6 +268,7 @@ class Chunks:
         self._countdown = countdown
         self._pieces: AsyncIterator[bytes] | None = None
         self._ended = False
+        self._is_left = False
 
     def __aiter__(self) -> Self:
         return self
@@ -296,7 +297,8 @@ class Chunks:
         """Let go of a body whose rest is not wanted; its connection is used again if the rest has come by then."""
         self._ended = True
         reply, pieces = reply_under(self._response), self._pieces
-        if not (hasattr(reply, "leave") and reply.leave()):
+        self._is_left = hasattr(reply, "leave") and reply.leave()
+        if not self._is_left:
             await release(self._response, pieces)
         elif pieces is not reply.body:
             await cast("AsyncGenerator[bytes, None]", pieces).aclose()  # httpx's, which leaves ours alone
@@ -304,7 +306,8 @@ class Chunks:
     async def aclose(self) -> None:
         """Close the response, unless it was left; may be called again."""
         self._ended = True
-        await release(self._response, self._pieces)
+        if not self._is_left:
+            await release(self._response, self._pieces)
 
 
 def _running_loop() -> object:
