@@ -12,7 +12,7 @@ import pytest
 
 from llmsdk import errors
 from support.colours import Colour, collect, each, settled
-from support.fault_client import ASK, CREATE, client_of, pause
+from support.fault_client import ASK, CREATE, client_of, pause, saw_close
 from support.fault_server import (
     DONE,
     EVENTS,
@@ -246,7 +246,7 @@ async def test_leaving_early_closes(colour: Colour, faults: FaultServer, how: st
             del got
             gc.collect()
         await pause(colour, 0.02)
-        assert faults.saw_close(1), "the socket is still open"
+        assert await saw_close(colour, faults, 1), "the socket is still open"
         await _usable(client)
 
 

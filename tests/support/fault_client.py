@@ -44,6 +44,13 @@ async def pause(colour: Colour, seconds: float) -> None:
         time.sleep(seconds)
 
 
+async def saw_close(colour: Colour, faults: FaultServer, number: int) -> bool:
+    """Wait until a connection was closed, and leave the event loop its turns: it may have the closing still to do."""
+    if colour.is_async:
+        return await anyio.to_thread.run_sync(faults.saw_close, number)
+    return faults.saw_close(number)
+
+
 def skip_supplied(colour: Colour, limit: str) -> None:
     """Skip what a client of the caller's does not hold; README.md names these limits."""
     if colour.over == "httpx2":
