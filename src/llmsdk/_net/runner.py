@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._call.config import SDKConfig
@@ -14,6 +15,7 @@ from .._call.preview import Preview, preview_of
 from .._call.secrecy import MAY_HOLD, forget_locals, hide
 from .._call.state import CallState
 from ..utils.descriptors import raise_lack
+from ..utils.forks import FIRST_USE
 from ..utils.secrets import shown_url
 from .drivers import Drivers
 
@@ -60,7 +62,7 @@ class Runner:
             flow, is_stream = self._begin(operation, args, finish, state, driver)
             if not is_stream:
                 return driver.run(flow)
-            from .streams import EventStream  # before there is a reply that would be lost if this failed
+            from .streams import EventStream
 
             return EventStream[Any, Any](driver.run(flow), driver)
         except BaseException as exc:
@@ -83,7 +85,7 @@ class Runner:
             flow, is_stream = self._begin(operation, args, finish, state, driver)
             if not is_stream:
                 return await driver.run(flow)
-            from .streams import EventStreamAsync  # as above
+            from .streams import EventStreamAsync
 
             return EventStreamAsync[Any, Any](await driver.run(flow), driver)
         except BaseException as exc:
@@ -146,6 +148,8 @@ class Runner:
         """Make the flow of a call, and say whether what it comes to is a stream."""
         state = state or CallState(self.env.clock())
         plans, params, failover = self._plan(operation, args, finish)
+        if plans[0].encoded.stream:
+            _load_streams()
         if failover is None:
             flow = run_call(plans[0], state, driver, self.env)
         else:
@@ -189,3 +193,11 @@ class Runner:
         )
         observed = Observed(self.config.observers, call)
         return observed, watched(flow, observed)
+
+
+def _load_streams() -> tuple[ModuleType, ...]:
+    """Import what streams need before there is a reply, which would be lost if that failed for want of descriptors."""
+    with FIRST_USE:  # a thread that waits for the import of another is left with half a module if that one fails
+        from .._call.stream import beginning
+        from . import streams
+    return beginning, streams
