@@ -19,6 +19,7 @@ from aiohttp.client_proto import ResponseHandler
 from .._call.countdown import Countdown
 from .._call.effects import TransportFailure
 from ..errors import ConfigurationError
+from ..utils.descriptors import is_last
 from ..utils.headers import Headers
 from .failures import failure_of
 from .hook_views import show
@@ -62,6 +63,12 @@ class _Handler(ResponseHandler):
     attempt: _Attempt | None = None
     is_early = False
     replies = 0  # to the attempt
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and is_last(sock.fileno()):
+            self.force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         payload: Any = getattr(self, "_payload", None)

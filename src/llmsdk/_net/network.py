@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 import anyio
 import httpcore
 
+from ..utils.descriptors import is_last
 from .errands import Errand
 
 CONNECT_S = 5.0
@@ -63,6 +64,7 @@ class Line:
         is_reused: Whether it had carried a reply before this attempt.
         received: Whether a byte of the attempt's reply has arrived.
         is_hung_up: Whether it was given up, maybe before there was a stream.
+        is_last: Whether it has one of the last descriptors, and is not to be kept.
         stream: The network stream, once there is one.
     """
 
@@ -70,6 +72,7 @@ class Line:
     is_reused = False
     received = False
     is_hung_up = False
+    is_last = False
     stream: Any = None
 
     def begin(self, limit: Limit) -> None:
@@ -330,7 +333,9 @@ class Backend(SyncLine, httpcore.NetworkBackend):
         left = self.connect_left()
         connect = partial(httpcore.SyncBackend().connect_tcp, host, port, left, local_address, socket_options)
         # This machine answers at once, and is not looked up.
-        return Stream(connect() if host in _AT_ONCE else self.wait_for(connect, left), self)
+        stream = connect() if host in _AT_ONCE else self.wait_for(connect, left)
+        self.is_last = is_last(stream.get_extra_info("socket").fileno())
+        return Stream(stream, self)
 
 
 class AsyncBackend(AsyncLine, httpcore.AsyncNetworkBackend):
@@ -347,4 +352,5 @@ class AsyncBackend(AsyncLine, httpcore.AsyncNetworkBackend):
         backend: httpcore.AsyncNetworkBackend = cast(Any, httpcore).AnyIOBackend()
         with self.opening():
             stream = await backend.connect_tcp(host, port, self.connect_left(), local_address, socket_options)
+        self.is_last = is_last(stream.get_extra_info("socket").fileno())
         return AsyncStream(stream, self)

@@ -211,7 +211,7 @@ class Reply:
         An event stream is over with its end mark, and its caller does not wait for the last chunk of the body.
         """
         connection = self._connection
-        if connection is None or self._pool.is_closed or not may_follow(self.headers):
+        if connection is None or self._pool.is_closed or connection.line.is_last or not may_follow(self.headers):
             return False
         self._connection = None
         connection.unread = self
@@ -219,7 +219,7 @@ class Reply:
         return True
 
     def _keep(self, connection: _Connection) -> bool:
-        if self._pool.is_closed or not connection.is_clean(self.stream):
+        if self._pool.is_closed or connection.line.is_last or not connection.is_clean(self.stream):
             self._pool.forget(connection)
             return False
         self._pool.push_idle(connection)

@@ -3,8 +3,29 @@
 from __future__ import annotations
 
 import errno
+import os
 
 from ..errors import APIConnectionError
+
+_HAS_LIMIT = os.name == "posix"
+_FEW = 32  # no process is allowed so few
+_SPARE = 64  # at the most a quarter of all
+
+
+def is_last(descriptor: int) -> bool:
+    """Whether a descriptor is among the last of this process; systems hand out the lowest number that is free.
+
+    A connection that is kept for later must not have one of these: with 64 allowed, the idle connections of a busy
+    minute would hold all, and the next call could not even import what it needs.
+    """
+    if descriptor < _FEW or not _HAS_LIMIT:
+        return False
+    try:
+        import resource
+    except (ImportError, OSError):
+        return True  # not even one to import it with
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return limit != resource.RLIM_INFINITY and descriptor >= limit - min(limit // 4, _SPARE)
 
 
 def is_lack(exc: BaseException) -> bool:
