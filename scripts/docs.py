@@ -751,7 +751,9 @@ def _typed_dict(kind: Any, here: str) -> str:
     return table(["Field", "Type", "Required", "Description"], rows)
 
 
-def _model(kind: type[BaseModel], here: str) -> str:
+def _model(kind: type[Any], here: str) -> str:
+    if not issubclass(kind, BaseModel):
+        return members_table(kind, public_members(kind))
     rows = []
     for name, field in kind.model_fields.items():
         required = "yes" if field.is_required() else "no"

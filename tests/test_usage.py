@@ -32,6 +32,7 @@ FILES = [
     "README.md",
     "USAGE.md",
     "docs/migration.md",
+    "docs/any_path.md",
     "docs/map.md",
     "docs/native_protocols.md",
     "docs/batch.md",

@@ -16,6 +16,7 @@ from .options import SDKOptions
 from .providers.ids import EMBEDDED
 from .providers.registry import find_provider
 from .resources.attributes import Attributes
+from .resources.paths import Paths
 from .resources.signatures import described_by
 from .utils.forks import once
 from .utils.secrets import revealed
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _OF_CONNECTIONS = frozenset({"client", "async_client", "backend"})
 
 
-class SDK(Attributes):
+class SDK(Attributes, Paths):
     """One client for several providers of hosted language models, sync and async.
 
     Use it in `with` or `async with`, which close what it opened; it serves many threads and event loops. Nothing is

@@ -65,6 +65,8 @@ def run_call(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Any
         pages = Pages(plan, plan.route.page, state.secrets)
         while (further := pages.after(received[-1])) is not None:
             received.append((yield from exchange(further, state, driver, env)))
+    if plan.operation.own is not None:
+        return plan.operation.own.read(plan, state.secrets, received)
     return read_reply(plan, state, received)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..providers.spec import Route
 from ..utils.forks import once
 from .adapters import adapter, reader
 
@@ -17,6 +18,27 @@ class ChunkMaker(Protocol):
     """Makes one chunk of a whole reply."""
 
     def __call__(self, reply: Any, /) -> Any: ...
+
+
+class OwnForm(Protocol):
+    """Writes the request of one call and reads its reply, where neither is any operation's that we know."""
+
+    @property
+    def route(self) -> Route:
+        """What stands in for the dialect's entry, at every server."""
+        ...
+
+    def encode(self, base_url: str, extras: Any) -> Any:
+        """Make the request."""
+        ...
+
+    def read(self, plan: Any, secrets: Any, received: Sequence[Any]) -> Any:
+        """Read a reply, which of a list may have come in pages."""
+        ...
+
+    def decoder(self, plan: Any, secrets: Any, meta: Any, coding: str | None) -> Any:
+        """Make what reads a stream."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +85,7 @@ class Operation:
             whatever `n` is: servers may make fewer than asked for, and one that makes none has to say why.
         is_stored: Whether it is about what one server keeps, a file or a batch: no other server can take it over, it
             costs no tokens, and it is no row of a batch.
+        own: Writes the request and reads the reply of a call to a path of the caller's; None for all that we know.
     """
 
     # Fields without a default are those that a new endpoint must not be able to forget.
@@ -86,6 +109,7 @@ class Operation:
     content: str = "choices"
     results: int | Callable[[Mapping[str, Any]], int] = 0
     is_stored: bool = False
+    own: OwnForm | None = None
 
     # Found once: every call asks for them.
 
@@ -103,6 +127,12 @@ class Operation:
     def read_reply(self) -> Callable[[bytes], Any]:
         """Reads the JSON of a reply."""
         return reader(self.reply).validate_json
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether another server may do it in the place of the first."""
+        # What one server has to show, such as its list of models, is not what another has.
+        return self.method == "POST" and not self.is_stored and self.own is None
 
     @property
     def is_row(self) -> bool:

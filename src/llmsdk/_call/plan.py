@@ -33,6 +33,7 @@ Finish = Callable[[Any, "Plan"], None]
 
 _BESIDE_OBJECT = frozenset({"model", "customization_id", "stream"})  # what may be given next to a request object
 _LIMITS = (("timeout_ms", "timeout_s"), ("idle_timeout_ms", "idle_s"), ("deadline_ms", "deadline_s"))
+_KEYED = ("POST", "PATCH")  # what a server would do twice; HTTP says of the other methods that they may be repeated
 _USER_AGENT = f"llmsdk-python/{__version__} python/{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -136,10 +137,10 @@ def plan_call(
     return Plan(
         operation=operation,
         target=target,
-        route=target.provider.routes[operation.id],
+        route=target.provider.routes[operation.id] if operation.own is None else operation.own.route,
         encoded=encoded,
         headers=tuple(headers.items()),
-        is_keyed=encoded.method == "POST" and "idempotency-key" not in given,
+        is_keyed=encoded.method in _KEYED and "idempotency-key" not in given,
         limits=_limited(core.usual_limits, options) if options else core.usual_limits,
         hooks=config.hooks,
         # Its characters alone: a class derived from `str` would be kept, and could not be counted by.
@@ -167,6 +168,8 @@ def _encoded(
             unsupported = checked_unsupported(options["unsupported"], unsupported)
         if "extra_body" in options or "extra_query" in options:
             extras = Extras(body=_mapping(options, "extra_body"), query=_mapping(options, "extra_query"))
+    if operation.own is not None:
+        return cast(Encoded, operation.own.encode(target.base_url, extras))
     return encode(
         operation,
         target.provider,
@@ -208,6 +211,7 @@ def _headed(
     }
     if isinstance(encoded.body, bytes):
         headers["content-type"] = "application/json"
+    headers.update(encoded.headers)
     # In this order: what a dialect asks for is its user's to replace.
     headers.update(target.provider.own_headers)
     headers.update(given)

@@ -169,9 +169,7 @@ class Runner:
         if default is not None or "failover" in options:
             from .._call.failover.plans import find_failover, plan_servers
 
-            # What one server has to show, such as its list of models, is not what another has.
-            may_go_on = operation.method == "POST" and not operation.is_stored
-            failover = find_failover(options, default if may_go_on else None)
+            failover = find_failover(options, default if operation.may_go_on else None)
             if failover is not None:
                 return plan_servers(self.core, operation, options, params, finish, failover), params, failover
         return [plan_call(self.core, operation, options, params, finish)], params, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from anyio.lowlevel import current_token
 
@@ -15,17 +15,7 @@ from .loops import close_soon
 from .steps import Iteration, is_asked_by_for
 from .sync_driver import SyncDriver
 
-
-class Chunk(Protocol):
-    """What every event of a stream has."""
-
-    @property
-    def text(self) -> str:
-        """New text of the first choice."""
-        ...
-
-
-EventT = TypeVar("EventT", bound=Chunk)
+EventT = TypeVar("EventT")
 
 ReplyT = TypeVar("ReplyT")
 
@@ -125,7 +115,7 @@ class EventStream(_Stream[EventT, ReplyT]):
     def text_deltas(self) -> Generator[str, None, None]:
         """Iterate the pieces of the first choice's text."""
         for event in self:
-            text: str = event.text
+            text: str = getattr(event, "text", "")  # a path of the caller's may stream anything
             if text:
                 yield text
 
@@ -263,7 +253,7 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
     async def text_deltas(self) -> AsyncGenerator[str, None]:
         """Iterate the pieces of the first choice's text."""
         async for event in self:
-            text: str = event.text
+            text: str = getattr(event, "text", "")
             if text:
                 yield text
 

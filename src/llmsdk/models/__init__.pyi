@@ -47,6 +47,7 @@ from .completions import CompletionRequest as CompletionRequest
 from .completions import CompletionResponse as CompletionResponse
 from .completions import CustomizationCompletionRequest as CustomizationCompletionRequest
 from .completions import PromptPart as PromptPart
+from .documents import JsonObject as JsonObject
 from .embeddings import Embedding as Embedding
 from .embeddings import EmbeddingParams as EmbeddingParams
 from .embeddings import EmbeddingRequest as EmbeddingRequest

@@ -10,6 +10,7 @@ NAMES = {
     "SamplingParams StreamOptions TokenLogprob TopLogprob Usage",
     "completions": "CompletionAccumulator CompletionChoice CompletionChunk CompletionChunkChoice CompletionDelta "
     "CompletionParams CompletionRequest CompletionResponse CustomizationCompletionRequest PromptPart",
+    "documents": "JsonObject",
     "embeddings": "Embedding EmbeddingParams EmbeddingRequest EmbeddingsResponse",
     "files": "FileDeleted FileList FileListRequest FileObject FileRequest FileUploadRequest",
     "folding": "Accumulator",

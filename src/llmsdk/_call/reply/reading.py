@@ -64,7 +64,8 @@ def read_reply(plan: Plan, state: CallState, received: list[Received]) -> Any:
 
 def finish(plan: Plan, reply: Any, meta: ReplyMeta) -> Any:
     """Give a reply what it needs beside its data."""
-    reply._meta = meta  # not a field: a dump of the reply is what the server sent
+    if reply.__class__ is not list:  # events of a type of the caller's, which nothing folds
+        reply._meta = meta  # not a field: a dump of the reply is what the server sent
     if plan.finish is not None:
         plan.finish(reply, plan)
     return reply
@@ -192,6 +193,11 @@ def _problem(failure: Exception, document: Any, body: bytes, content_type: str) 
     if document is MISSING or not isinstance(failure, ValidationError):
         looks = "HTML" if body.lstrip()[:1] == b"<" else json_fault(body)
         return f"the body is {looks} (content type {content_type or 'not given'})"
+    return place_of(failure)
+
+
+def place_of(failure: ValidationError) -> str:
+    """Say where a document is not what it should be."""
     # Places and kinds only: the text of a pydantic error quotes the reply.
     error = failure.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(str(step) for step in error["loc"] if step != "value")  # the name of a choice, see `OrEmpty`

@@ -24,7 +24,7 @@ from .validate import check_names, check_required, check_values
 Unsupported = Literal["error", "drop", "pass"]
 _BODILESS = ("GET", "DELETE")
 
-_LONGEST_URL = 65_536  # httpx takes no longer one
+LONGEST_URL = 65_536  # httpx takes no longer one
 _LARGEST = 2.0**1000  # numbers up to it need no closer look; an exact power, so that ints compare with it exactly
 _joined = lru_cache(maxsize=256)(join)  # an application calls few URLs, many times
 
@@ -37,6 +37,7 @@ class Encoded:
         stream: Whether a stream is wanted.
         body: JSON, a form, or None where nothing is sent.
         dropped: Parameters that the server lacks and that were left out.
+        headers: Those that the form of body and reply asks for, where it is not JSON.
     """
 
     method: str
@@ -44,6 +45,7 @@ class Encoded:
     stream: bool = False
     body: bytes | Form | None = None
     dropped: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,7 @@ def encode(
     for name, value in query.items():
         check_scalar(value, name, accepted=SCALARS)
     if extras.query:
-        query |= _queried(extras.query)
+        query |= checked_query(extras.query)
     if extras.body:
         if operation.method in _BODILESS:
             raise RequestValidationError(
@@ -104,13 +106,13 @@ def encode(
         wire = {**wire, **extra} if route.codec is None else merged(wire, extra)
     body = _body(operation, route, wire, extras.body or {})
     url = join(base_url, path, query) if query else _joined(base_url, path)
-    if len(url) > _LONGEST_URL:
+    if len(url) > LONGEST_URL:
         parts = {**url_params, **checked, "extra_query": extras.query or "", "server_url": base_url}
         inside = {"extra_query", "server_url", *used, *operation.query} & parts.keys()
         longest = max(sorted(inside), key=lambda name: len(str(parts[name])))
         raise RequestValidationError(
             f"{longest}: is too long, the URL of {operation.resource}.{operation.name} would have {len(url)} "
-            f"characters; accepted are up to {_LONGEST_URL}",
+            f"characters; accepted are up to {LONGEST_URL}",
             param=longest,
         )
     return Encoded(operation.method, url, streaming, body, dropped)
@@ -337,15 +339,15 @@ def _extra(body: Mapping[Any, Any]) -> Mapping[str, Any]:
     return made
 
 
-def _queried(query: Mapping[Any, Any]) -> dict[str, Any]:
+def checked_query(query: Mapping[Any, Any], param: str = "extra_query") -> dict[str, Any]:
     """Check what goes into the URL: names, and scalars or lists of them, which repeat the name."""
     made: dict[str, Any] = {}
     for name, value in query.items():
-        check_name(name, "extra_query")
+        check_name(name, param)
         if is_listed(value):
             for index, item in enumerate(value):
-                check_scalar(item, "extra_query", name, index, accepted=SCALARS)
+                check_scalar(item, param, name, index, accepted=SCALARS)
         else:
-            check_scalar(value, "extra_query", name, accepted=f"{SCALARS}, or lists of these")
+            check_scalar(value, param, name, accepted=f"{SCALARS}, or lists of these")
         made[str.__str__(name)] = plain(value)
     return made

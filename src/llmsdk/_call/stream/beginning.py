@@ -47,6 +47,9 @@ def fold_reply(plan: Plan, state: CallState, received: Received) -> Any:
 
 
 def _decoder(plan: Plan, state: CallState, received: Received, coding: str | None) -> EventDecoder:
+    if plan.operation.own is not None:
+        decoder: EventDecoder = plan.operation.own.decoder(plan, state.secrets, received.meta, coding)
+        return decoder
     return EventDecoder(
         plan.operation,
         plan.target.provider,

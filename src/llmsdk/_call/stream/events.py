@@ -66,13 +66,13 @@ class EventDecoder:
             raise AssertionError(f"{operation.id} does not stream")
         self._operation = operation
         self._provider = provider
-        self._route = provider.routes[operation.id]
+        self._route = provider.routes[operation.id] if operation.own is None else operation.own.route
         self._meta = meta
         self._secrets = secrets
         self._decode = None if self._route.codec is None else self._route.codec.decoder()
         self._beside = {source[2:].partition(".")[0] for source in self._route.rare_event.values()}
         self._frames = SSEDecoder(max_event_bytes)
-        self._validate = reader(operation.chunk).validate_json
+        self._validate: Any = reader(operation.chunk).validate_json
         self._body = BodyReader(coding, max_response_bytes)
         self._is_coded = bool(coding)
         self._results = results
