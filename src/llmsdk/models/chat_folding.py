@@ -146,7 +146,7 @@ class _Choice:
             self.graph_data.add(graph_data.model_dump(exclude_unset=True))
         elif graph_data is not None:
             self.message_extra.add({"graph_data": graph_data})
-        if delta.blocks:
+        if delta.blocks is not None:
             self.blocks = [*(self.blocks or ()), *delta.blocks]  # each is whole, and goes back as it came
         if extra := delta.model_extra:
             self.message_extra.add(extra)

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...utils.shapes import is_object
 from ..chat_replies import ToolCallDelta
 from ..messages import FunctionCall
 from .rule import Fold, Pieces, is_whole_object
@@ -42,6 +43,7 @@ class Call:
         self.is_doubtful = False  # it may turn out to be no call of its own
         self._type: Any = None
         self._name: Any = None
+        self._custom: Any = None  # name of a custom tool, whose input is no JSON
         self._arguments: Pieces | None = None
         self._object: Any = None  # some servers send an object in place of JSON text
         self._extra = Fold()
@@ -52,6 +54,7 @@ class Call:
         # The first id is the one that the result of the call repeats; later ones are of the pieces.
         self.id = self.id or piece.id
         self._type = self._type or piece.type
+        self._custom = self._custom or _custom_name(piece)
         self._extra.add(piece.model_extra)
         if isinstance(piece.function, FunctionCall):
             self.add_function(piece.function)
@@ -80,7 +83,7 @@ class Call:
 
     def is_named(self, name: Any) -> bool:
         """Whether this is the name."""
-        return bool(name == self._name)
+        return bool(name == (self._name or self._custom))
 
     @property
     def is_begun(self) -> bool:
@@ -176,7 +179,12 @@ class Calls:
 
 
 def _name(piece: ToolCallDelta) -> Any:
-    return piece.function.name if isinstance(piece.function, FunctionCall) else None
+    return piece.function.name if isinstance(piece.function, FunctionCall) else _custom_name(piece)
+
+
+def _custom_name(piece: ToolCallDelta) -> Any:
+    custom = (piece.model_extra or {}).get("custom")
+    return custom.get("name") if is_object(custom) else None
 
 
 def _arguments(function: Any) -> Any:

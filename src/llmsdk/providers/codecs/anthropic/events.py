@@ -43,7 +43,7 @@ class Decoder:
                 self._usage = dict(child(message, "usage"))
                 # The reasons for the end are null here.
                 rest = {name: value for name, value in around(message).items() if value is not None}
-                yield {**rest, **self._chunk({"role": "assistant", "blocks_of": PROTOCOL})}
+                yield {**rest, **self._chunk({"role": "assistant", "blocks": [], "blocks_of": PROTOCOL})}
             case "content_block_start":
                 yield from self._started(at, dict(child(event, "content_block")))
             case "content_block_delta":
@@ -93,7 +93,8 @@ class Decoder:
                 yield self._chunk({"content": text(delta, "text")})
             case "thinking_delta":
                 block["thinking"] = text(block, "thinking") + text(delta, "thinking")
-                yield self._chunk({"reasoning": text(delta, "thinking")})
+                if text(delta, "thinking"):  # an empty one is no reasoning
+                    yield self._chunk({"reasoning": text(delta, "thinking")})
             case "signature_delta":
                 block["signature"] = text(block, "signature") + text(delta, "signature")
             case _:  # of blocks that are not known yet, such as the summary of a compaction

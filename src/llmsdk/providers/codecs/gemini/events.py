@@ -47,11 +47,11 @@ class Decoder:
         delta: Document = {"role": "assistant", "blocks_of": PROTOCOL, **said}
         end = ending(candidate, has_call=self._calls[at] > 0)
         blocks = list(self._whole(parts, at, is_last=bool(end)))
-        if blocks:
+        if blocks or end:
             delta["blocks"] = blocks
         # Earlier events may hold empty objects where the last one has the facts.
         rest = self._around.setdefault(at, {})
-        rest |= {name: value for name, value in around(candidate).items() if value != {}}
+        rest |= {name: value for name, value in around(candidate).items() if value != {} or name not in rest}
         return {**(rest if end else {}), **logprobs(candidate), **end, "index": at, "delta": delta}
 
     def _whole(self, parts: list[Document], at: int, *, is_last: bool) -> Iterator[Document]:

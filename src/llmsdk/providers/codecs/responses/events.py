@@ -41,7 +41,7 @@ class Decoder:
             case "response.refusal.delta":
                 yield self._chunk({"refusal": event.get("delta")})
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
-                yield self._chunk({"reasoning": self._between(event) + text(event, "delta")})
+                yield from self._reasoning(event)
             case "response.output_item.added":
                 yield from self._opened(at, child(event, "item"))
             case "response.function_call_arguments.delta" if at in self._calls:
@@ -70,11 +70,13 @@ class Decoder:
             "choices": [{"index": 0, "delta": delta, **choice}],
         }
 
-    def _between(self, event: Document) -> str:
-        """A further part of the reasoning begins with a blank line."""
+    def _reasoning(self, event: Document) -> Iterator[Document]:
+        """Give a piece of the reasoning; a further part begins with a blank line, and an empty one is none."""
+        piece = text(event, "delta")
         part = (event.get("output_index"), event.get("summary_index"), event.get("content_index"))
-        before, self._part = self._part, part
-        return "" if before in (None, part) else PART
+        if piece:
+            before, self._part = self._part, part
+            yield self._chunk({"reasoning": piece if before in (None, part) else PART + piece})
 
     def _opened(self, at: int | None, item: Document) -> Iterator[Document]:
         kind = item.get("type")
@@ -114,5 +116,6 @@ class Decoder:
         # Not every server streams all of it: what has not come in pieces comes here.
         late = {name: value for name, value in said.items() if name not in self._said}
         logprobs = {"logprobs": {"content": late.pop("logprobs")}} if "logprobs" in late else {}
-        late["tool_calls"] = [{"index": at, **call} for at, call in enumerate(late.get("tool_calls", ()))]
+        for place, call in enumerate(late.get("tool_calls", ())):
+            call["index"] = place
         yield {**around(response), **self._chunk({**late, "blocks": output}, **logprobs, **end)}
