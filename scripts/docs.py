@@ -1075,13 +1075,19 @@ def readme(text: str) -> str:
     rows = []
     for resource, kind in resources().items():
         operations = operations_of(resource)
-        servers = [servers_text(operation) for operation in operations]
+        servers = [counted(operation) for operation in operations]
         methods = [operation.name for operation in operations] + beside_operations(kind, operations)
         for name, where in itertools.zip_longest(methods, servers, fillvalue=servers[0] if servers else "all"):
             method = link(f"`{resource}.{name}`", f"docs/sdks/{resource}/README.md#{name}", "README.md")
             rows.append([method, first_line(getattr(kind, name)), where])
-    fresh = table(["Method, and its `_async` twin", "What it does", "Servers"], rows)
+    fresh = table(["Method (also with `_async`)", "What it does", "Servers"], rows)
     return _TABLE.sub(lambda found: found[1] + fresh + found[2], text)
+
+
+def counted(operation: Operation) -> str:
+    """Say how many servers have an operation where their names would fill the page."""
+    text, having = servers_text(operation), routes_of(operation)
+    return f"{len(having)} of {len(PROVIDERS)}" if text.count(",") > 6 else text
 
 
 def servers_text(operation: Operation) -> str:

@@ -63,7 +63,7 @@ def _count(text: str) -> int:
 
 
 def completion(params: Mapping[str, Any]) -> Produced:
-    """Continue a prompt."""
+    """Complete a text prompt."""
     prompt = _text_of(params["prompt"])
     echo = tokenize(prompt) if params.get("echo") else []
     answers = [_answer(_say(prompt, params, index), params) for index in range(params.get("n") or 1)]
@@ -84,7 +84,7 @@ def completion(params: Mapping[str, Any]) -> Produced:
 
 
 def chat(params: Mapping[str, Any]) -> Produced:
-    """Answer a conversation."""
+    """Send a conversation and return the model's answer."""
     messages: list[Json] = params["messages"]
     reasoning = _reasoning(params)
     answers = [_chat_answer(params, messages, reasoning, index) for index in range(params.get("n") or 1)]

@@ -1,4 +1,4 @@
-"""The models that a server offers."""
+"""The models of a server."""
 
 from collections.abc import Iterator
 from typing import Annotated, Required

@@ -42,13 +42,13 @@ class Attributes(Resources):
 
     @once
     def embeddings(self) -> Embeddings:
-        """Texts as vectors."""
+        """Embeddings: texts as vectors."""
         made: Embeddings = loaded("embeddings", "Embeddings")(self._runner)
         return made
 
     @once
     def files(self) -> Files:
-        """Files that a server keeps."""
+        """Files stored by a server."""
         made: Files = loaded("files", "Files")(self._runner)
         return made
 
@@ -60,18 +60,18 @@ class Attributes(Resources):
 
     @once
     def models(self) -> Models:
-        """The models that a server offers."""
+        """The models of a server."""
         made: Models = loaded("models", "Models")(self._runner)
         return made
 
     @once
     def moderations(self) -> Moderations:
-        """Whether texts and pictures break a policy."""
+        """Moderation: whether texts and images violate a policy."""
         made: Moderations = loaded("moderations", "Moderations")(self._runner)
         return made
 
     @once
     def rerank(self) -> Rerank:
-        """Documents in the order of how well they answer a query."""
+        """Rerank: documents ranked by relevance to a query."""
         made: Rerank = loaded("rerank", "Rerank")(self._runner)
         return made

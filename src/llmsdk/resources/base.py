@@ -79,7 +79,7 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
         window: int = 1000,
         **args: Unpack[CallOptions],
     ) -> Mapped[tuple[int, ReplyT | SDKError]]:
-        """Do `create` with many requests.
+        """Send many requests and return one result for each.
 
         `deadline_ms` bounds the whole map.
 

@@ -56,7 +56,7 @@ class ServerBatches(Resource):
         allow_private: bool = False,
         **args: Unpack[CreateBatchArgs],
     ) -> Batch:
-        """Start a batch over rows in a file: one here, or one that was uploaded before.
+        """Start a batch from a file of requests, local or uploaded before.
 
         Args:
             input_file_id: Id of a file with rows in the form that the server takes.
@@ -113,7 +113,7 @@ class ServerBatches(Resource):
 
     @described_by(CallOptions)
     def retrieve(self, batch_id: str, **args: Unpack[CallOptions]) -> Batch:
-        """Describe a batch.
+        """Return the state of a batch.
 
         Args:
             batch_id: Its id.
@@ -134,7 +134,7 @@ class ServerBatches(Resource):
 
     @described_by(ListBatchesArgs, operation=LIST_BATCHES)
     def list(self, **args: Unpack[ListBatchesArgs]) -> BatchList:
-        """List the batches that a server knows of, all pages of the list.
+        """List all batches of a server.
 
         Args:
             args: Parameters of the request, and options of the call.
@@ -154,7 +154,7 @@ class ServerBatches(Resource):
 
     @described_by(CallOptions)
     def cancel(self, batch_id: str, **args: Unpack[CallOptions]) -> Batch:
-        """Stop a batch; what was answered by then is paid, and can be fetched once it is `cancelled`.
+        """Cancel a batch. Rows that were answered by then are billed, and can be fetched once it is `cancelled`.
 
         Args:
             batch_id: Its id.
@@ -177,7 +177,7 @@ class ServerBatches(Resource):
     def wait(
         self, batch: Batch | str, *, poll_ms: float = 2_000, max_poll_ms: float = 60_000, **args: Unpack[CallOptions]
     ) -> Batch:
-        """Wait until a batch is over, whether it is `completed`, `failed`, `expired` or `cancelled`.
+        """Wait until a batch is `completed`, `failed`, `expired` or `cancelled`.
 
         `deadline_ms` bounds the whole wait, 25 hours by default.
 
@@ -220,7 +220,7 @@ class ServerBatches(Resource):
         allow_private: bool = False,
         **args: Unpack[CallOptions],
     ) -> BatchResults | Path:
-        """Download the results of a batch, replies and failures.
+        """Download the results of a batch: replies and failures.
 
         Args:
             batch: It, or its id.

@@ -94,7 +94,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
     ) -> ChatCompletionResponse | Stream: ...
     @described_by(CreateChatArgs, ChatObjectArgs, operation=CREATE_CHAT_COMPLETION)
     def create(self, **args: Any) -> Any:
-        """Answer a conversation.
+        """Send a conversation and return the model's answer.
 
         Args:
             args: Parameters of the request, and options of the call; or the parameters as one
@@ -140,7 +140,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
     ) -> ChatCompletionResponse | StreamAsync: ...
     @described_by(CreateChatArgs, ChatObjectArgs, operation=CREATE_CHAT_COMPLETION)
     async def create_async(self, **args: Any) -> Any:
-        """Answer a conversation; as `create`."""
+        """Send a conversation and return the model's answer; see `create`."""
         return await self._runner.call_async(CREATE_CHAT_COMPLETION, args)
 
     @overload
@@ -167,7 +167,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
     ) -> "ParsedChatCompletion[T] | ParsedEventStream[T]": ...
     @described_by(ParseArgs, streams="ParsedChatCompletion[T] | ParsedEventStream[T]")
     def parse(self, *, response_format: Any = None, max_reasks: int = 0, **args: Any) -> Any:
-        """Answer a conversation in the form of a type.
+        """Send a conversation and return the answer as a type: a pydantic model, dataclass or TypedDict.
 
         Args:
             response_format: Class of a pydantic model, a dataclass or a TypedDict; any other type in a `TypeAdapter`.
@@ -217,7 +217,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
     ) -> "ParsedChatCompletion[T] | ParsedEventStreamAsync[T]": ...
     @described_by(ParseArgs, streams="ParsedChatCompletion[T] | ParsedEventStreamAsync[T]")
     async def parse_async(self, *, response_format: Any = None, max_reasks: int = 0, **args: Any) -> Any:
-        """Answer a conversation in the form of a type; as `parse`."""
+        """Send a conversation and return the answer as a type; see `parse`."""
         from ..structured.asking import parse_async
 
         return await parse_async(self._runner, response_format, hide(args), max_reasks)
@@ -236,7 +236,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
     def run_tools(
         self, *, tools: Any = None, max_rounds: int = 8, on_error: Any = "reply", on_round: Any = None, **args: Any
     ) -> Any:
-        """Answer a conversation, calling tools for the model until it needs no more.
+        """Send a conversation, and call your functions for the model until it answers.
 
         Args:
             tools: Functions, or what `llmsdk.tool` made of them; tools that the server runs go in as dicts.
@@ -277,11 +277,11 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
     async def run_tools_async(
         self, *, tools: Any = None, max_rounds: int = 8, on_error: Any = "reply", on_round: Any = None, **args: Any
     ) -> Any:
-        """Answer a conversation, calling tools for the model until it needs no more; as `run_tools`."""
+        """Send a conversation, and call your functions for the model until it answers; see `run_tools`."""
         from ..tools.running import run_tools_async
 
         return await run_tools_async(self._runner, tools, hide(args), max_rounds, on_error, on_round)
 
     def preview(self, **args: Any) -> Preview:
-        """Make the request of `create` and send nothing."""
+        """Return the request that `create` would send, and send nothing."""
         return self._runner.preview(CREATE_CHAT_COMPLETION, args)

@@ -78,7 +78,7 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
     ) -> CompletionResponse | Stream: ...
     @described_by(CreateCompletionArgs, CompletionObjectArgs, operation=CREATE_COMPLETION)
     def create(self, **args: Any) -> Any:
-        """Continue a prompt.
+        """Complete a text prompt.
 
         Args:
             args: Parameters of the request, and options of the call; or the parameters as one `completion_request`.
@@ -123,7 +123,7 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
     ) -> CompletionResponse | StreamAsync: ...
     @described_by(CreateCompletionArgs, CompletionObjectArgs, operation=CREATE_COMPLETION)
     async def create_async(self, **args: Any) -> Any:
-        """Continue a prompt; as `create`."""
+        """Complete a text prompt; see `create`."""
         return await self._runner.call_async(CREATE_COMPLETION, args)
 
     @overload
@@ -140,7 +140,7 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
         operation=CREATE_MODEL_CUSTOMIZATION_COMPLETION,
     )
     def create_model_customization_completion(self, **args: Any) -> Any:
-        """Continue a prompt with a customized model of Writer's.
+        """Complete a text prompt with a customized model of Writer.
 
         Args:
             args: Parameters of the request, and options of the call; or the parameters as one `completion_request`.
@@ -167,7 +167,7 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
         operation=CREATE_MODEL_CUSTOMIZATION_COMPLETION,
     )
     async def create_model_customization_completion_async(self, **args: Any) -> Any:
-        """Continue a prompt with a customized model of Writer's; as `create_model_customization_completion`."""
+        """Complete a text prompt with a customized model of Writer; see `create_model_customization_completion`."""
         return await self._runner.call_async(CREATE_MODEL_CUSTOMIZATION_COMPLETION, args)
 
     def preview(self, **args: Any) -> Preview:

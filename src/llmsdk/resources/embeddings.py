@@ -17,14 +17,14 @@ class CreateEmbeddingArgs(EmbeddingParams, CallOptions, total=False):
 
 
 class Embeddings(MappedResource[EmbeddingRequest, EmbeddingsResponse]):
-    """Texts as vectors."""
+    """Embeddings: texts as vectors."""
 
     # No form with one object: that is for the three families that a generated client had it for.
     _create = CREATE_EMBEDDING
 
     @described_by(CreateEmbeddingArgs, operation=CREATE_EMBEDDING)
     def create(self, **args: Unpack[CreateEmbeddingArgs]) -> EmbeddingsResponse:
-        """Turn texts into vectors.
+        """Return embeddings (vectors) of texts.
 
         Args:
             args: Parameters of the request, and options of the call.
@@ -45,10 +45,10 @@ class Embeddings(MappedResource[EmbeddingRequest, EmbeddingsResponse]):
 
     @described_by(CreateEmbeddingArgs, operation=CREATE_EMBEDDING)
     async def create_async(self, **args: Unpack[CreateEmbeddingArgs]) -> EmbeddingsResponse:
-        """Turn texts into vectors; as `create`."""
+        """Return embeddings (vectors) of texts; see `create`."""
         reply: EmbeddingsResponse = await self._runner.call_async(CREATE_EMBEDDING, args)
         return reply
 
     def preview(self, **args: Any) -> Preview:
-        """Make the request of `create` and send nothing."""
+        """Return the request that `create` would send, and send nothing."""
         return self._runner.preview(CREATE_EMBEDDING, args)

@@ -40,7 +40,7 @@ class _ContentArgs(CallOptions, total=False):
 
 
 class Files(Resource):
-    """Files that a server keeps."""
+    """Files stored by a server."""
 
     @described_by(CallOptions)
     def upload(
@@ -52,7 +52,7 @@ class Files(Resource):
         allow_private: bool = False,
         **args: Unpack[CallOptions],
     ) -> FileObject:
-        """Upload a file, as it is; `batches.create(file=...)` uploads rows in the form that the server takes.
+        """Upload a file unchanged. For rows of a batch, use `batches.create(file=...)`, which adapts them.
 
         Args:
             file: Its path, its bytes, a file open for reading bytes, or (name, bytes).
@@ -86,7 +86,7 @@ class Files(Resource):
 
     @described_by(ListFilesArgs, operation=LIST_FILES)
     def list(self, **args: Unpack[ListFilesArgs]) -> FileList:
-        """List the files that a server keeps, all pages of the list.
+        """List all files of a server.
 
         Args:
             args: Parameters of the request, and options of the call.
@@ -106,7 +106,7 @@ class Files(Resource):
 
     @described_by(CallOptions)
     def retrieve(self, file_id: str, **args: Unpack[CallOptions]) -> FileObject:
-        """Describe a file.
+        """Return the description of a file.
 
         Args:
             file_id: Its id.
@@ -154,7 +154,7 @@ class Files(Resource):
     def content(
         self, file_id: str, to: AnyPath | None = None, *, allow_private: bool = False, **args: Unpack[CallOptions]
     ) -> bytes | Path:
-        """Download a file, whole or not at all; from a storage elsewhere without the key.
+        """Download a file completely or not at all; the key isn't sent to another host's storage.
 
         Args:
             file_id: Its id.

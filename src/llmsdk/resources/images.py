@@ -92,7 +92,7 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
     ) -> ImageResponse | Stream: ...
     @described_by(CreateImageArgs, ImageObjectArgs, operation=CREATE_IMAGE)
     def create(self, **args: Any) -> Any:
-        """Make images from a prompt.
+        """Generate images from a prompt.
 
         Args:
             args: Parameters of the request, and options of the call; or the parameters as one `image_request`.
@@ -130,7 +130,7 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
     ) -> ImageResponse | StreamAsync: ...
     @described_by(CreateImageArgs, ImageObjectArgs, operation=CREATE_IMAGE)
     async def create_async(self, **args: Any) -> Any:
-        """Make images from a prompt; as `create`."""
+        """Generate images from a prompt; see `create`."""
         return await self._runner.call_async(CREATE_IMAGE, args, self._attach)
 
     @overload
@@ -139,7 +139,7 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
     def edit(self, **args: Unpack[ImageEditObjectArgs]) -> ImageResponse: ...
     @described_by(EditImageArgs, ImageEditObjectArgs, operation=EDIT_IMAGE)
     def edit(self, **args: Any) -> Any:
-        """Change images by a prompt; the files are uploaded.
+        """Edit images by a prompt; the files are uploaded.
 
         Args:
             args: Parameters of the request, and options of the call; or the parameters as one `image_edit_request`.

@@ -18,11 +18,11 @@ class ListModelsArgs(CallOptions, total=False):
 
 
 class Models(Resource):
-    """The models that a server offers."""
+    """The models of a server."""
 
     @described_by(ListModelsArgs, operation=LIST_MODELS)
     def list(self, **args: Unpack[ListModelsArgs]) -> ModelList:
-        """List the models of a server, all pages of it.
+        """List all models of a server.
 
         Args:
             args: Parameters of the request, and options of the call.
@@ -43,7 +43,7 @@ class Models(Resource):
     # The one parameter by position, as the operation needs nothing else.
     @described_by(CallOptions)
     def retrieve(self, model: str, **args: Unpack[CallOptions]) -> ModelInfo:
-        """Describe one model.
+        """Return the description of one model.
 
         Args:
             model: Its id; any characters, they are percent-encoded.

@@ -17,13 +17,13 @@ class CreateModerationArgs(ModerationParams, CallOptions, total=False):
 
 
 class Moderations(MappedResource[ModerationRequest, ModerationResponse]):
-    """Whether texts and pictures break a policy."""
+    """Moderation: whether texts and images violate a policy."""
 
     _create = CREATE_MODERATION
 
     @described_by(CreateModerationArgs, operation=CREATE_MODERATION)
     def create(self, **args: Unpack[CreateModerationArgs]) -> ModerationResponse:
-        """Check texts or pictures against a policy.
+        """Check whether texts or images violate a policy.
 
         Args:
             args: Parameters of the request, and options of the call.
@@ -43,10 +43,10 @@ class Moderations(MappedResource[ModerationRequest, ModerationResponse]):
 
     @described_by(CreateModerationArgs, operation=CREATE_MODERATION)
     async def create_async(self, **args: Unpack[CreateModerationArgs]) -> ModerationResponse:
-        """Check texts or pictures against a policy; as `create`."""
+        """Check whether texts or images violate a policy; see `create`."""
         reply: ModerationResponse = await self._runner.call_async(CREATE_MODERATION, args)
         return reply
 
     def preview(self, **args: Any) -> Preview:
-        """Make the request of `create` and send nothing."""
+        """Return the request that `create` would send, and send nothing."""
         return self._runner.preview(CREATE_MODERATION, args)

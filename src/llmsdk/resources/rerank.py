@@ -17,13 +17,13 @@ class CreateRerankArgs(RerankParams, CallOptions, total=False):
 
 
 class Rerank(MappedResource[RerankRequest, RerankResponse]):
-    """Documents in the order of how well they answer a query."""
+    """Rerank: documents ranked by relevance to a query."""
 
     _create = CREATE_RERANK
 
     @described_by(CreateRerankArgs, operation=CREATE_RERANK)
     def create(self, **args: Unpack[CreateRerankArgs]) -> RerankResponse:
-        """Order documents by how well they answer a query.
+        """Rank documents by relevance to a query.
 
         Args:
             args: Parameters of the request, and options of the call.
@@ -43,10 +43,10 @@ class Rerank(MappedResource[RerankRequest, RerankResponse]):
 
     @described_by(CreateRerankArgs, operation=CREATE_RERANK)
     async def create_async(self, **args: Unpack[CreateRerankArgs]) -> RerankResponse:
-        """Order documents by how well they answer a query; as `create`."""
+        """Rank documents by relevance to a query; see `create`."""
         reply: RerankResponse = await self._runner.call_async(CREATE_RERANK, args)
         return reply
 
     def preview(self, **args: Any) -> Preview:
-        """Make the request of `create` and send nothing."""
+        """Return the request that `create` would send, and send nothing."""
         return self._runner.preview(CREATE_RERANK, args)

@@ -36,7 +36,7 @@ class FileBatch(Resource):
         strict: bool = False,
         **options: Any,
     ) -> BatchReport:
-        """Send every row of a file from here, and write each reply when it comes; a second run resumes the first.
+        """Send every request of a file from here and write each reply as it arrives; run it again to resume.
 
         A row that is in `output` is not sent again. Rows that failed are written beside it, with their request, and are
         sent again by the next run. A line that is no request fails as well, and stops nothing.

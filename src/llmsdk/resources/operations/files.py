@@ -1,4 +1,4 @@
-"""Files that a server keeps."""
+"""Files stored by a server."""
 
 from __future__ import annotations
 

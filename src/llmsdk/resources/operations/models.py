@@ -1,4 +1,4 @@
-"""The models that a server offers."""
+"""The models of a server."""
 
 from __future__ import annotations
 
