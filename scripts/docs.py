@@ -980,12 +980,15 @@ def _turns_text(route: Route) -> str:
     turns = route.turns
     if turns is None:
         return "" if route.codec else "sent unchanged"
-    texts = ["reasoning is left out"]
+    names = {"reasoning", "reasoning_content"}
     if turns.reasoning:
         texts = [f"reasoning is sent as `{turns.reasoning}`" + ", which calls must have" * turns.required]
-    texts += [f"{codes(sorted(turns.keeps))} kept"] * bool(turns.keeps)
+    else:
+        texts = ["reasoning is sent unchanged" if names <= turns.keeps else "reasoning is left out"]
+    texts += [f"{codes(sorted(turns.keeps - names))} kept"] * bool(turns.keeps - names)
     texts += ["fields that the server does not know left out"] * turns.strict
     texts += ["calls of other servers marked"] * bool(turns.call_default)
+    texts += [f"ids of calls replaced that do not match `{turns.call_id}`"] * bool(turns.call_id)
     texts += ["reasoning is written as `<think>…</think>` in front of the text"] * turns.tagged
     return "; ".join(texts)
 

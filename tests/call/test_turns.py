@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -173,11 +174,48 @@ def test_thinking_parts_become_the_servers_reasoning() -> None:
     message = {"role": "assistant", "content": parts}
     assert assistant(Turns(reasoning="reasoning_content"), message) == {
         "role": "assistant",
-        "content": [{"type": "text", "text": "Hello."}],
+        "content": "Hello.",
         "reasoning_content": "Hm.",
     }
-    assert assistant(Turns(), message) == {"role": "assistant", "content": [{"type": "text", "text": "Hello."}]}
+    assert assistant(Turns(), message) == {"role": "assistant", "content": "Hello."}
+    picture = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    assert assistant(Turns(), {**message, "content": [*parts, picture]})["content"] == [parts[1], picture]
+    assert assistant(Turns(), {**message, "content": parts[:1]})["content"] is None
     assert assistant(Turns(keeps=frozenset({"content"})), message) == message
+
+
+@pytest.mark.parametrize("turns", [Turns(), Turns(strict=True), Turns(keeps=frozenset({"reasoning"}))])
+def test_what_says_nothing_is_left_out(turns: Turns) -> None:
+    """vLLM and Together send empty lists and nulls that OpenAI, Groq and others refuse when they come back."""
+    message = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [],
+        "function_call": None,
+        "audio": None,
+        "name": None,
+    }
+    assert assistant(turns, message) == {"role": "assistant", "content": None}
+    assert assistant(turns, {"role": "assistant", "tool_calls": None}) == {"role": "assistant"}
+
+
+def test_ids_of_calls_fit_the_server_that_reads_them() -> None:
+    def moved(id: Any, pattern: str = "[A-Za-z0-9]{9}") -> tuple[Any, Any]:
+        messages = [
+            {"role": "assistant", "content": "", "tool_calls": [{**CALL, "id": id}, 7]},
+            {"role": "tool", "tool_call_id": id, "content": "7"},
+        ]
+        said, result = turned(messages, Turns(call_id=pattern))
+        assert said["tool_calls"][1] == 7
+        return said["tool_calls"][0]["id"], result["tool_call_id"]
+
+    assert moved("abcDEF123") == ("abcDEF123", "abcDEF123")
+    assert moved(None) == (None, None)
+    made = {id: moved(id) for id in ("call_1", "call_2", "functions.look:0", "abcDEF123\n", "ü" * 60, "\ud800")}
+    assert all(call == result and re.fullmatch("[a-z0-9]{9}", call) for call, result in made.values())
+    assert len(set(made.values())) == len(made)
+    assert moved("call_1") == made["call_1"]
+    assert turned([{"role": "tool", "tool_call_id": "call_1"}], Turns()) == [{"role": "tool", "tool_call_id": "call_1"}]
 
 
 # ------------------------------------------------------------------ counting

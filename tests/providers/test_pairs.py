@@ -1,5 +1,8 @@
 """A conversation with tools that moves between servers, each of which refuses what the real one is known to refuse.
 
+Texts, calls with their ids, reasoning and signatures are given back to the server that made them, and none of what is
+another's.
+
 Sources: the files of the servers in `providers/`, and the issues that they name.
 """
 
@@ -7,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -55,7 +59,7 @@ class Strict(CannedServer):
         return True
 
     def _call(self) -> Json:
-        id = f"{self.name[:3]}{len(self.issued):06d}"
+        id = IDS.get(self.name, f"call_{self.name}_{{:016d}}").format(len(self.issued))
         self.issued[id] = self.said(id)
         return self.issued[id]
 
@@ -80,6 +84,14 @@ def only(holder: Json, *names: str) -> None:
         raise Refused(f"property {sorted(extra)} is unsupported")
 
 
+def plain(message: Json) -> None:
+    """What all servers refuse whose message has no parts: lists, and nulls beside the content."""
+    if not isinstance(message.get("content", ""), str | None):
+        raise Refused("content must be a string")
+    if empty := [name for name, value in message.items() if name != "content" and not value]:
+        raise Refused(f"{empty} must not be empty")
+
+
 def judge_deepseek(message: Json, own: Json | None) -> None:
     if message.get("tool_calls") and not message.get("reasoning_content"):
         raise Refused("reasoning_content must be passed back to the API")
@@ -88,6 +100,7 @@ def judge_deepseek(message: Json, own: Json | None) -> None:
 
 
 def judge_groq(message: Json, own: Json | None) -> None:
+    plain(message)
     only(message, "role", "content", "name", "tool_calls")
     for one in message.get("tool_calls") or []:
         only(one, "id", "type", "function")
@@ -112,11 +125,41 @@ def judge_openrouter(message: Json, own: Json | None) -> None:
 def judge_mistral(message: Json, own: Json | None) -> None:
     only(message, "role", "content", "tool_calls", "prefix")
     for one in message.get("tool_calls") or []:
-        only(one, "id", "type", "function", "index")
+        only(one, "id", "type", "function")
+        if not re.fullmatch("[A-Za-z0-9]{9}", one["id"]):
+            raise Refused(f"Tool call id was {one['id']} but must be a-z, A-Z, 0-9, with a length of 9.")
     if own is not None and message["content"] != own["content"]:
         raise Refused("these are not my thoughts")
 
 
+def judge_openai(message: Json, own: Json | None) -> None:
+    plain(message)
+    only(message, "role", "content", "name", "tool_calls", "refusal", "audio", "function_call")
+    for one in message.get("tool_calls") or []:
+        only(one, "id", "type", "function")
+        if len(one["id"]) > 40:
+            raise Refused("string too long. Expected a string with maximum length 40")
+
+
+def judge_cerebras(message: Json, own: Json | None) -> None:
+    plain(message)
+    only(message, "role", "content", "name", "tool_calls", "reasoning")
+    if own is not None and message.get("reasoning") != own["reasoning"]:
+        raise Refused("these are not my thoughts")
+
+
+def judge_vllm(message: Json, own: Json | None) -> None:
+    if own is not None and message.get("reasoning") != own["reasoning"]:
+        raise Refused("these are not my thoughts")
+
+
+# As the servers make them; the others as OpenAI does.
+IDS = {
+    "mistral": "abC{:06d}",
+    "gemini_openai": "function-call-{:020d}",
+    "vllm": "chatcmpl-tool-{:032d}",
+    "moonshot": "functions.look:{}",
+}
 THOUGHTS = [{"type": "thinking", "thinking": [{"type": "text", "text": "I look."}]}, {"type": "text", "text": "Wait."}]
 DETAILS = [{"type": "reasoning.text", "text": "I look.", "format": "x-v1", "index": 0, "signature": "SIG"}]
 SERVERS: dict[str, tuple[Callable[[Json, Json | None], None], Callable[[str], Json]]] = {
@@ -144,6 +187,37 @@ SERVERS: dict[str, tuple[Callable[[Json, Json | None], None], Callable[[str], Js
             "reasoning": "I look.",
             "reasoning_details": DETAILS,
             "tool_calls": [call(id, index=0)],
+        },
+    ),
+    "moonshot": (
+        judge_deepseek,
+        lambda id: {"role": "assistant", "content": None, "reasoning_content": "I look.", "tool_calls": [call(id)]},
+    ),
+    "cerebras": (
+        judge_cerebras,
+        lambda id: {"role": "assistant", "reasoning": "I look.", "tool_calls": [call(id)]},
+    ),
+    "openai": (
+        judge_openai,
+        lambda id: {
+            "role": "assistant",
+            "content": None,
+            "refusal": None,
+            "annotations": [],
+            "tool_calls": [call(id)],
+        },
+    ),
+    "vllm": (
+        judge_vllm,
+        lambda id: {
+            "role": "assistant",
+            "content": None,
+            "refusal": None,
+            "annotations": None,
+            "audio": None,
+            "function_call": None,
+            "reasoning": "I look.",
+            "tool_calls": [call(id)],
         },
     ),
     "mistral": (judge_mistral, lambda id: {"role": "assistant", "content": THOUGHTS, "tool_calls": [call(id)]}),

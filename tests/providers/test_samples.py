@@ -16,7 +16,7 @@ from support.canned import CannedServer, Request
 from support.colours import KEY, Colour, collect
 
 EXCHANGES = exchanges()
-COUNT = 234
+COUNT = 235
 RAN: dict[str, set[str]] = {"sync": set(), "asyncio": set()}
 
 

@@ -179,6 +179,8 @@ def _check_route(route: Route, name: str) -> None:
             _try(copy, {}, theirs, ours, place=named("routes", name, field))
             if field == "rare_event" and not re.match(r"\$\.\w+(\.|$)", theirs):
                 raise _Fault(named("routes", name, field), f"must begin as '$.name' does, got {quoted(theirs)}")
+    if route.turns is not None and route.turns.call_id is not None:
+        _try(re.compile, route.turns.call_id, place=named("routes", name, "turns", "call_id"))
     if route.page is not None:
         for path in (route.page.cursor, route.page.more):
             if path is not None:
@@ -199,5 +201,5 @@ def _check_path(path: str, place: str) -> None:
 def _try(check: Callable[..., Any], *values: Any, place: str) -> None:
     try:
         check(*values)
-    except ValueError as exc:
+    except (ValueError, re.error) as exc:
         raise _Fault(place, str(exc).removeprefix("url: ")) from None

@@ -26,6 +26,10 @@ OPENAI_SCHEMAS = Structured(
 # What a server says that reasons under one of the two names, and reads it there.
 AS_REASONING = Turns(reasoning="reasoning")
 AS_REASONING_CONTENT = Turns(reasoning="reasoning_content")
+# The messages and calls of openai-python, for its server refuses further fields, and longer ids of calls.
+AS_OPENAI = Turns(strict=True, keeps=frozenset({"refusal", "audio"}), call_id=".{1,40}")
+# Where nothing says which of the names a server reads: reasoning goes back under the one that it came under.
+AS_IT_CAME = Turns(keeps=frozenset({"reasoning", "reasoning_content"}))
 _OPTIONAL_MODEL = frozenset({"model"})
 # Parameters that openai-python 3.57.0 has and the lists of most other servers have not, which refuse them or take no
 # notice of them; a caller is told so before the call either way.

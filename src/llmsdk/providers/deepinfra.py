@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compatible import AS_MAX_TOKENS, JSON_ONLY, USAGE_WISH
+from .compatible import AS_IT_CAME, AS_MAX_TOKENS, JSON_ONLY, USAGE_WISH
 from .reshape import OneOf, PlainText
 from .spec import Provider, Route
 
@@ -21,6 +21,7 @@ PROVIDER = Provider(
             },
             usage_wish=USAGE_WISH,
             structured=JSON_ONLY,
+            turns=AS_IT_CAME,
         ),
         "createEmbedding": Route(),
         "listModels": Route(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compatible import SCHEMAS, USAGE_WISH
+from .compatible import AS_IT_CAME, SCHEMAS, USAGE_WISH
 from .spec import Provider, Route
 
 # lmstudio.ai, docs for developers; litellm 1.110.2; read on 2026-11-28.
@@ -15,7 +15,7 @@ PROVIDER = Provider(
     key_required=False,
     routes={
         "createCompletion": Route(usage_wish=USAGE_WISH),
-        "createChatCompletion": Route(usage_wish=USAGE_WISH, structured=SCHEMAS),
+        "createChatCompletion": Route(usage_wish=USAGE_WISH, structured=SCHEMAS, turns=AS_IT_CAME),
         "createEmbedding": Route(),
         "listModels": Route(),
     },

@@ -55,8 +55,8 @@ PROVIDER = Provider(
             reshape={"messages": PlainParts("messages", (("input_audio", "data"),))},
             structured=Structured(),
             # Its reasoning stands in parts of the content, which it reads; other names are refused
-            # (charmbracelet/crush#1590).
-            turns=Turns(strict=True, keeps=frozenset({"content", "prefix"})),
+            # (charmbracelet/crush#1590), and so are ids of calls in another form (anomalyco/opencode#1680).
+            turns=Turns(strict=True, keeps=frozenset({"content", "prefix"}), call_id="[A-Za-z0-9]{9}"),
         ),
         "createEmbedding": Route(
             rename={"dimensions": "output_dimension"},

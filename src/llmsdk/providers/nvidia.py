@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compatible import SCHEMAS, USAGE_WISH
+from .compatible import AS_IT_CAME, SCHEMAS, USAGE_WISH
 from .spec import Provider, Route
 
 # docs.nvidia.com, API reference of NIM; litellm 1.110.2; read on 2026-11-28.
@@ -13,7 +13,7 @@ PROVIDER = Provider(
     key_optional_elsewhere=True,
     routes={
         "createCompletion": Route(usage_wish=USAGE_WISH),
-        "createChatCompletion": Route(usage_wish=USAGE_WISH, structured=SCHEMAS),
+        "createChatCompletion": Route(usage_wish=USAGE_WISH, structured=SCHEMAS, turns=AS_IT_CAME),
         "listModels": Route(),
     },
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .compatible import OPENAI_SCHEMAS, ROUTES, USAGE_WISH
-from .spec import Provider, Route, Turns
+from .compatible import AS_OPENAI, OPENAI_SCHEMAS, ROUTES, USAGE_WISH
+from .spec import Provider, Route
 
 # A stream behind another URL may be Groq's, whose token counts and errors are beside its own id in the last chunk.
 _RARE_EVENT = {"$.usage": "$.x_groq.usage", "$.error": "$.x_groq.error"}
@@ -22,7 +22,7 @@ PROVIDER = Provider(
             usage_wish=USAGE_WISH,
             rare_event=_RARE_EVENT,
             structured=OPENAI_SCHEMAS,
-            turns=Turns(),  # at OpenAI's own host; what else speaks the dialect may want back what it said
+            turns=AS_OPENAI,  # at OpenAI's own host; what else speaks the dialect may want back what it said
         ),
     },
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compatible import BASE64, CHAT_OF_OPENAI, IMAGES_OF_OPENAI, USAGE_WISH
+from .compatible import AS_REASONING_CONTENT, BASE64, CHAT_OF_OPENAI, IMAGES_OF_OPENAI, USAGE_WISH
 from .reshape import OneText
 from .spec import Provider, Route, Structured
 
@@ -49,6 +49,7 @@ PROVIDER = Provider(
             )
             | CHAT_OF_OPENAI,
             structured=Structured(strict=False),
+            turns=AS_REASONING_CONTENT,
             statuses=(*_STATUSES, 409),
             usage_wish=USAGE_WISH,
         ),

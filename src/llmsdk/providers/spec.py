@@ -89,6 +89,8 @@ class Turns:
         strict: Whether it refuses fields that it does not know.
         tagged: Whether its models write their reasoning in front of the text, as `<think>…</think>`.
         call_default: What a call must have that another server made, and the value that says so.
+        call_id: Pattern of the ids of calls that it takes, if it is particular about them; another server's id that
+            does not match is replaced, in the call and in its result, by nine letters and digits that are made of it.
     """
 
     reasoning: str | None = None
@@ -97,6 +99,7 @@ class Turns:
     strict: bool = False
     tagged: bool = False
     call_default: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    call_id: str | None = None
 
 
 END: Final = object()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .compatible import CHAT_OF_OPENAI, IMAGES_OF_OPENAI
 from .reshape import AsList, OneText, Renamed, WidthHeight
-from .spec import BatchRows, Handover, LimitHeaders, Provider, Route
+from .spec import BatchRows, Handover, LimitHeaders, Provider, Route, Turns
 
 _JOB = (
     *("id", "status", "endpoint", "input_file_id", "output_file_id", "error_file_id", "progress", "model_id"),
@@ -46,6 +46,9 @@ PROVIDER = Provider(
             )
             | CHAT_OF_OPENAI,
             reshape={"stop": AsList("stop")},
+            turns=Turns(
+                reasoning="reasoning", keeps=frozenset({"index"})
+            ),  # of calls, which must have it by the OpenAPI
             statuses=_STATUSES,
         ),
         "createImage": Route(

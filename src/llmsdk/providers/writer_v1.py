@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .compatible import CHAT_OF_OPENAI, USAGE_WISH
 from .reshape import OneText, Wrapped
-from .spec import ErrorPaths, Provider, Route, Structured
+from .spec import ErrorPaths, Provider, Route, Structured, Turns
 
 # The enterprise API has the same error body: {"tpe", "errors": [{"description", "key", "extras"}], "extras"}.
 ERROR = ErrorPaths(
@@ -88,6 +88,7 @@ PROVIDER = Provider(
             )
             | CHAT_OF_OPENAI,
             structured=Structured(strict=False),
+            turns=Turns(keeps=frozenset({"graph_data"})),
             usage_wish=USAGE_WISH,
             statuses=_STATUSES,
         ),

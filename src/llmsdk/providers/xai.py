@@ -1,4 +1,4 @@
-"""xAI; its pages call chat completions the older way beside Responses."""
+"""xAI; its pages call chat completions the older way beside Responses, and advise `timeout_ms=900_000` or more."""
 
 from __future__ import annotations
 

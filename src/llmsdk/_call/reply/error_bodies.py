@@ -37,7 +37,7 @@ _STATUS = (
         for place in ("$.error", "$", "$.errors[0]", "$.detail")
         for name in ("http_status", "http_status_code", "status_code", "statusCode", "status")
     ),
-    "$.error",
+    *("$.error", "$.error.code", "$.code"),  # a dialect's own code may stand beside a number
 )
 ANYWHERE = "$..[message,msg,status_msg,error_message,error_msg,err_msg,errorMessage]"
 ELSEWHERE = "$..[errmsg,Message,faultstring,detail,reason,error]"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from ...models._thoughts import thinking_of
@@ -16,22 +18,30 @@ _REASONING = ("reasoning", "reasoning_content")
 _FOREIGN = frozenset(
     {*_BLOCKS, *_REASONING}
     | {"reasoning_details", "thinking_blocks", "executed_tools", "extra_content", "provider_specific_fields"}
-    | {"graph_data", "citations", "search_results", "images", "annotations", "channel", "audio_tokens"}
+    | {"graph_data", "citations", "search_results", "images", "annotations", "channel", "audio_tokens", "index"}
 )
 # What every server knows of a message and of a call.
 _COMMON = frozenset({"role", "content", "name", "tool_calls", "function_call"})
 _COMMON_OF_CALL = frozenset({"id", "type", "function", "custom"})
 _BLANK = " "
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_ID_LENGTH = 9
 
 
 def turned(messages: list[Any], turns: Turns | None) -> list[Any]:
     """Write messages as a server takes them; those of the user, and what nothing is to be changed in, stay the same."""
     if turns is None:
         return [_without(message, _BLOCKS) if is_object(message) else message for message in messages]
-    return [
-        _assistant(message, turns) if is_object(message) and message.get("role") == "assistant" else message
-        for message in messages
-    ]
+    return [_turned(message, turns) if is_object(message) else message for message in messages]
+
+
+def _turned(message: dict[str, Any], turns: Turns) -> dict[str, Any]:
+    role = message.get("role")
+    if role == "assistant":
+        return _assistant(message, turns)
+    if role == "tool" and turns.call_id is not None:
+        return {**message, "tool_call_id": _fitting_id(message.get("tool_call_id"), turns.call_id)}
+    return message
 
 
 def _assistant(message: dict[str, Any], turns: Turns) -> dict[str, Any]:
@@ -40,17 +50,45 @@ def _assistant(message: dict[str, Any], turns: Turns) -> dict[str, Any]:
     made = _left(message, turns, _COMMON)
     if is_list(content) and (thinking := thinking_of(content)) and "content" not in turns.keeps:
         thought = thought or thinking
-        made["content"] = [part for part in content if not (is_object(part) and thinking_of(part))] or None
+        made["content"] = _joined([part for part in content if not (is_object(part) and thinking_of(part))])
     calls = message.get("tool_calls")
-    if is_list(calls):
+    if is_list(calls) and calls:
         made["tool_calls"] = [_call(call, turns) if is_object(call) else call for call in calls]
+    else:
+        made.pop("tool_calls", None)  # some servers send an empty list, which others refuse
     if turns.reasoning is not None and (thought or (turns.required and calls)):
         made[turns.reasoning] = thought or _BLANK
     return made
 
 
+def _joined(parts: list[Any]) -> Any:
+    """Make a plain text of parts that are nothing else: not every server reads parts."""
+    if all(is_object(part) and part.keys() == {"type", "text"} for part in parts):
+        return "".join(str(part["text"]) for part in parts) or None
+    return parts
+
+
 def _call(call: Mapping[str, Any], turns: Turns) -> dict[str, Any]:
-    return {**turns.call_default, **_left(call, turns, _COMMON_OF_CALL)}
+    made = {**turns.call_default, **_left(call, turns, _COMMON_OF_CALL)}
+    if turns.call_id is not None:
+        made["id"] = _fitting_id(call.get("id"), turns.call_id)
+    return made
+
+
+def _fitting_id(id: Any, pattern: str) -> Any:
+    """Give an id that a server takes; the same for a call and its result, in every turn."""
+    return id if not isinstance(id, str) or re.fullmatch(pattern, id) else _short_id(id)
+
+
+@lru_cache(maxsize=1024)
+def _short_id(id: str) -> str:
+    from hashlib import sha256  # for the few calls that move to a server of this kind
+
+    number, made = int.from_bytes(sha256(id.encode("utf-8", "surrogatepass")).digest()), ""
+    for _ in range(_ID_LENGTH):
+        number, digit = divmod(number, len(_DIGITS))
+        made += _DIGITS[digit]
+    return made
 
 
 def _thought(message: Mapping[str, Any]) -> str:
@@ -60,13 +98,13 @@ def _thought(message: Mapping[str, Any]) -> str:
 
 def _left(holder: Mapping[str, Any], turns: Turns, common: frozenset[str]) -> dict[str, Any]:
     """Leave out what the server refuses, or what is another's; `index` is the place of a call in a stream."""
-    if turns.strict:
-        known = common | turns.keeps
-        # An optional field without a value says nothing, and some servers refuse the null.
-        return {
-            name: value for name, value in holder.items() if name in known and (value is not None or name == "content")
-        }
-    return _without(holder, (_FOREIGN - turns.keeps) | {"index"})
+    unknown = holder.keys() - (common | turns.keeps) if turns.strict else _FOREIGN - turns.keeps
+    # An optional field without a value says nothing, and some servers refuse the null.
+    return {
+        name: value
+        for name, value in holder.items()
+        if name not in unknown and (value is not None or name in ("content", "role"))
+    }
 
 
 def _without(holder: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
