@@ -21,12 +21,13 @@ from llmsdk._call.effects import Invoke, Pull, Read, Send, TransportFailure
 from llmsdk._call.request.multipart import Form, read_files, write_form
 from llmsdk._net import drivers as drivers_module
 from llmsdk._net.async_driver import AsyncDriver
+from llmsdk._net.connections import Connection, Reply
 from llmsdk._net.drivers import Drivers
+from llmsdk._net.lines import AsyncLine, SyncLine
 from llmsdk._net.loops import close_soon, is_over
-from llmsdk._net.network import AsyncLine, AsyncStream, Stream, SyncLine
+from llmsdk._net.network import AsyncStream, Stream
 from llmsdk._net.pool import Pool
 from llmsdk._net.sync_driver import SyncDriver
-from llmsdk._net.transport import Connection, Reply
 
 BACKENDS = ["asyncio", "trio"]
 

@@ -14,7 +14,7 @@ from llmsdk import errors
 from llmsdk._call.countdown import Countdown
 from llmsdk._call.effects import Send
 from llmsdk._net.async_driver import AsyncDriver
-from llmsdk._net.network import AsyncLine, SyncLine
+from llmsdk._net.lines import AsyncLine, SyncLine
 from llmsdk._net.pool import Pools
 from llmsdk._net.sync_driver import SyncDriver
 

@@ -6,8 +6,8 @@ import httpcore
 import pytest
 
 from llmsdk import errors
+from llmsdk._net import connections, proxies
 from llmsdk._net import pool as pool_module
-from llmsdk._net import proxies, transport
 from llmsdk._net.pool import Pool
 from support.canned import CannedServer
 from support.colours import KEY, Colour
@@ -90,7 +90,7 @@ def test_the_proxy_of_the_environment_carries_the_connections(monkeypatch: pytes
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("HTTP_PROXY", proxy)
-    pools = pool_module.Pools(transport._connection)
+    pools = pool_module.Pools(connections.new_connection)
     connection: Any = pools.to(httpcore.URL("http://api.example/v1")).new()
     assert type(connection.http).__name__ == "ForwardHTTPConnection"
     plain: Any = pools.to(httpcore.URL("http://127.0.0.1:1/v1"))

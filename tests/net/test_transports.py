@@ -15,9 +15,10 @@ import pytest
 
 from llmsdk._call.countdown import Countdown
 from llmsdk._call.keys import KeyHeader
-from llmsdk._net import aiohttp_transport
+from llmsdk._net import aiohttp_connections, aiohttp_transport
 from llmsdk._net.hook_views import build_shown
-from llmsdk._net.network import CONNECT_S, AsyncLine, AsyncStream, Stream, SyncLine
+from llmsdk._net.lines import CONNECT_S, AsyncLine, SyncLine
+from llmsdk._net.network import AsyncStream, Stream
 from llmsdk._net.requests import build_own, own_of
 from llmsdk._net.supplied import SuppliedClient, _Sending
 from llmsdk.utils.headers import Headers
@@ -183,7 +184,7 @@ def test_a_timer_that_rings_between_two_reads_does_nothing() -> None:
 
 def test_bytes_that_come_before_a_request_make_an_attempt_that_has_begun() -> None:
     async def body() -> None:
-        handler = aiohttp_transport._Handler(loop=asyncio.get_running_loop())
+        handler = aiohttp_connections.Handler(loop=asyncio.get_running_loop())
         handler.data_received(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
         assert handler.is_early
 
@@ -204,27 +205,27 @@ def test_an_attempt_knows_whether_its_connection_had_carried_another(
     make: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def body() -> None:
-        protocol: Any = aiohttp_transport._Handler(loop=asyncio.get_running_loop()) if make == "ours" else object()
+        protocol: Any = aiohttp_connections.Handler(loop=asyncio.get_running_loop()) if make == "ours" else object()
         held = SimpleNamespace(protocol=protocol)
 
         async def connect(*_: Any) -> Any:
             return held
 
         monkeypatch.setattr(aiohttp.TCPConnector, "connect", connect)
-        monkeypatch.setattr(aiohttp_transport, "is_readable", lambda _: False)
-        connector = aiohttp_transport._Connector()
+        monkeypatch.setattr(aiohttp_connections, "is_readable", lambda _: False)
+        connector = aiohttp_connections.Connector()
         request: Any = None
         known: list[bool] = []
         for _ in range(2):
-            attempt = aiohttp_transport._Attempt()
-            aiohttp_transport._under_way.set(attempt)
+            attempt = aiohttp_connections.Attempt()
+            aiohttp_connections.UNDER_WAY.set(attempt)
             assert await connector.connect(request, [], request) is held
             known.append(attempt.is_reused)
             if make == "ours":
                 protocol.attempt = attempt
                 protocol.transport = SimpleNamespace(get_extra_info=lambda _: object())
         assert known == ([False, True] if make == "ours" else [False, False])
-        aiohttp_transport._under_way.set(None)
+        aiohttp_connections.UNDER_WAY.set(None)
         assert await connector.connect(request, [], request) is held
         await connector.close()
 
@@ -235,8 +236,8 @@ def test_an_attempt_knows_whether_its_connection_had_carried_another(
 def test_an_old_connection_that_cannot_be_used_is_replaced(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def body() -> None:
         loop = asyncio.get_running_loop()
-        old, new = aiohttp_transport._Handler(loop=loop), aiohttp_transport._Handler(loop=loop)
-        old.attempt = aiohttp_transport._Attempt()
+        old, new = aiohttp_connections.Handler(loop=loop), aiohttp_connections.Handler(loop=loop)
+        old.attempt = aiohttp_connections.Attempt()
         transport = SimpleNamespace(get_extra_info=lambda _: None if why == "closed" else object())
         old.transport = None if why == "closed" else transport  # type: ignore[assignment]  # all that is asked of it
         closed: list[Any] = []
@@ -247,10 +248,10 @@ def test_an_old_connection_that_cannot_be_used_is_replaced(why: str, monkeypatch
             return next(made)
 
         monkeypatch.setattr(aiohttp.TCPConnector, "connect", connect)
-        monkeypatch.setattr(aiohttp_transport, "is_readable", lambda _: why == "something has arrived")
-        connector, request = aiohttp_transport._Connector(), cast(Any, None)
-        attempt = aiohttp_transport._Attempt(needs_new=why == "a new one is needed")
-        aiohttp_transport._under_way.set(attempt)
+        monkeypatch.setattr(aiohttp_connections, "is_readable", lambda _: why == "something has arrived")
+        connector, request = aiohttp_connections.Connector(), cast(Any, None)
+        attempt = aiohttp_connections.Attempt(needs_new=why == "a new one is needed")
+        aiohttp_connections.UNDER_WAY.set(attempt)
         assert await connector.connect(request, [], request) is found[1]
         assert (closed, attempt.is_reused) == ([old], False)
         await connector.close()
@@ -344,11 +345,11 @@ def test_a_response_over_a_connection_of_another_make_is_a_response(
     async def body() -> None:
         protocol: Any = object()
         if is_ours:
-            protocol = aiohttp_transport._Handler(loop=asyncio.get_running_loop())
+            protocol = aiohttp_connections.Handler(loop=asyncio.get_running_loop())
             protocol.is_early = True
-        attempt = aiohttp_transport._Attempt()
-        aiohttp_transport._under_way.set(attempt)
-        response = aiohttp_transport._Response.__new__(aiohttp_transport._Response)
+        attempt = aiohttp_connections.Attempt()
+        aiohttp_connections.UNDER_WAY.set(attempt)
+        response = aiohttp_connections.Response.__new__(aiohttp_connections.Response)
         connection: Any = SimpleNamespace(protocol=protocol)
         assert await response.start(connection) is response
         assert started == [connection]
@@ -372,18 +373,18 @@ def test_a_request_of_a_hooks_own_is_given_limits_where_it_can_hold_them() -> No
 def test_the_ways_of_many_urls_are_not_kept_without_end() -> None:
     async def body() -> None:
         transport = aiohttp_transport.AiohttpTransport()
-        for number in range(2 * aiohttp_transport._MAX_WAYS):
+        for number in range(2 * aiohttp_transport._MAX_DESTINATIONS):
             url = f"http://127.0.0.1:9/{number}"
             request = build_own("GET", url, [], None, None, countdown())
-            assert str(transport._way(request).url) == url
-            assert transport._way(request) is transport._way(request)
-            assert len(transport._ways) <= aiohttp_transport._MAX_WAYS
+            assert str(transport._to(request).url) == url
+            assert transport._to(request) is transport._to(request)
+            assert len(transport._destinations) <= aiohttp_transport._MAX_DESTINATIONS
 
     asyncio.run(body())
 
 
 def test_a_connector_without_a_factory_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = aiohttp_transport._Connector
+    made = aiohttp_connections.Connector
 
     def bare(**options: Any) -> aiohttp.TCPConnector:
         connector = made(**options)
@@ -391,11 +392,9 @@ def test_a_connector_without_a_factory_is_used_as_it_is(monkeypatch: pytest.Monk
         return connector
 
     async def body() -> None:
-        monkeypatch.setattr(aiohttp_transport, "_Connector", bare)
-        transport = aiohttp_transport.AiohttpTransport()
-        session = transport._open()
+        monkeypatch.setattr(aiohttp_connections, "Connector", bare)
+        session = aiohttp_connections.open_session(asyncio.get_running_loop())
         assert not hasattr(session.connector, "_factory")
-        await transport.aclose()
-        assert session.closed
+        await session.close()
 
     asyncio.run(body())

@@ -6,137 +6,30 @@ import asyncio
 import io
 from collections import deque
 from collections.abc import AsyncIterator
-from contextvars import ContextVar
-from functools import partial
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self
 from weakref import WeakSet
 
 import aiohttp
 import httpx
 import yarl
-from aiohttp.client_proto import ResponseHandler
 
 from .._call.countdown import Countdown
 from .._call.effects import TransportFailure
 from ..errors import ConfigurationError
-from ..utils.descriptors import is_last
 from ..utils.headers import Headers
+from .aiohttp_connections import UNDER_WAY, Attempt, gist, open_session
 from .failures import failure_of
 from .hook_views import show
-from .network import CONNECT_S, is_readable
 from .pool import may_follow
 from .proxies import proxy_of
 from .requests import OwnRequest, own_of
 from .tls import shared_context
 
-_IDLE_S = 30.0
-_MAX_FIELD = 1 << 16  # of a status line or header; httpcore's bound is of the same size
+# aiohttp warns of bytes of this size, which it would write in one go.
 _LARGE_BODY = 1 << 20
-_MAX_WAYS = 256
-_END_OF_HEAD = b"\r\n\r\n"
+# Kept by URL. An application calls few; one that puts ids into paths must not make this grow.
+_MAX_DESTINATIONS = 256
 _OWN_HEADERS = (b"host", b"content-length")  # aiohttp writes them itself
-
-
-class _Attempt:
-    """What is known of the attempt under way.
-
-    Attributes:
-        needs_new: Whether it is to have a new connection.
-        is_reused: Whether its connection had carried a reply before.
-        received: Whether a byte of its reply has arrived.
-    """
-
-    __slots__ = ("is_reused", "needs_new", "received")
-
-    def __init__(self, *, needs_new: bool = False) -> None:
-        self.needs_new = needs_new
-        self.is_reused = False
-        self.received = False
-
-
-_under_way: ContextVar[_Attempt | None] = ContextVar("llmsdk_attempt_under_way", default=None)
-
-
-class _Handler(ResponseHandler):
-    """One connection; it notes for the attempt that waits on it that bytes have arrived, which forbids another."""
-
-    attempt: _Attempt | None = None
-    is_early = False
-    replies = 0  # to the attempt
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        sock = transport.get_extra_info("socket")
-        if sock is not None and is_last(sock.fileno()):
-            self.force_close()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        payload: Any = getattr(self, "_payload", None)
-        if exc is not None and payload is not None and not payload.is_eof() and payload.exception() is None:
-            # aiohttp takes a reset for the end of a body without a length.
-            payload.set_exception(aiohttp.ClientPayloadError(f"the connection broke inside the body: {_gist(exc)}"))
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        attempt = self.attempt
-        if attempt is None:
-            self.is_early = True
-        elif not attempt.received:
-            attempt.received = True
-            # A fault of the body that came with the head would hide the head.
-            head, mark, data = data.partition(_END_OF_HEAD)
-            super().data_received(head + mark)
-        if data and self.exception() is None:
-            super().data_received(data)
-        self._fail_reader()
-
-    def feed_data(self, data: Any, size: int = 0) -> None:
-        if data[0].code >= 200:
-            self.replies += 1
-        if self.replies > 1:
-            self.close()  # a second reply, for which nobody asked, would answer the next request
-        else:
-            super().feed_data(data, size)
-
-    def _fail_reader(self) -> None:
-        """Have a fault of the framing end the body as well: aiohttp ends the connection only, and the reader waits."""
-        error: Any = self.exception()
-        payload: Any = getattr(self, "_payload", None)
-        if error is not None and payload is not None and not payload.is_eof() and payload.exception() is None:
-            payload.set_exception(aiohttp.ClientPayloadError(f"broken framing of the body: {_gist(error)}"))
-
-
-class _Response(aiohttp.ClientResponse):
-    """A response that makes its attempt known to its connection."""
-
-    async def start(self, connection: Any) -> aiohttp.ClientResponse:
-        protocol = connection.protocol
-        attempt = _under_way.get()
-        if isinstance(protocol, _Handler) and attempt is not None:
-            attempt.received = protocol.attempt is None and protocol.is_early
-            if protocol.attempt is not None:
-                protocol.replies = 0
-            protocol.attempt = attempt
-        return await super().start(connection)
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Keeps the connections, and notes for an attempt whether its one is old: the server may have closed it."""
-
-    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
-        attempt = _under_way.get()
-        while True:
-            connection = await super().connect(req, traces, timeout)
-            protocol: Any = connection.protocol
-            if attempt is None or not isinstance(protocol, _Handler) or protocol.attempt is None:
-                return connection
-            # What has arrived at a free connection is its end, or nothing that was asked for; the event loop has had no
-            # turn to read it.
-            sock = protocol.transport and protocol.transport.get_extra_info("socket")
-            if not attempt.needs_new and sock is not None and not is_readable(sock):
-                attempt.is_reused = True
-                return connection
-            connection.close()
 
 
 class _Pieces:
@@ -274,7 +167,7 @@ class AiohttpReply:
             await _close(self._response)
 
 
-class _Way(NamedTuple):
+class _Destination(NamedTuple):
     """Where the requests for one URL go; holds what it is found by, so that nothing else can have its id."""
 
     target: Any
@@ -296,7 +189,7 @@ class AiohttpTransport:
             ) from None
         self._is_hooked = is_hooked
         self._session: aiohttp.ClientSession | None = None
-        self._ways: dict[int, _Way] = {}
+        self._destinations: dict[int, _Destination] = {}
         self._unread: dict[Any, deque[AiohttpReply]] = {}
         self._waits: set[Any] = set()
         self._replies: WeakSet[AiohttpReply] = WeakSet()
@@ -308,36 +201,36 @@ class AiohttpTransport:
             TransportFailure: There is no reply.
         """
         own = own_of(request, countdown)
-        way = self._way(own)
-        if way.unread:
-            await _settle(way.unread)
-        attempt = _Attempt()
+        to = self._to(own)
+        if to.unread:
+            await _settle(to.unread)
+        attempt = Attempt()
         try:
-            response = await self._exchange(own, way, attempt)
+            response = await self._exchange(own, to, attempt)
         except TransportFailure as failure:
             if not failure.stale or countdown.left() <= 0:
                 raise
-            attempt = _Attempt(needs_new=True)
-            response = await self._exchange(own, way, attempt)
-        reply = AiohttpReply(response, request, _Pieces(response.content, countdown, self._loop), way.unread)
+            attempt = Attempt(needs_new=True)
+            response = await self._exchange(own, to, attempt)
+        reply = AiohttpReply(response, request, _Pieces(response.content, countdown, self._loop), to.unread)
         self._replies.add(reply)
         return show(reply) if self._is_hooked else reply
 
-    async def _exchange(self, own: OwnRequest, way: _Way, attempt: _Attempt) -> aiohttp.ClientResponse:
-        session = self._session or self._open()
-        _under_way.set(attempt)
+    async def _exchange(self, own: OwnRequest, to: _Destination, attempt: Attempt) -> aiohttp.ClientResponse:
+        session = self._session = self._session or open_session(self._loop)
+        UNDER_WAY.set(attempt)
         limit: Any = None
         try:
             async with asyncio.timeout(own.countdown.left()) as limit:
                 self._waits.add(limit)
                 response = await session.request(
                     own.method,
-                    way.url,
+                    to.url,
                     headers=_headers_of(own),
                     data=_body_of(own.content),
                     allow_redirects=False,
-                    ssl=shared_context() if way.is_tls else True,
-                    proxy=way.proxy,
+                    ssl=shared_context() if to.is_tls else True,
+                    proxy=to.proxy,
                 )
             if not (fault := _fault_of(response)):
                 return response
@@ -346,7 +239,7 @@ class AiohttpTransport:
         except aiohttp.ClientResponseError as exc:
             # It holds the headers of the request, and with them the key.
             kind = httpx.ProxyError if isinstance(exc, aiohttp.ClientHttpProxyError) else httpx.RemoteProtocolError
-            problem = kind(_gist(exc))
+            problem = kind(gist(exc))
         except Exception as exc:
             problem = exc
         finally:
@@ -357,20 +250,20 @@ class AiohttpTransport:
         finally:
             del problem  # a cycle would hold the socket
 
-    def _way(self, own: OwnRequest) -> _Way:
+    def _to(self, own: OwnRequest) -> _Destination:
         """Look up where a request goes by what the requests for one URL share: to compare URLs costs more."""
-        way = self._ways.get(id(own.target))
-        if way is None:
-            if len(self._ways) >= _MAX_WAYS:
-                self._ways.clear()
+        to = self._destinations.get(id(own.target))
+        if to is None:
+            if len(self._destinations) >= _MAX_DESTINATIONS:
+                self._destinations.clear()
             scheme, host, port = own.url.scheme, own.url.host, own.url.port
             # Its own reading of the environment goes through a thread at every request.
             proxy = proxy_of(scheme, host, port)
             # Left to yarl, an encoded ".." would be a step upwards.
             url = yarl.URL(str(own.url), encoded=True)
             unread = self._unread.setdefault((scheme, host, port), deque())
-            way = self._ways[id(own.target)] = _Way(own.target, url, proxy, scheme == "https", unread)
-        return way
+            to = self._destinations[id(own.target)] = _Destination(own.target, url, proxy, scheme == "https", unread)
+        return to
 
     async def aclose(self, *, at_loop_end: bool = False) -> None:
         """Close every connection."""
@@ -386,34 +279,16 @@ class AiohttpTransport:
         if session is not None:
             await session.close()
 
-    def _open(self) -> aiohttp.ClientSession:
-        connector = _Connector(limit=0, keepalive_timeout=_IDLE_S)
-        if hasattr(connector, "_factory"):
-            # No public way leads here; were this one gone, a reply that breaks in its first line would be tried again.
-            cast(Any, connector)._factory = partial(_Handler, loop=self._loop)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            response_class=_Response,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            max_line_size=_MAX_FIELD,
-            max_field_size=_MAX_FIELD,
-        )
-        # Attempts are counted by the flow. No public option leads here; were this one gone, some would go uncounted.
-        cast(Any, self._session)._retry_connection = False
-        return self._session
-
 
 async def _settle(unread: deque[AiohttpReply]) -> None:
     """Forget the replies that have come whole meanwhile; close the connection of the oldest one that has not."""
-    for _ in range(2):
-        await _turn()  # the event loop asks what has arrived in the first, and reads it before the second
-    while unread:
-        reply = unread.popleft()
-        if not reply.release_now():
-            await reply.aclose()
-            break
+    while unread and unread[0].release_now():
+        unread.popleft()
+    if unread:
+        for _ in range(2):
+            await _turn()  # the event loop asks what has arrived in the first, and reads it before the second
+    if unread:
+        await unread.popleft().aclose()
 
 
 def _body_of(content: bytes | None) -> bytes | io.BytesIO | None:
@@ -427,11 +302,6 @@ def _headers_of(request: OwnRequest) -> list[tuple[str, str]]:
         for name, value in request.headers
         if name.lower() not in _OWN_HEADERS
     ]
-
-
-def _gist(error: Any) -> str:
-    """Say what aiohttp says of a reply, without the lines in which it quotes it."""
-    return str(getattr(error, "message", "") or error).partition("\n")[0].rstrip(": ")
 
 
 def _fault_of(response: aiohttp.ClientResponse) -> str:

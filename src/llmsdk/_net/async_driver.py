@@ -1,4 +1,4 @@
-"""Performs effects with an async transport and `anyio.sleep`, under asyncio and trio."""
+"""Performs effects with an async transport, under asyncio and trio; every wait ends when the SDK is closed."""
 
 from __future__ import annotations
 
@@ -104,6 +104,7 @@ class AsyncDriver:
             self._make_transport, self.build = (lambda: supplied), supplied.build
         self.is_player = getattr(client, "refuses_offline", None) is True
         self.is_own = client is None
+        # Timeouts of httpx bound each read by itself: the whole is bounded from outside.
         self._watches = client is not None or make_transport is AsyncHttpxClient
         self._may_be_bypassed = client is None and make_transport is AsyncTransport
         self._detour: AsyncDriver | None = None
@@ -141,7 +142,7 @@ class AsyncDriver:
             case Read():
                 return await self._read(effect)
             case Pull():
-                return await anext(effect.chunks, None)
+                return await anext(effect.chunks, None)  # None is the end: a flow has no use for StopAsyncIteration
             case Close():
                 await release(effect.response)
             case Sleep():
@@ -186,6 +187,7 @@ class AsyncDriver:
             refuse_closed()
         of_loop = self._loops.get(here := _running_loop())
         if of_loop is None:
+            # Loops that have ended closed what was in them; an application may run thousands, one after the other.
             for native in [key for key, other in self._loops.items() if is_over(other.token)]:
                 self._loops.pop(native, None)
             transport, closing = self._make_transport(), anyio.Event()

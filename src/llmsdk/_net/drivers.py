@@ -31,6 +31,7 @@ class Embedded(Protocol):
         ...
 
 
+# Imported when the first call needs them: httpx alone takes 40 ms, and `SDK(...)` is to take none of it.
 def _transport_of(backend: str) -> Callable[..., Transport]:
     if backend == "aiohttp":
         from .aiohttp_transport import AiohttpTransport

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 T = TypeVar("T")
 
 
+# A thread costs 54 us, for each connection that is opened; the TLS handshake that follows costs a millisecond and more.
 class Errand(Generic[T]):
     """One blocking step in a thread of its own.
 

@@ -58,6 +58,7 @@ def show(reply: Any) -> httpx.Response:
     )
 
 
+# Hooks may hold a response of httpx in their hands, while the driver has to let go of the reply beneath it.
 def reply_under(response: Any) -> Any:
     """Return the reply of our own that a response stands for; it may be one itself, or a supplied client's."""
     body = getattr(response, "stream", None)
@@ -70,6 +71,6 @@ def rebuild(response: Any, body: bytes) -> Any:
     headers = [
         (name, value)
         for name, value in response.headers.multi_items()
-        if name.lower() not in ("content-encoding", "content-length", "transfer-encoding")
+        if name.lower() not in ("content-encoding", "content-length", "transfer-encoding")  # the body is decoded
     ]
     return kind(response.status_code, headers=headers, content=body, request=getattr(response, "request", None))

@@ -29,7 +29,7 @@ def is_patched() -> bool:
         getattr(httpcore.ConnectionPool, "handle_request", None),
         getattr(httpcore.AsyncConnectionPool, "handle_async_request", None),
     )
-    if found == _genuine:
+    if found == _genuine:  # the same functions: tuples compare what they hold by identity first
         return False
     if not all(map(_is_own, found)):
         return True

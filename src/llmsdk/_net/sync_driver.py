@@ -18,7 +18,7 @@ from .errands import Errand
 from .failures import failure_of
 from .guards import OFFLINE, refuse_closed, refuse_offline
 from .hook_views import build_shown, rebuild, reply_under
-from .network import hang_up
+from .lines import hang_up
 from .patches import is_patched
 from .requests import build_own
 from .supplied import HttpxClient, SuppliedClient
@@ -57,7 +57,7 @@ class SyncDriver:
         self.is_own = client is None
         self.is_player = getattr(client, "refuses_offline", None) is True
         self._abandoned: deque[Any] = deque()
-        self._closing = threading.Event()
+        self._closing = threading.Event()  # waited for instead of slept: close() in another thread ends the wait
         self._errands: set[Errand[Any]] = set()
 
     def current(self) -> SyncDriver:

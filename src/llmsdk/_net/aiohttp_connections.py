@@ -1,0 +1,146 @@
+"""aiohttp's connections, watched: whether they were used before, whether the reply has begun, what comes too much."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, cast
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+
+from ..utils.descriptors import is_last
+from .lines import CONNECT_S, is_readable
+from .pool import IDLE_S
+
+_MAX_FIELD = 1 << 16  # of a status line or header; httpcore's bound is of the same size
+_END_OF_HEAD = b"\r\n\r\n"
+
+
+class Attempt:
+    """What is known of the attempt under way.
+
+    Attributes:
+        needs_new: Whether it is to have a new connection.
+        is_reused: Whether its connection had carried a reply before.
+        received: Whether a byte of its reply has arrived.
+    """
+
+    __slots__ = ("is_reused", "needs_new", "received")
+
+    def __init__(self, *, needs_new: bool = False) -> None:
+        self.needs_new = needs_new
+        self.is_reused = False
+        self.received = False
+
+
+UNDER_WAY: ContextVar[Attempt | None] = ContextVar("llmsdk_attempt_under_way", default=None)
+
+
+class Handler(ResponseHandler):
+    """One connection; it notes for the attempt that waits on it that bytes have arrived, which forbids another."""
+
+    attempt: Attempt | None = None
+    is_early = False
+    replies = 0  # to the attempt
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and is_last(sock.fileno()):
+            self.force_close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        payload: Any = getattr(self, "_payload", None)
+        if exc is not None and payload is not None and not payload.is_eof() and payload.exception() is None:
+            # aiohttp takes a reset for the end of a body without a length.
+            payload.set_exception(aiohttp.ClientPayloadError(f"the connection broke inside the body: {gist(exc)}"))
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        attempt = self.attempt
+        if attempt is None:
+            self.is_early = True
+        elif not attempt.received:
+            attempt.received = True
+            # A fault of the body that came with the head would hide the head.
+            head, mark, data = data.partition(_END_OF_HEAD)
+            super().data_received(head + mark)
+        if data and self.exception() is None:
+            super().data_received(data)
+        self._fail_reader()
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        if data[0].code >= 200:  # informational ones precede the reply
+            self.replies += 1
+        if self.replies > 1:
+            self.close()  # a second reply, for which nobody asked, would answer the next request
+        else:
+            super().feed_data(data, size)
+
+    def _fail_reader(self) -> None:
+        """Have a fault of the framing end the body as well: aiohttp ends the connection only, and the reader waits."""
+        error: Any = self.exception()
+        payload: Any = getattr(self, "_payload", None)
+        if error is not None and payload is not None and not payload.is_eof() and payload.exception() is None:
+            payload.set_exception(aiohttp.ClientPayloadError(f"broken framing of the body: {gist(error)}"))
+
+
+class Response(aiohttp.ClientResponse):
+    """A response that makes its attempt known to its connection."""
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        protocol = connection.protocol
+        attempt = UNDER_WAY.get()
+        if isinstance(protocol, Handler) and attempt is not None:
+            attempt.received = protocol.attempt is None and protocol.is_early
+            if protocol.attempt is not None:
+                protocol.replies = 0
+            protocol.attempt = attempt
+        return await super().start(connection)
+
+
+class Connector(aiohttp.TCPConnector):
+    """Keeps the connections, and notes for an attempt whether its one is old: the server may have closed it."""
+
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+        # aiohttp hands no request of ours down to here: the context of the task is the only way.
+        attempt = UNDER_WAY.get()
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol: Any = connection.protocol
+            if attempt is None or not isinstance(protocol, Handler) or protocol.attempt is None:
+                return connection
+            # What has arrived at a free connection is its end, or nothing that was asked for; the event loop has had no
+            # turn to read it.
+            sock = protocol.transport and protocol.transport.get_extra_info("socket")
+            if not attempt.needs_new and sock is not None and not is_readable(sock):
+                attempt.is_reused = True
+                return connection
+            connection.close()
+
+
+def open_session(loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
+    """Open a session that neither bounds, nor repeats, nor decodes anything by itself."""
+    connector = Connector(limit=0, keepalive_timeout=IDLE_S)
+    if hasattr(connector, "_factory"):
+        # No public way leads here; were this one gone, a reply that breaks in its first line would be tried again.
+        cast(Any, connector)._factory = partial(Handler, loop=loop)
+    session = aiohttp.ClientSession(
+        connector=connector,
+        response_class=Response,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        max_line_size=_MAX_FIELD,
+        max_field_size=_MAX_FIELD,
+    )
+    # Attempts are counted by the flow. No public option leads here; were this one gone, some would go uncounted.
+    cast(Any, session)._retry_connection = False
+    return session
+
+
+def gist(error: Any) -> str:
+    """Say what aiohttp says of a reply, without the lines in which it quotes it."""
+    return str(getattr(error, "message", "") or error).partition("\n")[0].rstrip(": ")
