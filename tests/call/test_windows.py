@@ -46,6 +46,8 @@ def test_every_window_is_kept_and_the_one_that_binds_first_stands_in_front() -> 
 def test_windows_that_are_not_stated_are_left_out() -> None:
     assert rate_limit(WINDOWS, {"x-minute-left": "7"}).requests_windows == (Limit(None, 7.0, None, 60.0),)
     assert rate_limit(WINDOWS, {"x-minute-left": "many"}) == RateLimit()
+    # Of what is left nothing is known, of the limit it is.
+    assert rate_limit(WINDOWS, {"x-day": "1000", "x-minute": "30"}).requests == Limit(30.0, None, None, 60.0)
     one = rate_limit(WINDOWS, {"x-ratelimit-remaining-requests": "5", "x-ratelimit-reset-requests": "1s"})
     assert one.requests == Limit(None, 5.0, 1.0)
 

@@ -6,7 +6,7 @@ import heapq
 import math
 import random
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from llmsdk.errors.meta import Limit, RateLimit
@@ -83,6 +83,25 @@ class Sliding:
 
     def patience(self, now: float) -> float:
         return self.seen[0] + self.span - now if self.seen else 0.0
+
+
+class Windows:
+    """Several counts at once, told without the moments at which they are reset."""
+
+    def __init__(self, *windows: Window) -> None:
+        self.all = windows
+
+    def take(self, now: float) -> bool:
+        taken = [window.take(now) for window in self.all]
+        for window, is_counted in zip(self.all, taken, strict=True):
+            window.used -= is_counted and not all(taken)  # a refusal counts nowhere
+        return all(taken)
+
+    def windows(self, now: float) -> tuple[Limit, ...]:
+        return tuple(replace(one.limit(now), reset_s=None, window_s=one.span) for one in self.all)
+
+    def limit(self, now: float) -> Limit:
+        return min(self.windows(now), key=lambda one: (one.remaining or 0.0) / (one.window_s or 1.0))
 
 
 @dataclass
@@ -166,7 +185,8 @@ def simulate(
                 if status == 429 and retry_after:
                     patience = server.patience(now)  # type: ignore[attr-defined]  # all three have it
                     after = patience if retry_after == "exact" else float(math.ceil(patience))
-                limits = RateLimit(requests=server.limit(now)) if with_headers else None
+                windows = server.windows(now) if isinstance(server, Windows) else ()
+                limits = RateLimit(requests=server.limit(now), requests_windows=windows) if with_headers else None
                 seen = Feedback(status, True, after, limits, tokens, 0.0)
                 order += 1
                 heapq.heappush(events, (now + latency_s / 2 * chance.uniform(0.8, 1.2), order, "reply", seen, began))

@@ -52,6 +52,26 @@ def test_a_window_is_not_taken_for_a_bucket(span_s: float, latency_s: float) -> 
     assert found.share < 0.02
 
 
+@pytest.mark.parametrize("latency_s", [0.05, 1.0])
+@pytest.mark.parametrize(
+    "windows, rate",
+    [
+        ({60: 60}, 1.0),
+        ({10: 100}, 10.0),
+        ({10: 10, 60: 60}, 1.0),
+        ({10: 10, 60: 40}, 40 / 60),
+        ({60: 30, 3_600: 90_000}, 0.5),
+    ],
+)
+def test_each_of_several_windows_is_kept_to(windows: dict[int, int], rate: float, latency_s: float) -> None:
+    """Mistral and Cerebras tell what is left of windows of several lengths, and not when these end."""
+    spans = [clockwork.Window(most / span, span, span / 3) for span, most in windows.items()]
+    pacer, server = Pacer(Adaptive()), clockwork.Windows(*spans)
+    found = clockwork.simulate(pacer, server, seconds=900, latency_s=latency_s, with_headers=True)
+    assert found.rate >= 0.9 * rate
+    assert found.share < 0.02
+
+
 @pytest.mark.parametrize("retry_after", ["", "exact", "whole"])
 @pytest.mark.parametrize("rate", [100, 300])
 @pytest.mark.parametrize("latency_s", [0.005, 0.05])

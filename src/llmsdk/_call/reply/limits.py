@@ -46,7 +46,7 @@ def _binding(limits: list[Limit]) -> Limit:
         seconds = one.window_s if one.reset_s is None else one.reset_s
         return math.inf if one.remaining is None else one.remaining / max(1.0, seconds or 0.0)
 
-    return min(limits, key=rate)
+    return min((one for one in limits if one != Limit()), key=rate, default=Limit())
 
 
 def _limit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ class Account:
             quota is spent as if it ended after that time.
     """
 
-    __slots__ = ("_began", "_fill", "_left", "_limit", "_longest_wait_s", "_measured", "_period", "_resets_at")
+    __slots__ = (
+        *("_began", "_fill", "_left", "_limit", "_longest_wait_s", "_measured", "_period", "_resets_at"),
+        *("_told", "_starts"),
+    )
 
     def __init__(self, longest_wait_s: float) -> None:
         self._longest_wait_s = longest_wait_s
@@ -39,14 +43,16 @@ class Account:
         self._began = -math.inf
         self._fill = 0.0  # per second, of a bucket; 0 where it is none
         self._measured = (0.0, 0.0)  # what was used when the rate of filling was last measured, and that rate
+        self._told = math.inf  # what was left by the last reply
+        self._starts = -math.inf  # of a window whose reset nobody tells, when it began
 
     def read(self, limit: Limit, later: float, began: float, now: float) -> None:
         """Take what a reply said; `later` is what was spent after the server had said it."""
-        # Of a limit without a reset its window is the longest that it can last.
-        reset_s = limit.window_s if limit.reset_s is None else limit.reset_s
-        if limit.remaining is None or reset_s is None or began < self._began:
+        if limit.remaining is None or (limit.reset_s is None and limit.window_s is None) or began < self._began:
             return
         self._began = began
+        reset_s = self._end(limit.remaining, limit.window_s or 0.0, later, now)
+        reset_s = reset_s if limit.reset_s is None else limit.reset_s
         self._limit = limit.limit
         self._period = max(self._period, reset_s)
         self._left = limit.remaining - later
@@ -56,6 +62,13 @@ class Account:
             self._measure(used, used / reset_s)
         else:
             self._fill *= CREEP  # a bucket that is full could have been used more
+
+    def _end(self, remaining: float, window_s: float, later: float, now: float) -> float:
+        """Say when a window ends: more is left where one has begun, and none is longer than it is said to be."""
+        if remaining > self._told + later or now >= self._starts + window_s:
+            self._starts = now
+        self._told = remaining
+        return self._starts + window_s - now
 
     def _measure(self, used: float, fill: float) -> None:
         """Compare two replies between which much was used, or came back: only a bucket's rate is the same in both."""
@@ -84,3 +97,29 @@ class Account:
         step = window_s * cost / (GAIN * self._left) if self._left > 0 else 0.0
         self._left -= cost
         return step
+
+
+class Accounts:
+    """The limits of one kind: an account for each window of time that the server tells of, which all have to allow."""
+
+    __slots__ = ("_by_window", "_longest_wait_s")
+
+    def __init__(self, longest_wait_s: float) -> None:
+        self._longest_wait_s = longest_wait_s
+        self._by_window: dict[float | None, Account] = {}
+
+    def read(self, limits: Iterable[Limit], later: float, began: float, now: float) -> None:
+        """Take what a reply said of each window."""
+        for limit in limits:
+            account = self._by_window.get(limit.window_s)
+            if account is None:
+                account = self._by_window[limit.window_s] = Account(self._longest_wait_s)
+            account.read(limit, later, began, now)
+
+    def wait(self, now: float, cost: float) -> float:
+        """Say how long nothing may start."""
+        return max((account.wait(now, cost) for account in self._by_window.values()), default=0.0)
+
+    def spend(self, now: float, cost: float) -> float:
+        """Spend on one attempt; the answer is the time until the next."""
+        return max([account.spend(now, cost) for account in self._by_window.values()], default=0.0)

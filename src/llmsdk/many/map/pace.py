@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...errors import ConfigurationError
 from ...utils.log import logger
 from ...utils.shapes import described
-from .accounts import Account
+from .accounts import Accounts
 from .learned import FIRST_PAUSE_S, LearnedRate, Level, Refusals
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Pacer:
     quickly from the start, falls by two fifths where answers of 503 come together, and grows back slowly near what was
     too many, faster beyond it (`Level`). The bucket holds what a late timer may make up for, and fills at the lowest of
     three rates: that which the caller knows, that by which what the server's headers say is left would last until it is
-    reset (`Account`), and that which was learned from answers of 429 (`LearnedRate`). A server that refuses everything
+    reset (`Accounts`), and that which was learned from answers of 429 (`LearnedRate`). A server that refuses everything
     is left alone for as long as it asks, then tried by one attempt at a time until it accepts one. A single refusal
     changes nothing: busy servers refuse some requests whatever the rate.
 
@@ -139,7 +139,7 @@ class Pacer:
         self._ceiling = Level(0.4, min(limit.start, limit.max), search=DOUBLING)
         self._busy = Refusals()
         self._cut_at = -math.inf  # attempts that began before say nothing of the number in flight since
-        self._requests, self._tokens = Account(longest_wait_s), Account(longest_wait_s)
+        self._requests, self._tokens = Accounts(longest_wait_s), Accounts(longest_wait_s)
         self._per_call = 0.0  # moving average of used tokens
         self._fixed = 0.0 if limit.requests_per_second is None else 1 / limit.requests_per_second
         self._learned = LearnedRate()
@@ -245,5 +245,5 @@ class Pacer:
             if limit.remaining is not None and limit.remaining < 1:
                 self._is_too_long(limit.reset_s)
         # What is in flight began after this one, as a rule, and the server had not counted it yet.
-        self._requests.read(limits.requests, self.in_flight, began, now)
-        self._tokens.read(limits.tokens, self.in_flight * self._per_call, began, now)
+        self._requests.read(limits.requests_windows or (limits.requests,), self.in_flight, began, now)
+        self._tokens.read(limits.tokens_windows or (limits.tokens,), self.in_flight * self._per_call, began, now)
