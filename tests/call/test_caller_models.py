@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import date
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field, RootModel, computed_field
+from pydantic.dataclasses import dataclass
 
-from llmsdk import SDK
+from llmsdk import SDK, errors
 from llmsdk.models import ChatCompletionResponse, ToolCall
 from support.canned import CannedServer
 from support.colours import KEY, Colour
@@ -45,6 +47,17 @@ class Limits(BaseModel):
         return 2 * self.max_items
 
 
+@dataclass
+class Size:
+    max_width: int = Field(3, serialization_alias="maxWidth")
+    inner: Text = Field(default_factory=lambda: Text(text="Hi"))
+
+
+@dataclass
+class Odd:
+    size: Any = Field(default_factory=object)
+
+
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 LIMITS = {"maxItems": 3, "until": "2030-01-02", "twice": 6}
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
@@ -76,6 +89,7 @@ def sdk() -> Iterator[SDK]:
             {"extra_body": {"a": Limits(), "b": [{"c": Limits(maxItems=5)}]}},
             {"a": LIMITS, "b": [{"c": {**LIMITS, "maxItems": 5, "twice": 10}}]},
         ),
+        ({"extra_body": {"a": [Size()]}}, {"a": [{"maxWidth": 3, "inner": {"text": "Hi", "type": "text"}}]}),
         ({"extra_body": {"a": RootModel[list[int]]([1])}}, {"a": [1]}),
     ],
 )
@@ -105,6 +119,12 @@ class Turn(BaseModel):
     role: str = "assistant"
     content: str | None = None
     notes: dict[str, Any] = {}
+
+
+def test_what_is_neither_model_nor_json_is_named(sdk: SDK) -> None:
+    for value in (SimpleNamespace(a=1), Odd()):
+        with pytest.raises(errors.RequestValidationError, match=r"extra_body\.a: cannot be written as JSON"):
+            sdk.chat.preview(**CHAT, extra_body={"a": value})
 
 
 def test_models_of_a_reply_go_as_they_came_wherever_they_stand(sdk: SDK) -> None:

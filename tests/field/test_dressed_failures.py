@@ -283,7 +283,25 @@ SPENT = [
     {"type": "insufficient_quota"},
     {"code": "billing_hard_limit_reached"},
     {"code": "Arrearage"},
+    {"code": "insufficient_user_quota"},
+    {"type": "credit_balance_too_low"},
+    {"code": "AccountOverdueError"},
+    {"code": "out_of_credits"},
 ]
+
+
+PASSING = [{"code": "rate_limit_exceeded"}, {"code": 429, "status": "RESOURCE_EXHAUSTED"}, {"type": "tokens"}]
+
+
+@pytest.mark.parametrize("passing", PASSING)
+async def test_a_limit_that_passes_is_tried_again(
+    passing: dict[str, Any], colour: Colour, canned: CannedServer
+) -> None:
+    canned.reply(429, {"error": {"message": "Slow down.", **passing}}, {"retry-after-ms": "1"})
+    async with colour.open(api_key=KEY, server_url=canned.url) as client:
+        with pytest.raises(errors.RateLimitError):
+            await client.call("chat.create", **ASK)
+    assert len(canned.requests) == 3
 
 
 @pytest.mark.parametrize("spent", SPENT)
@@ -303,6 +321,10 @@ WAITS: list[tuple[Any, dict[str, str], float | None]] = [
     ({"error": {"message": "x", "details": [{"retryDelay": "1.5s"}]}}, {"retry-after": "4"}, 4.0),
     ({"error": {"message": "x", "details": [{"retryDelay": "soon"}]}}, {}, None),
     ({"error": {"message": "x"}, "retry_after": None}, {}, None),
+    ({"error": {"message": "x", "retry_after_ms": 1500}}, {}, 1.5),
+    ({"detail": "x", "parameters": {"retryAfterMs": 250}}, {}, 0.25),
+    ({"detail": "x", "retryDelay": "1m2.5s"}, {}, 62.5),
+    ({"detail": "x", "retry_after": "-5", "retry_after_ms": True}, {}, None),
 ]
 
 

@@ -128,7 +128,7 @@ def test_a_file_is_replaced_through_its_link(tmp_path: Path) -> None:
         (b"GIF89a", ".gif"),
         (b"RIFF1234WEBPVP8", ".webp"),
         (b"\0\0\0\x20ftypavif", ".avif"),
-        (b"RIFF1234WAVE", ""),
+        (b"RIFF1234WAVE", ".wav"),
         (b"", ""),
     ],
 )

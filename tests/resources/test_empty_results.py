@@ -22,11 +22,22 @@ async def test_there_is_a_vector_for_each_input(given: Any, count: int, colour: 
     async with colour.open(server_url=canned.url, api_key=KEY) as client:
         for data in ([], None, [VECTOR] * (count - 1)):
             canned.reply(200, {"object": "list", "data": data})
-            with pytest.raises(errors.ResponseValidationError, match="not a embeddings reply: data: ") as caught:
+            with pytest.raises(errors.ResponseValidationError, match="not an embeddings reply: data: ") as caught:
                 await client.call("embeddings.create", model="m", input=given)
             assert json.loads(caught.value.body)["data"] == data
         canned.reply(200, {"object": "list", "data": [VECTOR] * count})
         assert len((await client.call("embeddings.create", model="m", input=given)).data) == count
+
+
+@pytest.mark.parametrize("vector", [[], None, ""])
+async def test_a_vector_without_numbers_is_none(vector: Any, colour: Colour, canned: CannedServer) -> None:
+    canned.reply(200, {"data": [VECTOR, {"index": 1, "embedding": vector}]})
+    async with colour.open(server_url=canned.url, api_key=KEY) as client:
+        with pytest.raises(errors.ResponseValidationError, match="data: 1 of 2 results"):
+            await client.call("embeddings.create", model="m", input=["a", "b"])
+        canned.reply(200, {"data": [{"index": 0, "embedding": vector}], "detail": "too long"})
+        with pytest.raises(errors.SDKDefaultError, match="too long"):
+            await client.call("embeddings.create", model="m", input="a")
 
 
 async def test_an_input_beside_the_vocabulary_is_counted_too(colour: Colour, canned: CannedServer) -> None:

@@ -46,6 +46,8 @@ FOUND = [
     f"```JSON\n{WHOLE}\n```",
     f"``` Json\r\n{WHOLE}\r\n```",
     f"```{WHOLE}```",
+    f"[THINK]So: {{}}[/THINK]{WHOLE}",
+    f"~~~json\n{WHOLE}\n~~~",
     f"```json\n{WHOLE}",
     f"Here it is:\n\n```json\n{WHOLE}\n```\nAnything else?",
     f"<think>Hm.</think>Here it is:\n  ```\n  {WHOLE}\n  ```<|im_end|>",

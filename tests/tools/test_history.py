@@ -61,7 +61,7 @@ BROKEN = ['{"city": "Li', '{"city": "A"}{"city": "B"}', "[1]", '"x"', '{"city": 
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("arguments", ["", "  ", None, {}, *BROKEN])
+@pytest.mark.parametrize("arguments", ["", "  ", None, {}, "null", " null\n", *BROKEN])
 async def test_arguments_go_back_as_an_object_that_holds_them(
     arguments: Any, stream: bool, colour: Colour, canned: CannedServer
 ) -> None:

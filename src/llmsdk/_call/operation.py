@@ -83,6 +83,7 @@ class Operation:
         content: Field of the reply that carries the result; a reply without it may be an error in disguise.
         results: How many results a reply must have, or how that follows from the parameters. For choices it is one,
             whatever `n` is: servers may make fewer than asked for, and one that makes none has to say why.
+        is_blank: Tells a result that holds nothing, which does not count.
         is_stored: Whether it is about what one server keeps, a file or a batch: no other server can take it over, it
             costs no tokens, and it is no row of a batch.
         own: Writes the request and reads the reply of a call to a path of the caller's; None for all that we know.
@@ -108,6 +109,7 @@ class Operation:
     unnamed: str = "image.png"
     content: str = "choices"
     results: int | Callable[[Mapping[str, Any]], int] = 0
+    is_blank: Callable[[Any], bool] | None = None
     is_stored: bool = False
     own: OwnForm | None = None
 
@@ -127,6 +129,10 @@ class Operation:
     def read_reply(self) -> Callable[[bytes], Any]:
         """Reads the JSON of a reply."""
         return reader(self.reply).validate_json
+
+    def count(self, result: list[Any]) -> int:
+        """Count the results that hold something."""
+        return len(result) if self.is_blank is None else sum(not self.is_blank(item) for item in result)
 
     @property
     def may_go_on(self) -> bool:

@@ -49,21 +49,12 @@ def status_failed(response: Any, body: bytes, plan: Plan, secrets: Secrets, meta
 
 
 # Codes and types of a balance that is spent, letters and digits only, by the pages on errors of OpenAI, Moonshot,
-# DashScope, Z.ai and others, and by reports from the field.
-_SPENT = frozenset(
-    {
-        "insufficientquota",
-        "insufficientbalance",
-        "insufficientcredits",
-        "insufficientfunds",
-        "exceededcurrentquotaerror",
-        "exceededcurrentquota",
-        "paymentrequired",
-        "arrearage",
-        "creditsexhausted",
-        "balanceinsufficient",
-        "1113",
-    }
+# DashScope, Volcengine, Z.ai (1113) and others, by relays such as one-api, and by reports from the field.
+_SPENT = re.compile(
+    "insufficient(user|account|organization)?(quota|balance|credits?|funds?)(error)?"
+    "|(account|user|credit)?balance(is)?(insufficient|exhausted|toolow|notenough|depleted)"
+    "|(out|lack)of(credits?|balance|funds?)|no(credits?|balance|funds?)(left)?|(credits?|funds?)exhausted"
+    "|exceeded(your)?currentquota(error)?|paymentrequired|account(in)?(overdue|arrears?)(error)?|arrearage|billing.*|1113"
 )
 
 
@@ -76,7 +67,7 @@ def _is_permanent(provider: Provider, error: APIStatusError) -> bool:
     if error.status_code != 429:
         return False
     kinds = [re.sub(r"[^a-z0-9]", "", (kind or "").lower()) for kind in (error.code, error.type)]
-    return any(kind in _SPENT or kind in provider.error.spent or kind.startswith("billing") for kind in kinds)
+    return any(_SPENT.fullmatch(kind) or kind in provider.error.spent for kind in kinds)
 
 
 def transport_failed(

@@ -17,10 +17,11 @@ from .schemas import place_of
 # What chat templates leave at the end of a text: </s>, <|im_end|>, <|eot_id|>, <end_of_turn>, <eos>.
 _END_MARKS = re.compile(r"(?:\s*(?:</s>|<\|[\w-]{1,40}\|>|<end_of_turn>|<eos>))+\s*\Z")
 # Thoughts in front of an answer, one after the other; some servers drop the first tag.
-_TAG = r"(?:think|thinking|thought|reasoning)>"
-_THOUGHTS = re.compile(rf".*?</{_TAG}(?:\s*<{_TAG}.*?</{_TAG})*", re.DOTALL | re.IGNORECASE)
-_OPEN_FENCE = re.compile(r"^[ \t]*```[ \t]*[\w+-]*[ \t]*\n?", re.MULTILINE)
-_FENCED = re.compile(rf"{_OPEN_FENCE.pattern}(.*?)\n?[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
+# Mistral's models write theirs in square brackets.
+_TAG = r"(?:think|thinking|thought|reasoning)[>\]]"
+_THOUGHTS = re.compile(rf".*?[<\[]/{_TAG}(?:\s*[<\[]{_TAG}.*?[<\[]/{_TAG})*", re.DOTALL | re.IGNORECASE)
+_OPEN_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[ \t]*[\w+-]*[ \t]*\n?", re.MULTILINE)
+_FENCED = re.compile(rf"{_OPEN_FENCE.pattern}(.*?)\n?[ \t]*(?:```|~~~)[ \t]*$", re.DOTALL | re.MULTILINE)
 
 
 class AnswerProblems(Exception):
@@ -57,7 +58,7 @@ def partial_json(text: str) -> Any:
     text = text.removeprefix("\ufeff")
     rest = _without_thoughts(text)
     fence = _OPEN_FENCE.search(rest)
-    for candidate in (text, rest, *([rest[fence.end() :].partition("```")[0]] if fence else ())):
+    for candidate in (text, rest, *([re.split("```|~~~", rest[fence.end() :], maxsplit=1)[0]] if fence else ())):
         try:
             return from_json(candidate, allow_partial="trailing-strings")
         except ValueError:

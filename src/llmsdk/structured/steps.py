@@ -79,8 +79,8 @@ def _object(function: FunctionCall) -> str:
 
 
 def arguments_of(function: FunctionCall) -> str:
-    """Give the arguments of a call as JSON text, where a server sent an object or nothing too."""
+    """Give the arguments of a call as JSON text, where a server sent an object or nothing too; null is nothing."""
     arguments: Any = function.arguments
     if isinstance(arguments, str):
-        return arguments
+        return "" if arguments.strip() == "null" else arguments
     return "" if arguments is None else to_json(arguments, fallback=str).decode()

@@ -80,7 +80,14 @@ def _plain_other(value: Any) -> Any:
         return _plain_dict(value)
     if is_listed(value):
         return [plain(item) for item in value]
-    raise NotJson
+    # A dataclass of pydantic's has one too, and says as much by it as a model does.
+    serializer = getattr(type(value), "__pydantic_serializer__", None)
+    if serializer is None:
+        raise NotJson
+    try:
+        return plain(serializer.to_python(value, mode="json", by_alias=True, warnings=False))
+    except (PydanticSerializationError, ValueError):
+        raise NotJson from None
 
 
 def _dumped(value: BaseModel) -> Any:

@@ -156,7 +156,9 @@ def decode_error(
 
 
 # Where bodies say how long to wait: a duration in google.rpc.RetryInfo (google/rpc/error_details.proto), or seconds.
+# Those of the second line are in milliseconds.
 _WAITS = ("$..retryDelay", "$..retry_after", "$..retryAfter", "$..retry_after_seconds")
+_WAITS_MS = ("$..retry_after_ms", "$..retryAfterMs")
 
 
 def retry_after_in(headers: Mapping[str, str], document: Any, now: datetime) -> float | None:
@@ -164,8 +166,13 @@ def retry_after_in(headers: Mapping[str, str], document: Any, now: datetime) -> 
     stated = retry_after_from(headers, now=now)
     if stated is not None or not (is_object(document) or is_list(document)):
         return stated
-    found = (value for path in _WAITS for value in find(path, document))
-    waits = (parse_reset(str(value), now) for value in found if isinstance(value, str | int | float))
+    found = (
+        (value, unit)
+        for unit, paths in (("", _WAITS), ("ms", _WAITS_MS))
+        for path in paths
+        for value in find(path, document)
+    )
+    waits = (parse_reset(f"{value}{unit}", now) for value, unit in found if isinstance(value, str | int | float))
     return next((wait for wait in waits if wait is not None), None)
 
 

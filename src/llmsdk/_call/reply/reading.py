@@ -92,8 +92,9 @@ class _Came:
 
     def unfit(self, problem: str) -> ResponseValidationError:
         """Make the error of a reply that is not what the operation returns."""
+        kind = self.operation.resource
         return ResponseValidationError(
-            masked(f"not a {self.operation.resource} reply: {problem}", self.secrets),
+            masked(f"not {'an' if kind[0] in 'aeiou' else 'a'} {kind} reply: {problem}", self.secrets),
             status_code=self.meta.status_code,
             body=shown_text(self.body, self.secrets),
             meta=without_secrets(self.meta, self.secrets),
@@ -127,7 +128,7 @@ def decode_reply(
     except (ValidationError, ValueError, RecursionError):
         reply = _second_look(came, route, body, content_type, results)
     result = getattr(reply, operation.content, None)
-    if not result or (results and len(result) < results):
+    if not result or (results and operation.count(result) < results):
         _check_result(came, route, reply, body, results)
     elif operation.content == "choices" and (result[0].finish_reason in UNFINISHED or reply.__pydantic_extra__):
         _check_choices(came, reply, body)
@@ -154,7 +155,7 @@ def _check_result(came: _Came, route: Route, reply: Any, body: bytes, results: i
     operation, provider = came.operation, came.provider
     content = operation.content
     result = getattr(reply, content, None)
-    if not result:
+    if not result or not operation.count(result):
         is_stated = states_error(provider, reply) or is_error_instead(
             operation, reply.model_extra, reply.model_fields_set
         )
@@ -165,8 +166,9 @@ def _check_result(came: _Came, route: Route, reply: Any, body: bytes, results: i
         return
     if result == [] and content not in reply.model_fields_set and f"$.{content}" not in route.reply:
         raise came.unfit(f"{content}: it is missing")
-    if len(result or ()) < results:
-        raise came.unfit(f"{content}: {f'{len(result)} of {results} results' if result else 'it is empty'}")
+    count = operation.count(result or [])
+    if count < results:
+        raise came.unfit(f"{content}: {f'{count} of {results} results' if count else 'it is empty'}")
 
 
 def _check_choices(came: _Came, reply: Any, body: bytes) -> None:

@@ -32,4 +32,5 @@ CREATE_EMBEDDING = Operation(
     traced_as="embeddings",
     content="data",
     results=_inputs,
+    is_blank=lambda vector: not vector.embedding,
 )
