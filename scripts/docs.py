@@ -23,7 +23,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typing_extensions
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from llmsdk import SDK, Preview, errors, hooks, models
 from llmsdk._call.failover.policy import Failover
@@ -49,9 +48,13 @@ from llmsdk.providers import (
 )
 from llmsdk.providers.reshape import AsList, OneOf, PlainParts, PlainText, Refused, Renamed, WidthHeight
 from llmsdk.resources.operations import all_operations
-from llmsdk.resources.signatures import IDLE_TEXT, described
+from llmsdk.resources.signatures import STREAM_TEXTS
 from llmsdk.utils.forks import once
 from llmsdk.utils.retries import BackoffStrategy, RetryBudget, RetryConfig
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # a test runs this file from elsewhere
+
+from descriptions import strings_below, texts_of
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -300,29 +303,16 @@ def _plain_name(annotation: Any) -> str:
     return f"{name}[{arguments}]" if arguments else name
 
 
-def description_of(annotation: Any) -> str:
+def description_of(kind: type[Any], name: str, annotation: Any) -> str:
     """Find the description of a field: its own, else that of its type."""
-    found = _field_info(annotation)
+    found = texts_of(kind).get(name)
     if found is not None:
         return found
     bare = _bare(annotation)
     if get_origin(bare) is Literal and len(get_args(bare)) == 1:
         return f"Always `{_quoted(get_args(bare)[0])}`."
-    named = [kind for kind in _classes(annotation) if home_of(kind)]
+    named = [one for one in _classes(annotation) if home_of(one)]
     return first_line(named[0]) if len(named) == 1 else ""
-
-
-def _field_info(annotation: Any) -> str | None:
-    if get_origin(annotation) in (typing_extensions.Required, typing_extensions.NotRequired):
-        return _field_info(get_args(annotation)[0])
-    if get_origin(annotation) is Annotated:
-        for item in annotation.__metadata__:
-            if isinstance(item, FieldInfo) and item.description:
-                return item.description
-            if isinstance(item, typing_extensions.Doc):
-                return item.documentation
-        return _field_info(get_args(annotation)[0])
-    return None
 
 
 def _bare(annotation: Any) -> Any:
@@ -420,17 +410,20 @@ def beside_operations(kind: type[Any], operations: Sequence[Operation]) -> list[
     return [name for name in public_members(kind) if name not in known and not name.endswith("_async")]
 
 
-def _is_option(name: str, text: str) -> bool:
-    """Tell an option of every call, which has a table of its own, from what a method takes under the same name."""
-    return text == (described(CallOptions.__annotations__.get(name)) or IDLE_TEXT)
+def _own_names(method: Any) -> tuple[str, ...]:
+    """Name the parameters that a method has of its own; others have a table elsewhere on the page."""
+    code = method.__code__
+    keywords = bool(code.co_flags & inspect.CO_VARKEYWORDS)
+    return tuple(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + keywords])
 
 
 def method_part(kind: type[Any], name: str) -> str:
     """Write what the docstring of a method says."""
     text = getattr(kind, name).__doc__
+    own = _own_names(getattr(kind, name))
     parts = [f"## {name}", paragraphs(text)]
     for head, column, title in (("Args", "Argument", "Arguments"), ("Raises", "Error", "Errors")):
-        rows = [[f"`{key}`", value] for key, value in section(text, head).items() if not _is_option(key, value)]
+        rows = [[f"`{key}`", value] for key, value in section(text, head).items() if head != "Args" or key in own]
         parts.append(f"### {title} of {name}\n\n{table([column, 'Description'], rows)}")
     returned = re.search(r"^Returns:\n((?:    .*\n?)+)", inspect.cleandoc(text), re.MULTILINE)
     parts.append(f"### Result of {name}\n\n{' '.join(returned[1].split())}" if returned else "")
@@ -484,7 +477,7 @@ def parameter_table(operation: Operation, here: str) -> str:
         [
             f"`{name}`",
             type_text(annotations[name], here),
-            f"{_requirement(operation, name)} {description_of(annotations[name])}",
+            f"{_requirement(operation, name)} {description_of(operation.request, name, annotations[name])}",
             _takers(operation, name),
         ]
         for name in names
@@ -562,9 +555,9 @@ def documenting(operation: Operation) -> dict[int, list[str]]:
 def call_options(here: str, *, streams: bool = True) -> str:
     """Write the options of a call."""
     annotations = fields_of(CallOptions)
-    rows = [[f"`{name}`", type_text(kind, here), description_of(kind)] for name, kind in annotations.items()]
+    rows = [[f"`{name}`", type_text(kind, here), texts_of(CallOptions)[name]] for name, kind in annotations.items()]
     if streams:
-        rows.append(["`idle_timeout_ms`", "`float`", IDLE_TEXT])
+        rows.append(["`idle_timeout_ms`", "`float`", STREAM_TEXTS["idle_timeout_ms"]])
     return table(["Option", "Type", "Description"], rows)
 
 
@@ -575,7 +568,7 @@ def sdk_page() -> tuple[str, str]:
     """Write the page of the root object and of what it is set up with."""
     here = "sdks/sdk/README.md"
     options = fields_of(SDKOptions)
-    rows = [[f"`{name}`", type_text(kind, here), description_of(kind)] for name, kind in options.items()]
+    rows = [[f"`{name}`", type_text(kind, here), texts_of(SDKOptions)[name]] for name, kind in options.items()]
     offered = [
         [link(f"`sdk.{name}`", f"sdks/{name}/README.md", here), first_line(kind)] for name, kind in resources().items()
     ]
@@ -678,35 +671,12 @@ def _arguments(method: Any) -> str:
 
 
 @functools.cache
-def texts() -> dict[str, str]:
-    """Read the strings below type aliases and below the fields of models, the latter as `Class.field`.
-
-    Editors show such a string where the name is used, and Python throws it away: it costs no user anything.
-    """
+def alias_texts() -> dict[str, str]:
+    """Read the strings below type aliases: what an alias has for a docstring."""
     found: dict[str, str] = {}
     for module in sorted(NAMES):
-        body = ast.parse(inspect.getsource(importlib.import_module(f"llmsdk.models.{module}"))).body
-        found |= _strings_below(body)
-        for node in body:
-            if isinstance(node, ast.ClassDef):
-                found |= {f"{node.name}.{name}": text for name, text in _strings_below(node.body).items()}
+        found |= strings_below(ast.parse(inspect.getsource(importlib.import_module(f"llmsdk.models.{module}"))).body)
     return found
-
-
-def _strings_below(body: list[ast.stmt]) -> dict[str, str]:
-    found = {}
-    for statement, following in itertools.pairwise(body):
-        match statement, following:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                found[name] = inspect.cleandoc(text)
-            case _:
-                pass
-    return found
-
-
-def field_text(kind: type[Any], name: str) -> str:
-    """Find the string below a field, in the class that has the field or in one of its bases."""
-    return next((texts()[key] for base in kind.__mro__ if (key := f"{base.__name__}.{name}") in texts()), "")
 
 
 def model_pages() -> Iterator[tuple[str, str]]:
@@ -720,7 +690,7 @@ def model_pages() -> Iterator[tuple[str, str]]:
         elif isinstance(kind, type):
             group, text, body = "Replies", paragraphs(kind.__doc__), _model(kind, target)
         else:
-            text = texts().get(name, "")
+            text = alias_texts().get(name, "")
             group, body = "Aliases", "One of:\n\n" + "\n".join(f"- {item}" for item in _distinct(kind, target))
         rows[group].append([link(name, target, here), text.split("\n\n")[0].split("\n")[0]])
         yield target, page(name, text, body)
@@ -743,7 +713,7 @@ def _typed_dict(kind: Any, here: str) -> str:
             f"`{name}`",
             type_text(annotation, here),
             "yes" if name in kind.__required_keys__ else "no",
-            description_of(annotation),
+            description_of(kind, name, annotation),
         ]
         # What is required first, wherever in the line of bases it stands.
         for name, annotation in sorted(fields_of(kind).items(), key=lambda one: one[0] not in kind.__required_keys__)
@@ -757,7 +727,7 @@ def _model(kind: type[Any], here: str) -> str:
     rows = []
     for name, field in kind.model_fields.items():
         required = "yes" if field.is_required() else "no"
-        text = field_text(kind, name) or description_of(field.annotation)
+        text = description_of(kind, name, field.annotation)
         rows.append([f"`{name}`", type_text(field.annotation, here), required, text])
     members = members_table(kind, public_members(kind))
     return "\n\n".join(filter(None, [table(["Field", "Type", "Required", "Description"], rows), members]))

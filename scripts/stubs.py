@@ -2,7 +2,8 @@
 
 - `models/names.py` and `models/__init__.pyi`, from the modules beside them;
 - `resources/attributes.py`, from the classes beside it;
-- `providers/ids.py` and `providers/__init__.pyi`, from the files of the servers.
+- `providers/ids.py` and `providers/__init__.pyi`, from the files of the servers;
+- lines of parameters in the docstrings of `sdk.py`, `options.py` and `resources/*.py`, from fields of the TypedDicts.
 """
 
 from __future__ import annotations
@@ -12,14 +13,20 @@ import inspect
 import pkgutil
 import sys
 import textwrap
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
-from llmsdk import models, providers, resources
+from llmsdk import models, options, providers, resources, sdk
 from llmsdk.providers.spec import Provider
 from llmsdk.resources.base import MappedResource, Resource
 from llmsdk.resources.operations import all_operations
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # a test runs this file from elsewhere
+
+from descriptions import with_arguments, with_options
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "llmsdk"
@@ -149,12 +156,19 @@ def attributes() -> str:
     return "\n".join([*lines, ""])
 
 
-FILES = {
+FILES: dict[str, Callable[[], str]] = {
     "models/names.py": models_table,
     "models/__init__.pyi": models_stub,
     "resources/attributes.py": attributes,
     "providers/ids.py": ids,
     "providers/__init__.pyi": providers_stub,
+    "options.py": partial(with_options, options),
+    "sdk.py": partial(with_arguments, sdk),
+    **{
+        f"resources/{one.name}.py": partial(with_arguments, import_module(f"llmsdk.resources.{one.name}"))
+        for one in pkgutil.iter_modules(resources.__path__)
+        if not one.ispkg and one.name != "attributes"
+    },
 }
 
 

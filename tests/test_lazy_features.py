@@ -30,6 +30,8 @@ FEATURES = (
 )
 PLAIN = """
 import json, sys
+import httpx  # which imports rich for a command of its own, where click is installed too
+others = {name for name in sys.modules if name.partition(".")[0] != "llmsdk"}
 from llmsdk.local import LocalServer
 server = LocalServer().start()  # what serves in this process is loaded before the call is looked at
 import llmsdk.local.app, llmsdk.local.replies
@@ -46,7 +48,7 @@ with SDK(server_url=server.url) as sdk:
             await sdk.chat.create_async(model="m", messages=said)
         anyio.run(main)
 server.close()
-print(json.dumps(sorted(sys.modules)))
+print(json.dumps(sorted(sys.modules.keys() - others)))
 """
 PARSED = PLAIN.replace(
     'sdk.chat.create(model="m", messages=said)', 'sdk.chat.parse(model="m", messages=said, response_format=int)', 1

@@ -42,7 +42,32 @@ class SDK(Attributes, Paths):
     opened before the first call.
 
     Args:
-        options: See `SDKOptions`.
+        api_key: Key of the server in use; or a function, sync or async, asked before every attempt; or a mapping of
+            server ids, or `Provider`s, to these. Left out, the server's environment variable is read.
+        server: Server id, such as `openai`, or a `Provider`; Together where neither this nor a URL is given. A type
+            checker accepts literal ids, and `PROVIDERS[name]` for others.
+        server_idx: The same by position, from 0.
+        server_url: Base URL instead of the server's own; alone, it speaks OpenAI's dialect. A name in braces is filled
+            from `url_params`.
+        url_params: Values for names in braces.
+        organization_id: Writer's organization, for all calls.
+        client: Sync HTTP client to use instead of our own; the SDK never closes it.
+        async_client: Async HTTP client to use instead of our own; the SDK never closes it.
+        backend: What carries async calls; `aiohttp` (extra `aiohttp`, asyncio only) takes a third less CPU.
+        retry_config: Retry policy of all calls, or a number of retries; None turns retries off. By default 3 attempts
+            within 60 s, waits from 500 ms doubling to 8 s.
+        retry_budget: Bound of all calls' retries together.
+        timeout_ms: Bound of one attempt; 600,000 by default.
+        hooks: Objects with hook methods, see `llmsdk.hooks`.
+        observers: Told of every call up to the end of its stream, see `llmsdk.observers`.
+        http_headers: Headers of all calls.
+        debug_logger: Gets some lines per attempt, without bodies and keys.
+        unsupported: What to do with parameters that a server lacks: refuse, leave out with a warning, send.
+        failover: Servers that every call goes on to when one fails; a call that names its `server` goes to that alone.
+        track_usage: Ask servers for the token counts of streams, which some send only when asked; off by default.
+        prices: `Price` by model, or by server id and model, for `sdk.usage.cost`.
+        max_response_bytes: Bound of a reply after decoding; 128 MiB by default.
+        max_event_bytes: Bound of one event of a stream; 32 MiB by default.
 
     Raises:
         ConfigurationError: An option that cannot be, or no key where one is needed.
@@ -81,7 +106,7 @@ class SDK(Attributes, Paths):
         `api_key`. `usage` counts from zero.
 
         Args:
-            options: See `SDKOptions`.
+            options: Parameters of `SDK`.
 
         Raises:
             ConfigurationError: As for `SDK`, or this SDK is closed.

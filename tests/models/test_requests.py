@@ -73,12 +73,6 @@ def test_only_the_heart_of_a_request_is_required() -> None:
     assert ImageRequest.__required_keys__ == {"prompt"}
 
 
-@pytest.mark.parametrize("request_type", [CompletionRequest, ChatCompletionRequest, ImageRequest])
-def test_every_parameter_is_described(request_type: type[Any]) -> None:
-    properties = TypeAdapter(request_type).json_schema()["properties"]
-    assert [name for name, schema in properties.items() if not schema.get("description")] == []
-
-
 FORMS = [
     *[{"type": name, name: "data:image/png;base64,QQ=="} for name in ("image_url", "video_url", "audio_url")],
     {"type": "input_audio", "input_audio": "QQ=="},

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Required, Self, TypeAlias
 from pydantic import Field, PrivateAttr, model_validator
 from typing_extensions import TypedDict
 
+from ..utils.keywords import keywords
 from .common import Listing, Loose, Model, Number, Object, OrEmpty, Reply, Text, Whole
 
 BatchStatus: TypeAlias = (
@@ -21,27 +22,35 @@ _OVER = frozenset({"completed", "failed", "expired", "cancelled"})
 class BatchCreateRequest(TypedDict, total=False):
     """Parameters of a new batch."""
 
-    input_file_id: Required[Annotated[str, Field(description="Id of the uploaded file with the rows.")]]
-    endpoint: Required[Annotated[str, Field(description="Where the rows go, such as `/v1/chat/completions`.")]]
-    completion_window: Annotated[str, Field(description="How long the batch may take; servers know `24h` only.")]
-    metadata: Annotated[Mapping[str, str], Field(description="Your own notes, up to 16 pairs. Documented by OpenAI.")]
-    output_expires_after: Annotated[
-        Mapping[str, Any], Field(description="When the files of results are deleted. Documented by OpenAI.")
-    ]
-    priority: Annotated[int, Field(description="Precedence among your batches. Documented by Together.")]
-    model_id: Annotated[str, Field(description="Model of the rows. Documented by Together.")]
+    input_file_id: Required[str]
+    """Id of the uploaded file with the rows."""
+    endpoint: Required[str]
+    """Where the rows go, such as `/v1/chat/completions`."""
+    completion_window: str
+    """How long the batch may take; servers know `24h` only."""
+    metadata: Mapping[str, str]
+    """Your own notes, up to 16 pairs. Documented by OpenAI."""
+    output_expires_after: Mapping[str, Any]
+    """When the files of results are deleted. Documented by OpenAI."""
+    priority: int
+    """Precedence among your batches. Documented by Together."""
+    model_id: str
+    """Model of the rows. Documented by Together."""
 
 
+@keywords
 class BatchListRequest(TypedDict, total=False):
     """Parameters of the list of batches."""
 
-    limit: Annotated[int, Field(description="Batches on a page, where the server has pages; all pages are read.")]
+    limit: int
+    """Batches on a page, where the server has pages; all pages are read."""
 
 
 class BatchRequest(TypedDict, total=False):
     """Parameters of a call about one batch."""
 
-    batch_id: Required[Annotated[str, Field(description="Id of the batch.")]]
+    batch_id: Required[str]
+    """Id of the batch."""
 
 
 class BatchCounts(Model):

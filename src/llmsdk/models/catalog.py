@@ -6,21 +6,24 @@ from typing import Annotated, Required
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from ..utils.keywords import keywords
 from .common import Flag, Listing, Number, Object, OrEmpty, Reply, Text, Whole
 
 
+@keywords
 class ModelListRequest(TypedDict, total=False):
     """Parameters of the list of models."""
 
-    dedicated: Annotated[
-        bool | None, Field(description="List only models with an endpoint of their own. Documented by Together.")
-    ]
+    dedicated: bool | None
+    """List only models with an endpoint of their own. Documented by Together."""
 
 
+@keywords
 class ModelRequest(TypedDict, total=False):
     """Parameters of the description of one model."""
 
-    model: Required[Annotated[str, Field(description="Id of the model.")]]
+    model: Required[str]
+    """Id of the model."""
 
 
 class ModelInfo(Reply):

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeGuard, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, PrivateAttr
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
+from ..utils.keywords import keywords
 from ..utils.plain import AsSent
 
 if TYPE_CHECKING:
@@ -245,44 +246,37 @@ class Logprobs(Model):
 class StreamOptions(TypedDict, total=False):
     """Options of a streamed reply."""
 
-    include_usage: Annotated[bool, Field(description="Send token counts in the last chunk.")]
+    include_usage: bool
+    """Send token counts in the last chunk."""
 
 
+@keywords
 class SamplingParams(TypedDict, total=False):
     """Parameters that chat and text completion have in common: how tokens are chosen, and when to stop."""
 
-    temperature: Annotated[
-        float | None,
-        Field(description="Randomness of sampling; 0 picks the likeliest token. Together: 0 to 1; r9s: 0 to 2."),
-    ]
-    top_p: Annotated[
-        float | None,
-        Field(description="Sample only among the likeliest tokens that add up to this probability, 0 to 1."),
-    ]
-    top_k: Annotated[int | None, Field(description="Sample only among this many of the likeliest tokens, at least 1.")]
-    min_p: Annotated[
-        float | None,
-        Field(description="Sample only tokens at least this likely relative to the likeliest, 0 to 1."),
-    ]
-    repetition_penalty: Annotated[
-        float | None, Field(description="Divides the likelihood of tokens that already occurred; 1 changes nothing.")
-    ]
-    presence_penalty: Annotated[
-        float | None, Field(description="Lowers the likelihood of tokens that already occurred, -2 to 2.")
-    ]
-    frequency_penalty: Annotated[
-        float | None,
-        Field(description="Lowers the likelihood of tokens by how often they already occurred, -2 to 2."),
-    ]
-    logit_bias: Annotated[
-        Mapping[str, float] | None,
-        Field(description="Token id, as a string, to what is added to its score. Together: -100 to 100."),
-    ]
-    stop: Annotated[
-        str | Annotated[Sequence[str], Listed()] | None,
-        Field(description="Text, or several, that ends the answer where it comes up."),
-    ]
-    seed: Annotated[int | None, Field(description="Start of the random numbers, for repeatable sampling.")]
-    stream_options: Annotated[StreamOptions | None, Field(description="Options of a streamed reply.")]
-    safety_model: Annotated[str | None, Field(description="Model that checks the output. Documented by Together.")]
-    user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]
+    temperature: float | None
+    """Randomness of sampling; 0 picks the likeliest token. Together: 0 to 1; r9s: 0 to 2."""
+    top_p: float | None
+    """Sample only among the likeliest tokens that add up to this probability, 0 to 1."""
+    top_k: int | None
+    """Sample only among this many of the likeliest tokens, at least 1."""
+    min_p: float | None
+    """Sample only tokens at least this likely relative to the likeliest, 0 to 1."""
+    repetition_penalty: float | None
+    """Divides the likelihood of tokens that already occurred; 1 changes nothing."""
+    presence_penalty: float | None
+    """Lowers the likelihood of tokens that already occurred, -2 to 2."""
+    frequency_penalty: float | None
+    """Lowers the likelihood of tokens by how often they already occurred, -2 to 2."""
+    logit_bias: Mapping[str, float] | None
+    """Token id, as a string, to what is added to its score. Together: -100 to 100."""
+    stop: str | Annotated[Sequence[str], Listed()] | None
+    """Text, or several, that ends the answer where it comes up."""
+    seed: int | None
+    """Start of the random numbers, for repeatable sampling."""
+    stream_options: StreamOptions | None
+    """Options of a streamed reply."""
+    safety_model: str | None
+    """Model that checks the output. Documented by Together."""
+    user: str | None
+    """Your own id of the end user, for the server's abuse checks."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Required
 
 from pydantic import Field
 
+from ..utils.keywords import keywords
 from ._fold.choices import ChoicesAccumulator
 from ._fold.logprobs import LogprobsFold
 from ._fold.rule import Fold
@@ -26,47 +27,45 @@ from .common import (
 )
 
 
+@keywords
 class CompletionParams(SamplingParams, total=False):
     """Parameters of a text completion, without the model."""
 
-    prompt: Required[
-        Annotated[
-            str | Annotated[Sequence[str | int | Annotated[Sequence[int], Listed()]], Listed()],
-            Field(
-                description="The text to continue. Some servers also accept several texts, the ids of its tokens, or "
-                "several lists of these."
-            ),
-        ]
-    ]
-    max_tokens: Annotated[
-        int | None,
-        Field(description="Most tokens to generate, at least 1. Unset, the server decides (Writer: 100)."),
-    ]
-    min_tokens: Annotated[int | None, Field(description="Fewest tokens to generate. Documented by Writer's older API.")]
-    n: Annotated[int | None, Field(description="How many completions to make. Together: 1 to 128.")]
-    best_of: Annotated[
-        int | None, Field(description="How many completions the server makes to choose the best from, at least 1.")
-    ]
-    echo: Annotated[bool | None, Field(description="Give the prompt back with the reply.")]
-    logprobs: Annotated[
-        int | None,
-        Field(description="How many alternatives with their log probabilities to give per token. Together: 0 to 20."),
-    ]
-    suffix: Annotated[str | None, Field(description="Text that follows what is to be generated.")]
+    prompt: Required[str | Annotated[Sequence[str | int | Annotated[Sequence[int], Listed()]], Listed()]]
+    """The text to continue. Some servers also accept several texts, the ids of its tokens, or several lists of
+    these."""
+    max_tokens: int | None
+    """Most tokens to generate, at least 1. Unset, the server decides (Writer: 100)."""
+    min_tokens: int | None
+    """Fewest tokens to generate. Documented by Writer's older API."""
+    n: int | None
+    """How many completions to make. Together: 1 to 128."""
+    best_of: int | None
+    """How many completions the server makes to choose the best from, at least 1."""
+    echo: bool | None
+    """Give the prompt back with the reply."""
+    logprobs: int | None
+    """How many alternatives with their log probabilities to give per token. Together: 0 to 20."""
+    suffix: str | None
+    """Text that follows what is to be generated."""
 
 
 class CompletionRequest(CompletionParams, total=False):
     """A request of a text completion."""
 
-    model: Annotated[str, Field(description="Id of the model; of Writer's older API it goes into the path.")]
-    stream: Annotated[bool, Field(description="Stream the reply as events.")]
+    model: str
+    """Id of the model; of Writer's older API it goes into the path."""
+    stream: bool
+    """Stream the reply as events."""
 
 
 class CustomizationCompletionRequest(CompletionParams, total=False):
     """A request of a text completion from a customized model of Writer."""
 
-    model: Annotated[str, Field(description="Id of the base model.")]
-    customization_id: Annotated[str, Field(description="Id of the customization.")]
+    model: str
+    """Id of the base model."""
+    customization_id: str
+    """Id of the customization."""
 
 
 class PromptPart(Model):

@@ -12,6 +12,7 @@ from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
 from ..errors import ConfigurationError, ResponseValidationError
+from ..utils.keywords import keywords
 from .common import Listed, Loose, Model, OrEmpty, Reply, Text, Usage, Whole, is_list
 
 # ---------------------------------------------------------------- requests
@@ -25,34 +26,28 @@ EmbeddingInput: TypeAlias = (
 """A text, several texts, the token ids of a text, or those of several."""
 
 
+@keywords
 class EmbeddingParams(TypedDict, total=False):
     """Parameters of embeddings, without the model."""
 
-    input: Required[
-        Annotated[
-            EmbeddingInput,
-            Field(description="A text or a list of texts; token ids instead of texts where the server takes them."),
-        ]
-    ]
-    dimensions: Annotated[int | None, Field(description="Length of the vectors, for models that can shorten them.")]
-    encoding_format: Annotated[
-        Literal["float", "base64"] | str | None,
-        Field(description="Get lists of numbers (`float`), or the same in `base64`: a third of the bytes."),
-    ]
-    input_type: Annotated[
-        str | None,
-        Field(
-            description="What the texts are, such as `query` or `passage`, for models that tell these apart. Some "
-            "OpenAI-compatible servers."
-        ),
-    ]
-    user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]
+    input: Required[EmbeddingInput]
+    """A text or a list of texts; token ids instead of texts where the server takes them."""
+    dimensions: int | None
+    """Length of the vectors, for models that can shorten them."""
+    encoding_format: Literal["float", "base64"] | str | None
+    """Get lists of numbers (`float`), or the same in `base64`: a third of the bytes."""
+    input_type: str | None
+    """What the texts are, such as `query` or `passage`, for models that tell these apart. Some OpenAI-compatible
+    servers."""
+    user: str | None
+    """Your own id of the end user, for the server's abuse checks."""
 
 
 class EmbeddingRequest(EmbeddingParams, total=False):
     """A request of embeddings."""
 
-    model: Required[Annotated[str, Field(description="Id of the model.")]]
+    model: Required[str]
+    """Id of the model."""
 
 
 # ------------------------------------------------------------------ replies

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Required
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from ..utils.keywords import keywords
 from .common import Flag, Listing, Number, OrEmpty, Reply, Text, Whole
 from .images import CheckedFile
 
@@ -13,30 +14,31 @@ from .images import CheckedFile
 class FileUploadRequest(TypedDict, total=False):
     """Parameters of an upload."""
 
-    file: Required[
-        Annotated[CheckedFile, Field(description="The file: bytes, a path object, an open file, or (name, bytes).")]
-    ]
-    purpose: Required[
-        Annotated[
-            Literal["batch", "fine-tune"] | str,
-            Field(description="What it is for. Together's word for `batch`, `batch-api`, is put in its place."),
-        ]
-    ]
-    file_name: Annotated[str, Field(description="Its name; that of the file by default.")]
-    file_type: Annotated[str, Field(description="Its format, such as `jsonl`; by the name's suffix by default.")]
+    file: Required[CheckedFile]
+    """The file: bytes, a path object, an open file, or (name, bytes)."""
+    purpose: Required[Literal["batch", "fine-tune"] | str]
+    """What it is for. Together's word for `batch`, `batch-api`, is put in its place."""
+    file_name: str
+    """Its name; that of the file by default."""
+    file_type: str
+    """Its format, such as `jsonl`; by the name's suffix by default."""
 
 
+@keywords
 class FileListRequest(TypedDict, total=False):
     """Parameters of the list of files."""
 
-    purpose: Annotated[str, Field(description="List only files of this purpose.")]
-    limit: Annotated[int, Field(description="Files on a page, where the server has pages; all pages are read.")]
+    purpose: str
+    """List only files of this purpose."""
+    limit: int
+    """Files on a page, where the server has pages; all pages are read."""
 
 
 class FileRequest(TypedDict, total=False):
     """Parameters of a call about one file."""
 
-    file_id: Required[Annotated[str, Field(description="Id of the file.")]]
+    file_id: Required[str]
+    """Id of the file."""
 
 
 class FileObject(Reply):

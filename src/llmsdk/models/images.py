@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from ..errors import ConfigurationError, RequestValidationError, ResponseValidationError
 from ..utils.files import checked_path, decoded_image, write_image
+from ..utils.keywords import keywords
 from ..utils.shapes import described
 from ._fold.rule import Fold
 from .common import Flag, Listed, Loose, Model, Number, OrEmpty, Reply, Text, Whole, is_list
@@ -22,94 +23,93 @@ from .folding import Accumulator
 class ImageLora(TypedDict, total=False):
     """An adapter put on the model."""
 
-    path: Required[Annotated[str, Field(description="Address of the adapter.")]]
-    scale: Required[Annotated[float, Field(description="Strength of the adapter.")]]
+    path: Required[str]
+    """Address of the adapter."""
+    scale: Required[float]
+    """Strength of the adapter."""
 
 
+@keywords
 class ImageParams(TypedDict, total=False):
     """Parameters of image generation, without the model."""
 
-    prompt: Required[Annotated[str, Field(description="What to show. The longest text depends on the model.")]]
-    n: Annotated[int | None, Field(description="How many images. Together: 1 to 4; r9s: 1 to 10.")]
-    size: Annotated[
+    prompt: Required[str]
+    """What to show. The longest text depends on the model."""
+    n: int | None
+    """How many images. Together: 1 to 4; r9s: 1 to 10."""
+    size: (
         Literal["auto", "256x256", "512x512", "1024x1024", "1536x1024", "1024x1536", "1792x1024", "1024x1792"]
         | str
-        | None,
-        Field(description="Width and height in pixels, as `WxH`."),
-    ]
-    width: Annotated[int | None, Field(description="Pixels, a multiple of 8; 1024 by default. Documented by Together.")]
-    height: Annotated[
-        int | None, Field(description="Pixels, a multiple of 8; 1024 by default. Documented by Together.")
-    ]
-    steps: Annotated[
-        int | None, Field(description="Steps of generation, 1 to 50; 20 by default. Documented by Together.")
-    ]
-    seed: Annotated[int | None, Field(description="Start of the random numbers, for repeatable images.")]
-    negative_prompt: Annotated[str | None, Field(description="What not to show.")]
-    image_url: Annotated[str | None, Field(description="Address of an image to start from. Documented by Together.")]
-    image_base64: Annotated[str | None, Field(description="An image to start from, in base64. Documented by Together.")]
-    response_format: Annotated[
-        Literal["url", "b64_json", "base64"] | str | None,
-        Field(description="Get addresses (`url`), or the images themselves (`b64_json`; Together calls it `base64`)."),
-    ]
-    output_format: Annotated[
-        Literal["png", "jpeg", "webp", "gif", "svg"] | str | None,
-        Field(description="File format. Together: jpeg (default), png; r9s: png (default), jpeg, webp."),
-    ]
-    output_compression: Annotated[
-        int | None, Field(description="Compression of jpeg and webp, 0 to 100; 100 by default.")
-    ]
-    guidance_scale: Annotated[
-        float | None, Field(description="How closely to follow the prompt; 3.5 by default. Documented by Together.")
-    ]
-    image_loras: Annotated[
-        Annotated[Sequence[ImageLora], Listed()] | None, Field(description="Adapters to use. Documented by Together.")
-    ]
-    reference_images: Annotated[
-        Annotated[Sequence[str], Listed()] | None,
-        Field(description="Addresses of images to go by. Documented by Together."),
-    ]
-    frame_images: Annotated[
-        Annotated[Sequence[Any], Listed()] | None, Field(description="Images of single frames. Documented by Together.")
-    ]
-    aspect_ratio: Annotated[str | None, Field(description="Width to height, such as `16:9`. Documented by Together.")]
-    disable_safety_checker: Annotated[
-        bool | None, Field(description="Skip the check for unsafe images. Documented by Together.")
-    ]
-    background: Annotated[
-        Literal["transparent", "opaque", "auto"] | str | None, Field(description="Kind of background.")
-    ]
-    moderation: Annotated[Literal["low", "auto"] | str | None, Field(description="How strictly to check.")]
-    quality: Annotated[
-        Literal["auto", "low", "medium", "high", "xhigh", "max", "hd", "standard"] | str | None,
-        Field(description="Quality, as the model has it."),
-    ]
-    style: Annotated[Literal["vivid", "natural"] | str | None, Field(description="Style of dall-e-3.")]
-    partial_images: Annotated[int | None, Field(description="How many unfinished images a stream shows first, 0 to 3.")]
-    prompt_extend: Annotated[bool | None, Field(description="Let the server enlarge the prompt.")]
-    watermark: Annotated[bool | None, Field(description="Put a watermark on the image.")]
-    complexity: Annotated[
-        Literal["low", "medium", "high"] | str | None,
-        Field(description="How much to plan the image. Documented by OpenAI."),
-    ]
-    frame_count: Annotated[int | None, Field(description="How many frames a gif has, 2 to 16. Documented by OpenAI.")]
-    frame_duration_ms: Annotated[
-        int | None, Field(description="How long a gif shows each frame. Documented by OpenAI.")
-    ]
-    safety_identifier: Annotated[
-        str | None, Field(description="Your own id of the end user, hashed, for abuse checks. Documented by OpenAI.")
-    ]
-    svg: Annotated[
-        Mapping[str, Any] | None, Field(description='What writes an svg, `{"model": ...}`. Documented by OpenAI.')
-    ]
-    user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]
+        | None
+    )
+    """Width and height in pixels, as `WxH`."""
+    width: int | None
+    """Pixels, a multiple of 8; 1024 by default. Documented by Together."""
+    height: int | None
+    """Pixels, a multiple of 8; 1024 by default. Documented by Together."""
+    steps: int | None
+    """Steps of generation, 1 to 50; 20 by default. Documented by Together."""
+    seed: int | None
+    """Start of the random numbers, for repeatable images."""
+    negative_prompt: str | None
+    """What not to show."""
+    image_url: str | None
+    """Address of an image to start from. Documented by Together."""
+    image_base64: str | None
+    """An image to start from, in base64. Documented by Together."""
+    response_format: Literal["url", "b64_json", "base64"] | str | None
+    """Get addresses (`url`), or the images themselves (`b64_json`; Together calls it `base64`)."""
+    output_format: Literal["png", "jpeg", "webp", "gif", "svg"] | str | None
+    """File format. Together: jpeg (default), png; r9s: png (default), jpeg, webp."""
+    output_compression: int | None
+    """Compression of jpeg and webp, 0 to 100; 100 by default."""
+    guidance_scale: float | None
+    """How closely to follow the prompt; 3.5 by default. Documented by Together."""
+    image_loras: Annotated[Sequence[ImageLora], Listed()] | None
+    """Adapters to use. Documented by Together."""
+    reference_images: Annotated[Sequence[str], Listed()] | None
+    """Addresses of images to go by. Documented by Together."""
+    frame_images: Annotated[Sequence[Any], Listed()] | None
+    """Images of single frames. Documented by Together."""
+    aspect_ratio: str | None
+    """Width to height, such as `16:9`. Documented by Together."""
+    disable_safety_checker: bool | None
+    """Skip the check for unsafe images. Documented by Together."""
+    background: Literal["transparent", "opaque", "auto"] | str | None
+    """Kind of background."""
+    moderation: Literal["low", "auto"] | str | None
+    """How strictly to check."""
+    quality: Literal["auto", "low", "medium", "high", "xhigh", "max", "hd", "standard"] | str | None
+    """Quality, as the model has it."""
+    style: Literal["vivid", "natural"] | str | None
+    """Style of dall-e-3."""
+    partial_images: int | None
+    """How many unfinished images a stream shows first, 0 to 3."""
+    prompt_extend: bool | None
+    """Let the server enlarge the prompt."""
+    watermark: bool | None
+    """Put a watermark on the image."""
+    complexity: Literal["low", "medium", "high"] | str | None
+    """How much to plan the image. Documented by OpenAI."""
+    frame_count: int | None
+    """How many frames a gif has, 2 to 16. Documented by OpenAI."""
+    frame_duration_ms: int | None
+    """How long a gif shows each frame. Documented by OpenAI."""
+    safety_identifier: str | None
+    """Your own id of the end user, hashed, for abuse checks. Documented by OpenAI."""
+    svg: Mapping[str, Any] | None
+    """What writes an svg, `{"model": ...}`. Documented by OpenAI."""
+    user: str | None
+    """Your own id of the end user, for the server's abuse checks."""
 
 
 class ImageRequest(ImageParams, total=False):
     """A request of image generation."""
 
-    model: Annotated[str, Field(description="Id of the model; Together requires one.")]
-    stream: Annotated[bool | None, Field(description="Stream unfinished images as events.")]
+    model: str
+    """Id of the model; Together requires one."""
+    stream: bool | None
+    """Stream unfinished images as events."""
 
 
 # No plain str: it could be a path, or what the file holds.
@@ -143,65 +143,55 @@ CheckedFile: TypeAlias = Annotated[FileInput, _IsFile()]
 """A file to send that is not read when it is checked."""
 
 
+@keywords
 class ImageEditParams(TypedDict, total=False):
     """Parameters of an image edit, without the model."""
 
-    image: Required[
-        Annotated[FileInput | list[FileInput], _IsFile(), Field(description="The image to change, or several.")]
-    ]
-    prompt: Required[Annotated[str, Field(description="What to change.")]]
-    mask: Annotated[
-        FileInput | None, _IsFile(), Field(description="Image whose transparent places show where to change.")
-    ]
-    markup: Annotated[
-        FileInput | None,
-        _IsFile(),
-        Field(description="Transparent png over the first image, as a guide. Documented by OpenAI."),
-    ]
-    background: Annotated[
-        Literal["transparent", "opaque", "auto"] | str | None, Field(description="Kind of background.")
-    ]
-    input_fidelity: Annotated[
-        Literal["high", "low"] | str | None, Field(description="How closely to keep to the image, faces above all.")
-    ]
-    n: Annotated[int | None, Field(description="How many images, 1 to 10.")]
-    size: Annotated[
-        Literal["auto", "256x256", "512x512", "1024x1024", "1536x1024", "1024x1536"] | str | None,
-        Field(description="Width and height in pixels, as `WxH`."),
-    ]
-    quality: Annotated[
-        Literal["auto", "low", "medium", "high", "xhigh", "max", "standard"] | str | None,
-        Field(description="Quality, as the model has it."),
-    ]
-    output_format: Annotated[
-        Literal["png", "jpeg", "webp", "gif", "svg"] | str | None, Field(description="File format.")
-    ]
-    output_compression: Annotated[int | None, Field(description="Compression of jpeg and webp, 0 to 100.")]
-    response_format: Annotated[
-        Literal["url", "b64_json"] | str | None, Field(description="Get addresses, or the images themselves.")
-    ]
-    partial_images: Annotated[int | None, Field(description="How many unfinished images a stream shows first, 0 to 3.")]
-    complexity: Annotated[
-        Literal["low", "medium", "high"] | str | None,
-        Field(description="How much to plan the image. Documented by OpenAI."),
-    ]
-    frame_count: Annotated[int | None, Field(description="How many frames a gif has, 2 to 16. Documented by OpenAI.")]
-    frame_duration_ms: Annotated[
-        int | None, Field(description="How long a gif shows each frame. Documented by OpenAI.")
-    ]
-    safety_identifier: Annotated[
-        str | None, Field(description="Your own id of the end user, hashed, for abuse checks. Documented by OpenAI.")
-    ]
-    svg: Annotated[
-        Mapping[str, Any] | None, Field(description='What writes an svg, `{"model": ...}`. Documented by OpenAI.')
-    ]
-    user: Annotated[str | None, Field(description="Your own id of the end user, for the server's abuse checks.")]
+    image: Required[Annotated[FileInput | list[FileInput], _IsFile()]]
+    """The image to change, or several."""
+    prompt: Required[str]
+    """What to change."""
+    mask: Annotated[FileInput | None, _IsFile()]
+    """Image whose transparent places show where to change."""
+    markup: Annotated[FileInput | None, _IsFile()]
+    """Transparent png over the first image, as a guide. Documented by OpenAI."""
+    background: Literal["transparent", "opaque", "auto"] | str | None
+    """Kind of background."""
+    input_fidelity: Literal["high", "low"] | str | None
+    """How closely to keep to the image, faces above all."""
+    n: int | None
+    """How many images, 1 to 10."""
+    size: Literal["auto", "256x256", "512x512", "1024x1024", "1536x1024", "1024x1536"] | str | None
+    """Width and height in pixels, as `WxH`."""
+    quality: Literal["auto", "low", "medium", "high", "xhigh", "max", "standard"] | str | None
+    """Quality, as the model has it."""
+    output_format: Literal["png", "jpeg", "webp", "gif", "svg"] | str | None
+    """File format."""
+    output_compression: int | None
+    """Compression of jpeg and webp, 0 to 100."""
+    response_format: Literal["url", "b64_json"] | str | None
+    """Get addresses, or the images themselves."""
+    partial_images: int | None
+    """How many unfinished images a stream shows first, 0 to 3."""
+    complexity: Literal["low", "medium", "high"] | str | None
+    """How much to plan the image. Documented by OpenAI."""
+    frame_count: int | None
+    """How many frames a gif has, 2 to 16. Documented by OpenAI."""
+    frame_duration_ms: int | None
+    """How long a gif shows each frame. Documented by OpenAI."""
+    safety_identifier: str | None
+    """Your own id of the end user, hashed, for abuse checks. Documented by OpenAI."""
+    svg: Mapping[str, Any] | None
+    """What writes an svg, `{"model": ...}`. Documented by OpenAI."""
+    user: str | None
+    """Your own id of the end user, for the server's abuse checks."""
 
 
 class ImageEditRequest(ImageEditParams, total=False):
     """A request of an image edit."""
 
-    model: Annotated[str, Field(description="Id of the model.")]
+    model: str
+    """Id of the model."""
 
 
 # ---------------------------------------------------------------- replies

@@ -30,16 +30,17 @@ class TextPart(TypedDict, total=False):
     """Text in a message of several parts."""
 
     type: Required[Literal["text"]]
-    text: Required[Annotated[str, Field(description="The text.")]]
+    text: Required[str]
+    """The text."""
 
 
 class ImageUrl(TypedDict, total=False):
     """Where an image is."""
 
-    url: Required[Annotated[str, Field(description="Address of the image, or a `data:` URL.")]]
-    detail: Annotated[
-        Literal["auto", "low", "high"] | str, Field(description="How closely to look. Documented by r9s.")
-    ]
+    url: Required[str]
+    """Address of the image, or a `data:` URL."""
+    detail: Literal["auto", "low", "high"] | str
+    """How closely to look. Documented by r9s."""
 
 
 class ImageUrlPart(TypedDict, total=False):
@@ -52,7 +53,8 @@ class ImageUrlPart(TypedDict, total=False):
 class MediaUrl(TypedDict, total=False):
     """Where a video or a recording is."""
 
-    url: Required[Annotated[str, Field(description="Address of the file, or a `data:` URL.")]]
+    url: Required[str]
+    """Address of the file, or a `data:` URL."""
 
 
 class VideoUrlPart(TypedDict, total=False):
@@ -72,8 +74,10 @@ class AudioUrlPart(TypedDict, total=False):
 class InputAudio(TypedDict, total=False):
     """A recording."""
 
-    data: Required[Annotated[str, Field(description="The file in base64.")]]
-    format: Required[Annotated[Literal["wav", "mp3"] | str, Field(description="Its format; Together: wav.")]]
+    data: Required[str]
+    """The file in base64."""
+    format: Required[Literal["wav", "mp3"] | str]
+    """Its format; Together: wav."""
 
 
 class InputAudioPart(TypedDict, total=False):
@@ -187,41 +191,52 @@ class SystemMessage(TypedDict, total=False):
     """Instructions to the model."""
 
     role: Required[Literal["system"]]
-    content: Required[Annotated[ContentParam, Field(description="The instructions.")]]
-    name: Annotated[str | None, Field(description="Who speaks.")]
+    content: Required[ContentParam]
+    """The instructions."""
+    name: str | None
+    """Who speaks."""
 
 
 class DeveloperMessage(TypedDict, total=False):
     """Instructions to the model, under the newer name of OpenAI."""
 
     role: Required[Literal["developer"]]
-    content: Required[Annotated[ContentParam, Field(description="The instructions.")]]
-    name: Annotated[str | None, Field(description="Who speaks.")]
+    content: Required[ContentParam]
+    """The instructions."""
+    name: str | None
+    """Who speaks."""
 
 
 class UserMessage(TypedDict, total=False):
     """What the user says or shows."""
 
     role: Required[Literal["user"]]
-    content: Required[Annotated[ContentParam, Field(description="Text, or parts: text, images, audio.")]]
-    name: Annotated[str | None, Field(description="Who speaks.")]
+    content: Required[ContentParam]
+    """Text, or parts: text, images, audio."""
+    name: str | None
+    """Who speaks."""
 
 
 class FunctionCallParam(TypedDict, total=False):
     """A call that the model had asked for."""
 
-    name: Annotated[str | None, Field(description="Name of the function.")]
-    arguments: Annotated[str | None, Field(description="The arguments, as JSON text.")]
+    name: str | None
+    """Name of the function."""
+    arguments: str | None
+    """The arguments, as JSON text."""
 
 
 # `index` is there because servers send it with their calls, and callers send those back.
 class ToolCallParam(TypedDict, total=False):
     """A call of a tool that the model had asked for."""
 
-    id: Annotated[str | None, Field(description="Id that the answer's `tool_call_id` repeats.")]
-    type: Annotated[Literal["function"] | str | None, Field(description="Kind of tool.")]
+    id: str | None
+    """Id that the answer's `tool_call_id` repeats."""
+    type: Literal["function"] | str | None
+    """Kind of tool."""
     function: Required[FunctionCallParam]
-    index: Annotated[int | float | None, Field(description="Place among the calls.")]
+    index: int | float | None
+    """Place among the calls."""
 
 
 # A discriminator tries one branch, and an error speaks of it alone: a plain union would list every form of a message.
@@ -245,38 +260,48 @@ class AssistantMessage(TypedDict, total=False):
     """What the model had said."""
 
     role: Required[Literal["assistant"]]
-    content: Annotated[ContentParam, Field(description="The text; may be None or left out beside tool calls.")]
-    name: Annotated[str | None, Field(description="Who speaks.")]
-    refusal: Annotated[str | None, Field(description="Why the model had refused.")]
-    reasoning: Annotated[str | None, Field(description="What the model had thought.")]
-    reasoning_content: Annotated[str | None, Field(description="What the model had thought, under another name.")]
-    tool_calls: Annotated[
-        Annotated[Sequence[ToolCallItem], Listed()] | None, Field(description="Calls that the model had asked for.")
-    ]
-    function_call: Annotated[FunctionCallParam | None, Field(description="Older form of a tool call.")]
-    blocks: Annotated[
-        Annotated[Sequence[Mapping[str, Any]], Listed()] | None,
-        Field(description="Content in the server's own protocol; goes back unchanged, and to that server alone."),
-    ]
-    blocks_of: Annotated[str | None, Field(description="Protocol that `blocks` belongs to.")]
+    content: ContentParam
+    """The text; may be None or left out beside tool calls."""
+    name: str | None
+    """Who speaks."""
+    refusal: str | None
+    """Why the model had refused."""
+    reasoning: str | None
+    """What the model had thought."""
+    reasoning_content: str | None
+    """What the model had thought, under another name."""
+    tool_calls: Annotated[Sequence[ToolCallItem], Listed()] | None
+    """Calls that the model had asked for."""
+    function_call: FunctionCallParam | None
+    """Older form of a tool call."""
+    blocks: Annotated[Sequence[Mapping[str, Any]], Listed()] | None
+    """Content in the server's own protocol; goes back unchanged, and to that server alone."""
+    blocks_of: str | None
+    """Protocol that `blocks` belongs to."""
 
 
 class ToolMessage(TypedDict, total=False):
     """What a tool gave back."""
 
     role: Required[Literal["tool"]]
-    content: Required[Annotated[ContentParam, Field(description="The result as text, or as parts.")]]
-    tool_call_id: Annotated[str | None, Field(description="Id of the call that this answers; most servers need it.")]
-    name: Annotated[str | None, Field(description="Name of the tool.")]
-    is_error: Annotated[bool | None, Field(description="Whether the tool failed; for servers with such a mark.")]
+    content: Required[ContentParam]
+    """The result as text, or as parts."""
+    tool_call_id: str | None
+    """Id of the call that this answers; most servers need it."""
+    name: str | None
+    """Name of the tool."""
+    is_error: bool | None
+    """Whether the tool failed; for servers with such a mark."""
 
 
 class FunctionMessage(TypedDict, total=False):
     """What a function gave back, in the older form."""
 
     role: Required[Literal["function"]]
-    content: Required[Annotated[ContentParam, Field(description="The result as text.")]]
-    name: Required[Annotated[str, Field(description="Name of the function.")]]
+    content: Required[ContentParam]
+    """The result as text."""
+    name: Required[str]
+    """Name of the function."""
 
 
 ChatMessageParam: TypeAlias = (

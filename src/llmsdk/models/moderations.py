@@ -6,6 +6,7 @@ from typing import Annotated, Any, Required, TypeAlias
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from ..utils.keywords import keywords
 from ..utils.shapes import is_object
 from .common import Flag, Listed, Loose, Model, OrEmpty, Reply, Text, Usage
 
@@ -13,19 +14,21 @@ ModerationInput: TypeAlias = str | Annotated[Sequence[str | Mapping[str, Any]], 
 """A text, several texts, or parts of one input (`{"type": "text", ...}`, `{"type": "image_url", ...}`)."""
 
 
+@keywords
 class ModerationParams(TypedDict, total=False):
     """Parameters of a moderation, without the model."""
 
-    input: Required[
-        Annotated[ModerationInput, Field(description="A text, a list of texts, or the parts of one input.")]
-    ]
-    metadata: Annotated[Mapping[str, Any] | None, Field(description="Labels kept with the request.")]
+    input: Required[ModerationInput]
+    """A text, a list of texts, or the parts of one input."""
+    metadata: Mapping[str, Any] | None
+    """Labels kept with the request."""
 
 
 class ModerationRequest(ModerationParams, total=False):
     """A request of a moderation."""
 
-    model: Annotated[str, Field(description="Id of the model; some servers have a default.")]
+    model: str
+    """Id of the model; some servers have a default."""
 
 
 class ModerationResult(Model):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Required, TypeAlias
 from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
+from ..utils.keywords import keywords
 from ..utils.shapes import is_object
 from .common import Listed, Loose, Model, Number, OrEmpty, Reply, Text, Usage, Whole
 
@@ -13,35 +14,35 @@ RerankDocument: TypeAlias = str | Mapping[str, Any]
 """A text, or an object of named fields where the model accepts these."""
 
 
+@keywords
 class RerankParams(TypedDict, total=False):
     """Parameters of a rerank, without the model."""
 
-    query: Required[Annotated[str, Field(description="What the documents are compared with.")]]
-    documents: Required[
-        Annotated[
-            Sequence[RerankDocument],
-            Listed(),
-            Field(description="The documents: texts, or objects of named fields for models that read these."),
-        ]
-    ]
-    top_n: Annotated[int | None, Field(description="Return only this many results, the best first; all where unset.")]
-    return_documents: Annotated[bool | None, Field(description="Return the documents with the results.")]
-    rank_fields: Annotated[
-        Annotated[Sequence[str], Listed()] | None,
-        Field(description="Fields of object documents to compare, in order of importance."),
-    ]
-    max_tokens_per_doc: Annotated[int | None, Field(description="Cut longer documents to this many tokens.")]
-    instruction: Annotated[str | None, Field(description="What makes a document relevant, for models that follow it.")]
-    relevant_spans: Annotated[
-        Mapping[str, Any] | None, Field(description="Whether to mark the relevant parts of documents, and how.")
-    ]
-    priority: Annotated[int | None, Field(description="Lower numbers are served first where servers are busy.")]
+    query: Required[str]
+    """What the documents are compared with."""
+    documents: Required[Annotated[Sequence[RerankDocument], Listed()]]
+    """The documents: texts, or objects of named fields for models that read these."""
+    top_n: int | None
+    """Return only this many results, the best first; all where unset."""
+    return_documents: bool | None
+    """Return the documents with the results."""
+    rank_fields: Annotated[Sequence[str], Listed()] | None
+    """Fields of object documents to compare, in order of importance."""
+    max_tokens_per_doc: int | None
+    """Cut longer documents to this many tokens."""
+    instruction: str | None
+    """What makes a document relevant, for models that follow it."""
+    relevant_spans: Mapping[str, Any] | None
+    """Whether to mark the relevant parts of documents, and how."""
+    priority: int | None
+    """Lower numbers are served first where servers are busy."""
 
 
 class RerankRequest(RerankParams, total=False):
     """A request of a rerank."""
 
-    model: Annotated[str, Field(description="Id of the model.")]
+    model: str
+    """Id of the model."""
 
 
 class RerankResultDocument(Model):

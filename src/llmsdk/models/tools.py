@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Required, TypeAlias, cast
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Tag
 from typing_extensions import TypedDict
 
 from .common import Listed
@@ -25,10 +25,14 @@ def tag_by(key: str, known: frozenset[str]) -> Discriminator:
 class FunctionDefinition(TypedDict, total=False):
     """A function of yours that the model may ask to be called."""
 
-    name: Required[Annotated[str, Field(description="Name of the function.")]]
-    description: Annotated[str | None, Field(description="What it does and when to call it.")]
-    parameters: Annotated[Mapping[str, Any] | None, Field(description="JSON schema of the arguments.")]
-    strict: Annotated[bool | None, Field(description="Make the arguments fit the schema exactly.")]
+    name: Required[str]
+    """Name of the function."""
+    description: str | None
+    """What it does and when to call it."""
+    parameters: Mapping[str, Any] | None
+    """JSON schema of the arguments."""
+    strict: bool | None
+    """Make the arguments fit the schema exactly."""
 
 
 class FunctionTool(TypedDict, total=False):
@@ -41,22 +45,33 @@ class FunctionTool(TypedDict, total=False):
 class QueryConfig(TypedDict, total=False):
     """How Writer searches a knowledge graph."""
 
-    max_subquestions: Annotated[int, Field(description="1 to 10; 6 by default.")]
-    search_weight: Annotated[int, Field(description="Weight of words against meaning, 0 to 100; 50 by default.")]
-    grounding_level: Annotated[float, Field(description="How close to the sources, 0 to 1; 0 by default.")]
-    max_snippets: Annotated[int, Field(description="1 to 60; 30 by default.")]
-    max_tokens: Annotated[int, Field(description="100 to 8000; 4000 by default.")]
-    keyword_threshold: Annotated[float, Field(description="0 to 1; 0.7 by default.")]
-    semantic_threshold: Annotated[float, Field(description="0 to 1; 0.7 by default.")]
-    inline_citations: Annotated[bool, Field(description="Cite the sources inside the text.")]
+    max_subquestions: int
+    """1 to 10; 6 by default."""
+    search_weight: int
+    """Weight of words against meaning, 0 to 100; 50 by default."""
+    grounding_level: float
+    """How close to the sources, 0 to 1; 0 by default."""
+    max_snippets: int
+    """1 to 60; 30 by default."""
+    max_tokens: int
+    """100 to 8000; 4000 by default."""
+    keyword_threshold: float
+    """0 to 1; 0.7 by default."""
+    semantic_threshold: float
+    """0 to 1; 0.7 by default."""
+    inline_citations: bool
+    """Cite the sources inside the text."""
 
 
 class GraphDefinition(TypedDict, total=False):
     """The knowledge graphs to ask."""
 
-    graph_ids: Required[Annotated[Sequence[str], Listed(), Field(description="Ids of the graphs, at least one.")]]
-    subqueries: Required[Annotated[bool, Field(description="Split the question into smaller ones.")]]
-    description: Annotated[str, Field(description="What the graphs know.")]
+    graph_ids: Required[Annotated[Sequence[str], Listed()]]
+    """Ids of the graphs, at least one."""
+    subqueries: Required[bool]
+    """Split the question into smaller ones."""
+    description: str
+    """What the graphs know."""
     query_config: QueryConfig
 
 
@@ -70,8 +85,10 @@ class GraphTool(TypedDict, total=False):
 class LlmDefinition(TypedDict, total=False):
     """The model to hand over to."""
 
-    description: Required[Annotated[str, Field(description="What the model is good at.")]]
-    model: Required[Annotated[str, Field(description="Id of the model.")]]
+    description: Required[str]
+    """What the model is good at."""
+    model: Required[str]
+    """Id of the model."""
 
 
 class LlmTool(TypedDict, total=False):
@@ -84,12 +101,18 @@ class LlmTool(TypedDict, total=False):
 class TranslationDefinition(TypedDict, total=False):
     """How to translate."""
 
-    model: Required[Annotated[Literal["palmyra-translate"] | str, Field(description="Id of the model.")]]
-    formality: Required[Annotated[bool, Field(description="Use the formal address.")]]
-    length_control: Required[Annotated[bool, Field(description="Keep the length of the source.")]]
-    mask_profanity: Required[Annotated[bool, Field(description="Mask profane words.")]]
-    source_language_code: Annotated[str, Field(description="ISO 639-1 code of the source.")]
-    target_language_code: Annotated[str, Field(description="ISO 639-1 code of the target.")]
+    model: Required[Literal["palmyra-translate"] | str]
+    """Id of the model."""
+    formality: Required[bool]
+    """Use the formal address."""
+    length_control: Required[bool]
+    """Keep the length of the source."""
+    mask_profanity: Required[bool]
+    """Mask profane words."""
+    source_language_code: str
+    """ISO 639-1 code of the source."""
+    target_language_code: str
+    """ISO 639-1 code of the target."""
 
 
 class TranslationTool(TypedDict, total=False):
@@ -102,15 +125,19 @@ class TranslationTool(TypedDict, total=False):
 class VisionVariable(TypedDict, total=False):
     """A name in the prompt that stands for an uploaded image."""
 
-    name: Required[Annotated[str, Field(description="Name used in the prompt.")]]
-    file_id: Required[Annotated[str, Field(description="Id of the uploaded file.")]]
+    name: Required[str]
+    """Name used in the prompt."""
+    file_id: Required[str]
+    """Id of the uploaded file."""
 
 
 class VisionDefinition(TypedDict, total=False):
     """The images to look at."""
 
-    model: Required[Annotated[Literal["palmyra-vision"] | str, Field(description="Id of the model.")]]
-    variables: Required[Annotated[Sequence[VisionVariable], Listed(), Field(description="Images by name.")]]
+    model: Required[Literal["palmyra-vision"] | str]
+    """Id of the model."""
+    variables: Required[Annotated[Sequence[VisionVariable], Listed()]]
+    """Images by name."""
 
 
 class VisionTool(TypedDict, total=False):
@@ -123,8 +150,10 @@ class VisionTool(TypedDict, total=False):
 class WebSearchDefinition(TypedDict, total=False):
     """Where to search."""
 
-    include_domains: Required[Annotated[Sequence[str], Listed(), Field(description="Domains to search only.")]]
-    exclude_domains: Required[Annotated[Sequence[str], Listed(), Field(description="Domains to leave out.")]]
+    include_domains: Required[Annotated[Sequence[str], Listed()]]
+    """Domains to search only."""
+    exclude_domains: Required[Annotated[Sequence[str], Listed()]]
+    """Domains to leave out."""
 
 
 class WebSearchTool(TypedDict, total=False):
@@ -163,7 +192,8 @@ ToolParam: TypeAlias = Annotated[
 class NamedFunction(TypedDict, total=False):
     """A function by its name."""
 
-    name: Required[Annotated[str, Field(description="Name of the function.")]]
+    name: Required[str]
+    """Name of the function."""
 
 
 class NamedToolChoice(TypedDict, total=False):
@@ -177,11 +207,8 @@ class NamedToolChoice(TypedDict, total=False):
 class WrappedToolChoice(TypedDict, total=False):
     """Writer's form of the choice."""
 
-    value: Required[
-        Annotated[
-            Literal["none", "auto", "required"] | str | Mapping[str, Any], Field(description="The choice itself.")
-        ]
-    ]
+    value: Required[Literal["none", "auto", "required"] | str | Mapping[str, Any]]
+    """The choice itself."""
 
 
 # By form, as the three objects share no key that would tell them apart.
@@ -222,16 +249,21 @@ class JsonObjectFormat(TypedDict, total=False):
     """Any JSON object."""
 
     type: Required[Literal["json_object"]]
-    schema: Annotated[Mapping[str, Any], Field(description="JSON schema of the answer. Documented by Together.")]
+    schema: Mapping[str, Any]
+    """JSON schema of the answer. Documented by Together."""
 
 
 class JsonSchema(TypedDict, total=False):
     """A named JSON schema. Writer takes any object here."""
 
-    name: Annotated[str, Field(description="Letters, digits, underscore and dash, at most 64. Together requires it.")]
-    description: Annotated[str | None, Field(description="What the answer is.")]
-    schema: Annotated[Mapping[str, Any], Field(description="JSON schema of the answer.")]
-    strict: Annotated[bool | None, Field(description="Make the answer fit the schema exactly.")]
+    name: str
+    """Letters, digits, underscore and dash, at most 64. Together requires it."""
+    description: str | None
+    """What the answer is."""
+    schema: Mapping[str, Any]
+    """JSON schema of the answer."""
+    strict: bool | None
+    """Make the answer fit the schema exactly."""
 
 
 class JsonSchemaFormat(TypedDict, total=False):
@@ -245,14 +277,16 @@ class OlderJsonSchemaFormat(TypedDict, total=False):
     """JSON that fits a schema, in Together's older form."""
 
     type: Required[Literal["json_schema"]]
-    schema: Required[Annotated[Mapping[str, Any], Field(description="JSON schema of the answer.")]]
+    schema: Required[Mapping[str, Any]]
+    """JSON schema of the answer."""
 
 
 class RegexFormat(TypedDict, total=False):
     """Text that fits a regular expression. Documented by Together."""
 
     type: Required[Literal["regex"]]
-    pattern: Required[Annotated[str, Field(description="The regular expression.")]]
+    pattern: Required[str]
+    """The regular expression."""
 
 
 _FORMATS = frozenset({"text", "json_object", "json_schema", "regex"})

@@ -88,7 +88,7 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
             limit: Requests in flight, at most so many, or an `Adaptive`, which is the default.
             ordered: Whether results come in the order of the requests instead of as they are done.
             window: Most requests that are read and not yet handed out: bounds memory and, with `ordered`, reordering.
-            args: Options of every call.
+            args: Options of the call, see `CallOptions`.
 
         Returns:
             An iterator of `(index, reply or SDKError)`, one for each request; nothing is raised for one.

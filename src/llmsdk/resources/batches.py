@@ -8,6 +8,7 @@ from .._call.preview import Preview
 from .._call.secrecy import hide
 from ..models.batches import Batch, BatchList
 from ..options import CallOptions
+from ..utils.keywords import keywords
 from .base import Resource
 from .batch_transfers import checked_endpoint, checked_id, checked_places, to_fetch, to_upload, to_wait
 from .files import AnyPath
@@ -17,29 +18,41 @@ from .rows.server import BatchResults
 from .signatures import described_by
 
 
+@keywords
 class CreateBatchArgs(CallOptions, total=False):
     """What `batches.create` takes beside the rows."""
 
     metadata: Mapping[str, str]
+    """Your own notes, up to 16 pairs. OpenAI only."""
     output_expires_after: Mapping[str, Any]
+    """When the files of results are deleted. OpenAI only."""
     priority: int
+    """Precedence among your batches. Together only."""
     model_id: str
+    """Model of the rows. Together only."""
 
 
+@keywords
 class ListBatchesArgs(CallOptions, total=False):
     """What `batches.list` takes."""
 
     limit: int
+    """Batches on a page, where the server has pages; all pages are read."""
 
 
 # Two, since `errors` means something with a path alone: without one, checkers refuse it.
+@keywords
 class _FetchArgs(CallOptions, total=False):
     operation: str | None
+    """What the rows were for; by default what the batch's endpoint says."""
     allow_private: bool
+    """Follow the server to a storage in a private network too."""
 
 
+@keywords
 class _FetchToArgs(_FetchArgs, total=False):
     errors: AnyPath | None
+    """File of the failures, where there are any; by default `to` with `.errors.jsonl` behind it."""
 
 
 class ServerBatches(Resource):
@@ -59,13 +72,17 @@ class ServerBatches(Resource):
         """Start a batch from a file of requests, local or uploaded before.
 
         Args:
-            input_file_id: Id of a file with rows in the form that the server takes.
+            input_file_id: Id of the uploaded file with the rows.
             file: A file of rows as `batch.run` takes them, or OpenAI's batch lines; every row is checked, rewritten to
                 the server's form and uploaded.
             operation: What the rows are for: `chat`, `completions`, `embeddings` or `images`.
-            completion_window: How long it may take.
+            completion_window: How long the batch may take; servers know `24h` only.
             allow_private: Let a server hand the upload over to a storage in a private network.
-            args: Parameters of the request, and options of the call.
+            metadata: Your own notes, up to 16 pairs. OpenAI only.
+            output_expires_after: When the files of results are deleted. OpenAI only.
+            priority: Precedence among your batches. Together only.
+            model_id: Model of the rows. Together only.
+            args: Options of the call, see `CallOptions`.
 
         Raises:
             BatchError: A row is wrong, named with file and line; nothing was sent.
@@ -117,7 +134,7 @@ class ServerBatches(Resource):
 
         Args:
             batch_id: Its id.
-            args: Options of the call.
+            args: Options of the call, see `CallOptions`.
 
         Raises:
             NotFoundError: There is no such batch.
@@ -137,7 +154,8 @@ class ServerBatches(Resource):
         """List all batches of a server.
 
         Args:
-            args: Parameters of the request, and options of the call.
+            limit: Batches on a page, where the server has pages; all pages are read.
+            args: Options of the call, see `CallOptions`.
 
         Raises:
             UnsupportedOperationError: The server has no batches.
@@ -158,7 +176,7 @@ class ServerBatches(Resource):
 
         Args:
             batch_id: Its id.
-            args: Options of the call.
+            args: Options of the call, see `CallOptions`.
 
         Raises:
             NotFoundError: There is no such batch.
@@ -185,7 +203,7 @@ class ServerBatches(Resource):
             batch: It, or its id.
             poll_ms: Wait before the second look; every further one is half as long again.
             max_poll_ms: The longest wait between two looks.
-            args: Options of the call.
+            args: Options of the call, see `CallOptions`.
 
         Returns:
             The batch as it was last; look at its `status`.
@@ -228,7 +246,7 @@ class ServerBatches(Resource):
             errors: File of the failures, where there are any; by default `to` with `.errors.jsonl` behind it.
             operation: What the rows were for; by default what the batch's endpoint says.
             allow_private: Follow the server to a storage in a private network too.
-            args: Options of the call.
+            args: Options of the call, see `CallOptions`.
 
         Returns:
             Pairs of `custom_id` and reply or error to iterate over, or the path written.

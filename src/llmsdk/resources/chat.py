@@ -15,6 +15,7 @@ from ..models.chat import (
 )
 from ..models.tools import ResponseFormatParam
 from ..options import CallOptions
+from ..utils.keywords import keywords
 from .base import MappedResource
 from .operations.chat import CREATE_CHAT_COMPLETION
 from .signatures import described_by
@@ -32,37 +33,53 @@ Stream = EventStream[ChatCompletionChunk, ChatCompletionResponse]
 StreamAsync = EventStreamAsync[ChatCompletionChunk, ChatCompletionResponse]
 
 
+@keywords
 class CreateChatArgs(ChatCompletionParams, CallOptions, total=False):
     """What `chat.create` takes."""
 
     model: Required[str]
+    """Id of the model."""
 
 
+@keywords
 class ChatObjectArgs(CallOptions, total=False):
     """What `chat.create` takes with the parameters in one object."""
 
     chat_completion_request: Required[ChatCompletionRequest]
-    model: str  # for an object without one; one that differs is refused
+    """All parameters as one object instead."""
+    model: str
+    """Id of the model, for an object without one; one that differs is refused."""
 
 
 # `response_format` is missing here: `parse` has its own, a type of the caller's.
+@keywords
 class ParseArgs(ChatCommonParams, CallOptions, total=False):
     """What `chat.parse` takes beside `response_format` and `stream`."""
 
     model: Required[str]
+    """Id of the model."""
     max_reasks: int
+    """How often the model is told what was wrong with its answer and asked again; not with `stream`."""
 
 
 # `tools` are functions here, where `create` takes what goes on the wire.
+@keywords
 class RunToolsArgs(ChatCommonParams, CallOptions, total=False):
     """What `chat.run_tools` takes beside `stream`."""
 
     model: Required[str]
+    """Id of the model."""
     tools: Required["Sequence[ToolLike]"]
+    """Functions, or what `llmsdk.tool` made of them; tools that the server runs go in as dicts."""
     max_rounds: int
+    """Most requests to the model; 8 by default."""
     on_error: Literal["reply", "raise"]
+    """What a tool's exception, an unknown tool and broken arguments become: a reply to the model, or an exception
+    here."""
     on_round: "Callable[[Round], Any] | None"
+    """Called with each `Round`: its number, the reply, what the tools gave."""
     response_format: ResponseFormatParam | None
+    """Form of the answer: text, JSON, JSON of a schema, or a pattern."""
 
 
 class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
@@ -97,8 +114,60 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
         """Send a conversation and return the model's answer.
 
         Args:
-            args: Parameters of the request, and options of the call; or the parameters as one
-                `chat_completion_request`.
+            model: Id of the model.
+            messages: The conversation so far, oldest first: dicts with a `role`, or messages of replies.
+            chat_completion_request: All parameters as one object instead.
+            temperature: Randomness of sampling; 0 picks the likeliest token. Together: 0 to 1; r9s: 0 to 2.
+            top_p: Sample only among the likeliest tokens that add up to this probability, 0 to 1.
+            top_k: Sample only among this many of the likeliest tokens, at least 1.
+            min_p: Sample only tokens at least this likely relative to the likeliest, 0 to 1.
+            repetition_penalty: Divides the likelihood of tokens that already occurred; 1 changes nothing.
+            presence_penalty: Lowers the likelihood of tokens that already occurred, -2 to 2.
+            frequency_penalty: Lowers the likelihood of tokens by how often they already occurred, -2 to 2.
+            logit_bias: Token id, as a string, to what is added to its score. Together: -100 to 100.
+            stop: Text, or several, that ends the answer where it comes up.
+            seed: Start of the random numbers, for repeatable sampling.
+            stream_options: Options of a streamed reply.
+            safety_model: Model that checks the output. Documented by Together.
+            user: Your own id of the end user, for the server's abuse checks.
+            max_tokens: Most tokens to generate, at least 1.
+            max_completion_tokens: Most tokens to generate, reasoning included, at least 1.
+            n: How many answers to make. Together, r9s: 1 to 128.
+            logprobs: Log probabilities of the tokens: true or false; Together: how many alternatives, 0 to 20; r9s not
+                with `stream`.
+            top_logprobs: How many alternatives to give per token, 0 to 20; needs `logprobs`.
+            echo: Give the prompt back with the reply.
+            tool_choice: Which tool to call: `none`, `auto`, `required`, or an object that names one.
+            parallel_tool_calls: Allow several tool calls at once.
+            function_call: Older form of `tool_choice`: `none`, `auto` or an object with the name.
+            reasoning_effort: How much the model reasons; on some servers also a number of tokens, or whether at all.
+            reasoning: Whether the model reasons.
+            thinking: How the model thinks, an object as the server has it, such as `{"type": "enabled"}`.
+            context_length_exceeded_behavior: When prompt and `max_tokens` are too long: `error` (default), or
+                `truncate` to lower `max_tokens`.
+            compliance: Rules to comply with. Documented by Together.
+            chat_template_kwargs: Arguments of the model's chat template.
+            modalities: Kinds of output: `text`, `audio`.
+            audio: Voice and format of a spoken answer.
+            service_tier: Class of service.
+            store: Let the server keep the reply.
+            metadata: Labels kept with the reply.
+            functions: Older form of `tools`: functions that the model may call.
+            verbosity: How long the answer is. Documented by OpenAI.
+            prediction: Most of the answer, for speed. Documented by OpenAI, Mistral, Fireworks and Cerebras.
+            prompt_cache_key: Groups requests of one beginning, for the cache. Documented by OpenAI, xAI and others.
+            prompt_cache_options: How to cache, such as `{"mode": "explicit"}`. Documented by OpenAI.
+            prompt_cache_retention: Older way to say how long to cache. Documented by OpenAI.
+            safety_identifier: Your own id of the end user, hashed, for abuse checks. Documented by OpenAI.
+            moderation: Check prompt and answer, `{"model": ...}`. Documented by OpenAI.
+            web_search_options: Search the web, such as `{"search_context_size": "low"}`. Documented by OpenAI and
+                Perplexity.
+            tools: Tools that the model may call; kinds other than `function` are Writer's.
+            response_format: Form of the answer: text, JSON, JSON of a schema, or a pattern.
+            stream: Get a stream of events instead of the whole reply.
+            idle_timeout_ms: Streams only: bound of the time without an event; comments and pings don't count. 120,000
+                by default.
+            args: Options of the call, see `CallOptions`.
 
         Returns:
             The answer; with `stream=True` an `EventStream` of its chunks.
@@ -240,9 +309,9 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
 
         Args:
             tools: Functions, or what `llmsdk.tool` made of them; tools that the server runs go in as dicts.
-            max_rounds: Most requests to the model.
-            on_error: What a tool's exception, an unknown tool and broken arguments become: a reply to the model, or
-                an exception here.
+            max_rounds: Most requests to the model; 8 by default.
+            on_error: What a tool's exception, an unknown tool and broken arguments become: a reply to the model, or an
+                exception here.
             on_round: Called with each `Round`: its number, the reply, what the tools gave.
             args: Parameters of `create`, one by one, and options of the call. `deadline_ms` bounds all requests
                 together. A `tool_choice` that demands a call holds for the first round.

@@ -1,13 +1,12 @@
 """`sdk.completions`: text completion."""
 
-from typing import Annotated, Any, Literal, Required, Unpack, overload
-
-from typing_extensions import Doc
+from typing import Any, Literal, Required, Unpack, overload
 
 from .._call.preview import Preview
 from .._net.streams import EventStream, EventStreamAsync
 from ..models.completions import CompletionChunk, CompletionParams, CompletionRequest, CompletionResponse
 from ..options import CallOptions
+from ..utils.keywords import keywords
 from .base import MappedResource
 from .operations.completions import CREATE_COMPLETION, CREATE_MODEL_CUSTOMIZATION_COMPLETION
 from .signatures import described_by
@@ -17,36 +16,51 @@ Stream = EventStream[CompletionChunk, CompletionResponse]
 StreamAsync = EventStreamAsync[CompletionChunk, CompletionResponse]
 
 
+@keywords
 class CreateCompletionArgs(CompletionParams, CallOptions, total=False):
     """What `completions.create` takes."""
 
     model: Required[str]
+    """Id of the model; of Writer's older API it goes into the path."""
 
 
+@keywords
 class CompletionObjectArgs(CallOptions, total=False):
     """What `completions.create` takes with the parameters in one object."""
 
     completion_request: Required[CompletionRequest]
+    """All parameters as one object instead."""
     model: str
+    """Id of the model, for an object without one; one that differs is refused."""
     # The name in the paths of an older API, whose users gave it beside the object.
-    model_id: Annotated[str, Doc("Another name of `model`.")]
+    model_id: str
+    """Another name of `model`."""
 
 
+@keywords
 class CreateCustomizationCompletionArgs(CompletionParams, CallOptions, total=False):
     """What `completions.create_model_customization_completion` takes."""
 
     model: str
-    model_id: Annotated[str, Doc("Another name of `model`.")]
+    """Id of the base model."""
+    model_id: str
+    """Another name of `model`."""
     customization_id: Required[str]
+    """Id of the customization."""
 
 
+@keywords
 class CustomizationCompletionObjectArgs(CallOptions, total=False):
     """What `completions.create_model_customization_completion` takes with the parameters in one object."""
 
     completion_request: Required[CompletionRequest]
+    """All parameters as one object instead."""
     model: str
-    model_id: Annotated[str, Doc("Another name of `model`.")]
+    """Id of the base model."""
+    model_id: str
+    """Another name of `model`."""
     customization_id: Required[str]
+    """Id of the customization."""
 
 
 class Completions(MappedResource[CompletionRequest, CompletionResponse]):
@@ -81,7 +95,35 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
         """Complete a text prompt.
 
         Args:
-            args: Parameters of the request, and options of the call; or the parameters as one `completion_request`.
+            model: Id of the model; of Writer's older API it goes into the path.
+            prompt: The text to continue. Some servers also accept several texts, the ids of its tokens, or several
+                lists of these.
+            completion_request: All parameters as one object instead.
+            model_id: Another name of `model`.
+            temperature: Randomness of sampling; 0 picks the likeliest token. Together: 0 to 1; r9s: 0 to 2.
+            top_p: Sample only among the likeliest tokens that add up to this probability, 0 to 1.
+            top_k: Sample only among this many of the likeliest tokens, at least 1.
+            min_p: Sample only tokens at least this likely relative to the likeliest, 0 to 1.
+            repetition_penalty: Divides the likelihood of tokens that already occurred; 1 changes nothing.
+            presence_penalty: Lowers the likelihood of tokens that already occurred, -2 to 2.
+            frequency_penalty: Lowers the likelihood of tokens by how often they already occurred, -2 to 2.
+            logit_bias: Token id, as a string, to what is added to its score. Together: -100 to 100.
+            stop: Text, or several, that ends the answer where it comes up.
+            seed: Start of the random numbers, for repeatable sampling.
+            stream_options: Options of a streamed reply.
+            safety_model: Model that checks the output. Documented by Together.
+            user: Your own id of the end user, for the server's abuse checks.
+            max_tokens: Most tokens to generate, at least 1. Unset, the server decides (Writer: 100).
+            min_tokens: Fewest tokens to generate. Documented by Writer's older API.
+            n: How many completions to make. Together: 1 to 128.
+            best_of: How many completions the server makes to choose the best from, at least 1.
+            echo: Give the prompt back with the reply.
+            logprobs: How many alternatives with their log probabilities to give per token. Together: 0 to 20.
+            suffix: Text that follows what is to be generated.
+            stream: Get a stream of events instead of the whole reply.
+            idle_timeout_ms: Streams only: bound of the time without an event; comments and pings don't count. 120,000
+                by default.
+            args: Options of the call, see `CallOptions`.
 
         Returns:
             The completion; with `stream=True` an `EventStream` of its chunks.
@@ -143,7 +185,33 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
         """Complete a text prompt with a customized model of Writer.
 
         Args:
-            args: Parameters of the request, and options of the call; or the parameters as one `completion_request`.
+            model: Id of the base model.
+            customization_id: Id of the customization.
+            prompt: The text to continue. Some servers also accept several texts, the ids of its tokens, or several
+                lists of these.
+            completion_request: All parameters as one object instead.
+            model_id: Another name of `model`.
+            temperature: Randomness of sampling; 0 picks the likeliest token. Together: 0 to 1; r9s: 0 to 2.
+            top_p: Sample only among the likeliest tokens that add up to this probability, 0 to 1.
+            top_k: Sample only among this many of the likeliest tokens, at least 1.
+            min_p: Sample only tokens at least this likely relative to the likeliest, 0 to 1.
+            repetition_penalty: Divides the likelihood of tokens that already occurred; 1 changes nothing.
+            presence_penalty: Lowers the likelihood of tokens that already occurred, -2 to 2.
+            frequency_penalty: Lowers the likelihood of tokens by how often they already occurred, -2 to 2.
+            logit_bias: Token id, as a string, to what is added to its score. Together: -100 to 100.
+            stop: Text, or several, that ends the answer where it comes up.
+            seed: Start of the random numbers, for repeatable sampling.
+            stream_options: Options of a streamed reply.
+            safety_model: Model that checks the output. Documented by Together.
+            user: Your own id of the end user, for the server's abuse checks.
+            max_tokens: Most tokens to generate, at least 1. Unset, the server decides (Writer: 100).
+            min_tokens: Fewest tokens to generate. Documented by Writer's older API.
+            n: How many completions to make. Together: 1 to 128.
+            best_of: How many completions the server makes to choose the best from, at least 1.
+            echo: Give the prompt back with the reply.
+            logprobs: How many alternatives with their log probabilities to give per token. Together: 0 to 20.
+            suffix: Text that follows what is to be generated.
+            args: Options of the call, see `CallOptions`.
 
         Returns:
             The completion.

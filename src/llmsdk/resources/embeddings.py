@@ -5,15 +5,18 @@ from typing import Any, Required, Unpack
 from .._call.preview import Preview
 from ..models.embeddings import EmbeddingParams, EmbeddingRequest, EmbeddingsResponse
 from ..options import CallOptions
+from ..utils.keywords import keywords
 from .base import MappedResource
 from .operations.embeddings import CREATE_EMBEDDING
 from .signatures import described_by
 
 
+@keywords
 class CreateEmbeddingArgs(EmbeddingParams, CallOptions, total=False):
     """What `embeddings.create` takes."""
 
     model: Required[str]
+    """Id of the model."""
 
 
 class Embeddings(MappedResource[EmbeddingRequest, EmbeddingsResponse]):
@@ -27,7 +30,14 @@ class Embeddings(MappedResource[EmbeddingRequest, EmbeddingsResponse]):
         """Return embeddings (vectors) of texts.
 
         Args:
-            args: Parameters of the request, and options of the call.
+            input: A text or a list of texts; token ids instead of texts where the server takes them.
+            model: Id of the model.
+            dimensions: Length of the vectors, for models that can shorten them.
+            encoding_format: Get lists of numbers (`float`), or the same in `base64`: a third of the bytes.
+            input_type: What the texts are, such as `query` or `passage`, for models that tell these apart. Some
+                OpenAI-compatible servers.
+            user: Your own id of the end user, for the server's abuse checks.
+            args: Options of the call, see `CallOptions`.
 
         Returns:
             One item of `data` per input; `data[0].embedding` is as the server sent it, `data[0].as_array()` is an

@@ -18,6 +18,7 @@ from ..models.files import FileDeleted, FileList, FileObject
 from ..models.images import FileInput
 from ..options import CallOptions
 from ..utils.files import given_path
+from ..utils.keywords import keywords
 from ..utils.shapes import described, is_unicode
 from .base import Resource
 from .operations.files import DELETE_FILE, FILE_CONTENT, LIST_FILES, RETRIEVE_FILE, UPLOAD_FILE
@@ -27,16 +28,21 @@ AnyPath = str | os.PathLike[str]
 _UNNAMED = "upload.jsonl"  # of mere bytes, which are the rows of a batch as a rule
 
 
+@keywords
 class ListFilesArgs(CallOptions, total=False):
     """What `files.list` takes."""
 
     purpose: str
+    """List only files of this purpose."""
     limit: int
+    """Files on a page, where the server has pages; all pages are read."""
 
 
 # For the overloads, which say that bytes come back only without a path.
+@keywords
 class _ContentArgs(CallOptions, total=False):
     allow_private: bool
+    """Follow the server to a storage in a private network too."""
 
 
 class Files(Resource):
@@ -59,7 +65,7 @@ class Files(Resource):
             purpose: What it is for; Together's word for `batch` is put in its place.
             file_name: Its name at the server; that of the file by default.
             allow_private: Let a server hand the upload over to a storage in a private network.
-            args: Options of the call.
+            args: Options of the call, see `CallOptions`.
 
         Raises:
             RequestValidationError: There is no such file, or it cannot be read.
@@ -89,7 +95,9 @@ class Files(Resource):
         """List all files of a server.
 
         Args:
-            args: Parameters of the request, and options of the call.
+            purpose: List only files of this purpose.
+            limit: Files on a page, where the server has pages; all pages are read.
+            args: Options of the call, see `CallOptions`.
 
         Raises:
             UnsupportedOperationError: The server keeps no files.
@@ -110,7 +118,7 @@ class Files(Resource):
 
         Args:
             file_id: Its id.
-            args: Options of the call.
+            args: Options of the call, see `CallOptions`.
 
         Raises:
             NotFoundError: There is no such file.
@@ -131,7 +139,7 @@ class Files(Resource):
 
         Args:
             file_id: Its id.
-            args: Options of the call.
+            args: Options of the call, see `CallOptions`.
 
         Raises:
             NotFoundError: There is no such file, or it was deleted by an attempt whose reply was lost.
@@ -160,7 +168,7 @@ class Files(Resource):
             file_id: Its id.
             to: Path to write to, piece by piece; without it the bytes come back, within `max_response_bytes`.
             allow_private: Follow the server to a storage in a private network too.
-            args: Options of the call; `timeout_ms` bounds each silence.
+            args: Options of the call, see `CallOptions`.
 
         Returns:
             The bytes, or the path written.

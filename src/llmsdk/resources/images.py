@@ -11,6 +11,7 @@ from .._net.runner import Runner
 from .._net.streams import EventStream, EventStreamAsync
 from ..models.images import ImageChunk, ImageEditParams, ImageEditRequest, ImageParams, ImageRequest, ImageResponse
 from ..options import CallOptions
+from ..utils.keywords import keywords
 from .base import MappedResource
 from .operations.images import CREATE_IMAGE, EDIT_IMAGE
 from .signatures import described_by
@@ -20,30 +21,40 @@ Stream = EventStream[ImageChunk, ImageResponse]
 StreamAsync = EventStreamAsync[ImageChunk, ImageResponse]
 
 
+@keywords
 class CreateImageArgs(ImageParams, CallOptions, total=False):
     """What `images.create` takes."""
 
     model: str  # not `Required`: r9s, OpenAI and servers like it have a default
+    """Id of the model; Together requires one."""
 
 
+@keywords
 class ImageObjectArgs(CallOptions, total=False):
     """What `images.create` takes with the parameters in one object."""
 
     image_request: Required[ImageRequest]
+    """All parameters as one object instead."""
     model: str
+    """Id of the model, for an object without one; one that differs is refused."""
 
 
+@keywords
 class EditImageArgs(ImageEditParams, CallOptions, total=False):
     """What `images.edit` takes."""
 
     model: str
+    """Id of the model."""
 
 
+@keywords
 class ImageEditObjectArgs(CallOptions, total=False):
     """What `images.edit` takes with the parameters in one object."""
 
     image_edit_request: Required[ImageEditRequest]
+    """All parameters as one object instead."""
     model: str
+    """Id of the model, for an object without one; one that differs is refused."""
 
 
 # An image outlives its call, and may be saved by another thread or loop: so it holds what fetches it, and no driver.
@@ -95,7 +106,44 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
         """Generate images from a prompt.
 
         Args:
-            args: Parameters of the request, and options of the call; or the parameters as one `image_request`.
+            model: Id of the model; Together requires one.
+            prompt: What to show. The longest text depends on the model.
+            image_request: All parameters as one object instead.
+            n: How many images. Together: 1 to 4; r9s: 1 to 10.
+            size: Width and height in pixels, as `WxH`.
+            width: Pixels, a multiple of 8; 1024 by default. Documented by Together.
+            height: Pixels, a multiple of 8; 1024 by default. Documented by Together.
+            steps: Steps of generation, 1 to 50; 20 by default. Documented by Together.
+            seed: Start of the random numbers, for repeatable images.
+            negative_prompt: What not to show.
+            image_url: Address of an image to start from. Documented by Together.
+            image_base64: An image to start from, in base64. Documented by Together.
+            response_format: Get addresses (`url`), or the images themselves (`b64_json`; Together calls it `base64`).
+            output_format: File format. Together: jpeg (default), png; r9s: png (default), jpeg, webp.
+            output_compression: Compression of jpeg and webp, 0 to 100; 100 by default.
+            guidance_scale: How closely to follow the prompt; 3.5 by default. Documented by Together.
+            image_loras: Adapters to use. Documented by Together.
+            reference_images: Addresses of images to go by. Documented by Together.
+            frame_images: Images of single frames. Documented by Together.
+            aspect_ratio: Width to height, such as `16:9`. Documented by Together.
+            disable_safety_checker: Skip the check for unsafe images. Documented by Together.
+            background: Kind of background.
+            moderation: How strictly to check.
+            quality: Quality, as the model has it.
+            style: Style of dall-e-3.
+            partial_images: How many unfinished images a stream shows first, 0 to 3.
+            prompt_extend: Let the server enlarge the prompt.
+            watermark: Put a watermark on the image.
+            complexity: How much to plan the image. Documented by OpenAI.
+            frame_count: How many frames a gif has, 2 to 16. Documented by OpenAI.
+            frame_duration_ms: How long a gif shows each frame. Documented by OpenAI.
+            safety_identifier: Your own id of the end user, hashed, for abuse checks. Documented by OpenAI.
+            svg: What writes an svg, `{"model": ...}`. Documented by OpenAI.
+            user: Your own id of the end user, for the server's abuse checks.
+            stream: Get a stream of events instead of the whole reply.
+            idle_timeout_ms: Streams only: bound of the time without an event; comments and pings don't count. 120,000
+                by default.
+            args: Options of the call, see `CallOptions`.
 
         Returns:
             The images; each can be saved. With `stream=True` an `EventStream` of partial images.
@@ -142,7 +190,28 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
         """Edit images by a prompt; the files are uploaded.
 
         Args:
-            args: Parameters of the request, and options of the call; or the parameters as one `image_edit_request`.
+            model: Id of the model.
+            image: The image to change, or several.
+            prompt: What to change.
+            image_edit_request: All parameters as one object instead.
+            mask: Image whose transparent places show where to change.
+            markup: Transparent png over the first image, as a guide. Documented by OpenAI.
+            background: Kind of background.
+            input_fidelity: How closely to keep to the image, faces above all.
+            n: How many images, 1 to 10.
+            size: Width and height in pixels, as `WxH`.
+            quality: Quality, as the model has it.
+            output_format: File format.
+            output_compression: Compression of jpeg and webp, 0 to 100.
+            response_format: Get addresses, or the images themselves.
+            partial_images: How many unfinished images a stream shows first, 0 to 3.
+            complexity: How much to plan the image. Documented by OpenAI.
+            frame_count: How many frames a gif has, 2 to 16. Documented by OpenAI.
+            frame_duration_ms: How long a gif shows each frame. Documented by OpenAI.
+            safety_identifier: Your own id of the end user, hashed, for abuse checks. Documented by OpenAI.
+            svg: What writes an svg, `{"model": ...}`. Documented by OpenAI.
+            user: Your own id of the end user, for the server's abuse checks.
+            args: Options of the call, see `CallOptions`.
 
         Raises:
             RequestValidationError: A file cannot be read, beside what `create` says.

@@ -6,15 +6,18 @@ from .._call.preview import Preview
 from .._call.secrecy import hide
 from ..models.catalog import ModelInfo, ModelList
 from ..options import CallOptions
+from ..utils.keywords import keywords
 from .base import Resource
 from .operations.models import LIST_MODELS, RETRIEVE_MODEL
 from .signatures import described_by
 
 
+@keywords
 class ListModelsArgs(CallOptions, total=False):
     """What `models.list` takes."""
 
     dedicated: bool
+    """List only models with an endpoint of their own. Together."""
 
 
 class Models(Resource):
@@ -25,7 +28,8 @@ class Models(Resource):
         """List all models of a server.
 
         Args:
-            args: Parameters of the request, and options of the call.
+            dedicated: List only models with an endpoint of their own. Together.
+            args: Options of the call, see `CallOptions`.
 
         Raises:
             UnsupportedOperationError: The server has no such list.
@@ -47,7 +51,7 @@ class Models(Resource):
 
         Args:
             model: Its id; any characters, they are percent-encoded.
-            args: Options of the call.
+            args: Options of the call, see `CallOptions`.
 
         Raises:
             NotFoundError: There is no such model.

@@ -5,15 +5,18 @@ from typing import Any, Unpack
 from .._call.preview import Preview
 from ..models.moderations import ModerationParams, ModerationRequest, ModerationResponse
 from ..options import CallOptions
+from ..utils.keywords import keywords
 from .base import MappedResource
 from .operations.moderations import CREATE_MODERATION
 from .signatures import described_by
 
 
+@keywords
 class CreateModerationArgs(ModerationParams, CallOptions, total=False):
     """What `moderations.create` takes."""
 
     model: str
+    """Id of the model; some servers have a default."""
 
 
 class Moderations(MappedResource[ModerationRequest, ModerationResponse]):
@@ -26,7 +29,10 @@ class Moderations(MappedResource[ModerationRequest, ModerationResponse]):
         """Check whether texts or images violate a policy.
 
         Args:
-            args: Parameters of the request, and options of the call.
+            input: A text, a list of texts, or the parts of one input.
+            metadata: Labels kept with the request.
+            model: Id of the model; some servers have a default.
+            args: Options of the call, see `CallOptions`.
 
         Returns:
             One of `results` per text, one for a list of parts; `results[0].is_flagged` is the verdict.

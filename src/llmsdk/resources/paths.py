@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, overload
 
-from typing_extensions import Doc, TypedDict, TypeVar
+from typing_extensions import TypedDict, TypeVar
 
 from ..options import CallOptions
+from ..utils.keywords import keywords
 from .base import Resources, loaded
 from .signatures import described_by
 
@@ -23,39 +24,46 @@ if TYPE_CHECKING:
 T = TypeVar("T", default="JsonObject")
 
 
+@keywords
 class GetArgs(CallOptions, total=False):
     """What calls without a body take."""
 
-    query: Annotated[Mapping[str, Any], Doc("Parameters of the URL; a list repeats its name.")]
-    pages: Annotated[
-        Page | None, Doc("How the list goes on, as `llmsdk.providers.Page`; all pages make one reply then.")
-    ]
-    items: Annotated[str, Doc("With `pages`: the field of the reply that is the list; `data` by default.")]
+    query: Mapping[str, Any]
+    """Parameters of the URL; a list repeats its name."""
+    pages: Page | None
+    """How the list goes on, as `llmsdk.providers.Page`; all pages make one reply then."""
+    items: str
+    """With `pages`: the field of the reply that is the list; `data` by default."""
 
 
+@keywords
 class SendArgs(CallOptions, total=False):
     """What calls with a body take."""
 
-    body: Annotated[
-        Any, Doc("A JSON value, a pydantic object, or bytes as they are; beside `files`, the fields of the form.")
-    ]
-    content_type: Annotated[str, Doc("What a body of bytes is; `application/octet-stream` by default.")]
-    query: Annotated[Mapping[str, Any], Doc("Parameters of the URL; a list repeats its name.")]
-    files: Annotated[
-        Mapping[str, Any], Doc("Files to upload as a form: paths, bytes, open binary files, or (name, bytes).")
-    ]
+    body: Any
+    """A JSON value, a pydantic object, or bytes as they are; beside `files`, the fields of the form."""
+    content_type: str
+    """What a body of bytes is; `application/octet-stream` by default."""
+    query: Mapping[str, Any]
+    """Parameters of the URL; a list repeats its name."""
+    files: Mapping[str, Any]
+    """Files to upload as a form: paths, bytes, open binary files, or (name, bytes)."""
 
 
+@keywords
 class StreamOptions(TypedDict, total=False):
     """What is for streams alone."""
 
-    idle_timeout_ms: Annotated[float | None, Doc("Bound of the time without an event; 120,000 by default.")]
+    idle_timeout_ms: float | None
+    """Bound of the time without an event; 120,000 by default."""
 
 
+@keywords
 class GetStreamArgs(GetArgs, StreamOptions, total=False):
     """What a streamed call without a body takes."""
 
 
+@keywords
 class SendStreamArgs(SendArgs, StreamOptions, total=False):
     """What a streamed call with a body takes."""
 
@@ -77,8 +85,12 @@ class Paths(Resources):
             path: Below the server's URL, such as `/fine_tuning/jobs`; encoded where it has to be.
             cast_to: Type of the reply: a model, a TypedDict or another type that pydantic reads; `bytes` or `str` for
                 the body as it is. By default a dict with `.meta`.
-            stream: Get a stream of events, each of the type.
-            args: Options of the call.
+            stream: Get a stream of events instead of the whole reply.
+            query: Parameters of the URL; a list repeats its name.
+            pages: How the list goes on, as `llmsdk.providers.Page`; all pages make one reply then.
+            items: With `pages`: the field of the reply that is the list; `data` by default.
+            idle_timeout_ms: Bound of the time without an event; 120,000 by default.
+            args: Options of the call, see `CallOptions`.
 
         Raises:
             RequestValidationError: A path that leads elsewhere, such as one with `..`; a query with a key in it.
@@ -118,8 +130,13 @@ class Paths(Resources):
         Args:
             path: As for `get`.
             cast_to: As for `get`.
-            stream: Get a stream of events, each of the type; what asks the server for one goes in the body.
-            args: Options of the call.
+            stream: Get a stream of events instead of the whole reply.
+            body: A JSON value, a pydantic object, or bytes as they are; beside `files`, the fields of the form.
+            content_type: What a body of bytes is; `application/octet-stream` by default.
+            query: Parameters of the URL; a list repeats its name.
+            files: Files to upload as a form: paths, bytes, open binary files, or (name, bytes).
+            idle_timeout_ms: Bound of the time without an event; 120,000 by default.
+            args: Options of the call, see `CallOptions`.
 
         Raises:
             RequestValidationError: As `get`; or a body that JSON cannot hold, or a file that cannot be read.

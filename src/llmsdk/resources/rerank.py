@@ -5,15 +5,18 @@ from typing import Any, Required, Unpack
 from .._call.preview import Preview
 from ..models.rerank import RerankParams, RerankRequest, RerankResponse
 from ..options import CallOptions
+from ..utils.keywords import keywords
 from .base import MappedResource
 from .operations.rerank import CREATE_RERANK
 from .signatures import described_by
 
 
+@keywords
 class CreateRerankArgs(RerankParams, CallOptions, total=False):
     """What `rerank.create` takes."""
 
     model: Required[str]
+    """Id of the model."""
 
 
 class Rerank(MappedResource[RerankRequest, RerankResponse]):
@@ -26,7 +29,17 @@ class Rerank(MappedResource[RerankRequest, RerankResponse]):
         """Rank documents by relevance to a query.
 
         Args:
-            args: Parameters of the request, and options of the call.
+            query: What the documents are compared with.
+            documents: The documents: texts, or objects of named fields for models that read these.
+            model: Id of the model.
+            top_n: Return only this many results, the best first; all where unset.
+            return_documents: Return the documents with the results.
+            rank_fields: Fields of object documents to compare, in order of importance.
+            max_tokens_per_doc: Cut longer documents to this many tokens.
+            instruction: What makes a document relevant, for models that follow it.
+            relevant_spans: Whether to mark the relevant parts of documents, and how.
+            priority: Lower numbers are served first where servers are busy.
+            args: Options of the call, see `CallOptions`.
 
         Returns:
             `results`, best first; `results[0].index` is the place among the documents sent.

@@ -1,8 +1,9 @@
 """Signatures of methods that take `**args`: what `help`, notebooks, mocks and `inspect` see.
 
-The parameters stand once, in TypedDicts, which is what type checkers read. Here they become parameters of the method,
-and their descriptions lines of its docstring. That happens when a resource's module is imported; so the text of a type,
-which takes a hundred times longer than all the rest, is made when somebody looks at it.
+The parameters stand once, in TypedDicts, which is what type checkers read. Here they become parameters of the method.
+That happens when a resource's module is imported; so the text of a type, which takes a hundred times longer than all
+the rest, is made when somebody looks at it. The descriptions stand under the fields; scripts/stubs.py copies them into
+the docstrings.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
@@ -25,13 +27,16 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-IDLE_TEXT = "Streams only: bound of the time without an event; comments and pings don't count. 120,000 by default."
-_STREAM_TEXT = "Get a stream of events instead of the whole reply."
-_OBJECT_TEXT = "All parameters as one object instead."
+STREAM_TEXTS = {
+    "stream": "Get a stream of events instead of the whole reply.",
+    "idle_timeout_ms": "Streams only: bound of the time without an event; comments and pings don't count. 120,000 by "
+    "default.",
+}
+"""What methods take beside a TypedDict, as their signatures name it."""
+OPTIONS, OPTIONS_TEXT = "args", "Options of the call, see `CallOptions`."
+"""What the source says of methods that take nothing else; `help` has a line for each."""
 # Where a union has a name that a reader can look up.
 _NAMED_IN = ("llmsdk.models.", "llmsdk.providers.ids")
-# The line of `args` with those it goes on over; one that names the parameters of another method stays as it is.
-_ARGS = re.compile(r"^( +)(?:args|options): (?!Parameters of `).*\n(?:\1 +.*\n)*", re.MULTILINE)
 
 
 class _Left:
@@ -54,28 +59,52 @@ class Shown:
         return " | ".join(dict.fromkeys(part for one in self._annotations for part in _members(one)))
 
 
-def described_by(
-    *arguments: type[Any], operation: Operation | None = None, streams: str | None = None
-) -> Callable[[F], F]:
-    """Give a method of `**args` the parameters of TypedDicts, in its signature and in its docstring.
+# `typing.` before the name: Jedi would stop at overloads, and sees the function itself.
+@typing.overload
+def described_by(usual: type[Any], *others: type[Any], operation: Operation | None = None) -> Callable[[F], F]: ...
+@typing.overload
+def described_by(usual: type[Any], *others: type[Any], streams: str) -> Callable[[F], F]: ...
+def described_by(usual: Any, *others: Any, operation: Operation | None = None, streams: str | None = None) -> Any:
+    """Give a method of `**args` the parameters of TypedDicts in its signature.
 
     Args:
-        arguments: The TypedDicts: several where the method takes its arguments in several forms, the usual one first.
-        operation: What the method does: it has the types of the result, and descriptions.
+        usual: The TypedDict of its arguments, each marked with `keywords`.
+        others: Of a method that takes them in several forms: those of the other forms.
+        operation: What the method does: it has the types of the result.
         streams: What a method that is no operation of its own returns, where it streams.
     """
+    arguments = (usual, *others)
     # Reversed, so that the usual form has the say where two forms have one name.
     known = {name: kind for one in reversed(arguments) for name, kind in one.__annotations__.items()}
     # In all forms required, or in none: what a mock refuses would be a call that works.
     required = frozenset[str].intersection(*(one.__required_keys__ for one in arguments))
 
-    def decorate(method: F) -> F:
-        shape = _Shape(known, required, operation, streams, is_async=inspect.iscoroutinefunction(method))
-        method.__signature__ = _Lazy(partial(shape.signature, inspect.signature(method)))  # type: ignore[attr-defined] # functions take it
-        method.__doc__ = _ARGS.sub(shape.lines, method.__doc__ or "", count=1)
-        return method
+    def decorate(method: Any):  # type: ignore[no-untyped-def] # see below
+        if TYPE_CHECKING:
+            # Never run, and without annotations, as Jedi would take these for the answer: it follows `**keywords` into
+            # calls, and so finds the parameters of the class and those that the method has of its own.
+            def call(*args, **keywords):  # type: ignore[no-untyped-def] # pyright: ignore[reportMissingParameterType]
+                usual(**keywords)
+                return method(*args, **keywords)
+
+            return call  # pyright: ignore[reportUnknownVariableType]
+        else:  # noqa: RET505 - behind a `return`, mypy would find it unreachable
+            shape = _Shape(known, required, operation, streams, is_async=inspect.iscoroutinefunction(method))
+            method.__signature__ = _Lazy(partial(shape.signature, inspect.signature(method)))
+            if method.__doc__:
+                method.__doc__ = _LINE_OF_OPTIONS.sub(_lines_of_options, method.__doc__)
+            return method
 
     return decorate
+
+
+# From Python 3.13 on, docstrings come without the indentation of the source.
+_LINE_OF_OPTIONS = re.compile(rf"^( +){OPTIONS}: {re.escape(OPTIONS_TEXT)}$", re.MULTILINE)
+
+
+def _lines_of_options(found: re.Match[str]) -> str:
+    lines = inspect.cleandoc(CallOptions.__doc__ or "").partition("Args:\n")[2].splitlines()
+    return "\n".join(f"{found[1]}{line.removeprefix('    ')}" for line in lines)
 
 
 class _Lazy(inspect.Signature):
@@ -135,18 +164,6 @@ class _Shape:
                 shown.append(one.replace(default=one.empty) if name in self.required else one)
         return inspect.Signature(shown, return_annotation=self._returned(own))
 
-    def lines(self, found: re.Match[str]) -> str:
-        """Write a line for each parameter, in the place of the one for `args`."""
-        whole = "" if self.operation is None else self.operation.request_name
-        request = {} if self.operation is None else self.operation.request.__annotations__
-        texts = {whole: _OBJECT_TEXT, "stream": _STREAM_TEXT, "idle_timeout_ms": IDLE_TEXT}
-        names = [*self.known, *(["stream", "idle_timeout_ms"] if self._has_stream else [])]
-        for name, kind in self.known.items():
-            # The request has the descriptions of names that are only typed anew.
-            if text := described(kind) or described(request.get(name)):
-                texts[name] = text
-        return "".join(f"{found[1]}{name}: {texts.get(name, '')}".rstrip() + "\n" for name in self._ordered(names))
-
     @property
     def _has_stream(self) -> bool:
         return self.streams is not None or (self.operation is not None and self.operation.chunk is not None)
@@ -179,19 +196,6 @@ def _shown(annotation: Any) -> Any:
 
 def _optional(name: str, annotation: Any, default: Any = LEFT_OUT) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-
-
-def described(annotation: Any) -> str | None:
-    """Find the description of a parameter: a `Field` or a `Doc` in its annotation."""
-    # Nearly all are `Annotated` outermost, and are read for each of seventy parameters when chat is first used.
-    found = getattr(annotation, "__metadata__", None)
-    if found is None:
-        found = inspect_annotation(annotation, annotation_source=AnnotationSource.ANY).metadata
-    for item in found:
-        text = getattr(item, "description", None) or getattr(item, "documentation", None)
-        if isinstance(text, str):
-            return text
-    return None
 
 
 # ------------------------------------------------------------------ types as text
