@@ -23,7 +23,6 @@ ANTHROPIC: Provider
 AZURE: Provider
 BASETEN: Provider
 CEREBRAS: Provider
-COHERE: Provider
 DASHSCOPE: Provider
 DEEPINFRA: Provider
 DEEPSEEK: Provider

@@ -23,7 +23,6 @@ from ..countdown import Countdown
 from ..effects import TransportFailure
 from ..reply.decode import safe_cause, shown_text, without_secrets
 from .events import EventDecoder
-from .pieces import PieceDecoder
 
 
 @dataclass(slots=True)
@@ -37,7 +36,7 @@ class Progress:
 
     response: Any
     meta: ReplyMeta
-    decoder: EventDecoder | PieceDecoder
+    decoder: EventDecoder
     countdown: Countdown
     timeout_s: float
     idle_s: float
