@@ -105,7 +105,7 @@ def _whole(operation: Operation, example: Example) -> str:
 
 def _streamed(operation: Operation, example: Example) -> str:
     call = _call("with ", operation, (*example.args, "stream=True"))
-    return f"{call} as stream:\n{_indented(example.streamed or '')}"
+    return "\n".join(filter(None, [example.needs, f"{call} as stream:\n{_indented(example.streamed or '')}"]))
 
 
 def _call(before: str, operation: Operation, args: tuple[str, ...]) -> str:
@@ -130,7 +130,7 @@ def _opened(dialect: str | None) -> str:
 def _in_async(text: str) -> str:
     """Colour a sync example: its calls, `with` and `for`."""
     text = re.sub(r"\bsdk\.(\w+)\.(\w+)\(", r"await sdk.\1.\2_async(", text)
-    text = re.sub(r"((?:\w+\.)+data\[0\])\.save\(", r"await \1.save_async(", text)
+    text = re.sub(r"((?:\w+\.)*(?:data\[0\]|res))\.save\(", r"await \1.save_async(", text)
     text = re.sub(r"^( *)with ", r"\1async with ", text, flags=re.MULTILINE)
     return re.sub(r"^( *)for (.*) in stream", r"\1async for \2 in stream", text, flags=re.MULTILINE)
 

@@ -42,9 +42,19 @@ FIRST_IO_LAYER = 4
 IO_MODULES = {"anyio", "asyncio", "httpcore", "httpcore2", "httpx", "httpx2", "requests", "trio"}
 # Awaits a fetcher that it is handed, and a thread that writes the file; an image may belong to no SDK that could do it.
 # And what a supplied async client has to have, as a Protocol.
-ASYNC_EXCEPTIONS = {("models.images", "save_async"), ("options", "send"), ("options", "aclose")}
+ASYNC_EXCEPTIONS = {
+    ("models.images", "save_async"),
+    ("models.speech", "save_async"),
+    ("options", "send"),
+    ("options", "aclose"),
+}
 # And httpx as a function between values: it reads a host name as the client will, and writes forms.
-IO_EXCEPTIONS = {("models.images", "anyio"), ("_call.checks", "httpx"), ("_call.request.multipart", "httpx")}
+IO_EXCEPTIONS = {
+    ("models.images", "anyio"),
+    ("models.speech", "anyio"),
+    ("_call.checks", "httpx"),
+    ("_call.request.multipart", "httpx"),
+}
 PROVIDERS_MAY_IMPORT = ("providers", "errors", "utils")
 SERVER_IDS = frozenset(PROVIDERS)
 SERVER_CONSTANTS = frozenset(name.upper() for name in PROVIDERS)

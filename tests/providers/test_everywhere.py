@@ -28,8 +28,8 @@ def at(server: LocalServer, name: str) -> Provider:
     return replace(provider, servers=(origin + urlsplit(provider.servers[0]).path,), base_url_var=None)
 
 
-def test_there_are_thirty_three() -> None:
-    assert len(IDS) == len(set(IDS)) == len(PROVIDERS) == 33
+def test_there_are_thirty_four() -> None:
+    assert len(IDS) == len(set(IDS)) == len(PROVIDERS) == 34
     assert list(IDS[6:]) == sorted(IDS[6:])
 
 

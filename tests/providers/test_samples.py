@@ -10,19 +10,23 @@ import pytest
 
 from llmsdk import EventStream, EventStreamAsync, errors
 from llmsdk.providers import PROVIDERS
+from llmsdk.resources.operations import all_operations
 from providers.samples import Exchange, at, exchanges, fields_of, plain, sources, wanted
+from providers.test_more import INDEX as MORE
 from providers.test_wire import INDEX, Sample
 from support.canned import CannedServer, Request
 from support.colours import KEY, Colour, collect
 
 EXCHANGES = exchanges()
-COUNT = 235
+COUNT = 238
 RAN: dict[str, set[str]] = {"sync": set(), "asyncio": set()}
 
 
 def pairs() -> set[tuple[str, str]]:
     """Servers and operations that have a sample, here or among the recorded ones."""
     recorded = {(sample.server, sample.operation) for sample in map(Sample, INDEX)}
+    ids = {f"{one.resource}.{one.name}": one.id for one in all_operations().values()}
+    recorded |= {(row["server"], ids[row["operation"]]) for row in MORE}
     return recorded | {(one.server, one.operation) for one in EXCHANGES}
 
 

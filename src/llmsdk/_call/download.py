@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,6 +31,7 @@ from .hooks import Hooks
 from .plan import Plan
 from .reply.body import BodyReader
 from .reply.decode import safe_cause
+from .reply.ends import MAX_FILE_BYTES, check_end, tls_that_ends
 from .state import CallState, Received
 from .world import Driver, Env
 
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 _MAX_REDIRECTS = 5
 _MAX_URL = 1 << 15  # clients refuse URLs of twice that length with errors of their own
-_MAX_FILE_BYTES = 16 << 30  # on the disk; no server is to fill it
 _SLACK_S = 0.002  # by which a timer may fire ahead of the deadline that it was set for
 _REDIRECTS = tuple(range(300, 400))
 _PRIVATE = "is in a private network; allow_private=True allows it"
@@ -117,7 +116,7 @@ class RemoteFile:
         return target
 
     def read(
-        self, write: Callable[[bytes], Any], max_bytes: int = _MAX_FILE_BYTES, *, first: Plan | None = None
+        self, write: Callable[[bytes], Any], max_bytes: int = MAX_FILE_BYTES, *, first: Plan | None = None
     ) -> Flow[None]:
         """Download the file piece by piece, following redirects.
 
@@ -176,7 +175,7 @@ class RemoteFile:
     def _written(
         self, received: Received, state: CallState, write: Callable[[bytes], Any], max_bytes: int
     ) -> Flow[None]:
-        countdown, size, tls = received.countdown, 0, _tls_that_ends(received)
+        countdown, size, tls = received.countdown, 0, tls_that_ends(received.response, received.headers)
         body = BodyReader(received.headers.get("content-encoding"), max_bytes)
         chunks = self.tools.driver.chunks(received.response, countdown)
         is_dropped = False
@@ -190,8 +189,7 @@ class RemoteFile:
                     write(piece)
                 self._allow(countdown)
             write(body.finish())
-            if not _has_ended(tls):
-                raise TransportFailure("network", "TLS ended without close_notify, so that it may be cut", began=True)
+            check_end(tls)
         except TransportFailure as failure:
             self._check_deadline()
             raise _failed(failure, state.secrets) from safe_cause(failure.__cause__, state.secrets)
@@ -303,29 +301,3 @@ def _refuse_private_peer(response: Any) -> None:
     address = stream.get_extra_info("server_addr") if stream is not None else None
     if address and is_private(str(address[0])):
         raise ResponseValidationError(f"the file's host {_PRIVATE}")
-
-
-def _tls_that_ends(received: Received) -> Any:
-    """Find the TLS layer of a body that ends with its connection; None for all others."""
-    extensions: dict[str, Any] = getattr(received.response, "extensions", {})
-    is_framed = not extensions.get("http_version", b"HTTP/1.1").startswith(b"HTTP/1")  # HTTP/2 marks every end
-    stream = extensions.get("network_stream")
-    if stream is None or is_framed or received.headers.keys() & {"content-length", "transfer-encoding"}:
-        return None
-    sock = stream.get_extra_info("socket")
-    if isinstance(sock, ssl.SSLSocket):
-        # Or it would take a cut for an end; now it raises. Type checkers do not know the attribute.
-        setattr(sock, "suppress_ragged_eofs", False)  # noqa: B010 - see above
-    return stream.get_extra_info("ssl_object")
-
-
-def _has_ended(tls: Any) -> bool:
-    """Ask the TLS layer of an async client, which outlives the connection, whether close_notify has come."""
-    if not isinstance(tls, ssl.SSLObject):
-        return True
-    try:
-        return tls.read(1) == b""
-    except ssl.SSLZeroReturnError:
-        return True
-    except ssl.SSLError:
-        return False

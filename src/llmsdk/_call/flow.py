@@ -19,14 +19,13 @@ from .paging import Pages
 from .plan import Plan
 from .reply.decode import MAX_ERROR_BODY, shown_text, without_secrets
 from .reply.limits import rate_limit
-from .reply.reading import read_reply
+from .reply.reading import end_of, is_streamed, read_reply
 from .request.multipart import Form, write_form
 from .state import CallState, Failed, Received
 from .verdict import MAX_REDIRECTS, body_failed, retry_delay, status_failed, transport_failed
 from .world import Driver, Env
 
 _ERROR_BODY_WAIT_S = 5.0  # the status is known by then; a body that stalls is not worth a caller's timeout
-_EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"\xef\xbb\xbfdata:")  # as no JSON begins
 _SLACK_S = 0.002  # by which a timer may fire ahead of the deadline that it was set for
 
 
@@ -55,7 +54,7 @@ def run_call(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Any
         state.observed.at_server(provider.name, plan.target.base_url, plan.model)
     received = [(yield from exchange(plan, state, driver, env))]
     # A hook may have replaced a stream's response by one whose body is there: what was asked for decides, not that.
-    if plan.encoded.stream or _is_streamed(plan, received[0]):
+    if plan.encoded.stream or is_streamed(plan, received[0]):
         # Streams are one of the four things that a plain call does not load.
         from .stream.beginning import begin_stream, fold_reply
 
@@ -68,14 +67,6 @@ def run_call(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Any
     if plan.operation.own is not None:
         return plan.operation.own.read(plan, state.secrets, received)
     return read_reply(plan, state, received)
-
-
-def _is_streamed(plan: Plan, received: Received) -> bool:
-    """Tell a stream that nobody asked for: some servers send one all the same, and some call it JSON."""
-    if plan.operation.chunk is None:
-        return False
-    content_type = received.headers.get("content-type", "")
-    return "text/event-stream" in content_type or (received.body or b"")[:64].lstrip().startswith(_EVENT_STARTS)
 
 
 def exchange(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Received]:
@@ -191,7 +182,10 @@ def _received(run: _Run, response: Any) -> Flow[Received | Failed]:
             yield Close(response)
         return Received(changed, changed.status_code, headers, None, meta, countdown)
     try:
+        check_end = end_of(response, headers) if plan.operation.is_bare else None  # JSON shows by itself that it is cut
         body = yield Read(response, plan.limits.max_response_bytes, countdown)
+        if check_end is not None:
+            check_end(body)
     except TransportFailure as failure:
         failed = body_failed(failure, meta, run.state.secrets, is_over=_is_over(run))
         return (yield from _after_error(run, None, failed))

@@ -73,10 +73,15 @@ class Operation:
         request: TypedDict of the parameters.
         request_name: Argument that takes them as one object; None where there is no such form.
         required: Parameters that no server can do without, unless its route says `optional`.
+        one_of: Parameters of which exactly one is needed.
         reply: Model of the whole answer.
         traced_as: Value of `gen_ai.operation.name` in OpenTelemetry's conventions; None for what is no work of a model.
         chunk, accumulator, as_chunk: Model of one streamed event, how events fold into the reply, and how a whole
             reply becomes one event; None where the operation does not stream.
+        of_text: Makes the reply of a body that is plain text; None where replies are JSON.
+        of_file: Makes the reply of a body that is a file; None where replies are JSON.
+        of_piece: Makes an event of a piece of that file; None where the operation does not stream it.
+        is_opened: Whether the reply is read as it comes, as a stream, without the server being asked for one.
         query: Parameters that go to the URL's query.
         files: Parameters that are uploaded; the request is then multipart.
         unnamed: The name of an uploaded file that has none.
@@ -101,9 +106,14 @@ class Operation:
     method: str = "POST"
     request_name: str | None = None
     required: frozenset[str] = frozenset()
+    one_of: frozenset[str] = frozenset()
     chunk: type[Any] | None = None
     accumulator: Callable[[], Accumulator[Any, Any]] | None = None
     as_chunk: ChunkMaker | None = None
+    of_text: Callable[[str], Any] | None = None
+    of_file: Callable[[bytes], Any] | None = None
+    of_piece: Callable[[bytes], Any] | None = None
+    is_opened: bool = False
     query: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
     unnamed: str = "image.png"
@@ -134,6 +144,18 @@ class Operation:
         """Count the results that hold something."""
         return len(result) if self.is_blank is None else sum(not self.is_blank(item) for item in result)
 
+    @once
+    def accept(self) -> tuple[str, str]:
+        """The Accept header of a call, and of a stream. Which type of file or text is wanted, a parameter says."""
+        # A stream may be answered with JSON: an error, or the whole reply from servers that do not stream.
+        whole = "*/*" if self.is_bare else "application/json"
+        return whole, f"text/event-stream, {whole}"
+
+    @once
+    def is_bare(self) -> bool:
+        """Whether its replies may be no JSON: a text alone, or a file."""
+        return self.of_text is not None or self.of_file is not None
+
     @property
     def may_go_on(self) -> bool:
         """Whether another server may do it in the place of the first."""
@@ -143,4 +165,5 @@ class Operation:
     @property
     def is_row(self) -> bool:
         """Whether requests of it can stand in a file of rows: JSON to a model, and JSON back."""
-        return self.method == "POST" and not self.files and not self.is_stored and self.reply is not bytes
+        is_json = not self.files and self.reply is not bytes and self.of_file is None
+        return self.method == "POST" and is_json and not self.is_stored

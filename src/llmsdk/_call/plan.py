@@ -131,7 +131,7 @@ def plan_call(
             param="idle_timeout_ms",
         )
     encoded = _encoded(config, operation, target, options, params)
-    target, headers, given = _headed(config, target, encoded, options)
+    target, headers, given = _headed(config, operation, target, encoded, options)
     extra_body: Mapping[str, Any] = options.get("extra_body") or {}
     model, results = params.get("model"), operation.results
     return Plan(
@@ -194,7 +194,7 @@ def _limited(usual: Limits, options: Mapping[str, Any]) -> Limits:
 
 
 def _headed(
-    config: SDKConfig, target: Target, encoded: Encoded, options: Mapping[str, Any]
+    config: SDKConfig, operation: Operation, target: Target, encoded: Encoded, options: Mapping[str, Any]
 ) -> tuple[Target, dict[str, str], Mapping[str, str]]:
     """Find the headers of every attempt, and those of them that are the caller's; a key among them is the key."""
     given = config.http_headers
@@ -204,8 +204,7 @@ def _headed(
         target = replace(target, key=KeySource(Secret(given["authorization"])))  # which nothing shows from here on
         given = {name: value for name, value in given.items() if name != "authorization"}
     headers = {
-        # A stream may be answered with JSON: an error, or the whole reply from servers that do not stream.
-        "accept": "text/event-stream, application/json" if encoded.stream else "application/json",
+        "accept": operation.accept[encoded.stream],
         "accept-encoding": accepted_codings(),
         "user-agent": _USER_AGENT,
     }

@@ -12,8 +12,10 @@ from typing import Any
 from pydantic_core import from_json
 
 from ..utils.secrets import MASK, Secrets, is_secret_name, masked
+from ..utils.shapes import is_list, is_object
 from .plan import Plan
-from .request.multipart import Form, write_form
+from .request.form_fields import text_of
+from .request.multipart import URL_ENCODED, Form, write_form
 
 UPLOAD = "(file)"
 """What stands for a file in the body."""
@@ -40,7 +42,8 @@ class Preview:
     def as_curl(self) -> str:
         """Write the request as a command line; `$API_KEY` stands where the key goes, `FILE` where that of a file."""
         parts = ["curl", "-X", self.method, shlex.quote(self.url)]
-        is_form = self.headers.get("content-type", "").startswith("multipart/")
+        kind = self.headers.get("content-type", "")
+        is_form = kind.startswith("multipart/") or kind == URL_ENCODED
         for name, value in self.headers.items():
             if is_form and name == "content-type":
                 continue  # curl writes the form, and knows its own boundary
@@ -51,20 +54,23 @@ class Preview:
             escaped = re.sub(r'([\\"$`])', r"\\\1", text).replace("***", "$API_KEY")
             parts += ["-H", f'"{escaped}"' if "***" in text else shlex.quote(text)]
         if is_form:
-            parts += _form(self.body)
+            parts += _form(self.body, "--data-urlencode" if kind == URL_ENCODED else "--form-string")
         elif self.body is not None:
             parts += ["--data-raw", shlex.quote(json.dumps(self.body, ensure_ascii=False))]
         return " ".join(parts)
 
 
-def _form(fields: Mapping[str, Any]) -> list[str]:
+def _form(fields: Mapping[str, Any], option: str) -> list[str]:
     words: list[str] = []
     for name, value in fields.items():
-        if value == UPLOAD:
-            words += ["-F", shlex.quote(f"{name}=@FILE")]
-        elif value is not None:
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            words += ["--form-string", shlex.quote(f"{name}={text}")]
+        for item in value if is_list(value) else [value]:
+            if item == UPLOAD:
+                words += ["-F", shlex.quote(f"{name}=@FILE")]
+            elif is_object(item):
+                text = json.dumps(json.dumps(item))  # curl takes quotes off
+                words += ["-F", shlex.quote(f"{name}={text};type=application/json")]
+            elif item is not None:
+                words += [option, shlex.quote(f"{name}={text_of(item)}")]
     return words
 
 

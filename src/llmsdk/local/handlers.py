@@ -8,7 +8,7 @@ from typing import Any
 
 from ..utils.jsonpaths import assign
 from ..utils.shapes import Json
-from . import pictures, replies, vectors
+from . import pictures, replies, sounds, vectors
 from .httpd import Refusal, Response
 from .parsing import ParsedRequest
 from .replies import CREATED, Produced
@@ -99,6 +99,9 @@ HANDLERS: Mapping[str, Handler] = {
     "editImage": _image,
     "createEmbedding": _embeddings,
     "createModeration": _moderation,
+    "createSpeech": sounds.speech,
+    "createTranscription": sounds.listen,
+    "createTranslation": sounds.listen,
     "createRerank": _rerank,
     "listModels": _models,
     "retrieveModel": _one_model,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from ..providers.reshape import AsList, OneText, Renamed, WidthHeight, Wrapped
 from ..providers.spec import Provider, Reshape, Route
@@ -147,6 +147,7 @@ def _wants_stream(endpoint: Endpoint, body: Json) -> bool:
         if not isinstance(said, bool) and not operation.files:  # all of a form is text
             raise Refusal(400, "stream must be a boolean.", "stream")
         streams = said in {True, "true"}
+    streams = streams or body.get("stream_format") == "sse"  # of speech, which OpenAI streams as a file otherwise
     if streams and (not route.streams or operation.chunk is None):
         raise Refusal(400, f"{operation.id} does not stream here.", "stream")
     return streams
@@ -164,6 +165,8 @@ def _ours(endpoint: Endpoint, body: Json, style: WireStyle) -> Json:
     params: Json = {}
     for wire_name, value in body.items():
         name = ours.get(wire_name)
+        if isinstance(value, bytes) and wire_name in endpoint.operation.files:
+            name = wire_name  # where another server takes an address, too
         if name is not None:
             params[name] = _unshaped(wire_name, value, shaped.get(name))
         elif not takes_any and wire_name not in style.also_takes:
@@ -289,10 +292,14 @@ def _no_constant(name: str) -> None:
 
 def _form(request: Request) -> Json:
     """Read a multipart body: files as bytes, repeated and bracketed names as lists."""
-    match = _FORM.fullmatch(request.headers.get("content-type", ""))
+    content_type = request.headers.get("content-type", "")
+    if content_type.lower() == "application/x-www-form-urlencoded":
+        return {name: values[-1] for name, values in parse_qs(request.body.decode("utf-8", "replace")).items()}
+    match = _FORM.fullmatch(content_type)
     if match is None:
         raise Refusal(400, "The body must be multipart/form-data.")
     found: dict[str, list[Any]] = {}
+    lists: set[str] = set()
     # RFC 2046, 5.1.1: a delimiter begins with the line break before it, which the first one may lack.
     for part in (b"\r\n" + request.body).split(b"\r\n--" + match[1].encode("latin-1"))[1:-1]:
         head, blank, content = part.partition(b"\r\n\r\n")
@@ -301,7 +308,8 @@ def _form(request: Request) -> Json:
             raise Refusal(400, "Malformed multipart body.")
         value = content if b"filename" in head else content.decode("utf-8", "replace")
         found.setdefault(name[1].removesuffix("[]"), []).append(value)  # `image[]` is how OpenAI's client sends a list
-    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+        lists |= {name[1].removesuffix("[]")} if name[1].endswith("[]") else set()
+    return {name: values if len(values) > 1 or name in lists else values[0] for name, values in found.items()}
 
 
 def _query_value(value: str) -> Any:

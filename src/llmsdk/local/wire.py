@@ -9,6 +9,7 @@ from typing import Any
 from ..providers.spec import Provider
 from ..utils.jsonpaths import assign
 from ..utils.shapes import Json
+from . import sound_shapes
 from .httpd import Refusal
 from .native import GENERATE_CONTENT, MESSAGES, RESPONSES, Native
 
@@ -77,6 +78,7 @@ class WireStyle:
         sends_usage: Whether streams end with usage without being asked.
         joins_usage: Operations whose streams have their usage in the last event of a choice, and none of its own.
         splits_echo: Whether an echoed prompt has a place of its own, apart from the text.
+        sounds_as: What speech comes as: a "file", or "json" with its bytes in it.
         images_as: What images come as where the request does not say.
         native: The chat's own protocol, where the dialect has one.
     """
@@ -92,6 +94,7 @@ class WireStyle:
     sends_usage: bool = False
     joins_usage: frozenset[str] = frozenset()
     splits_echo: bool = False
+    sounds_as: str = "file"
     images_as: str = "b64_json"
     native: Native | None = None
 
@@ -363,6 +366,7 @@ STYLES: Mapping[str, WireStyle] = {
             "createChatCompletion": _together_chat,
             "createChatCompletion" + CHUNK: _together_chat_chunk,
             "createImage": _together_image,
+            "createSpeech" + CHUNK: sound_shapes.together_sound,
             "createEmbedding": lambda reply, params: _without(reply, "usage"),
             "listModels": _together_models,
             "retrieveFile": _together_file,
@@ -405,6 +409,23 @@ STYLES: Mapping[str, WireStyle] = {
             "createCompletion" + CHUNK: _r9s_completion_chunk,
         },
         images_as="url",
+    ),
+    # mistralai 3.7.0: models/audiotranscriptionrequeststream.py and what stands beside it.
+    "mistral": WireStyle(
+        takes_any=True,
+        shapes={
+            "createSpeech" + CHUNK: sound_shapes.mistral_sound,
+            "createTranscription": sound_shapes.mistral_reply,
+            "createTranscription" + CHUNK: sound_shapes.mistral_event,
+        },
+        sounds_as="json",
+    ),
+    "vllm": WireStyle(
+        takes_any=True,
+        shapes={
+            "createTranscription" + CHUNK: sound_shapes.vllm_event,
+            "createTranslation" + CHUNK: sound_shapes.vllm_event,
+        },
     ),
     "anthropic": WireStyle(
         error=_anthropic_error,

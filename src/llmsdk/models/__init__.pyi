@@ -108,6 +108,11 @@ from .rerank import RerankRequest as RerankRequest
 from .rerank import RerankResponse as RerankResponse
 from .rerank import RerankResult as RerankResult
 from .rerank import RerankResultDocument as RerankResultDocument
+from .speech import Speech as Speech
+from .speech import SpeechAccumulator as SpeechAccumulator
+from .speech import SpeechChunk as SpeechChunk
+from .speech import SpeechParams as SpeechParams
+from .speech import SpeechRequest as SpeechRequest
 from .tools import FunctionDefinition as FunctionDefinition
 from .tools import FunctionTool as FunctionTool
 from .tools import GraphDefinition as GraphDefinition
@@ -134,3 +139,13 @@ from .tools import VisionVariable as VisionVariable
 from .tools import WebSearchDefinition as WebSearchDefinition
 from .tools import WebSearchTool as WebSearchTool
 from .tools import WrappedToolChoice as WrappedToolChoice
+from .transcriptions import AudioUsage as AudioUsage
+from .transcriptions import Transcription as Transcription
+from .transcriptions import TranscriptionAccumulator as TranscriptionAccumulator
+from .transcriptions import TranscriptionChunk as TranscriptionChunk
+from .transcriptions import TranscriptionParams as TranscriptionParams
+from .transcriptions import TranscriptionRequest as TranscriptionRequest
+from .transcriptions import TranscriptionSegment as TranscriptionSegment
+from .transcriptions import TranscriptionWord as TranscriptionWord
+from .transcriptions import TranslationParams as TranslationParams
+from .transcriptions import TranslationRequest as TranslationRequest

@@ -14,11 +14,13 @@ class Accumulator(ABC, Generic[ChunkT, ReplyT]):
 
     Attributes:
         is_single: Whether one choice was asked for; some servers give it the number 1.
+        is_streamed: Whether the chunks are handed out as they come, so that large ones need not be kept.
         whole: The reply, where it came whole in place of a stream.
     """
 
     # Set from outside: accumulators are made without arguments.
     is_single = False
+    is_streamed = False
     whole: ReplyT | None = None
 
     @abstractmethod

@@ -10,7 +10,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from typing_extensions import TypedDict
 
 from ..errors import ConfigurationError, RequestValidationError, ResponseValidationError
-from ..utils.files import checked_path, decoded_image, write_image
+from ..utils.files import checked_path, decoded_base64, write_suffixed
 from ..utils.keywords import keywords
 from ..utils.shapes import described
 from ._fold.rule import Fold
@@ -262,7 +262,7 @@ class Image(Model):
             ConfigurationError: The image has an address and belongs to no SDK that could fetch it.
         """
         target = checked_path(path)
-        return write_image(target, self.content(allow_private=allow_private))
+        return write_suffixed(target, self.content(allow_private=allow_private))
 
     async def save_async(self, path: str | os.PathLike[str], *, allow_private: bool = False) -> Path:
         """Write the image to a file, whole or not at all; as `save`, with the work on the file in another thread."""
@@ -274,7 +274,7 @@ class Image(Model):
         if data is None:
             data = await self._needs_fetcher().fetch_async(str(self.url), allow_private=may)
         # Never abandoned by a cancellation: what has begun is written whole, and no draft stays behind.
-        return await run_sync(write_image, target, data)
+        return await run_sync(write_suffixed, target, data)
 
     def _local(self) -> bytes | None:
         """Decode what the reply itself holds; None if the image is elsewhere."""
@@ -284,7 +284,7 @@ class Image(Model):
             if field == "url" and value[:5].lower() != "data:":
                 return None
             try:
-                return decoded_image(value)
+                return decoded_base64(value)
             except ValueError:
                 raise ResponseValidationError(f"the image's {field} is not valid base64") from None
         raise ResponseValidationError("the image has neither b64_json nor url")

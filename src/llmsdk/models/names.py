@@ -22,9 +22,12 @@ NAMES = {
     "ToolMessage UserMessage VideoUrlPart",
     "moderations": "ModerationInput ModerationParams ModerationRequest ModerationResponse ModerationResult",
     "rerank": "RerankDocument RerankParams RerankRequest RerankResponse RerankResult RerankResultDocument",
+    "speech": "Speech SpeechAccumulator SpeechChunk SpeechParams SpeechRequest",
     "tools": "FunctionDefinition FunctionTool GraphDefinition GraphTool JsonObjectFormat JsonSchema "
     "JsonSchemaFormat LlmDefinition LlmTool NamedFunction NamedToolChoice OlderJsonSchemaFormat "
     "QueryConfig RegexFormat ResponseFormatParam TextFormat ToolChoiceParam ToolParam "
     "TranslationDefinition TranslationTool VisionDefinition VisionTool VisionVariable WebSearchDefinition"
     " WebSearchTool WrappedToolChoice",
+    "transcriptions": "AudioUsage Transcription TranscriptionAccumulator TranscriptionChunk TranscriptionParams "
+    "TranscriptionRequest TranscriptionSegment TranscriptionWord TranslationParams TranslationRequest",
 }

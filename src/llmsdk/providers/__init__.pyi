@@ -23,6 +23,7 @@ ANTHROPIC: Provider
 AZURE: Provider
 BASETEN: Provider
 CEREBRAS: Provider
+COHERE: Provider
 DASHSCOPE: Provider
 DEEPINFRA: Provider
 DEEPSEEK: Provider

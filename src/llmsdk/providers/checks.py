@@ -77,6 +77,7 @@ _KINDS: dict[str, tuple[_Check, str]] = {
     "frozenset[str]": (_texts, "a set of strings"),
     "frozenset[str] | None": (_maybe(_texts), "a set of strings or None"),
     "Mapping[str, str]": (_map(_text), "a mapping of strings to strings"),
+    "Mapping[str, tuple[str, ...]]": (_map(_texts), "a mapping of strings to tuples of strings"),
     "Mapping[str, int]": (_map(_status), "a mapping of strings to statuses from 400 to 599"),
     "Mapping[str, Any]": (_map(lambda _: True), "a mapping with strings as keys"),
     "Callable[[dict[str, Any]], dict[str, Any]]": (callable, "a function"),

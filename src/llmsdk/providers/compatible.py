@@ -42,6 +42,19 @@ CHAT_OF_VENDORS = frozenset(
     {"audio", "chat_template_kwargs", "compliance", "context_length_exceeded_behavior", "echo", "modalities"}
     | {"reasoning", "safety_model", "thinking"}
 )
+# Parameters of audio by those who have them; what a server's own description lacks is refused there. The sources of all
+# audio routes: the vendors' Python packages together 3.1.1, r9s 0.9.0, openai 3.57.0, groq 1.7.0, mistralai 3.7.0,
+# cohere 7.3.1 and fireworks-ai 0.19.20, the code of vllm 0.33.0 and of llama.cpp's server; read on 2026-11-28.
+SPEECH_OF_TOGETHER = frozenset(
+    {"response_encoding", "bit_rate", "language", "alignment", "segment", "extra_params"},
+)
+SPEECH_OF_MISTRAL = frozenset(
+    {"ref_audio", "expressiveness", "phoneme_hints", "conversation_history", "metadata", "prompt_cache_key"}
+)
+LISTENING_OF_OPENAI = frozenset({"languages", "include", "chunking_strategy"})
+LISTENING_OF_FIREWORKS = frozenset({"vad_model", "alignment_model", "preprocessing"})
+SPEAKERS = frozenset({"diarize", "min_speakers", "max_speakers"})
+KNOWN_SPEAKERS = frozenset({"known_speaker_names", "known_speaker_references"})
 IMAGES_OF_OPENAI = frozenset({"complexity", "frame_count", "frame_duration_ms", "safety_identifier", "svg"})
 
 # openai-python 2.x: types/file_create_params.py, types/batch.py, types/batch_create_params.py.
@@ -66,6 +79,10 @@ ROUTES = {
     "editImage": Route(optional=_OPTIONAL_MODEL, reshape={"response_format": BASE64}),
     "createEmbedding": Route(),
     "createModeration": Route(),
+    # Without `stream_format`, the file itself comes as it is made.
+    "createSpeech": Route(optional=frozenset({"voice"}), says_stream=False),
+    "createTranscription": Route(optional=_OPTIONAL_MODEL),
+    "createTranslation": Route(optional=_OPTIONAL_MODEL),
     "createRerank": Route(optional=_OPTIONAL_MODEL, reply=RERANK_REPLY),
     "listModels": Route(page=PAGE),
     "retrieveModel": Route(),

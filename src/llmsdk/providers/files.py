@@ -36,6 +36,9 @@ from .spec import Provider, Reshape, Route
 
 _FORMS: dict[str, type[reshape.Form]] = {
     "as_list": reshape.AsList,
+    "as_upload": reshape.AsUpload,
+    "flattened": reshape.Flattened,
+    "joined": reshape.Joined,
     "one_of": reshape.OneOf,
     "one_text": reshape.OneText,
     "plain_parts": reshape.PlainParts,
@@ -44,6 +47,7 @@ _FORMS: dict[str, type[reshape.Form]] = {
     "renamed": reshape.Renamed,
     "width_height": reshape.WidthHeight,
     "without_prefix": reshape.WithoutPrefix,
+    "unwrapped": reshape.Unwrapped,
     "wrapped": reshape.Wrapped,
 }
 _LARGEST = 1 << 20

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from .compatible import CHAT_OF_OPENAI, CHAT_OF_VENDORS, RERANK_REPLY, SCHEMAS
+from .compatible import (
+    CHAT_OF_OPENAI,
+    CHAT_OF_VENDORS,
+    KNOWN_SPEAKERS,
+    LISTENING_OF_OPENAI,
+    RERANK_REPLY,
+    SCHEMAS,
+)
+from .reshape import AsUpload
 from .spec import Provider, Route, Turns
 
 # Beside what is one operation's alone.
@@ -17,6 +25,11 @@ PROVIDER = Provider(
     name="fireworks",
     servers=("https://api.fireworks.ai/inference/v1",),
     env_var="FIREWORKS_API_KEY",
+    # The copies of its page on audio name three hosts: that of the API, and these, one for each model.
+    key_hosts=(
+        "audio-prod.us-virginia-1.direct.fireworks.ai",
+        "audio-turbo.us-virginia-1.direct.fireworks.ai",
+    ),
     routes={
         "createCompletion": Route(
             unsupported=frozenset({"best_of", "min_tokens", "safety_model", "suffix"}),
@@ -40,6 +53,22 @@ PROVIDER = Provider(
             rename={"instruction": "task"},
             unsupported=frozenset({"rank_fields", "max_tokens_per_doc", "relevant_spans", "priority"}),
             reply=RERANK_REPLY,
+        ),
+        # fireworks-ai 0.19.20, the last package with audio: an address goes as the bytes of the file.
+        "createTranscription": Route(
+            optional=frozenset({"model"}),
+            reshape={"url": AsUpload("file")},
+            unsupported=frozenset({"file_id", "keywords", "stream_options", "max_completion_tokens"})
+            | (KNOWN_SPEAKERS | LISTENING_OF_OPENAI),
+            form_lists="comma",
+            streams=False,
+        ),
+        "createTranslation": Route(
+            optional=frozenset({"model"}),
+            reshape={"url": AsUpload("file")},
+            unsupported=frozenset({"language", "to_language", "stream_options"}),
+            form_lists="comma",
+            streams=False,
         ),
         "listModels": Route(),
     },

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from .compatible import CHAT_OF_OPENAI, CHAT_OF_VENDORS, SCHEMAS
+from .compatible import (
+    CHAT_OF_OPENAI,
+    CHAT_OF_VENDORS,
+    KNOWN_SPEAKERS,
+    LISTENING_OF_FIREWORKS,
+    LISTENING_OF_OPENAI,
+    SCHEMAS,
+    SPEAKERS,
+    SPEECH_OF_MISTRAL,
+    SPEECH_OF_TOGETHER,
+)
 from .spec import Provider, Route, Turns
 
 # The vendor's Python package, groq 1.7.0; recorded traffic up to 2026-05 (maruel/genai); read on 2026-11-28.
@@ -30,6 +40,19 @@ PROVIDER = Provider(
             # Fields that it does not know are refused, and so is `reasoning` by models that do not reason
             # (SimonSchubert/Kai#265, vercel/ai#8057).
             turns=Turns(strict=True),
+        ),
+        "createSpeech": Route(
+            unsupported=frozenset({"instructions", "stream_format"}) | SPEECH_OF_TOGETHER | SPEECH_OF_MISTRAL,
+            says_stream=False,
+        ),
+        "createTranscription": Route(
+            unsupported=frozenset({"file_id", "keywords", "stream_options", "max_completion_tokens"})
+            | (SPEAKERS | KNOWN_SPEAKERS | LISTENING_OF_OPENAI | LISTENING_OF_FIREWORKS),
+            streams=False,
+        ),
+        "createTranslation": Route(
+            unsupported=frozenset({"language", "to_language", "stream_options"}) | LISTENING_OF_FIREWORKS,
+            streams=False,
         ),
         "listModels": Route(),
         "retrieveModel": Route(),

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from .compatible import AS_REASONING_CONTENT, SCHEMAS, USAGE_WISH
+from .compatible import (
+    AS_REASONING_CONTENT,
+    KNOWN_SPEAKERS,
+    LISTENING_OF_FIREWORKS,
+    LISTENING_OF_OPENAI,
+    SCHEMAS,
+    SPEAKERS,
+    USAGE_WISH,
+)
 from .spec import Provider, Route
 
 # Recorded traffic of 2026-08-16 (maruel/genai); read on 2026-11-28.
@@ -26,6 +34,13 @@ PROVIDER = Provider(
             optional=frozenset({"model"}),
             unsupported=frozenset({"return_documents", "rank_fields", "max_tokens_per_doc", "instruction"})
             | {"relevant_spans", "priority"},
+        ),
+        # tools/server: speech is answered by the chat, of whose parameters it takes any.
+        "createTranscription": Route(
+            optional=frozenset({"model"}),
+            rename={"max_completion_tokens": "max_tokens"},
+            unsupported=frozenset({"url", "file_id", "keywords", "timestamp_granularities", "stream_options"})
+            | (SPEAKERS | KNOWN_SPEAKERS | LISTENING_OF_OPENAI | LISTENING_OF_FIREWORKS),
         ),
         "listModels": Route(),
     },

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from .compatible import AS_MAX_TOKENS, CHAT_OF_OPENAI, CHAT_OF_VENDORS
-from .reshape import OneText, PlainParts
+from .compatible import (
+    AS_MAX_TOKENS,
+    CHAT_OF_OPENAI,
+    CHAT_OF_VENDORS,
+    LISTENING_OF_FIREWORKS,
+    LISTENING_OF_OPENAI,
+    SPEECH_OF_TOGETHER,
+)
+from .reshape import OneText, PlainParts, Unwrapped
 from .spec import LimitHeaders, LimitWindow, Provider, Route, Structured, Turns
 
 _LIMIT = "x-ratelimit-limit-"
@@ -64,6 +71,24 @@ PROVIDER = Provider(
             own=frozenset({"metadata", "output_dtype"}),
         ),
         "createModeration": Route(),
+        "createSpeech": Route(
+            optional=frozenset({"model", "voice"}),
+            reshape={"voice": Unwrapped("voice_id", "id")},
+            unsupported=frozenset({"speed", "instructions", "stream_format", "sample_rate"}) | SPEECH_OF_TOGETHER,
+            statuses=(403, 404, 422),
+        ),
+        "createTranscription": Route(
+            rename={"url": "file_url", "keywords": "context_bias"},
+            pairs={"speaker_references": ("known_speaker_names", "known_speaker_references")},
+            # With both, an older model answered with an empty text (livekit/agents#4399).
+            excludes={"language": "timestamp_granularities"},
+            unsupported=frozenset({"prompt", "response_format", "min_speakers", "max_speakers", "stream_options"})
+            | frozenset({"max_completion_tokens"})
+            | (LISTENING_OF_OPENAI | LISTENING_OF_FIREWORKS),
+            form_lists="bare",
+            form_objects="json",
+            form_alone="urlencoded",
+        ),
         "listModels": Route(),
         "retrieveModel": Route(),
     },

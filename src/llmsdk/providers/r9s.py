@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from .compatible import AS_REASONING_CONTENT, BASE64, CHAT_OF_OPENAI, IMAGES_OF_OPENAI, USAGE_WISH
+from .compatible import (
+    AS_REASONING_CONTENT,
+    BASE64,
+    CHAT_OF_OPENAI,
+    IMAGES_OF_OPENAI,
+    KNOWN_SPEAKERS,
+    LISTENING_OF_FIREWORKS,
+    LISTENING_OF_OPENAI,
+    SPEAKERS,
+    SPEECH_OF_MISTRAL,
+    SPEECH_OF_TOGETHER,
+    USAGE_WISH,
+)
 from .reshape import OneText
 from .spec import Provider, Route, Structured
 
@@ -29,6 +41,27 @@ PROVIDER = Provider(
                     "suffix",
                 }
             ),
+            statuses=_STATUSES,
+        ),
+        "createSpeech": Route(
+            unsupported=frozenset({"instructions", "stream_format", "sample_rate"})
+            | (SPEECH_OF_TOGETHER | SPEECH_OF_MISTRAL),
+            says_stream=False,
+            statuses=_STATUSES,
+        ),
+        # Its package repeats the bare name of a list, where the vendors that it relays want brackets.
+        "createTranscription": Route(
+            unsupported=frozenset({"url", "file_id", "keywords", "stream_options", "max_completion_tokens"})
+            | (SPEAKERS | KNOWN_SPEAKERS | LISTENING_OF_OPENAI | LISTENING_OF_FIREWORKS),
+            form_lists="bare",
+            streams=False,
+            statuses=_STATUSES,
+        ),
+        "createTranslation": Route(
+            unsupported=frozenset({"url", "language", "to_language", "timestamp_granularities", "stream_options"})
+            | LISTENING_OF_FIREWORKS,
+            form_lists="bare",
+            streams=False,
             statuses=_STATUSES,
         ),
         "createModeration": Route(unsupported=frozenset({"metadata"}), statuses=_STATUSES),

@@ -91,6 +91,55 @@ class Wrapped(Form):
         return {self.name: {self.key: value} if is_bare else value}
 
 
+class Unwrapped(Form):
+    """A plain value where others also take an object that holds it."""
+
+    name: str
+    key: str
+
+    def __call__(self, value: Any) -> Mapping[str, Any]:
+        return {self.name: value[self.key] if is_object(value) and self.key in value else value}
+
+
+class Joined(Form):
+    """A list that is one text, its items joined by commas."""
+
+    name: str
+
+    def __call__(self, value: Any) -> Mapping[str, Any]:
+        return {self.name: ",".join(map(str, value)) if is_list(value) else value}
+
+
+class Flattened(Form):
+    """An object whose values stand beside it, each under a name of its own.
+
+    Attributes:
+        fields: Name of a value inside the object to its name beside it.
+    """
+
+    name: str
+    fields: tuple[tuple[str, str], ...]
+
+    def __call__(self, value: Any) -> Mapping[str, Any]:
+        if not is_object(value):
+            return {self.name: value}
+        known = dict(self.fields)
+        rest = {inner: one for inner, one in value.items() if inner not in known}
+        return {
+            **({self.name: rest} if rest else {}),
+            **{known[key]: value[key] for key in known.keys() & value.keys()},
+        }
+
+
+class AsUpload(Form):
+    """A text, such as an address, that goes as the bytes of a file."""
+
+    name: str
+
+    def __call__(self, value: Any) -> Mapping[str, Any]:
+        return {self.name: ("url", value.encode()) if isinstance(value, str) else value}
+
+
 class PlainParts(Form):
     """Content parts whose object is a plain value on the wire: of `input_audio`, the base64 text alone.
 

@@ -141,6 +141,8 @@ class Route:
         own: Parameters that the server has beside the vocabulary; they go in `extra_body`.
         optional: Required parameters that the server can do without.
         reshape: Parameters that have another form on the wire.
+        pairs: Two lists of ours that are one object on the wire: its name to the parameters of its keys and its values.
+        excludes: Parameters that the server does not take together, each with the other.
         form_lists: How a form holds a list: under `name[]` for each item, under its bare name, or joined by commas.
         form_objects: How a form holds an object: under `name[key]` for each value, or as one part of JSON.
         form_alone: What kind of form a request without a file is.
@@ -169,6 +171,8 @@ class Route:
     own: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     reshape: Mapping[str, Reshape] = field(default_factory=dict[str, Reshape])
+    pairs: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    excludes: Mapping[str, str] = field(default_factory=dict[str, str])
     form_lists: Literal["brackets", "bare", "comma"] = "brackets"
     form_objects: Literal["brackets", "json"] = "brackets"
     form_alone: Literal["multipart", "urlencoded"] = "multipart"

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from .compatible import CHAT_OF_OPENAI, IMAGES_OF_OPENAI
+from .compatible import (
+    CHAT_OF_OPENAI,
+    IMAGES_OF_OPENAI,
+    KNOWN_SPEAKERS,
+    LISTENING_OF_FIREWORKS,
+    LISTENING_OF_OPENAI,
+    SPEECH_OF_MISTRAL,
+)
 from .reshape import AsList, OneText, Renamed, WidthHeight
 from .spec import BatchRows, Handover, LimitHeaders, Provider, Route, Turns
 
@@ -28,6 +35,27 @@ PROVIDER = Provider(
         "createRerank": Route(
             unsupported=frozenset({"max_tokens_per_doc", "instruction", "relevant_spans", "priority"}),
             statuses=_STATUSES,
+        ),
+        "createSpeech": Route(
+            reshape={"response_format": Renamed("response_format", (("pcm", "raw"),))},
+            unsupported=frozenset({"speed", "instructions", "stream_format"}) | SPEECH_OF_MISTRAL,
+            statuses=(400, 429),
+        ),
+        # The address of a recording stands where its bytes would.
+        "createTranscription": Route(
+            rename={"url": "file"},
+            optional=frozenset({"model"}),
+            unsupported=frozenset({"file_id", "keywords", "stream_options", "max_completion_tokens"})
+            | (KNOWN_SPEAKERS | LISTENING_OF_OPENAI | LISTENING_OF_FIREWORKS),
+            streams=False,
+            statuses=(400, 401, 413, 429),
+        ),
+        "createTranslation": Route(
+            rename={"url": "file", "to_language": "language"},
+            optional=frozenset({"model"}),
+            unsupported=frozenset({"language", "stream_options"}) | LISTENING_OF_FIREWORKS,
+            streams=False,
+            statuses=(400, 401, 413, 429),
         ),
         "createChatCompletion": Route(
             unsupported=frozenset(

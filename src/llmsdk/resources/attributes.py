@@ -8,6 +8,7 @@ from ..utils.forks import once
 from .base import Resources, loaded
 
 if TYPE_CHECKING:
+    from .audio import Audio
     from .batches import ServerBatches
     from .chat import Chat
     from .completions import Completions
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 class Attributes(Resources):
     """The resources, each imported when it is first used."""
+
+    @once
+    def audio(self) -> Audio:
+        """Speech made of text, and text made of speech."""
+        made: Audio = loaded("audio", "Audio")(self._runner)
+        return made
 
     @once
     def batches(self) -> ServerBatches:

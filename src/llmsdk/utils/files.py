@@ -188,8 +188,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, like: str | os.P
         draft.discard()
 
 
-def decoded_image(text: str) -> bytes:
-    """Decode an image in base64, or a data URL.
+def decoded_base64(text: str) -> bytes:
+    """Decode an image or a sound in base64, or a data URL.
 
     Raises:
         ValueError: It is neither.
@@ -205,8 +205,8 @@ def decoded_image(text: str) -> bytes:
         raise ValueError(str(exc)) from None
 
 
-def write_image(path: Path, data: bytes) -> Path:
-    """Write an image, with the suffix of its format where the path has none; the answer is the path written."""
+def write_suffixed(path: Path, data: bytes) -> Path:
+    """Write an image or a sound, with the suffix of its format where the path has none; give the path written."""
     if not path.suffix:
         path = checked_path(path.with_name(path.name + suffix_of(data)))
     write_atomically(path, data)

@@ -136,7 +136,7 @@ def decode_error(
     now: Any,
 ) -> APIStatusError:
     """Make the error of a status, whatever the body; one that says nothing leaves the text to `reason`."""
-    text = _decoded(body[:MAX_ERROR_BODY], meta.headers)
+    text = decoded_text(body[:MAX_ERROR_BODY], meta.headers)
     document = parse_json(body)
     fields = fields_of(provider, document, secrets)
     if meta.request_id is None:
@@ -214,7 +214,7 @@ def _masked_document(document: Any, secrets: Iterable[str]) -> Any:
     return document if hidden == text else json.loads(hidden)
 
 
-def _decoded(body: bytes, headers: Mapping[str, str]) -> str:
+def decoded_text(body: bytes, headers: Mapping[str, str]) -> str:
     """Decode a body by its first bytes, else by its declared charset; what cannot be decoded becomes U+FFFD."""
     encoding = json.detect_encoding(body)
     # A byte order mark, or the zero bytes of UTF-16 and UTF-32 beside others.
@@ -229,7 +229,7 @@ def _decoded(body: bytes, headers: Mapping[str, str]) -> str:
 
 def shown_text(body: bytes, secrets: Iterable[str]) -> str:
     """Keep the beginning of a body as text, with every secret masked, and the half of one at the end too."""
-    return _masked_to_end(_decoded(body[:MAX_ERROR_BODY], {}), secrets)
+    return _masked_to_end(decoded_text(body[:MAX_ERROR_BODY], {}), secrets)
 
 
 def _masked_to_end(text: str, secrets: Iterable[str]) -> str:

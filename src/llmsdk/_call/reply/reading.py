@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,7 +19,9 @@ from ...utils.shapes import is_object
 from ..operation import Operation
 from ..plan import Plan
 from ..state import CallState, Received
+from .bare import begins_as_events, read_bare
 from .decode import json_fault, map_document, parse_json, recoded, shown_text, stated_error, without_secrets
+from .ends import check_end, tls_that_ends
 from .error_bodies import is_error, is_error_instead, states_error
 from .reasons import UNFINISHED, failure_of, is_wordless, reason_in
 
@@ -32,6 +35,24 @@ _EXPECTED = {
     "int_type": "it is no integer",
 }
 """What is wrong with a part of a reply, by pydantic's name of it; in its own words where it is rarer."""
+
+
+_EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"\xef\xbb\xbfdata:")  # as no JSON begins
+
+
+def is_streamed(plan: Plan, received: Received) -> bool:
+    """Tell a stream that nobody asked for: some servers send one all the same, and some call it JSON."""
+    if plan.operation.chunk is None:
+        return False
+    content_type, start = received.headers.get("content-type", ""), (received.body or b"")[:64].lstrip()
+    # A text or a file may begin with what is a field of an event.
+    begins = begins_as_events(start) if plan.operation.is_bare else start.startswith(_EVENT_STARTS)
+    return "text/event-stream" in content_type or begins
+
+
+def end_of(response: Any, headers: Mapping[str, str]) -> Callable[[bytes], None]:
+    """Make what refuses a body, once it is read, that ended with its connection and not in order."""
+    return partial(check_end, tls_that_ends(response, headers))
 
 
 def read_reply(plan: Plan, state: CallState, received: list[Received]) -> Any:
@@ -117,6 +138,10 @@ def decode_reply(
         APIStatusError: The body is an error object; the class is that of its code or type.
         ResponseValidationError: The body is not what the operation returns.
     """
+    if operation.is_bare:
+        bare = read_bare(operation, provider, body, meta.headers)
+        if bare is not None:
+            return bare
     route, came = provider.routes[operation.id], _Came(operation, provider, body, meta, secrets)
     if route.codec is not None:  # translated first: everything below knows one protocol
         body = recoded(route.codec.reply, body)

@@ -19,7 +19,7 @@ from ..operation import Operation
 from .form_fields import SCALARS
 from .multipart import Form, checked_form
 from .turns import turned
-from .validate import check_names, check_required, check_values
+from .validate import check_names, check_required, check_together, check_values
 
 Unsupported = Literal["error", "drop", "pass"]
 _BODILESS = ("GET", "DELETE")
@@ -85,7 +85,7 @@ def encode(
     checked, streaming, dropped = _checked(operation, provider, route, params, unsupported, providers)
     # A value of the call comes before that of the SDK; what goes into the path does not go into the body as well.
     path, used = _path(operation, provider, route, {**url_params, **checked}, streaming=streaming)
-    wire = _on_the_wire(route, {name: value for name, value in checked.items() if name not in used})
+    wire = _on_the_wire(route, _paired(route, {name: value for name, value in checked.items() if name not in used}))
     if route.codec is not None:
         wire = _coded(route.codec, wire)
     elif "messages" in wire and is_list(wire["messages"]):
@@ -115,7 +115,7 @@ def encode(
             f"characters; accepted are up to {LONGEST_URL}",
             param=longest,
         )
-    return Encoded(operation.method, url, streaming, body, dropped)
+    return Encoded(operation.method, url, streaming or operation.is_opened, body, dropped)
 
 
 def _checked(
@@ -147,6 +147,8 @@ def _checked(
             where = f"{operation.resource}.{operation.name} on server {provider.name!r}"
             check_required(params, operation.required.difference(route.optional), where=where)
             break
+    if operation.one_of or route.excludes:
+        check_together(operation, route, params, server=provider.name)
     try:
         operation.check_types(params, strict=True)  # strict: "5" for 5 is a mistake here, whatever a server makes of it
     except ValidationError:
@@ -251,6 +253,19 @@ def _path(
         except ValueError as exc:
             raise RequestValidationError(f"{name}: {exc}", param=name) from None
     return fill_path(template, texts), names
+
+
+def _paired(route: Route, params: dict[str, Any]) -> dict[str, Any]:
+    """Put two lists of ours into the one object that the server takes."""
+    for name, (keys, values) in route.pairs.items():
+        if params.keys() & {keys, values}:
+            named, given = params.pop(keys, None) or (), params.pop(values, None) or ()
+            if len(named) != len(given):
+                raise RequestValidationError(
+                    f"{values}: must have an item for each of {keys}, got {len(given)} for {len(named)}", param=values
+                )
+            params[name] = dict(zip(named, given, strict=True))
+    return params
 
 
 def _on_the_wire(route: Route, params: dict[str, Any]) -> dict[str, Any]:

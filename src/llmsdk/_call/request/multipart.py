@@ -18,6 +18,7 @@ from ...utils.plain import check_name
 from ...utils.shapes import is_list, is_object, named
 from .form_fields import form_fields, text_of
 
+URL_ENCODED = "application/x-www-form-urlencoded"
 UNNAMED = "image.png"
 _ACCEPTED = "accepted are bytes, a path, an open binary file, or a (file name, bytes) pair"
 

@@ -10,10 +10,12 @@ from pydantic_core import ErrorDetails
 
 from ...errors import RequestValidationError
 from ...options import CALL_OPTIONS
+from ...providers.spec import Route
 from ...utils.plain import misfit
 from ...utils.shapes import is_sized, named
 from ..adapters import adapter
 from ..hints import hint_of_parameter
+from ..operation import Operation
 
 _WRAPPER_LABELS = ("list[", "tuple[", "dict[", "function-", "nullable[", "lax-or-strict[", "json-or-python[", "union[")
 # What every provider needs something in; an empty prompt is a prompt.
@@ -50,6 +52,25 @@ def check_required(given: Mapping[str, Any], required: Iterable[str], *, where: 
         if value is None or is_empty:
             came = "it is missing" if name not in given else "None came" if value is None else "it is empty"
             raise RequestValidationError(f"{name}: required by {where}, but {came}", param=name)
+
+
+def check_together(operation: Operation, route: Route, given: Mapping[str, Any], *, server: str) -> None:
+    """Refuse parameters that need one another, or exclude one another.
+
+    Raises:
+        RequestValidationError: Naming one of them.
+    """
+    came = sorted(name for name in operation.one_of if given.get(name) is not None)
+    ways = " or ".join(sorted(operation.one_of - route.unsupported))
+    if operation.one_of and len(came) != 1:
+        where = f"{operation.resource}.{operation.name} on server {server!r}"
+        name, problem = (came[1], f"{' and '.join(came)} came") if came else (min(operation.one_of), "it is missing")
+        raise RequestValidationError(f"{name}: {where} needs one of {ways}, but {problem}", param=name)
+    for name, other in route.excludes.items():
+        if given.get(name) is not None and given.get(other) is not None:
+            raise RequestValidationError(
+                f"{name}: server {server!r} does not take it together with {other}", param=name
+            )
 
 
 def check_values(request: type[Any], params: Mapping[str, Any]) -> None:

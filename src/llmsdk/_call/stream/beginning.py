@@ -7,19 +7,29 @@ from typing import Any
 
 from ...errors import RemoteError
 from ..plan import Plan
+from ..reply.bare import is_file
+from ..reply.ends import check_end, tls_that_ends
 from ..reply.reading import count, finish
 from ..state import CallState, Received
 from .events import EventDecoder, fold_whole
+from .pieces import PieceDecoder
 from .progress import Progress
 
 
 def begin_stream(plan: Plan, state: CallState, received: Received) -> Progress:
     """Make the state of a stream."""
-    deadline_s = plan.limits.deadline_s
+    deadline_s, coding = plan.limits.deadline_s, received.headers.get("content-encoding")
+    decoder: EventDecoder | PieceDecoder
+    if plan.operation.of_piece is not None and is_file(received.headers):
+        tls = tls_that_ends(received.response, received.headers)
+        events = _decoder(plan, state, received, None, is_streamed=True)
+        decoder = PieceDecoder(events, plan.operation.of_piece, coding=coding, check_end=partial(check_end, tls))
+    else:
+        decoder = _decoder(plan, state, received, coding, is_streamed=True)
     return Progress(
         response=received.response,
         meta=received.meta,
-        decoder=_decoder(plan, state, received, received.headers.get("content-encoding")),
+        decoder=decoder,
         countdown=received.countdown,
         timeout_s=plan.limits.timeout_s,
         idle_s=plan.limits.idle_s,
@@ -46,7 +56,9 @@ def fold_reply(plan: Plan, state: CallState, received: Received) -> Any:
     return finish(plan, reply, received.meta)
 
 
-def _decoder(plan: Plan, state: CallState, received: Received, coding: str | None) -> EventDecoder:
+def _decoder(
+    plan: Plan, state: CallState, received: Received, coding: str | None, *, is_streamed: bool = False
+) -> EventDecoder:
     if plan.operation.own is not None:
         decoder: EventDecoder = plan.operation.own.decoder(plan, state.secrets, received.meta, coding)
         return decoder
@@ -60,4 +72,5 @@ def _decoder(plan: Plan, state: CallState, received: Received, coding: str | Non
         max_response_bytes=plan.limits.max_response_bytes,
         is_single=plan.is_single,
         results=plan.results,
+        is_streamed=is_streamed,
     )

@@ -18,6 +18,7 @@ from ...utils.sse import EventTooLarge, Frame, SSEDecoder, framed
 from ..adapters import reader
 from ..effects import TransportFailure
 from ..operation import Operation
+from ..reply.bare import is_text
 from ..reply.body import BodyReader
 from ..reply.decode import (
     MAX_ERROR_BODY,
@@ -28,6 +29,7 @@ from ..reply.decode import (
     stated_error,
     without_secrets,
 )
+from ..reply.ends import MAX_FILE_BYTES
 from ..reply.error_bodies import is_error, states_error
 from ..reply.reading import decode_reply
 from .remarks import Remarks
@@ -41,6 +43,8 @@ _STREAM = b":deir"  # how a comment and the fields begin
 _NO_STREAM = (b"{", b"[", b"<", b"\0")  # a NUL is half a character of UTF-16
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _HALF_MARKS = (b"\xff", b"\xfe")
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_LONGEST_FIELD = 6  # bytes of "event:" and of "retry:"
 
 
 class EventDecoder:
@@ -61,6 +65,7 @@ class EventDecoder:
         max_response_bytes: int,
         is_single: bool = False,
         results: int = 0,
+        is_streamed: bool = False,
     ) -> None:
         if operation.chunk is None or operation.accumulator is None:
             raise AssertionError(f"{operation.id} does not stream")
@@ -77,7 +82,8 @@ class EventDecoder:
         self._is_coded = bool(coding)
         self._results = results
         self._whole: BodyReader | None = None
-        self._left = max_response_bytes
+        # Of what is not kept, there may be more than memory would hold.
+        self._left = MAX_FILE_BYTES if is_streamed and operation.of_piece else max_response_bytes
         self._max_response_bytes = max_response_bytes
         self._begun = "text/event-stream" in meta.headers.get("content-type", "").lower()
         self._head = b""
@@ -86,6 +92,7 @@ class EventDecoder:
         self._remarks = Remarks(provider)
         self.accumulator = operation.accumulator()
         self.accumulator.is_single = is_single
+        self.accumulator.is_streamed = is_streamed
         self._tags = TagReader() if meta.tags_reasoning else None
         self.done = False
 
@@ -95,6 +102,11 @@ class EventDecoder:
         if self._whole is not None:
             return self._whole.received()
         return self._dumb or self._frames.strays + self._head + self._frames.pending
+
+    @property
+    def meta(self) -> ReplyMeta:
+        """Facts about the call."""
+        return self._meta
 
     @property
     def secrets(self) -> Secrets:
@@ -188,6 +200,9 @@ class EventDecoder:
             if self._whole is not None:
                 raise
             raise self._truncated(f"the stream was cut: {exc}", self.unread) from exc.__cause__
+        if self._head and not self._begun and self._operation.of_text is not None:
+            self._whole = BodyReader(None, self._max_response_bytes)  # a text shorter than the name of a field
+            self._whole.feed(self._head)
         if self._whole is not None:
             yield self._synthesized(self._whole.finish())
             return
@@ -291,9 +306,13 @@ class EventDecoder:
         start = self._head.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
         if self._head in _HALF_MARKS or (not start and len(self._head) < _MAX_SNIFFED):
             return b""
+        is_bare = self._operation.of_text is not None and is_text(self._meta.headers)
+        if is_bare and len(self._head) < _LONGEST_FIELD:
+            return b""
         self._begun = True
         is_json = "json" in self._meta.headers.get("content-type", "") and start not in _STREAM
-        if is_json or start in _NO_STREAM or self._head[:2] in _UTF_16_MARKS:
+        is_bare = is_bare and not self._head.lstrip(b"\xef\xbb\xbf\r\n").startswith(_FIELDS)
+        if is_bare or is_json or start in _NO_STREAM or self._head[:2] in _UTF_16_MARKS:
             self._whole = BodyReader(None, self._max_response_bytes)
         head, self._head = self._head, b""
         return head

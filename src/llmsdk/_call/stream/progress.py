@@ -23,6 +23,7 @@ from ..countdown import Countdown
 from ..effects import TransportFailure
 from ..reply.decode import safe_cause, shown_text, without_secrets
 from .events import EventDecoder
+from .pieces import PieceDecoder
 
 
 @dataclass(slots=True)
@@ -36,7 +37,7 @@ class Progress:
 
     response: Any
     meta: ReplyMeta
-    decoder: EventDecoder
+    decoder: EventDecoder | PieceDecoder
     countdown: Countdown
     timeout_s: float
     idle_s: float
