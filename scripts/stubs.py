@@ -3,6 +3,7 @@
 - `models/names.py` and `models/__init__.pyi`, from the modules beside them;
 - `resources/attributes.py`, from the classes beside it;
 - `providers/ids.py` and `providers/__init__.pyi`, from the files of the servers;
+- `providers/parameters.py`, from the operations;
 - lines of parameters in the docstrings of `sdk.py`, `options.py` and `resources/*.py`, from fields of the TypedDicts.
 """
 
@@ -111,15 +112,16 @@ def ids() -> str:
     lines += ["IDS: tuple[ServerId, ...] = get_args(ServerId)", ""]
     for part, (name, text) in parts.items():
         lines += [f'{part}: ServerId = "{name}"', f'"""{text}"""', ""]
-    lines += [
-        "OPERATIONS = frozenset(",
-        "    {",
-        *(f'        "{name}",' for name in sorted(all_operations())),
-        "    }",
-        ")",
-    ]
-    lines += ['"""Ids of the operations that a provider can have routes for."""']
-    return "\n".join([*lines, ""])
+    return "\n".join(lines)
+
+
+def parameters() -> str:
+    """Write the parameters of each operation, for the check of a provider: it cannot import the operations."""
+    lines = [NOTE.format("The parameters of each operation"), "", "PARAMETERS: dict[str, str] = {"]
+    for name, operation in sorted(all_operations().items()):
+        texts = textwrap.wrap(" ".join(sorted(operation.parameters)), 100)
+        lines += [f'    "{name}": """', *(f"        {text}" for text in texts), '    """,']
+    return "\n".join([*lines, "}", ""])
 
 
 def _only(known: dict[str, Provider], flag: str) -> str:
@@ -161,6 +163,7 @@ FILES: dict[str, Callable[[], str]] = {
     "models/__init__.pyi": models_stub,
     "resources/attributes.py": attributes,
     "providers/ids.py": ids,
+    "providers/parameters.py": parameters,
     "providers/__init__.pyi": providers_stub,
     "options.py": partial(with_options, options),
     "sdk.py": partial(with_arguments, sdk),

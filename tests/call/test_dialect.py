@@ -9,17 +9,18 @@ from typing import Any
 import pytest
 
 from llmsdk import errors
+from llmsdk.providers import Turns
 from llmsdk.providers.checks import check_provider, kind_of
+from llmsdk.providers.parameters import PARAMETERS
 from llmsdk.providers.spec import BatchRows, ErrorPaths, Handover, LimitHeaders, Page, Provider, Route, Structured
 
-OPERATIONS = frozenset({"createChatCompletion", "listModels"})
 HALF = "\ud83d"
 
 
 def line_of(**fields: Any) -> str:
     given = {"name": "own", "routes": {}, **fields}
     with pytest.raises(errors.ConfigurationError) as caught:
-        check_provider(Provider(**given), OPERATIONS)
+        check_provider(Provider(**given))
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
     return str(caught.value)
@@ -30,7 +31,7 @@ def line_of_route(**fields: Any) -> str:
 
 
 def fine(**fields: Any) -> None:
-    check_provider(Provider(**{"name": "own", "routes": {}, **fields}), OPERATIONS)
+    check_provider(Provider(**{"name": "own", "routes": {}, **fields}))
 
 
 def fine_route(**fields: Any) -> None:
@@ -38,6 +39,7 @@ def fine_route(**fields: Any) -> None:
 
 
 ROUTE = "routes.createChatCompletion"
+NONE = "is no parameter of createChatCompletion"
 ODD = "with something else in it"
 STATUSES = "error_statuses: must be a mapping of strings to statuses from 400 to 599, got"
 PATH = "must be a JSONPath such as '$.error.message', got"
@@ -57,11 +59,11 @@ OWN = "Provider 'own':"
         ({"env_var": 5}, f"{OWN} env_var: must be a string or None, got int 5"),
         ({"env_var": ""}, f"{OWN} env_var: must be a string or None, got an empty str"),
         ({"key_required": 1}, f"{OWN} key_required: must be a bool, got int 1"),
-        ({"sentinel": "x"}, f"{OWN} sentinel: must be bytes, got str"),
-        ({"servers": "https://x.example"}, f"{OWN} servers: must be a tuple of strings, got str"),
+        ({"sentinel": "x"}, f"{OWN} sentinel: must be bytes, or a string in a file, got str"),
+        ({"servers": "https://x.example"}, f"{OWN} servers: must be a list of strings, got str"),
         (
             {"servers": ["https://x.example", 5]},
-            f"{OWN} servers: must be a tuple of strings, got list {ODD}",
+            f"{OWN} servers: must be a list of strings, got list {ODD}",
         ),
         ({"error_statuses": {"a": 399}}, f"{OWN} {STATUSES} dict {ODD}"),
         ({"error_statuses": {"a": 600}}, f"{OWN} {STATUSES} dict {ODD}"),
@@ -69,19 +71,23 @@ OWN = "Provider 'own':"
         ({"error_statuses": {5: 400}}, f"{OWN} {STATUSES} dict {ODD}"),
         ({"error_statuses": []}, f"{OWN} {STATUSES} list {ODD}"),
         ({"error": 5}, f"{OWN} error: must be of ErrorPaths, got int 5"),
-        ({"error": ErrorPaths(message=5)}, f"{OWN} error.message: must be a tuple of strings, got int 5"),
+        ({"error": ErrorPaths(message=5)}, f"{OWN} error.message: must be a list of strings, got int 5"),
         (
             {"limits": LimitHeaders(tokens_reset=None)},
-            f"{OWN} limits.tokens_reset: must be a tuple of strings, got NoneType",
+            f"{OWN} limits.tokens_reset: must be a list of strings, got NoneType",
         ),
         ({"routes": {"x": 5}}, f"{OWN} routes: must be a mapping of operation ids to Route, got dict {ODD}"),
         ({"routes": None}, f"{OWN} routes: must be a mapping of operation ids to Route, got NoneType"),
         (
             {"routes": {"nope": Route()}},
-            f"{OWN} routes.nope: must be the id of an operation (createChatCompletion, listModels)",
+            f"{OWN} routes.nope: must be the id of an operation ({', '.join(PARAMETERS)})",
         ),
         ({"name": "x" * 101}, f"Provider '{'x' * 40}'...: {LONG}"),
         ({"name": "a\nb"}, f"Provider 'a\\nb': {LONG}"),
+        (
+            {"auth": None, "headers": {"x-key": "{api_key} {api_key}"}},
+            f"{OWN} headers.x-key: must have {{api_key}} in it once",
+        ),
         ({"auth": "Bearer"}, f"{OWN} {AUTH}"),
         ({"auth": "{api_key} {api_key}"}, f"{OWN} {AUTH}"),
         ({"auth": "{api_key} {"}, f"{OWN} {AUTH}"),
@@ -104,11 +110,21 @@ def test_a_slip_in_a_provider(fields: dict[str, Any], line: str) -> None:
         ({"path": "/{5}"}, f"{ROUTE}.path: {BRACES}"),
         ({"stream_path": "/}"}, f"{ROUTE}.stream_path: {BRACES}"),
         ({"rename": {"a": 5}}, f"{ROUTE}.rename: must be a mapping of strings to strings, got dict {ODD}"),
-        ({"unsupported": "seed"}, f"{ROUTE}.unsupported: must be a set of strings, got str"),
+        ({"rename": {"max_tokns": "b"}}, f"{ROUTE}.rename: 'max_tokns' {NONE}; did you mean 'max_tokens'?"),
+        ({"unsupported": {"seeed", "top_p"}}, f"{ROUTE}.unsupported: 'seeed' {NONE}; did you mean 'seed'?"),
+        ({"optional": ("mdel",)}, f"{ROUTE}.optional: 'mdel' {NONE}; did you mean 'model'?"),
+        ({"reshape": {"stp": len}}, f"{ROUTE}.reshape: 'stp' {NONE}; did you mean 'stop'?"),
+        ({"own": {"seed"}}, f"{ROUTE}.own: 'seed' is a parameter that every call knows"),
+        (
+            {"rare_event": {"$.usage": "$.choices[0].usage"}},
+            f"{ROUTE}.rare_event: must begin as '$.name' does, got '$.choices[0].usage'",
+        ),
+        ({"turns": Turns(call_id="[")}, f"{ROUTE}.turns.call_id: unterminated character set at position 0"),
+        ({"unsupported": "seed"}, f"{ROUTE}.unsupported: must be a list of strings, got str"),
         ({"reshape": {"a": 5}}, f"{ROUTE}.reshape: must be a mapping of strings to functions, got dict {ODD}"),
         ({"streams": None}, f"{ROUTE}.streams: must be a bool, got NoneType"),
-        ({"statuses": (400, "500")}, f"{ROUTE}.statuses: must be a tuple of statuses from 400 to 599, got tuple {ODD}"),
-        ({"statuses": {400}}, f"{ROUTE}.statuses: must be a tuple of statuses from 400 to 599, got set {ODD}"),
+        ({"statuses": (400, "500")}, f"{ROUTE}.statuses: must be a list of statuses from 400 to 599, got tuple {ODD}"),
+        ({"statuses": {400}}, f"{ROUTE}.statuses: must be a list of statuses from 400 to 599, got set {ODD}"),
         ({"page": 5}, f"{ROUTE}.page: must be of Page, or None, got int 5"),
         ({"page": Page(cursor="$.a", param=5)}, f"{ROUTE}.page.param: must be a string, got int 5"),
         ({"page": Page(cursor="$.a[", param="p")}, f"{ROUTE}.page: {PATH} '$.a['"),
@@ -124,7 +140,7 @@ def test_a_slip_in_a_provider(fields: dict[str, Any], line: str) -> None:
         ),
         (
             {"structured": Structured(formats="date")},
-            f"{ROUTE}.structured.formats: must be a set of strings or None, got str",
+            f"{ROUTE}.structured.formats: must be a list of strings or None, got str",
         ),
         ({"structured": None}, f"{ROUTE}.structured: must be of Structured, got NoneType"),
         ({"usage_wish": {5: 1}}, f"{ROUTE}.usage_wish: must be a mapping with strings as keys, got dict {ODD}"),
@@ -174,7 +190,10 @@ def test_what_is_right() -> None:
         rename={"a": "b"},
         unsupported={"seed"},
         optional=["model"],
-        reshape={"a": len},
+        reshape={"messages": len},
+        own={"a"},
+        rare_event={"$.usage": "$.x_own.usage", "$.id": "$.x_id"},
+        turns=Turns(call_id="[a-z]+"),
         reply={"choices[0].text": "$.value"},
         event={"$.a": "$.b.c"},
         statuses=[400, 599],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+import llmsdk
 from llmsdk import Provider
 from llmsdk.local import LocalServer
 from llmsdk.providers import GROQ, PROVIDERS
@@ -31,6 +33,22 @@ def at(server: LocalServer, name: str) -> Provider:
 def test_there_are_thirty_four() -> None:
     assert len(IDS) == len(set(IDS)) == len(PROVIDERS) == 34
     assert list(IDS[6:]) == sorted(IDS[6:])
+
+
+def test_no_server_is_named_outside_its_file() -> None:
+    """Servers are data: code that asks for one by its id would be a deviation that no file of a provider can say."""
+    source = Path(llmsdk.__file__).parent
+    # The ids themselves, written by a script; and what the embedded provider answers as, by dialect.
+    lists = {source / "providers" / "ids.py", source / "local" / "wire.py"}
+    found = [
+        f"{path.relative_to(source)}:{node.lineno}: {node.value}"
+        for path in source.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and node.value in IDS and path not in lists
+        # A codec may name the protocol that it speaks, on the blocks of its messages.
+        if node.value != path.stem and "codecs" not in path.parts
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize("name", CHATTING)

@@ -87,6 +87,11 @@ def test_several_folders_and_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert SDK(server="mine", api_key=KEY).models.preview().url == "https://mine.example/models"  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match=r"accepted are mine, acme, together, .*, or a Provider"):
         SDK(server="nobody")  # type: ignore[arg-type]
+    monkeypatch.setenv("LLMSDK_PROVIDERS", f"{tmp_path / 'mine.toml'}:{tmp_path / 'gone.toml'}")
+    with pytest.raises(ConfigurationError, match=r"^environment variable LLMSDK_PROVIDERS: .*gone\.toml: No such file"):
+        SDK(server="mine")  # type: ignore[arg-type]
+    monkeypatch.setenv("LLMSDK_PROVIDERS", str(tmp_path / "mine.toml"))
+    assert SDK(server="mine", api_key=KEY).models.preview().url == "https://mine.example/models"  # type: ignore[arg-type]
     monkeypatch.setenv("LLMSDK_PROVIDERS", str(tmp_path / "gone"))
     with pytest.raises(ConfigurationError, match=r"^environment variable LLMSDK_PROVIDERS: .*gone: No such file"):
         SDK(server="mine")  # type: ignore[arg-type]
@@ -95,6 +100,24 @@ def test_several_folders_and_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     (tmp_path / "other.toml").write_text('name = "mine"\n[routes.listModels]\n')
     with pytest.raises(ConfigurationError, match=r"other\.toml: name: must be 'other', as the file's, got 'mine'"):
         SDK(server="other")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("place", ["", "groq.toml"], ids=["its folder", "itself"])
+def test_a_file_is_not_passed_over_for_a_server_of_that_name(
+    place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "groq.toml").write_text('name = "groq"\nservers = ["https://mine.example"]\n[routes.listModels]\n')
+    monkeypatch.setenv("LLMSDK_PROVIDERS", f"{tmp_path / 'gone'}:{tmp_path / place}")
+    with pytest.raises(
+        ConfigurationError, match=r"groq\.toml: 'groq' is a server of this package; give the file another"
+    ):
+        SDK(server="groq", api_key=KEY)
+    assert SDK(server="xai", api_key=KEY).chat.preview(**CHAT).url
+
+
+def test_a_byte_order_mark_is_no_slip(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(f"{HEAD}[routes.listModels]\n", "utf-8-sig")
+    assert Provider.from_toml(tmp_path / "mine.toml").name == "mine"
 
 
 SHAPE = "[routes.createImage.reshape]"
@@ -113,7 +136,7 @@ SLIPS = {
     "wrong type": (f'{HEAD}key_required = "yes"\n[routes]\n', r":3: .*key_required: must be a bool, got str"),
     "wrong type inside": (
         f"{HEAD}[routes.listModels]\nunsupported = [1]\n",
-        r":4: .*unsupported: must be a set of strings",
+        r":4: .*unsupported: must be a list of strings",
     ),
     "no table": (f'{HEAD}routes = "x"\n', r":3: routes: must be a table"),
     "unknown form": (
@@ -124,6 +147,26 @@ SLIPS = {
     "form with a value": (
         f"{HEAD}[routes.createImage]\nreshape = {{ size = {{ width_height = 1 }} }}\n",
         r":4: .*takes no value",
+    ),
+    "form with a list for a table": (
+        f'{HEAD}{SHAPE}\nsize = {{ renamed = ["a"] }}\n',
+        r":4: .*renamed needs a table, got list",
+    ),
+    "form with a text for a list": (
+        f'{HEAD}{SHAPE}\nsize = {{ one_of = "a" }}\n',
+        r":4: .*one_of needs a list, got str",
+    ),
+    "form with numbers for texts": (
+        f"{HEAD}{SHAPE}\nprompt = {{ plain_text = [1] }}\n",
+        r":4: .*plain_text needs a list of strings",
+    ),
+    "form with a table for a text": (
+        f"{HEAD}{SHAPE}\nsize = {{ wrapped = {{}} }}\n",
+        r":4: .*wrapped needs a string, got dict",
+    ),
+    "unknown parameter": (
+        f'{HEAD}[routes.createImage]\nrename = {{ promt = "text" }}\n',
+        r":4: .*routes\.createImage\.rename: 'promt' is no parameter of createImage; did you mean 'prompt'\?",
     ),
     "form with odd values": (f"{HEAD}{SHAPE}\nsize = {{ one_of = [[1]] }}\n", r":4: .*plain values"),
     "no name": ('servers = ["https://mine.example"]\n', r":1: Provider needs name, routes"),

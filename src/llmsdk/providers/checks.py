@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from difflib import get_close_matches
 from typing import Any, cast
 
 from ..errors import ConfigurationError
@@ -13,6 +14,7 @@ from ..utils.plain import plain
 from ..utils.shapes import described, is_mapping, is_unicode, named, quoted
 from ..utils.urls import check_base_url
 from . import spec
+from .parameters import PARAMETERS
 from .spec import API_KEY, Provider, Route
 
 _LONGEST_NAME = 100
@@ -69,13 +71,13 @@ _KINDS: dict[str, tuple[_Check, str]] = {
     "bool": (_a(bool), "a bool"),
     "int": (_number, "an int"),
     "int | None": (_maybe(_number), "an int or None"),
-    "bytes": (_a(bytes), "bytes"),
-    "tuple[str, ...]": (_texts, "a tuple of strings"),
-    "tuple[int, ...]": (_statuses, "a tuple of statuses from 400 to 599"),
-    "tuple[LimitWindow, ...]": (_listed(spec.LimitWindow), "a tuple of LimitWindow"),
+    "bytes": (_a(bytes), "bytes, or a string in a file"),
+    "tuple[str, ...]": (_texts, "a list of strings"),
+    "tuple[int, ...]": (_statuses, "a list of statuses from 400 to 599"),
+    "tuple[LimitWindow, ...]": (_listed(spec.LimitWindow), "a list of LimitWindow"),
     "Literal['requests', 'tokens']": _one_of("requests", "tokens"),
-    "frozenset[str]": (_texts, "a set of strings"),
-    "frozenset[str] | None": (_maybe(_texts), "a set of strings or None"),
+    "frozenset[str]": (_texts, "a list of strings"),
+    "frozenset[str] | None": (_maybe(_texts), "a list of strings or None"),
     "Mapping[str, str]": (_map(_text), "a mapping of strings to strings"),
     "Mapping[str, tuple[str, ...]]": (_map(_texts), "a mapping of strings to tuples of strings"),
     "Mapping[str, int]": (_map(_status), "a mapping of strings to statuses from 400 to 599"),
@@ -91,11 +93,8 @@ _KINDS: dict[str, tuple[_Check, str]] = {
 }
 
 
-def check_provider(provider: Provider, operations: frozenset[str]) -> None:
+def check_provider(provider: Provider) -> None:
     """Check a provider.
-
-    Args:
-        operations: Ids that its routes may have.
 
     Raises:
         ConfigurationError: Naming the first field that is wrong.
@@ -105,9 +104,10 @@ def check_provider(provider: Provider, operations: frozenset[str]) -> None:
         _check_fields(provider)
         _check_service(provider)
         for name, route in provider.routes.items():
-            if name not in operations:
-                raise _Fault(named("routes", name), f"must be the id of an operation ({', '.join(sorted(operations))})")
+            if name not in PARAMETERS:
+                raise _Fault(named("routes", name), f"must be the id of an operation ({', '.join(PARAMETERS)})")
             _check_fields(route, "routes", name)
+            _check_names(route, name)
             _check_route(route, name)
     except _Fault as fault:
         raise ConfigurationError(f"{where}: {fault}") from None
@@ -155,7 +155,10 @@ def _check_service(provider: Provider) -> None:
         places = ", ".join([*(["auth"] if provider.auth is not None else []), *keyed])
         raise _Fault(named("headers", keyed[0]), f"must be the one place of {{api_key}}, which is in {places}")
     for name, value in provider.headers.items():
-        _try(check_header, name, value.replace(API_KEY, "", 1), place=named("headers", name))
+        rest = value.replace(API_KEY, "", 1)
+        if API_KEY in rest:
+            raise _Fault(named("headers", name), "must have {api_key} in it once")
+        _try(check_header, name, rest, place=named("headers", name))
     if provider.auth is not None:
         rest = provider.auth.replace("{api_key}", "", 1)
         if rest == provider.auth or "{" in rest or "}" in rest:
@@ -164,6 +167,22 @@ def _check_service(provider: Provider) -> None:
     for name in ("message", "code", "type", "param", "request_id"):
         for path in getattr(provider.error, name):
             _check_path(path, named("error", name))
+
+
+def _check_names(route: Route, name: str) -> None:
+    """Refuse what looks like a parameter of the operation and is none: the rule for it would never apply.
+
+    Other names pass. They do no harm, and a later version may have them.
+    """
+    known = PARAMETERS[name].split()
+    for field in ("rename", "unsupported", "optional", "reshape"):
+        given: set[str] = set(getattr(route, field))
+        for parameter in sorted(given.difference(known)):
+            if near := get_close_matches(parameter, known, n=1, cutoff=0.75):
+                text = f"{quoted(parameter)} is no parameter of {name}; did you mean {near[0]!r}?"
+                raise _Fault(named("routes", name, field), text)
+    for parameter in sorted(route.own.intersection(known)):
+        raise _Fault(named("routes", name, "own"), f"{quoted(parameter)} is a parameter that every call knows")
 
 
 def _check_route(route: Route, name: str) -> None:

@@ -22,16 +22,15 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
 from ..errors import ConfigurationError
-from ..utils.shapes import is_list, is_mapping, named, quoted
+from ..utils.shapes import described, is_list, is_mapping, named, quoted
 from . import reshape, spec
 from .checks import check_provider, kind_of
-from .ids import OPERATIONS
 from .spec import Provider, Reshape, Route
 
 _FORMS: dict[str, type[reshape.Form]] = {
@@ -49,6 +48,17 @@ _FORMS: dict[str, type[reshape.Form]] = {
     "without_prefix": reshape.WithoutPrefix,
     "unwrapped": reshape.Unwrapped,
     "wrapped": reshape.Wrapped,
+}
+# What a form needs, by the annotation of its field.
+_GIVEN: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "str": ("a string", lambda given: isinstance(given, str)),
+    "tuple[Any, ...]": ("a list", is_list),
+    "tuple[str, ...]": ("a list of strings", lambda given: is_list(given) and _are_texts(given)),
+    "tuple[tuple[Any, Any], ...]": ("a table", is_mapping),
+    "tuple[tuple[str, str], ...]": (
+        "a table of strings",
+        lambda given: is_mapping(given) and _are_texts([*given.values()]),
+    ),
 }
 _LARGEST = 1 << 20
 
@@ -75,13 +85,13 @@ def read_provider(path: str | os.PathLike[str]) -> Provider:
     try:
         if len(raw) > _LARGEST:
             raise ValueError(f"is larger than {_LARGEST} bytes")
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")  # editors may put a byte order mark in front
         document = tomllib.loads(text)
     except ValueError as exc:  # of a character that is no UTF-8, or of TOML, which says line and column
         raise ConfigurationError(f"{where}: {exc}") from None
     try:
         provider: Provider = _record(Provider, document, ())
-        check_provider(provider, OPERATIONS)
+        check_provider(provider)
     except _Slip as slip:
         raise ConfigurationError(f"{where}:{_line_of(text, slip.way)}: {slip}") from None
     except ConfigurationError as exc:  # it names the place as code would write it
@@ -161,6 +171,10 @@ def _form(parameter: str, value: Any, way: tuple[str, ...]) -> Reshape:
     own = {"name": parameter} if "name" in kind.takes else {}
     if len(names) != (given is not None):
         raise _Slip(f"{form} {'needs a value' if names else 'takes no value'}", *way)
+    for takes in names:
+        accepted, is_right = _GIVEN[kind.__annotations__[takes]]
+        if not is_right(given):
+            raise _Slip(f"{form} needs {accepted}, got {described(given)}", *way)
     made = tuple(given.items()) if is_mapping(given) else tuple(given) if is_list(given) else given
     try:
         hash(made)

@@ -50,31 +50,3 @@ FOR_URLS: ServerId = "openai"
 
 EMBEDDED: ServerId = "local"
 """What the SDK starts by itself."""
-
-OPERATIONS = frozenset(
-    {
-        "cancelBatch",
-        "createBatch",
-        "createChatCompletion",
-        "createCompletion",
-        "createEmbedding",
-        "createImage",
-        "createModelCustomizationCompletion",
-        "createModeration",
-        "createRerank",
-        "createSpeech",
-        "createTranscription",
-        "createTranslation",
-        "deleteFile",
-        "editImage",
-        "fileContent",
-        "listBatches",
-        "listFiles",
-        "listModels",
-        "retrieveBatch",
-        "retrieveFile",
-        "retrieveModel",
-        "uploadFile",
-    }
-)
-"""Ids of the operations that a provider can have routes for."""

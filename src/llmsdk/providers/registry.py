@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 from ..errors import ConfigurationError
 from ..utils.shapes import described, quoted
-from .ids import IDS, OPERATIONS
+from .ids import IDS
 from .spec import Provider
 
 
@@ -47,7 +47,7 @@ PROVIDERS = Providers()
 _checked = WeakSet[Provider]()
 
 FOLDERS = "LLMSDK_PROVIDERS"
-"""Environment variable of the folders with providers of users' own."""
+"""Environment variable of the files with providers of users' own, or of their folders."""
 
 _TOML = ".toml"
 _SHOWN = 6
@@ -65,7 +65,7 @@ def checked_provider(provider: Provider) -> Provider:
         if not is_known(provider):
             from .checks import check_provider  # only providers of users' own need it
 
-            check_provider(provider, OPERATIONS)
+            check_provider(provider)
         _checked.add(provider)
     return provider
 
@@ -98,27 +98,49 @@ def provider_by_id(name: Any) -> Provider | None:
     if not isinstance(name, str):
         return None
     if name in PROVIDERS:
+        if os.environ.get(FOLDERS):
+            _refuse_twins(name)
         return PROVIDERS[name]
     path = own_files().get(name)
     return None if path is None else _read(path)
 
 
 def own_files() -> dict[str, str]:
-    """Find the providers of users' own, by id: the TOML files in the folders that `LLMSDK_PROVIDERS` names.
+    """Find the providers of users' own, by id: the TOML files that `LLMSDK_PROVIDERS` names, or whose folders it does.
 
     Raises:
-        ConfigurationError: There is no such folder.
+        ConfigurationError: There is no such file or folder.
     """
     found: dict[str, str] = {}
-    for folder in filter(None, os.environ.get(FOLDERS, "").split(os.pathsep)):
+    for place in _places():
         try:
-            names = sorted(os.listdir(folder))
+            paths = [place] if place.endswith(_TOML) and not os.path.isdir(place) else _files_in(place)
+            for path in paths:
+                os.stat(path)
+                found.setdefault(os.path.basename(path).removesuffix(_TOML), path)
         except OSError as exc:
-            raise ConfigurationError(f"environment variable {FOLDERS}: {folder}: {exc.strerror}") from None
-        for name in names:
-            if name.endswith(_TOML):
-                found.setdefault(name.removesuffix(_TOML), os.path.join(folder, name))
+            raise ConfigurationError(f"environment variable {FOLDERS}: {place}: {exc.strerror}") from None
     return found
+
+
+def _places() -> list[str]:
+    return [place for place in os.environ.get(FOLDERS, "").split(os.pathsep) if place]
+
+
+def _files_in(folder: str) -> list[str]:
+    return [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(_TOML)]
+
+
+def _refuse_twins(name: str) -> None:
+    """Refuse a file that is named as a server of this package, and that nobody would read.
+
+    Raises:
+        ConfigurationError: There is such a file.
+    """
+    for place in _places():
+        path = place if os.path.basename(place) == name + _TOML else os.path.join(place, name + _TOML)
+        if os.path.isfile(path):
+            raise ConfigurationError(f"{path}: {quoted(name)} is a server of this package; give the file another name")
 
 
 @cache
