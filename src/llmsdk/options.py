@@ -73,7 +73,7 @@ class SDKOptions(TypedDict, total=False):
     """Key of the server in use; or a function, sync or async, asked before every attempt; or a mapping of server ids,
     or `Provider`s, to these. Left out, the server's environment variable is read."""
     server: ServerId | Provider | None
-    """Server id, such as `openai`, or a `Provider`; Together where neither this nor a URL is given. A type checker
+    """Server id, such as `openai`, or a `Provider`; Together if neither this nor a URL is set. A type checker
     accepts literal ids, and `PROVIDERS[name]` for others."""
     server_idx: int | None
     """The same by position, from 0."""

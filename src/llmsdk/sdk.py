@@ -44,8 +44,8 @@ class SDK(Attributes, Paths):
     Args:
         api_key: Key of the server in use; or a function, sync or async, asked before every attempt; or a mapping of
             server ids, or `Provider`s, to these. Left out, the server's environment variable is read.
-        server: Server id, such as `openai`, or a `Provider`; Together where neither this nor a URL is given. A type
-            checker accepts literal ids, and `PROVIDERS[name]` for others.
+        server: Server id, such as `openai`, or a `Provider`; Together if neither this nor a URL is set. A type checker
+            accepts literal ids, and `PROVIDERS[name]` for others.
         server_idx: The same by position, from 0.
         server_url: Base URL instead of the server's own; alone, it speaks OpenAI's dialect. A name in braces is filled
             from `url_params`.
@@ -98,7 +98,7 @@ class SDK(Attributes, Paths):
 
     @described_by(SDKOptions)
     def with_options(self, **options: Unpack[SDKOptions]) -> SDK:
-        """Make an SDK that differs in these options; the others, the connections and the retry budget are shared.
+        """Return an SDK with other options that shares connections and the retry budget.
 
         This SDK owns the connections: closing the new one leaves them open, closing this one closes them for both. With
         another `client`, `async_client` or `backend`, or the first `hooks`, the new one opens and closes its own.
@@ -134,11 +134,11 @@ class SDK(Attributes, Paths):
 
     @property
     def usage(self) -> UsageTotals:
-        """Token counts of all calls so far, per server and model, and their cost where `prices` are set."""
+        """Token counts of all calls so far, per server and model, and their cost if `prices` are set."""
         return self._runner.core.metering().totals
 
     def track(self) -> AbstractContextManager[UsageTotals]:
-        """Sum the token counts of the calls that begin inside a `with` block, those of other tasks and threads not.
+        """Count the tokens of the calls that begin inside a `with` block, without those of other tasks and threads.
 
         Example:
             >>> with sdk.track() as usage:
@@ -148,12 +148,12 @@ class SDK(Attributes, Paths):
         return self._runner.core.metering().track()
 
     def close(self) -> None:
-        """Close what the SDK opened; may be called again. Connections of an event loop are closed by it, soon."""
+        """Close all connections; can be called again. An event loop closes its own soon afterwards."""
         if self._owner is None:
             self._drivers.close()
 
     async def aclose(self) -> None:
-        """Close all connections, sync and async; may be called again."""
+        """Close all connections, sync and async; can be called again."""
         if self._owner is None:
             await self._drivers.aclose()
 

@@ -62,7 +62,7 @@ class ModelUsage:
         server: Id of the server.
         model: As the request named it to that server.
         calls: Replies and streams, finished or not.
-        uncounted_calls: Those of them for which the server sent no token counts.
+        uncounted_calls: Those for which the server sent no token counts.
         prompt_tokens: Tokens sent.
         completion_tokens: Tokens generated.
         total_tokens: Both together, as the server adds them up.
@@ -100,7 +100,7 @@ Pending = deque[tuple[str, str, Any, tuple["UsageTotals", ...]]]
 
 
 class UsageTotals:
-    """Sums over the calls so far; every look is up to date.
+    """Sums over the calls so far, always up to date.
 
     Iterate over it for one `ModelUsage` per server and model. Calls count when their reply has come, streams when they
     finish or are closed; a call that failed counts nothing.
@@ -123,7 +123,7 @@ class UsageTotals:
 
     @property
     def uncounted_calls(self) -> int:
-        """Those of them for which the server sent no token counts."""
+        """Those for which the server sent no token counts."""
         return self._sum("uncounted_calls")
 
     @property
@@ -143,7 +143,7 @@ class UsageTotals:
 
     @property
     def cached_tokens(self) -> int:
-        """Tokens of prompts that came from a server's cache."""
+        """Prompt tokens read from a server's cache."""
         return self._sum("cached_tokens")
 
     @property
@@ -153,13 +153,13 @@ class UsageTotals:
 
     @property
     def cost(self) -> float | None:
-        """What the tokens cost; None where a model that was used has no price (`unpriced` names it)."""
+        """Cost of the tokens; None if a model that was used has no price (see `unpriced`)."""
         costs = [row.cost for row in self]
         return None if None in costs else math.fsum(cost for cost in costs if cost is not None)
 
     @property
     def unpriced(self) -> tuple[tuple[str, str], ...]:
-        """Server id and model of what was used and has no price."""
+        """Server id and model of everything that was used and has no price."""
         return tuple((row.server, row.model) for row in self if row.cost is None)
 
     def __iter__(self) -> Iterator[ModelUsage]:

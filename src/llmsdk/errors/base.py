@@ -40,7 +40,7 @@ class SDKError(Exception):
 
 
 class ConfigurationError(SDKError, ValueError):
-    """The SDK or a call was set up wrong: a bad key, an unknown server, a closed SDK. Nothing was sent."""
+    """The configuration is wrong: an invalid key, an unknown server, a closed SDK. Nothing was sent."""
 
 
 class CassetteError(ConfigurationError):
@@ -76,7 +76,7 @@ class RequestValidationError(SDKError, ValueError):
 
 
 class UnsupportedParameterError(RequestValidationError):
-    """The server in use does not take a parameter; `servers` are those that do."""
+    """The server in use doesn't support a parameter; `servers` are those that do."""
 
     def __init__(self, message: str, *, param: str, server: str, servers: tuple[str, ...]) -> None:
         super().__init__(message, param=param)
@@ -85,7 +85,7 @@ class UnsupportedParameterError(RequestValidationError):
 
 
 class UnsupportedOperationError(RequestValidationError):
-    """The server in use does not have an operation; `servers` are those that do."""
+    """The server in use doesn't support an operation; `servers` are those that do."""
 
     def __init__(self, message: str, *, operation: str, server: str, servers: tuple[str, ...]) -> None:
         super().__init__(message)
@@ -95,7 +95,7 @@ class UnsupportedOperationError(RequestValidationError):
 
 
 class RemoteError(SDKError):
-    """What errors that began with a send have in common.
+    """Base of errors that are raised after something was sent.
 
     Attributes:
         meta: Server, headers, attempts; None where nothing was sent.
@@ -117,7 +117,7 @@ class RemoteError(SDKError):
 
     @property
     def request_id(self) -> str | None:
-        """The server's id of the request, where it gives one."""
+        """The server's id of the request, if it sends one."""
         return self.meta.request_id if self.meta else None
 
     @property
@@ -199,7 +199,7 @@ class APIConnectionError(RemoteError):
     """No reply, or not all of it, came back: refused, reset, cut. The transport's exception is `__cause__`.
 
     Attributes:
-        body: What had come of the reply's body, as text, the first MiB; "" where nothing had, and of a stream only what
+        body: The body received so far, as text, the first MiB; "" if there was none, and of a stream only what
             makes no event, as `partial` holds the events.
     """
 
@@ -209,7 +209,7 @@ class APIConnectionError(RemoteError):
 
 
 class APITimeoutError(APIConnectionError):
-    """An attempt took longer than `timeout_ms`, or connecting longer than its bound."""
+    """An attempt took longer than `timeout_ms`, or connecting took too long."""
 
 
 class DeadlineExceededError(APITimeoutError):
@@ -217,7 +217,7 @@ class DeadlineExceededError(APITimeoutError):
 
 
 class StreamInterruptedError(APIConnectionError):
-    """A stream ended before it was complete; `partial` holds what had come.
+    """A stream ended before it was complete; `partial` is what was received.
 
     `reason` is "truncated" (the reply ended without finish reason and without `[DONE]`), "connection" (cut, or broken
     encoding) or "idle" (nothing came for too long).

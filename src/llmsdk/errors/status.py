@@ -34,7 +34,7 @@ class ConflictError(APIStatusError, status=409):
 
 
 class PayloadTooLargeError(APIStatusError, status=413):
-    """413: the request body is larger than the server takes."""
+    """413: the request body is larger than the server accepts."""
 
 
 class UnprocessableEntityError(APIStatusError, status=422):

@@ -121,7 +121,7 @@ class Batch(Reply):
 
     @property
     def wire_status(self) -> str | None:
-        """The status as the server spells it."""
+        """The status in the server's own spelling."""
         return self._wire_status
 
     @property

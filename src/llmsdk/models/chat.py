@@ -81,9 +81,9 @@ class ChatCommonParams(SamplingParams, total=False):
     """Log probabilities of the tokens: true or false; Together: how many alternatives, 0 to 20; r9s not with
     `stream`."""
     top_logprobs: int | None
-    """How many alternatives to give per token, 0 to 20; needs `logprobs`."""
+    """How many alternatives to return per token, 0 to 20; needs `logprobs`."""
     echo: bool | None
-    """Give the prompt back with the reply."""
+    """Return the prompt with the reply."""
     tool_choice: ToolChoiceParam | None
     """Which tool to call: `none`, `auto`, `required`, or an object that names one."""
     parallel_tool_calls: bool | None

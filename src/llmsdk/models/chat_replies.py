@@ -87,7 +87,7 @@ class ChatCompletionResponse(Reply):
 
     @property
     def reasoning(self) -> str:
-        """Reasoning of the first choice, wherever the server puts it; what came stays where it came."""
+        """Reasoning of the first choice, whichever field the server uses."""
         if not self.choices:
             return ""
         found = reasoning_of(self.choices[0].message)
@@ -96,7 +96,7 @@ class ChatCompletionResponse(Reply):
 
     @property
     def tool_calls(self) -> list[ToolCall]:
-        """Tool calls of the first choice; what came in their place and is none stays in its message."""
+        """Tool calls of the first choice; invalid ones are only in its message."""
         calls: Any = self.choices[0].message.tool_calls if self.choices else None
         return [call for call in calls if isinstance(call, ToolCall)] if is_list(calls) else []
 

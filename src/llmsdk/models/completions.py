@@ -43,9 +43,9 @@ class CompletionParams(SamplingParams, total=False):
     best_of: int | None
     """How many completions the server makes to choose the best from, at least 1."""
     echo: bool | None
-    """Give the prompt back with the reply."""
+    """Return the prompt with the reply."""
     logprobs: int | None
-    """How many alternatives with their log probabilities to give per token. Together: 0 to 20."""
+    """How many alternatives to return per token, with their log probabilities. Together: 0 to 20."""
     suffix: str | None
     """Text that follows what is to be generated."""
 
@@ -69,7 +69,7 @@ class CustomizationCompletionRequest(CompletionParams, total=False):
 
 
 class PromptPart(Model):
-    """The prompt given back, with its log probabilities where these were asked for."""
+    """The prompt, with log probabilities if requested."""
 
     text: Text = None
     """The prompt."""

@@ -231,7 +231,7 @@ class Image(Model):
         self._fetcher = fetcher
 
     def content(self, *, allow_private: bool = False) -> bytes:
-        """Give the bytes of the image, fetching them if the server gave an address.
+        """Return the bytes of the image, and download them if the server sent an address.
 
         Args:
             allow_private: Fetch from addresses of private networks too.

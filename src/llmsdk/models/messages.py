@@ -96,7 +96,7 @@ ContentPart: TypeAlias = Annotated[
     | Annotated[dict[str, Any], Tag("other")],
     tag_by("type", frozenset({"text", "image_url", "video_url", "audio_url", "input_audio"})),
 ]
-"""A part of a message, told apart by `type`; one of another type goes through as it is."""
+"""A part of a message, distinguished by `type`; parts of other types are sent unchanged."""
 
 ContentParam: TypeAlias = str | Annotated[Sequence[ContentPart], Listed()] | None
 """A message's content: text, or parts."""
@@ -180,7 +180,7 @@ class ChatMessage(Model):
     """Protocol that `blocks` belongs to."""
 
     def to_param(self) -> dict[str, Any]:
-        """Give the message as a request takes it: what the server had sent, nothing more."""
+        """Return the message as a dict for a request: only what the server sent."""
         return self.model_dump(mode="json", exclude_unset=True)
 
 
@@ -253,7 +253,7 @@ ToolCallItem: TypeAlias = Annotated[
     | Annotated[dict[str, Any], Tag("other")],
     Discriminator(_call_tag),
 ]
-"""A call as a dict, or as a reply has it; one of another kind of tool goes through as it is."""
+"""A call as a dict, or from a reply; calls of other kinds of tools are sent unchanged."""
 
 
 class AssistantMessage(TypedDict, total=False):
@@ -281,7 +281,7 @@ class AssistantMessage(TypedDict, total=False):
 
 
 class ToolMessage(TypedDict, total=False):
-    """What a tool gave back."""
+    """The result of a tool."""
 
     role: Required[Literal["tool"]]
     content: Required[ContentParam]
@@ -295,7 +295,7 @@ class ToolMessage(TypedDict, total=False):
 
 
 class FunctionMessage(TypedDict, total=False):
-    """What a function gave back, in the older form."""
+    """The result of a function, in the older form."""
 
     role: Required[Literal["function"]]
     content: Required[ContentParam]
@@ -307,7 +307,7 @@ class FunctionMessage(TypedDict, total=False):
 ChatMessageParam: TypeAlias = (
     SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage | FunctionMessage | dict[str, Any]
 )
-"""A message to send; one of another role goes through as it is."""
+"""A message to send; messages of other roles are sent unchanged."""
 
 
 Message: TypeAlias = ChatMessageParam | ChatMessage

@@ -183,7 +183,7 @@ ToolParam: TypeAlias = Annotated[
     | Annotated[dict[str, Any], Tag("other")],
     Discriminator(_tool_tag),
 ]
-"""A tool, told apart by `type`; one of another type goes through as it is."""
+"""A tool, distinguished by `type`; tools of other types are sent unchanged."""
 
 
 # ---------------------------------------------------------------- choice of a tool
@@ -311,4 +311,4 @@ ResponseFormatParam: TypeAlias = Annotated[
     | Annotated[dict[str, Any], Tag("other")],
     Discriminator(_format_tag),
 ]
-"""The form asked of the answer, told apart by `type`; one of another type goes through as it is."""
+"""The requested form of the answer, distinguished by `type`; other types are sent unchanged."""

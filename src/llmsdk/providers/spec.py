@@ -68,7 +68,7 @@ class Structured:
         way: `json_schema` as the response format; `json_object`, with the schema in a system message; or a forced
             `tool`.
         strict: Whether the server takes `strict`, for which every property is required and every object closed.
-        lacks: Keywords of JSON schema that the server refuses; they are told in descriptions instead.
+        lacks: Keywords of JSON Schema that the server refuses; they are written into descriptions instead.
         formats: The values of `format` that it takes; None where it takes any.
     """
 
@@ -138,11 +138,11 @@ class Route:
         path, stream_path: Own paths; of the streamed call, where that is another one.
         rename: Our name of a parameter to the wire's.
         unsupported: Parameters that the server lacks.
-        own: Parameters that the server has beside the vocabulary; they go in `extra_body`.
+        own: The server's own parameters, passed in `extra_body`.
         optional: Required parameters that the server can do without.
         reshape: Parameters that have another form on the wire.
         pairs: Two lists of ours that are one object on the wire: its name to the parameters of its keys and its values.
-        excludes: Parameters that the server does not take together, each with the other.
+        excludes: Pairs of parameters that the server refuses together.
         form_lists: How a form holds a list: under `name[]` for each item, under its bare name, or joined by commas.
         form_objects: How a form holds an object: under `name[key]` for each value, or as one part of JSON.
         form_alone: What kind of form a request without a file is.
@@ -160,7 +160,7 @@ class Route:
         structured: How an answer in the form of a JSON schema is asked for.
         handover: How files are uploaded past the API; None where they go with the request.
         rows: The lines of a batch's input.
-        turns: What the server does with earlier messages of the assistant; None where these go as they are given.
+        turns: What the server does with earlier messages of the assistant; None if they are sent unchanged.
         codec: Translates to a protocol of its own; renames and reshapes apply to what the path takes alone.
     """
 
@@ -199,7 +199,7 @@ class ErrorPaths:
 
     Attributes:
         message, code, type, param: Paths of this part.
-        marks: Top-level keys that tell an error object from a reply, inside a 2xx body or a stream.
+        marks: Top-level keys that distinguish an error object from a reply, inside a 2xx body or a stream.
         request_id: Paths of the id of the request, if no header holds it.
         spent: Codes and types, letters and digits in lower case, that mean a used-up balance, beside the common ones:
             waiting is of no use then, though the status is that of a rate limit.
@@ -253,7 +253,7 @@ class LimitHeaders:
 
     @once
     def all(self) -> frozenset[str]:
-        """Every name, as headers spell it when they are compared."""
+        """All names, in lower case for comparison."""
         names = (*self.requests_limit, *self.requests_remaining, *self.requests_reset)
         names += (*self.tokens_limit, *self.tokens_remaining, *self.tokens_reset)
         names += tuple(name for one in self.windows for name in (one.limit, one.remaining, one.reset) if name)
@@ -266,7 +266,7 @@ class Provider:
 
     Attributes:
         name: Server id; in messages, in `meta.server` and as key of an `api_key` mapping.
-        servers: Base URLs, the first is the default; empty where the caller must give `server_url`. A name in braces,
+        servers: Base URLs, the first is the default; empty if `server_url` is required. A name in braces,
             also in the host, is filled from `url_params`.
         routes: What it can do: operation id to how it deviates. An operation without an entry is unsupported.
         auth: Value of the Authorization header, with `{api_key}` in it; None where the key goes elsewhere, or nowhere.
@@ -285,7 +285,7 @@ class Provider:
         limits: Names of the rate-limit headers.
         sentinel: Data of the event that ends a stream.
         embedded: Whether the SDK starts the server itself, in this process.
-        speaks_for_urls: Whether a `server_url` without a server id is taken to speak this dialect; one provider's part.
+        speaks_for_urls: Whether a `server_url` without a server id uses this dialect; true for one provider.
     """
 
     name: str
@@ -321,7 +321,7 @@ class Provider:
 
     @once
     def key_header(self) -> tuple[str, str] | None:
-        """The header that holds the key, and its value with `{api_key}` in it; None where no key is taken."""
+        """The header that holds the key, and its value with `{api_key}` in it; None if the server has no keys."""
         if self.auth is not None:
             return "authorization", self.auth
         return next(((name.lower(), form) for name, form in self.headers.items() if API_KEY in form), None)

@@ -25,7 +25,7 @@ class Attributes(Resources):
 
     @once
     def audio(self) -> Audio:
-        """Speech made of text, and text made of speech."""
+        """Audio: text to speech, and transcription."""
         made: Audio = loaded("audio", "Audio")(self._runner)
         return made
 

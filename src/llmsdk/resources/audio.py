@@ -61,7 +61,7 @@ class TranslateArgs(TranslationParams, CallOptions, total=False):
 
 
 class Audio(Resource):
-    """Speech made of text, and text made of speech."""
+    """Audio: text to speech, and transcription."""
 
     @overload
     def speech(self, *, stream: Literal[False] = ..., **args: Unpack[SpeechArgs]) -> Speech: ...
@@ -77,7 +77,7 @@ class Audio(Resource):
     ) -> Speech | SpeechStream: ...
     @described_by(SpeechArgs, SaveSpeechArgs, operation=CREATE_SPEECH)
     def speech(self, **args: Any) -> Any:
-        """Make speech of text.
+        """Turn text into speech.
 
         Args:
             input: What to say. The longest text depends on the model.
@@ -136,7 +136,7 @@ class Audio(Resource):
     ) -> Speech | SpeechStreamAsync: ...
     @described_by(SpeechArgs, SaveSpeechArgs, operation=CREATE_SPEECH)
     async def speech_async(self, **args: Any) -> Any:
-        """Make speech of text; as `speech`."""
+        """Turn text into speech; see `speech`."""
         if args.get("to") is None:
             return await self._runner.call_async(CREATE_SPEECH, _without_path(args))
         path = checked_path(args["to"], "to")
@@ -154,7 +154,7 @@ class Audio(Resource):
     ) -> Transcription | Stream: ...
     @described_by(TranscribeArgs, operation=CREATE_TRANSCRIPTION)
     def transcribe(self, **args: Any) -> Any:
-        """Write down what is said in a recording.
+        """Transcribe a recording.
 
         Args:
             model: Id of the model; some servers have a default.
@@ -211,7 +211,7 @@ class Audio(Resource):
     ) -> Transcription | StreamAsync: ...
     @described_by(TranscribeArgs, operation=CREATE_TRANSCRIPTION)
     async def transcribe_async(self, **args: Any) -> Any:
-        """Write down what is said in a recording; as `transcribe`."""
+        """Transcribe a recording; see `transcribe`."""
         return await self._runner.call_async(CREATE_TRANSCRIPTION, args)
 
     @overload
@@ -226,7 +226,7 @@ class Audio(Resource):
     ) -> Transcription | Stream: ...
     @described_by(TranslateArgs, operation=CREATE_TRANSLATION)
     def translate(self, **args: Any) -> Any:
-        """Write down in English, or in another language at some servers, what is said in a recording.
+        """Translate a recording into English text, or into another language at some servers.
 
         Args:
             model: Id of the model; some servers have a default.
@@ -269,11 +269,11 @@ class Audio(Resource):
     ) -> Transcription | StreamAsync: ...
     @described_by(TranslateArgs, operation=CREATE_TRANSLATION)
     async def translate_async(self, **args: Any) -> Any:
-        """Write down in English, or in another language at some servers, what is said; as `translate`."""
+        """Translate a recording into English text; see `translate`."""
         return await self._runner.call_async(CREATE_TRANSLATION, args)
 
     def preview(self, **args: Any) -> Preview:
-        """Make the request of `speech`, or with `file`, `url` or `file_id` of `transcribe`, and send nothing."""
+        """Return the request of `speech`, or with `file`, `url` or `file_id` of `transcribe`, and send nothing."""
         listens = not args.keys().isdisjoint(CREATE_TRANSCRIPTION.one_of)
         return self._runner.preview(CREATE_TRANSCRIPTION if listens else CREATE_SPEECH, args)
 

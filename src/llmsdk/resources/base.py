@@ -112,7 +112,7 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
         window: int = 1000,
         **args: Unpack[CallOptions],
     ) -> MappedAsync[tuple[int, ReplyT | SDKError]]:
-        """Do `create` with many requests, which may be an async iterable; as `map`, for `async for` without `await`."""
+        """Send many requests, also from an async iterable; see `map`. Iterate with `async for`, without `await`."""
         from ..many.map import map_rows_async
 
         given = {"limit": limit, "ordered": ordered, "window": window, "options": hide(args)}

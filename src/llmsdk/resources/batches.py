@@ -114,7 +114,7 @@ class ServerBatches(Resource):
         allow_private: bool = False,
         **args: Unpack[CreateBatchArgs],
     ) -> Batch:
-        """Start a batch over rows in a file; as `create`."""
+        """Start a batch from a file of requests; see `create`."""
         endpoint = checked_endpoint(input_file_id, file, operation)
         params = {
             "input_file_id": input_file_id,
@@ -145,7 +145,7 @@ class ServerBatches(Resource):
 
     @described_by(CallOptions)
     async def retrieve_async(self, batch_id: str, **args: Unpack[CallOptions]) -> Batch:
-        """Describe a batch; as `retrieve`."""
+        """Return the state of a batch; see `retrieve`."""
         reply: Batch = await self._runner.call_async(RETRIEVE_BATCH, {"batch_id": batch_id, **hide(args)})
         return reply
 
@@ -166,7 +166,7 @@ class ServerBatches(Resource):
 
     @described_by(ListBatchesArgs, operation=LIST_BATCHES)
     async def list_async(self, **args: Unpack[ListBatchesArgs]) -> BatchList:
-        """List the batches that a server knows of, all pages of the list; as `list`."""
+        """List all batches of a server; see `list`."""
         reply: BatchList = await self._runner.call_async(LIST_BATCHES, args)
         return reply
 
@@ -187,7 +187,7 @@ class ServerBatches(Resource):
 
     @described_by(CallOptions)
     async def cancel_async(self, batch_id: str, **args: Unpack[CallOptions]) -> Batch:
-        """Stop a batch; as `cancel`."""
+        """Cancel a batch; see `cancel`."""
         reply: Batch = await self._runner.call_async(CANCEL_BATCH, {"batch_id": batch_id, **hide(args)})
         return reply
 
@@ -219,7 +219,7 @@ class ServerBatches(Resource):
     async def wait_async(
         self, batch: Batch | str, *, poll_ms: float = 2_000, max_poll_ms: float = 60_000, **args: Unpack[CallOptions]
     ) -> Batch:
-        """Wait until a batch is over; as `wait`."""
+        """Wait until a batch is over; see `wait`."""
         plan, flow = to_wait(self._runner, batch, hide(args), poll_ms, max_poll_ms)
         return await self._runner.transfer_async(plan, {}, flow)
 
@@ -278,7 +278,7 @@ class ServerBatches(Resource):
         allow_private: bool = False,
         **args: Unpack[CallOptions],
     ) -> BatchResults | Path:
-        """Download the results of a batch, replies and failures; as `fetch`, with results for a plain `for`."""
+        """Download the results of a batch; see `fetch`. The results are for a plain `for`."""
         places = checked_places(to, errors, operation, allow_private)
         if not isinstance(batch, Batch):
             batch = await self.retrieve_async(checked_id(batch), **hide(args))

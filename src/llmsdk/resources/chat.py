@@ -59,7 +59,7 @@ class ParseArgs(ChatCommonParams, CallOptions, total=False):
     model: Required[str]
     """Id of the model."""
     max_reasks: int
-    """How often the model is told what was wrong with its answer and asked again; not with `stream`."""
+    """How often to ask again, with what was wrong with the answer; not with `stream`."""
 
 
 # `tools` are functions here, where `create` takes what goes on the wire.
@@ -77,7 +77,7 @@ class RunToolsArgs(ChatCommonParams, CallOptions, total=False):
     """What a tool's exception, an unknown tool and broken arguments become: a reply to the model, or an exception
     here."""
     on_round: "Callable[[Round], Any] | None"
-    """Called with each `Round`: its number, the reply, what the tools gave."""
+    """Called with each `Round`: its number, the reply, the results of the tools."""
     response_format: ResponseFormatParam | None
     """Form of the answer: text, JSON, JSON of a schema, or a pattern."""
 
@@ -135,8 +135,8 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
             n: How many answers to make. Together, r9s: 1 to 128.
             logprobs: Log probabilities of the tokens: true or false; Together: how many alternatives, 0 to 20; r9s not
                 with `stream`.
-            top_logprobs: How many alternatives to give per token, 0 to 20; needs `logprobs`.
-            echo: Give the prompt back with the reply.
+            top_logprobs: How many alternatives to return per token, 0 to 20; needs `logprobs`.
+            echo: Return the prompt with the reply.
             tool_choice: Which tool to call: `none`, `auto`, `required`, or an object that names one.
             parallel_tool_calls: Allow several tool calls at once.
             function_call: Older form of `tool_choice`: `none`, `auto` or an object with the name.
@@ -240,7 +240,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
 
         Args:
             response_format: Class of a pydantic model, a dataclass or a TypedDict; any other type in a `TypeAdapter`.
-            max_reasks: How often the model is told what was wrong with its answer and asked again; not with `stream`.
+            max_reasks: How often to ask again, with what was wrong with the answer; not with `stream`.
             args: Parameters of `create`, one by one and without tools, and options of the call. `deadline_ms` bounds
                 all requests together.
 
@@ -312,7 +312,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
             max_rounds: Most requests to the model; 8 by default.
             on_error: What a tool's exception, an unknown tool and broken arguments become: a reply to the model, or an
                 exception here.
-            on_round: Called with each `Round`: its number, the reply, what the tools gave.
+            on_round: Called with each `Round`: its number, the reply, the results of the tools.
             args: Parameters of `create`, one by one, and options of the call. `deadline_ms` bounds all requests
                 together. A `tool_choice` that demands a call holds for the first round.
 
@@ -320,7 +320,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
             The last reply with the whole conversation; with `stream=True` a `ToolEventStream` of all rounds.
 
         Raises:
-            RequestValidationError: A tool cannot be told to a model; or as for `create`.
+            RequestValidationError: A function can't be described as a tool; or as for `create`.
             MaxRoundsError: The model still calls tools after `max_rounds`; the conversation is kept.
             ToolCallError: With `on_error="raise"`: an unknown tool, or arguments that do not fit.
 

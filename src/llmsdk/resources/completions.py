@@ -117,8 +117,8 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
             min_tokens: Fewest tokens to generate. Documented by Writer's older API.
             n: How many completions to make. Together: 1 to 128.
             best_of: How many completions the server makes to choose the best from, at least 1.
-            echo: Give the prompt back with the reply.
-            logprobs: How many alternatives with their log probabilities to give per token. Together: 0 to 20.
+            echo: Return the prompt with the reply.
+            logprobs: How many alternatives to return per token, with their log probabilities. Together: 0 to 20.
             suffix: Text that follows what is to be generated.
             stream: Get a stream of events instead of the whole reply.
             idle_timeout_ms: Streams only: bound of the time without an event; comments and pings don't count. 120,000
@@ -208,8 +208,8 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
             min_tokens: Fewest tokens to generate. Documented by Writer's older API.
             n: How many completions to make. Together: 1 to 128.
             best_of: How many completions the server makes to choose the best from, at least 1.
-            echo: Give the prompt back with the reply.
-            logprobs: How many alternatives with their log probabilities to give per token. Together: 0 to 20.
+            echo: Return the prompt with the reply.
+            logprobs: How many alternatives to return per token, with their log probabilities. Together: 0 to 20.
             suffix: Text that follows what is to be generated.
             args: Options of the call, see `CallOptions`.
 

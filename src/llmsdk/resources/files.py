@@ -86,7 +86,7 @@ class Files(Resource):
         allow_private: bool = False,
         **args: Unpack[CallOptions],
     ) -> FileObject:
-        """Upload a file, as it is; as `upload`."""
+        """Upload a file unchanged; see `upload`."""
         plan, flow = _to_upload(self._runner, file, file_name, {"purpose": purpose, **hide(args)}, allow_private)
         return await self._runner.transfer_async(plan, args, flow)
 
@@ -108,7 +108,7 @@ class Files(Resource):
 
     @described_by(ListFilesArgs, operation=LIST_FILES)
     async def list_async(self, **args: Unpack[ListFilesArgs]) -> FileList:
-        """List the files that a server keeps, all pages of the list; as `list`."""
+        """List all files of a server; see `list`."""
         reply: FileList = await self._runner.call_async(LIST_FILES, args)
         return reply
 
@@ -129,7 +129,7 @@ class Files(Resource):
 
     @described_by(CallOptions)
     async def retrieve_async(self, file_id: str, **args: Unpack[CallOptions]) -> FileObject:
-        """Describe a file; as `retrieve`."""
+        """Return the description of a file; see `retrieve`."""
         reply: FileObject = await self._runner.call_async(RETRIEVE_FILE, {"file_id": file_id, **hide(args)})
         return reply
 
@@ -150,7 +150,7 @@ class Files(Resource):
 
     @described_by(CallOptions)
     async def delete_async(self, file_id: str, **args: Unpack[CallOptions]) -> FileDeleted:
-        """Delete a file; as `delete`."""
+        """Delete a file; see `delete`."""
         reply: FileDeleted = await self._runner.call_async(DELETE_FILE, {"file_id": file_id, **hide(args)})
         return reply
 
@@ -193,7 +193,7 @@ class Files(Resource):
     async def content_async(
         self, file_id: str, to: AnyPath | None = None, *, allow_private: bool = False, **args: Unpack[CallOptions]
     ) -> bytes | Path:
-        """Download a file, whole or not at all; as `content`."""
+        """Download a file completely or not at all; see `content`."""
         plan = Transfer(
             FILE_CONTENT, {"file_id": file_id, **hide(args)}, self._runner.core, allow_private=allow_private
         )

@@ -225,7 +225,7 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
     async def edit_async(self, **args: Unpack[ImageEditObjectArgs]) -> ImageResponse: ...
     @described_by(EditImageArgs, ImageEditObjectArgs, operation=EDIT_IMAGE)
     async def edit_async(self, **args: Any) -> Any:
-        """Change images by a prompt; the files are uploaded; as `edit`."""
+        """Edit images by a prompt; the files are uploaded; see `edit`."""
         return await self._runner.call_async(EDIT_IMAGE, args, self._attach)
 
     def preview(self, **args: Any) -> Preview:

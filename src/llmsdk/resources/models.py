@@ -40,7 +40,7 @@ class Models(Resource):
 
     @described_by(ListModelsArgs, operation=LIST_MODELS)
     async def list_async(self, **args: Unpack[ListModelsArgs]) -> ModelList:
-        """List the models of a server, all pages of it; as `list`."""
+        """List all models of a server; see `list`."""
         reply: ModelList = await self._runner.call_async(LIST_MODELS, args)
         return reply
 
@@ -63,7 +63,7 @@ class Models(Resource):
 
     @described_by(CallOptions)
     async def retrieve_async(self, model: str, **args: Unpack[CallOptions]) -> ModelInfo:
-        """Describe one model; as `retrieve`."""
+        """Return the description of one model; see `retrieve`."""
         reply: ModelInfo = await self._runner.call_async(RETRIEVE_MODEL, {"model": model, **hide(args)})
         return reply
 

@@ -79,7 +79,7 @@ class Paths(Resources):
     ) -> EventStream[T, list[T]]: ...
     @described_by(GetStreamArgs)
     def get(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
-        """Get what is at a path of the server in use.
+        """Send a GET request to a path of the server in use.
 
         Args:
             path: Below the server's URL, such as `/fine_tuning/jobs`; encoded where it has to be.
@@ -112,7 +112,7 @@ class Paths(Resources):
     ) -> EventStreamAsync[T, list[T]]: ...
     @described_by(GetStreamArgs)
     async def get_async(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
-        """Get what is at a path of the server in use; as `get`."""
+        """Send a GET request to a path of the server in use; see `get`."""
         return await self._runner.call_async(*_call("GET", path, cast_to, args, stream))
 
     @overload
@@ -125,7 +125,7 @@ class Paths(Resources):
     ) -> EventStream[T, list[T]]: ...
     @described_by(SendStreamArgs)
     def post(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
-        """Post a body to a path of the server in use.
+        """Send a POST request to a path of the server in use.
 
         Args:
             path: As for `get`.
@@ -157,7 +157,7 @@ class Paths(Resources):
     ) -> EventStreamAsync[T, list[T]]: ...
     @described_by(SendStreamArgs)
     async def post_async(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
-        """Post a body to a path of the server in use; as `post`."""
+        """Send a POST request to a path of the server in use; see `post`."""
         return await self._runner.call_async(*_call("POST", path, cast_to, args, stream))
 
     @overload
@@ -170,7 +170,7 @@ class Paths(Resources):
     ) -> EventStream[T, list[T]]: ...
     @described_by(SendStreamArgs)
     def put(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
-        """Put a body to a path of the server in use; as `post`."""
+        """Send a PUT request to a path of the server in use; see `post`."""
         return self._runner.call(*_call("PUT", path, cast_to, args, stream))
 
     @overload
@@ -183,7 +183,7 @@ class Paths(Resources):
     ) -> EventStreamAsync[T, list[T]]: ...
     @described_by(SendStreamArgs)
     async def put_async(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
-        """Put a body to a path of the server in use; as `put`."""
+        """Send a PUT request to a path of the server in use; see `put`."""
         return await self._runner.call_async(*_call("PUT", path, cast_to, args, stream))
 
     @overload
@@ -196,7 +196,7 @@ class Paths(Resources):
     ) -> EventStream[T, list[T]]: ...
     @described_by(SendStreamArgs)
     def patch(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
-        """Patch what is at a path of the server in use; as `post`."""
+        """Send a PATCH request to a path of the server in use; see `post`."""
         return self._runner.call(*_call("PATCH", path, cast_to, args, stream))
 
     @overload
@@ -209,7 +209,7 @@ class Paths(Resources):
     ) -> EventStreamAsync[T, list[T]]: ...
     @described_by(SendStreamArgs)
     async def patch_async(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
-        """Patch what is at a path of the server in use; as `patch`."""
+        """Send a PATCH request to a path of the server in use; see `patch`."""
         return await self._runner.call_async(*_call("PATCH", path, cast_to, args, stream))
 
     @overload
@@ -222,7 +222,7 @@ class Paths(Resources):
     ) -> EventStream[T, list[T]]: ...
     @described_by(GetStreamArgs)
     def delete(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
-        """Delete what is at a path of the server in use; as `get`. A reply without a body is an empty dict."""
+        """Send a DELETE request to a path of the server in use; see `get`. A reply without a body is an empty dict."""
         return self._runner.call(*_call("DELETE", path, cast_to, args, stream))
 
     @overload
@@ -235,7 +235,7 @@ class Paths(Resources):
     ) -> EventStreamAsync[T, list[T]]: ...
     @described_by(GetStreamArgs)
     async def delete_async(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
-        """Delete what is at a path of the server in use; as `delete`."""
+        """Send a DELETE request to a path of the server in use; see `delete`."""
         return await self._runner.call_async(*_call("DELETE", path, cast_to, args, stream))
 
 

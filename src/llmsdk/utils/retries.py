@@ -162,7 +162,7 @@ class RetryConfig:
         retry_connection_errors: Whether failures without a reply are retried.
         max_attempts: Most attempts in all, >= 1; None leaves the bound to `max_elapsed_time`.
         status_codes: Statuses that are retried, as 400 to 599 or "4XX" / "5XX"; None for `RETRYABLE_STATUSES`.
-        max_retry_after_ms: Longest wait obeyed when the server asks for one; a longer one is given up at once.
+        max_retry_after_ms: Longest `Retry-After` that is waited for; above it, the error is raised at once.
         budget: Shared bucket that pays for retries; None for that of the SDK.
         bound_attempts: Whether `max_elapsed_time` also cuts the attempt under way.
     """
