@@ -20,6 +20,7 @@ import httpx
 import pytest
 import respx
 
+import llmsdk
 from llmsdk import SDK, Provider, Route, errors, tool
 from llmsdk.providers import PROVIDERS
 from llmsdk.utils import BackoffStrategy, RetryBudget, RetryConfig
@@ -900,6 +901,11 @@ def test_importing_costs_no_http_library() -> None:
         ("base_url", "server_url="),
         ("token", "api_key="),
         ("model", "to each call"),
+        ("messages", "to each call"),
+        ("url", "server_url="),
+        ("api_version", "extra_query="),
+        ("verify", "client="),
+        ("frobnicate", "accepted are api_key"),
         ("http_client", "client="),
         ("timeot_ms", "did you mean 'timeout_ms'"),
     ],
@@ -922,6 +928,9 @@ def test_options_of_other_clients(option: str, hint: str) -> None:
         ("chat.create", "input", "pass messages="),
         ("completions.create", "messages", "pass prompt="),
         ("embeddings.create", "text", "pass input="),
+        ("chat.create", "response_model", r"call sdk\.chat\.parse"),
+        ("chat.create", "model_name", "pass model="),
+        ("chat.create", "json_mode", "pass response_format="),
         ("chat.create", "retires", "did you mean 'retries'"),
         ("chat.create", "zzz", "what only the server knows goes in extra_body"),
         ("images.create", "tone", "what only the server knows goes in extra_body"),
@@ -939,6 +948,8 @@ async def test_parameters_of_other_clients(colour: Colour, method: str, name: st
         ("chat.completions", r"^Chat has no attribute 'completions'; call sdk\.chat\.create"),
         ("images.generate", r"^Images has no attribute 'generate'; call sdk\.images\.create"),
         ("responses", r"^SDK has no attribute 'responses'; call sdk\.chat\.create"),
+        ("chat.stream", r"^Chat has no attribute 'stream'; call sdk\.chat\.create\(..., stream=True\)$"),
+        ("models.with_raw_response", r"^Models has no attribute 'with_raw_response'; replies and streams have \.meta"),
         ("imges", r"^SDK has no attribute 'imges'; did you mean 'images'\?$"),
         ("zzz", r"^SDK has no attribute 'zzz'$"),
         ("_zzz", r"^SDK has no attribute '_zzz'$"),
@@ -947,6 +958,22 @@ async def test_parameters_of_other_clients(colour: Colour, method: str, name: st
 def test_attributes_of_other_clients(path: str, text: str) -> None:
     with SDK(server="local") as sdk, pytest.raises(AttributeError, match=text):
         attrgetter(path)(sdk)
+
+
+@pytest.mark.parametrize(
+    "name, hint",
+    [
+        ("RateLimitError", "; it is llmsdk.errors.RateLimitError"),
+        ("AsyncOpenAI", "; use SDK, sync and async"),
+        ("RetryConfg", "; did you mean 'RetryConfig'?"),
+        ("zzz", ""),
+        ("_zzz", ""),
+    ],
+)
+def test_names_of_other_packages(name: str, hint: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(llmsdk, name)
+    assert str(caught.value) == f"module 'llmsdk' has no attribute {name!r}{hint}"
 
 
 @pytest.mark.parametrize(

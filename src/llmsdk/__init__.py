@@ -86,7 +86,10 @@ if not TYPE_CHECKING:  # to a checker, a module with `__getattr__` has every nam
         if name in _HOMES:
             value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
             return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        hint = ""
+        if not name.startswith("_"):  # what asks for such a name asks every module for it
+            hint = import_module("._call.hints", __name__).hint_of_name(name, __all__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:

@@ -172,7 +172,7 @@ def test_servers_and_masked_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [one["id"] for one in found] == list(PROVIDERS)
     assert found[0]["key"] == "***1234"
     assert json.loads(ask("servers", "r9s", "--json").stdout)["id"] == "r9s"
-    assert error_of("servers", "togethr") == "unknown server 'togethr'; did you mean together?"
+    assert error_of("servers", "togethr") == "unknown server 'togethr'; did you mean 'together'?"
     assert "known are together" in error_of("servers", "zzz")
 
 

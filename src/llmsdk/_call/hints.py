@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-# A wrong guess costs more than none: below it, difflib takes `input` for `min_tokens` and `organization` for a typo.
-LEAST_SIMILAR = 0.75
+from .. import errors
+from ..utils.shapes import guessed
 
 _URL = "pass server_url="
 _KEY = "pass api_key="
@@ -14,9 +14,9 @@ _TIMEOUT = "pass timeout_ms=, in milliseconds"
 _CLIENT = "pass client= or async_client=, an HTTP client that is set up with it"
 
 _OF_SDK = {
-    **dict.fromkeys(("base_url", "api_base", "azure_endpoint", "endpoint", "host"), _URL),
+    **dict.fromkeys(("base_url", "api_base", "azure_endpoint", "endpoint", "host", "url"), _URL),
     **dict.fromkeys(
-        ("token", "api_token", "auth_token", "access_token", "bearer_auth", "api_key_auth", "security"), _KEY
+        ("token", "api_token", "auth_token", "access_token", "bearer_auth", "api_key_auth", "security", "key"), _KEY
     ),
     **dict.fromkeys(("headers", "default_headers", "extra_headers", "supplied_headers"), _HEADERS),
     **dict.fromkeys(("timeout", "timeout_s", "request_timeout"), _TIMEOUT),
@@ -24,11 +24,17 @@ _OF_SDK = {
         ("max_retries", "retries", "num_retries"), "pass retry_config=, a number of retries or a RetryConfig"
     ),
     **dict.fromkeys(("http_client", "session", "transport"), "pass client= or async_client="),
-    **dict.fromkeys(("proxy", "proxies", "verify", "cert"), _CLIENT),
+    **dict.fromkeys(
+        ("proxy", "proxies", "verify", "cert", "auth", "cookies", "limits", "trust_env", "event_hooks"), _CLIENT
+    ),
     **dict.fromkeys(("default_query", "params"), "pass extra_query= to each call"),
     "organization": 'pass http_headers={"OpenAI-Organization": ...}',
     "project": 'pass http_headers={"OpenAI-Project": ...}',
-    "model": "pass it to each call, as in sdk.chat.create(model=...)",
+    **dict.fromkeys(
+        ("model", "messages", "prompt", "input", "system", "stream", "temperature", "max_tokens", "tools"),
+        "pass it to each call, as in sdk.chat.create(model=..., messages=...)",
+    ),
+    "api_version": 'pass extra_query={"api-version": ...} to each call',
     "provider": "pass server=",
 }
 _OF_CALL = {
@@ -39,7 +45,9 @@ _OF_CALL = {
         ("max_retries", "retry_config", "num_retries"), "pass retries=, a number of retries or a RetryConfig"
     ),
     **dict.fromkeys(("api_key", "token"), "pass it to SDK(api_key=...), or sdk.with_options(api_key=...)"),
-    **dict.fromkeys(("engine", "deployment", "deployment_id"), "pass model="),
+    **dict.fromkeys(("engine", "deployment", "deployment_id", "model_name"), "pass model="),
+    **dict.fromkeys(("response_model", "text_format", "output_type"), "call sdk.chat.parse(response_format=...)"),
+    "json_mode": 'pass response_format={"type": "json_object"}',
     **dict.fromkeys(("params", "query"), "pass extra_query="),
     "json": "pass extra_body=",
     "organization": 'pass http_headers={"OpenAI-Organization": ...}',
@@ -86,15 +94,16 @@ def _hint(name: object, words: dict[str, str], known: Iterable[str]) -> str:
     text = str.__str__(name)
     if text in words:
         return f"; {words[text]}"
-    from difflib import get_close_matches  # slow to import, and for an error only
-
-    near = get_close_matches(text, known, n=1, cutoff=LEAST_SIMILAR)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    hint = guessed(text, known)
+    return hint and f"; {hint}"
 
 
 _OF_ATTRIBUTES = {
     ("Chat", "completions"): "call sdk.chat.create(...) itself",
+    ("Chat", "stream"): "call sdk.chat.create(..., stream=True)",
     ("Images", "generate"): "call sdk.images.create(...)",
+    ("Images", "generations"): "call sdk.images.create(...)",
+    ("Embeddings", "embed"): "call sdk.embeddings.create(...)",
     ("Models", "get"): "call sdk.models.retrieve(...)",
     ("SDK", "responses"): "call sdk.chat.create(...)",
     ("SDK", "messages"): "call sdk.chat.create(...)",
@@ -107,8 +116,16 @@ _OF_ATTRIBUTES = {
 def missing(holder: object, name: str) -> AttributeError:
     """Make the error of an attribute that an SDK or a resource does not have."""
     kind = type(holder).__name__
-    words = {attribute: text for (owner, attribute), text in _OF_ATTRIBUTES.items() if owner == kind}
+    words = dict.fromkeys(("with_raw_response", "with_streaming_response"), "replies and streams have .meta for that")
+    words |= {attribute: text for (owner, attribute), text in _OF_ATTRIBUTES.items() if owner == kind}
     public = [known for known in dir(type(holder)) if not known.startswith("_")]
     hint = _hint(name, words, public)
     # Without `obj`: Python would add a guess of its own.
     return AttributeError(f"{kind} has no attribute {name!r}{hint}")
+
+
+def hint_of_name(name: str, known: Iterable[str]) -> str:
+    """Say where a name is that the package does not have; "" where nothing is likely."""
+    words = {one: f"it is llmsdk.errors.{one}" for one in errors.__all__}
+    words |= dict.fromkeys(("OpenAI", "AsyncOpenAI", "Client", "AsyncClient", "AsyncSDK"), "use SDK, sync and async")
+    return _hint(name, words, known)

@@ -10,7 +10,7 @@ from ..options import KeyFunction
 from ..providers.registry import checked_provider
 from ..providers.spec import Provider
 from ..utils.secrets import Secret, Secrets
-from ..utils.shapes import is_mapping, is_unicode, quoted
+from ..utils.shapes import guessed, is_mapping, is_unicode, quoted
 from .countdown import Countdown
 from .effects import Flow, Invoke
 
@@ -117,13 +117,12 @@ def _server_id(name: Any, known: Collection[str]) -> str:
         return checked_provider(name).name
     if isinstance(name, str) and name in known:
         return str.__str__(name)
-    from difflib import get_close_matches  # for a mistake alone
-
     is_name = isinstance(name, str) and len(name) > 0 and is_unicode(name)
-    near = get_close_matches(str.__str__(name).lower(), known, n=1, cutoff=0.85) if is_name else []
-    if near or not is_name:
+    # Stricter than elsewhere: what is not like an id is no mistake here.
+    hint = guessed(str.__str__(name).lower(), known, least=0.85) if is_name else ""
+    if hint or not is_name:
         raise ConfigurationError(
             f"api_key: unknown server {quoted(name)} in the mapping; accepted are {', '.join(known)}, and a Provider"
-            + (f"; did you mean {near[0]!r}?" if near else "")
+            + (hint and f"; {hint}")
         )
     return str.__str__(name)

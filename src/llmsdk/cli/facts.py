@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from typing import Any
 
@@ -10,6 +9,7 @@ from .._call.operation import Operation
 from ..providers.registry import PROVIDERS
 from ..providers.spec import Provider, Route
 from ..resources.operations import all_operations
+from ..utils.shapes import guessed
 from .setup import Misuse
 
 _SHOWN_FROM = 20  # of shorter keys not even the end is shown
@@ -72,8 +72,7 @@ def described(name: str) -> list[str]:
     """Describe one server with its parameters, in their own words where they are others."""
     found = next((fact for fact in facts() if fact["id"] == name), None)
     if found is None:
-        near = difflib.get_close_matches(name, PROVIDERS, n=1)  # nothing is guessed for a name that is like none
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(PROVIDERS)}"
+        hint = guessed(name.lower(), PROVIDERS) or f"known are {', '.join(PROVIDERS)}"
         raise Misuse(f"unknown server {name[:80]!r}; {hint}")
     lines = [f"{found['id']}: {found['url'] or 'no URL of its own'}; {_key_line(found)}"]
     for call, operation in found["operations"].items():

@@ -23,12 +23,11 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
 from ..errors import ConfigurationError
-from ..utils.shapes import described, is_list, is_mapping, named, quoted
+from ..utils.shapes import described, guessed, is_list, is_mapping, named, quoted
 from . import reshape, spec
 from .checks import check_provider, kind_of
 from .spec import Provider, Reshape, Route
@@ -110,8 +109,7 @@ def _record(kind: type[Any], table: Any, way: tuple[str, ...]) -> Any:
     fields: dict[str, Any] = cast("Any", kind).__dataclass_fields__
     for key in table:
         if key not in fields:
-            near = get_close_matches(key, fields, n=1)
-            known = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(fields)}"
+            known = guessed(key, fields) or f"known are {', '.join(fields)}"
             raise _Slip(f"unknown key of {kind.__name__}; {known}", *way, key)
     made = {key: _value(fields[key].type, value, (*way, key)) for key, value in table.items()}
     try:

@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakSet
 
 from ..errors import ConfigurationError
-from ..utils.shapes import described, quoted
+from ..utils.shapes import described, guessed, quoted
 from .ids import IDS
 from .spec import Provider
 
@@ -156,13 +156,10 @@ def _read(path: str) -> Provider:
 
 def accepted(name: Any) -> str:
     """Name the first ids and those of users' own, and ask for the nearest where one looks like a slip of the pen."""
-    from difflib import get_close_matches  # for this message only
-
     own = tuple(own_files())
     ids = (*IDS, *own)
-    near = get_close_matches(str.__str__(name).lower(), ids, n=2, cutoff=0.75) if isinstance(name, str) else []
-    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return f"{', '.join((*own, _some(IDS)))}, or a Provider{hint}"
+    hint = guessed(str.__str__(name).lower(), ids, most=2) if isinstance(name, str) else ""
+    return f"{', '.join((*own, _some(IDS)))}, or a Provider{hint and f'; {hint}'}"
 
 
 def _some(ids: Sequence[str]) -> str:

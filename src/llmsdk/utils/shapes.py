@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 Json = dict[str, Any]
@@ -81,3 +81,19 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+_LEAST_SIMILAR = 0.75  # a wrong guess costs more than none: below it, `input` would be taken for `min_tokens`
+
+
+def guessed(name: str, known: Iterable[str], *, most: int = 1, least: float = _LEAST_SIMILAR) -> str:
+    """Ask whether a misspelt name was meant to be a known one; "" where none is like it.
+
+    Args:
+        most: How many to name.
+        least: How similar they are, 0 to 1.
+    """
+    from difflib import get_close_matches  # slow to import, and for an error only
+
+    near = get_close_matches(str.__str__(name), known, n=most, cutoff=least)
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ from ...errors import ConfigurationError
 from ...providers.ids import ServerId
 from ...providers.registry import find_provider, is_known
 from ...providers.spec import Provider
-from ...utils.shapes import described, is_mapping, quoted
+from ...utils.shapes import described, guessed, is_mapping, quoted
 
 # Not 409: a conflict is about what one server holds, of which another knows nothing.
 DEFAULT_ON: tuple[int | str, ...] = ("connection", "timeout", 408, 429, "5XX")
@@ -66,10 +65,10 @@ class Failover:
             return model if entry is None else entry
         if model in entry:
             return entry[model]
-        near = difflib.get_close_matches(str(model), entry, n=1)
+        hint = guessed(str(model), entry)
         raise ConfigurationError(
             f"failover: models[{server!r}] has no name for model {str(model)[:80]!r}; add it, or leave that server out"
-            + (f"; did you mean {near[0]!r}?" if near else "")
+            + (hint and f"; {hint}")
         )
 
     def __repr__(self) -> str:
