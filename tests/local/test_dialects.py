@@ -359,7 +359,7 @@ def test_images_stream_in_openais_shape(call, server):
     assert answer.events[-1]["usage"]["input_tokens_details"] == {"text_tokens": 1, "image_tokens": 0}
     with SDK(server_url=server.url) as sdk, sdk.images.create(**body, model="m") as stream:
         assert len(list(stream)) == 3
-        assert stream.final.data[0].content().startswith(b"\x89PNG")
+        assert stream.final.images[0].content.startswith(b"\x89PNG")
 
 
 def test_uploads_to_together_take_its_clients_checksum(call):

@@ -49,7 +49,7 @@ def test_an_image_in_the_reply_is_saved(image: Image, tmp_path: Path) -> None:
         ("cat.png", PNG),
         ("dog.bin", PNG),
     ]
-    assert image.content() == PNG
+    assert image.content == image.read(allow_private=True) == asyncio.run(image.read_async()) == PNG
 
 
 def test_an_address_is_fetched(tmp_path: Path) -> None:
@@ -59,6 +59,8 @@ def test_an_address_is_fetched(tmp_path: Path) -> None:
     reply.data[0].save(tmp_path / "a")
     asyncio.run(reply.data[0].save_async(tmp_path / "b", allow_private=True))
     assert fetcher.asked == [("https://example.com/a", False), ("https://example.com/a", True)]
+    assert reply.images is reply.data
+    assert asyncio.run(reply.images[0].read_async()) == reply.images[0].content == PNG
     assert (tmp_path / "b.png").read_bytes() == PNG
 
 
@@ -78,8 +80,8 @@ def test_the_fetcher_is_not_copied_and_not_pickled() -> None:
     assert [made.model_dump() for made in copies] == [image.model_dump()] * 7
     for made in copies:
         with pytest.raises(ConfigurationError, match="b64_json"):
-            made.content()
-    assert image.content() == PNG
+            made.read()
+    assert image.content == PNG
 
 
 @pytest.mark.parametrize("fields", [{"b64_json": "no base64!"}, {"url": "data:image/png;base64,!"}, {}, {"url": ""}])

@@ -62,7 +62,7 @@ async def test_each_server_gets_its_own_form(
     async with colour.open(server=server, api_key=KEY) as client:
         reply = await client.call("images.create", model="m", prompt="a cat", **given)
         await client.call("images.create", image_request={"model": "m", "prompt": "a cat", **given})
-    assert reply.data[0].content() == PNG
+    assert reply.data[0].content == PNG
     assert [json.loads(call.request.content) for call in route.calls] == [{"model": "m", "prompt": "a cat", **sent}] * 2
 
 
@@ -103,7 +103,7 @@ async def test_a_stream_shows_images_as_they_become_clearer(colour: Colour, wire
     async with colour.open(server="r9s", api_key=KEY) as client:
         stream = await client.call("images.create", prompt="p", stream=True, partial_images=1)
         assert [event.data[0].is_final for event in await collect(stream)] == [False, True]
-        assert [image.content() for image in stream.final.data] == [PNG]
+        assert [image.content for image in stream.final.data] == [PNG]
 
 
 # ----------------------------------------------------------------------- edit
@@ -138,7 +138,7 @@ async def test_an_edit_uploads_its_files(colour: Colour, wire: respx.MockRouter,
             n=2,
             response_format="base64",
         )
-    assert reply.data[0].content() == PNG
+    assert reply.data[0].content == PNG
     assert route.calls.last.request.headers["authorization"] == f"Bearer {KEY}"
     assert sorted(parts_of(route), key=lambda part: part[0]) == [
         ("image", "image.png", b"one"),
@@ -413,7 +413,7 @@ async def test_a_save_that_is_cancelled_leaves_nothing_half_written(
                     await anyio.sleep(0.005)
             group.cancel_scope.cancel()
     assert [path.name for path in tmp_path.iterdir()] == ["cat.png"]
-    assert (tmp_path / "cat.png").read_bytes() == await settled(reply.data[0].content())
+    assert (tmp_path / "cat.png").read_bytes() == reply.images[0].content
 
 
 @pytest.mark.parametrize("data", [{}, {"b64_json": "***"}, {"url": ""}, {"url": "ftp://x.example/a"}])

@@ -24,6 +24,7 @@ from .chat_replies import ChatCompletionResponse as ChatCompletionResponse
 from .chat_replies import ChatDelta as ChatDelta
 from .chat_replies import ToolCallDelta as ToolCallDelta
 from .common import CompletionTokensDetails as CompletionTokensDetails
+from .common import InputUsage as InputUsage
 from .common import Listed as Listed
 from .common import Listing as Listing
 from .common import Logprobs as Logprobs
@@ -79,6 +80,7 @@ from .messages import ChatMessageParam as ChatMessageParam
 from .messages import ContentPart as ContentPart
 from .messages import DeveloperMessage as DeveloperMessage
 from .messages import FunctionCall as FunctionCall
+from .messages import FunctionCallDelta as FunctionCallDelta
 from .messages import FunctionCallParam as FunctionCallParam
 from .messages import FunctionMessage as FunctionMessage
 from .messages import GraphData as GraphData

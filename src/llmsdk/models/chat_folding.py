@@ -19,7 +19,7 @@ from .chat_replies import (
     new_text,
 )
 from .common import FIRST_TEXT, is_list, text_of
-from .messages import ChatMessage, FunctionCall, GraphData
+from .messages import ChatMessage, FunctionCallDelta, GraphData
 
 # What a plain piece of text does not have. Read from the instance's dict, here and in `add`, as attributes of pydantic
 # cost several times as much and this is looked at for every chunk.
@@ -137,7 +137,7 @@ class _Choice:
             self.calls.add(pieces)
         elif pieces is not None:
             self.message_extra.add({"tool_calls": pieces})  # no calls, and kept as they came
-        if isinstance(delta.function_call, FunctionCall):
+        if isinstance(delta.function_call, FunctionCallDelta):
             self.function_call = self.function_call or Call()
             self.function_call.add_function(delta.function_call)
         graph_data: Any = delta.graph_data

@@ -9,6 +9,7 @@ from pydantic import Field
 from ._thoughts import THOUGHTS, reasoning_of, tagged_in
 from .common import (
     FIRST_TEXT,
+    NOT_SENT,
     Logprobs,
     Loose,
     Model,
@@ -17,6 +18,7 @@ from .common import (
     Objects,
     OrEmpty,
     Reply,
+    SentText,
     Text,
     Usage,
     Whole,
@@ -24,7 +26,7 @@ from .common import (
     text_of,
 )
 from .completions import PromptPart
-from .messages import ChatMessage, FunctionCall, GraphData, ToolCall
+from .messages import ChatMessage, FunctionCallDelta, GraphData, ToolCall
 
 FinishReason = Annotated[
     Literal["stop", "eos", "length", "tool_calls", "function_call", "content_filter", "error"] | str | None, Loose()
@@ -56,13 +58,13 @@ class ChatChoice(Model):
 class ChatCompletionResponse(Reply):
     """The reply to a chat."""
 
-    id: Text = None
+    id: SentText = NOT_SENT
     """Id of the reply, for the server's support."""
     object: Text = None
     """Kind of object, in the server's own word."""
     created: Number = None
     """Seconds since 1970 when the server began the reply."""
-    model: Text = None
+    model: SentText = NOT_SENT
     """Model that answered, in the server's own spelling."""
     # No default, other than in chunks: a reply without choices is no reply, and the error says so.
     choices: list[ChatChoice]
@@ -111,7 +113,7 @@ class ToolCallDelta(Model):
     type: Text = None
     """Kind of tool, in the first piece."""
     # Loose: a piece in a shape of its own must not end the stream.
-    function: Annotated[FunctionCall | None, Loose()] = None
+    function: Annotated[FunctionCallDelta | None, Loose()] = None
     """Name of the function, or the next part of its arguments."""
 
 
@@ -130,7 +132,7 @@ class ChatDelta(Model):
     """The same as `reasoning`, under the name that other servers use."""
     tool_calls: Annotated[list[ToolCallDelta] | None, Loose()] = None
     """New pieces of tool calls."""
-    function_call: Annotated[FunctionCall | None, Loose()] = None
+    function_call: Annotated[FunctionCallDelta | None, Loose()] = None
     """Older form of a tool call."""
     graph_data: Annotated[GraphData | None, Loose()] = None
     """What a knowledge graph of Writer found."""
@@ -166,13 +168,13 @@ class ChatChunkChoice(Model):
 class ChatCompletionChunk(Model):
     """One event of a streamed chat; `choices` is empty on the one that carries only `usage`."""
 
-    id: Text = None
+    id: SentText = NOT_SENT
     """Id of the reply, for the server's support."""
     object: Text = None
     """Kind of object, in the server's own word."""
     created: Number = None
     """Seconds since 1970 when the server began the reply."""
-    model: Text = None
+    model: SentText = NOT_SENT
     """Model that answered, in the server's own spelling."""
     choices: Annotated[list[ChatChunkChoice], OrEmpty(list)] = Field(default_factory=list[ChatChunkChoice])
     """The new parts of the answers; empty in a chunk that only carries `usage`."""

@@ -94,6 +94,10 @@ Number: TypeAlias = Annotated[int | float | None, Loose()]
 Flag: TypeAlias = Annotated[bool | None, Loose()]
 Object: TypeAlias = Annotated[dict[str, Any] | None, Loose()]
 Objects: TypeAlias = Annotated[list[dict[str, Any]] | None, Loose()]
+# What no known server leaves out, so that nobody has to ask for None; at one that does, it is None all the same.
+SentText: TypeAlias = Annotated[str, Loose()]
+SentWhole: TypeAlias = Annotated[int, Loose()]
+NOT_SENT: Any = None
 
 
 class Model(BaseModel, AsSent):
@@ -184,11 +188,11 @@ class CompletionTokensDetails(Model):
 class Usage(Model):
     """Token counts of a call; which details are set depends on the server."""
 
-    prompt_tokens: Whole = None
+    prompt_tokens: SentWhole = NOT_SENT
     """Tokens of the input."""
-    completion_tokens: Whole = None
+    completion_tokens: SentWhole = NOT_SENT
     """Tokens of the output, reasoning included at most servers."""
-    total_tokens: Whole = None
+    total_tokens: SentWhole = NOT_SENT
     """Input and output together."""
     cached_tokens: Whole = None
     """Input tokens read from the prompt cache, where the server counts them beside the details."""
@@ -200,6 +204,17 @@ class Usage(Model):
     """The same as `prompt_tokens_details`, as one server spells it."""
     completion_tokens_details: Annotated[CompletionTokensDetails | None, Loose()] = None
     """What the output tokens were."""
+
+
+class InputUsage(Model):
+    """Token counts of a call that generates no text; which are set depends on the server."""
+
+    prompt_tokens: Whole = None
+    """Tokens of the input."""
+    completion_tokens: Whole = None
+    """Tokens of an answer, 0 where the server counts them at all."""
+    total_tokens: Whole = None
+    """Tokens of the call."""
 
 
 class TopLogprob(Model):

@@ -11,6 +11,7 @@ from ._fold.logprobs import LogprobsFold
 from ._fold.rule import Fold
 from .common import (
     FIRST_TEXT,
+    NOT_SENT,
     Listed,
     Logprobs,
     Loose,
@@ -20,6 +21,7 @@ from .common import (
     OrEmpty,
     Reply,
     SamplingParams,
+    SentText,
     Text,
     Usage,
     Whole,
@@ -97,13 +99,13 @@ class CompletionChoice(Model):
 class CompletionResponse(Reply):
     """The reply to a text completion."""
 
-    id: Text = None
+    id: SentText = NOT_SENT
     """Id of the reply, for the server's support."""
     object: Text = None
     """Kind of object, in the server's own word."""
     created: Number = None
     """Seconds since 1970 when the server began the reply."""
-    model: Text = None
+    model: SentText = NOT_SENT
     """Model that answered, in the server's own spelling."""
     choices: Annotated[list[CompletionChoice], OrEmpty(list)] = Field(default_factory=list[CompletionChoice])
     """The completions; one unless `n` asks for more."""
@@ -146,13 +148,13 @@ class CompletionChunkChoice(CompletionChoice):
 class CompletionChunk(Model):
     """One event of a streamed text completion."""
 
-    id: Text = None
+    id: SentText = NOT_SENT
     """Id of the reply, for the server's support."""
     object: Text = None
     """Kind of object, in the server's own word."""
     created: Number = None
     """Seconds since 1970 when the server began the reply."""
-    model: Text = None
+    model: SentText = NOT_SENT
     """Model that answered, in the server's own spelling."""
     choices: Annotated[list[CompletionChunkChoice], OrEmpty(list)] = Field(default_factory=list[CompletionChunkChoice])
     """The new parts of the completions."""

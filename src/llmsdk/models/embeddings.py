@@ -13,7 +13,19 @@ from typing_extensions import TypedDict
 
 from ..errors import ConfigurationError, ResponseValidationError
 from ..utils.keywords import keywords
-from .common import Listed, Loose, Model, OrEmpty, Reply, Text, Usage, Whole, is_list
+from .common import (
+    NOT_SENT,
+    InputUsage,
+    Listed,
+    Loose,
+    Model,
+    OrEmpty,
+    Reply,
+    SentText,
+    SentWhole,
+    Text,
+    is_list,
+)
 
 # ---------------------------------------------------------------- requests
 
@@ -67,14 +79,15 @@ class _Numbers:
 
 
 class Embedding(Model):
-    """One vector; `embedding` is as the server sent it, a list of numbers or base64 text."""
+    """One vector; `as_array` and `as_numpy` read it whichever way it was sent."""
 
     object: Text = None
     """Kind of object, in the server's own word."""
-    index: Whole = None
+    index: SentWhole = NOT_SENT
     """Position of the input that this belongs to, from 0."""
-    embedding: Annotated[list[float] | str, _Numbers()]
-    """The vector as the server sent it: numbers, or base64 text."""
+    # Text is what a caller has asked for; nobody else should have to ask which of the two it is.
+    embedding: Annotated[list[float], _Numbers()]
+    """The vector as the server sent it: numbers; with `encoding_format="base64"` text, in base64."""
 
     def as_array(self) -> "array[float]":
         """Give the vector as an array of 32-bit floats, whichever way it was sent.
@@ -116,11 +129,11 @@ class EmbeddingsResponse(Reply):
 
     object: Text = None
     """Kind of object, in the server's own word."""
-    model: Text = None
+    model: SentText = NOT_SENT
     """Model that answered, in the server's own spelling."""
     data: Annotated[list[Embedding], OrEmpty(list)] = Field(default_factory=list[Embedding])
     """The vectors."""
-    usage: Annotated[Usage | None, Loose()] = None
+    usage: Annotated[InputUsage | None, Loose()] = None
     """Token counts."""
 
 

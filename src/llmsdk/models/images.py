@@ -230,7 +230,12 @@ class Image(Model):
         """Give the image the means to get its bytes from its address; not kept by pickles and copies."""
         self._fetcher = fetcher
 
-    def content(self, *, allow_private: bool = False) -> bytes:
+    @property
+    def content(self) -> bytes:
+        """The bytes of the image; `read` gets them from private networks too, `read_async` without blocking."""
+        return self.read()
+
+    def read(self, *, allow_private: bool = False) -> bytes:
         """Return the bytes of the image, and download them if the server sent an address.
 
         Args:
@@ -244,6 +249,14 @@ class Image(Model):
         may = checked_private(allow_private)
         data = self._local()
         return self._needs_fetcher().fetch(str(self.url), allow_private=may) if data is None else data
+
+    async def read_async(self, *, allow_private: bool = False) -> bytes:
+        """Return the bytes of the image, and download them if the server sent an address; as `read`."""
+        from anyio.to_thread import run_sync
+
+        may = checked_private(allow_private)
+        data = await run_sync(self._local)  # to decode some MB of base64 takes a while
+        return await self._needs_fetcher().fetch_async(str(self.url), allow_private=may) if data is None else data
 
     def save(self, path: str | os.PathLike[str], *, allow_private: bool = False) -> Path:
         """Write the image to a file, whole or not at all.
@@ -262,17 +275,15 @@ class Image(Model):
             ConfigurationError: The image has an address and belongs to no SDK that could fetch it.
         """
         target = checked_path(path)
-        return write_suffixed(target, self.content(allow_private=allow_private))
+        return write_suffixed(target, self.read(allow_private=allow_private))
 
     async def save_async(self, path: str | os.PathLike[str], *, allow_private: bool = False) -> Path:
         """Write the image to a file, whole or not at all; as `save`, with the work on the file in another thread."""
         from anyio.to_thread import run_sync
 
-        may = checked_private(allow_private)
+        checked_private(allow_private)  # before the path, as `save` does
         target = await run_sync(checked_path, path)
-        data = await run_sync(self._local)
-        if data is None:
-            data = await self._needs_fetcher().fetch_async(str(self.url), allow_private=may)
+        data = await self.read_async(allow_private=allow_private)
         # Never abandoned by a cancellation: what has begun is written whole, and no draft stays behind.
         return await run_sync(write_suffixed, target, data)
 
@@ -361,6 +372,11 @@ class ImageResponse(Reply):
     """The images."""
     usage: Annotated[ImageUsage | None, Loose()] = None
     """What is billed."""
+
+    @property
+    def images(self) -> list[Image]:
+        """The images; the same as `data`."""
+        return self.data
 
     def attach(self, fetcher: Fetcher | None) -> None:
         """Give every image the means to get its bytes."""

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Discriminator, Field, GetCoreSchemaHandler, Tag
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
-from .common import Listed, Loose, Model, Objects, Text
+from .common import NOT_SENT, Listed, Loose, Model, Objects, SentText, Text
 from .tools import tag_by
 
 # ---------------------------------------------------------------- content parts
@@ -105,19 +105,28 @@ ContentParam: TypeAlias = str | Annotated[Sequence[ContentPart], Listed()] | Non
 # ---------------------------------------------------------------- the message that comes back
 
 
-class FunctionCall(Model):
-    """A call that the model asks for; `arguments` is JSON text, which may be broken."""
+class FunctionCallDelta(Model):
+    """A piece of a call; pieces without a name go on with the arguments."""
 
     name: Text = None
-    """Name of the function."""
+    """Name of the function, as a rule in the first piece alone."""
     arguments: Text = None
+    """The next part of the arguments."""
+
+
+class FunctionCall(FunctionCallDelta):
+    """A call that the model asks for; `arguments` is JSON text, which may be broken."""
+
+    name: SentText = NOT_SENT  # pyright: ignore[reportIncompatibleVariableOverride] # nobody sets the fields of a reply
+    """Name of the function."""
+    arguments: SentText = NOT_SENT  # pyright: ignore[reportIncompatibleVariableOverride] # as above
     """Arguments as JSON text, which the model may have written wrong."""
 
 
 class ToolCall(Model):
     """A call of a tool that the model asks for; answer it with a message of role `tool`."""
 
-    id: Text = None
+    id: SentText = NOT_SENT
     """Id that the answer repeats as `tool_call_id`."""
     # Never None, as callers read `call.function.name` without asking; a call of another kind has an empty one.
     type: Text = None

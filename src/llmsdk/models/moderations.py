@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from ..utils.keywords import keywords
 from ..utils.shapes import is_object
-from .common import Flag, Listed, Loose, Model, OrEmpty, Reply, Text, Usage
+from .common import Flag, InputUsage, Listed, Loose, Model, OrEmpty, Reply, Text
 
 ModerationInput: TypeAlias = str | Annotated[Sequence[str | Mapping[str, Any]], Listed()]
 """A text, several texts, or parts of one input (`{"type": "text", ...}`, `{"type": "image_url", ...}`)."""
@@ -61,5 +61,5 @@ class ModerationResponse(Reply):
     """Model that answered, in the server's own spelling."""
     results: Annotated[list[ModerationResult], OrEmpty(list)] = Field(default_factory=list[ModerationResult])
     """The verdicts: one per text, or one for a list of parts."""
-    usage: Annotated[Usage | None, Loose()] = None
+    usage: Annotated[InputUsage | None, Loose()] = None
     """Token counts."""

@@ -6,8 +6,8 @@ NAMES = {
     "chat": "AudioParam ChatCompletionParams ChatCompletionRequest PredictionParam ReasoningParam",
     "chat_folding": "ChatAccumulator",
     "chat_replies": "ChatChoice ChatChunkChoice ChatCompletionChunk ChatCompletionResponse ChatDelta ToolCallDelta",
-    "common": "CompletionTokensDetails Listed Listing Logprobs Loose Model OrEmpty PromptTokensDetails Reply "
-    "SamplingParams StreamOptions TokenLogprob TopLogprob Usage",
+    "common": "CompletionTokensDetails InputUsage Listed Listing Logprobs Loose Model OrEmpty PromptTokensDetails "
+    "Reply SamplingParams StreamOptions TokenLogprob TopLogprob Usage",
     "completions": "CompletionAccumulator CompletionChoice CompletionChunk CompletionChunkChoice CompletionDelta "
     "CompletionParams CompletionRequest CompletionResponse CustomizationCompletionRequest PromptPart",
     "documents": "JsonObject",
@@ -17,9 +17,9 @@ NAMES = {
     "images": "Fetcher FileInput Image ImageAccumulator ImageChunk ImageChunkItem ImageEditParams ImageEditRequest "
     "ImageLora ImageParams ImageRequest ImageResponse ImageUsage",
     "messages": "AssistantMessage AudioUrlPart ChatMessage ChatMessageParam ContentPart DeveloperMessage FunctionCall"
-    " FunctionCallParam FunctionMessage GraphData GraphSource ImageUrl ImageUrlPart InputAudio "
-    "InputAudioPart MediaUrl Message MessageItem SystemMessage TextPart ToolCall ToolCallParam "
-    "ToolMessage UserMessage VideoUrlPart",
+    " FunctionCallDelta FunctionCallParam FunctionMessage GraphData GraphSource ImageUrl ImageUrlPart "
+    "InputAudio InputAudioPart MediaUrl Message MessageItem SystemMessage TextPart ToolCall ToolCallParam"
+    " ToolMessage UserMessage VideoUrlPart",
     "moderations": "ModerationInput ModerationParams ModerationRequest ModerationResponse ModerationResult",
     "rerank": "RerankDocument RerankParams RerankRequest RerankResponse RerankResult RerankResultDocument",
     "speech": "Speech SpeechAccumulator SpeechChunk SpeechParams SpeechRequest",

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from ..utils.keywords import keywords
 from ..utils.shapes import is_object
-from .common import Listed, Loose, Model, Number, OrEmpty, Reply, Text, Usage, Whole
+from .common import InputUsage, Listed, Loose, Model, Number, OrEmpty, Reply, Text, Whole
 
 RerankDocument: TypeAlias = str | Mapping[str, Any]
 """A text, or an object of named fields where the model accepts these."""
@@ -82,5 +82,5 @@ class RerankResponse(Reply):
     """Model that answered, in the server's own spelling."""
     results: Annotated[list[RerankResult], OrEmpty(list)] = Field(default_factory=list[RerankResult])
     """The results, best first."""
-    usage: Annotated[Usage | None, Loose()] = None
+    usage: Annotated[InputUsage | None, Loose()] = None
     """Token counts."""

@@ -16,7 +16,7 @@ from typing_inspection.typing_objects import is_typealiastype
 from ..errors import IncompleteOutputError, ParseError, RefusalError, RequestValidationError
 from ..models.chat import ChatCompletionChunk, ChatCompletionResponse, ToolCallDelta
 from ..models.common import text_of
-from ..models.messages import FunctionCall
+from ..models.messages import FunctionCallDelta
 from ..providers.spec import Structured
 from ..utils.forks import once
 from ..utils.shapes import is_list, is_object
@@ -179,7 +179,7 @@ class Ask(Generic[T]):
             return chunk.text
         for choice in chunk.choices:
             for call in choice.delta.tool_calls if is_list(choice.delta.tool_calls) else ():
-                if not isinstance(call, ToolCallDelta) or not isinstance(call.function, FunctionCall):
+                if not isinstance(call, ToolCallDelta) or not isinstance(call.function, FunctionCallDelta):
                     continue
                 if not choice.index and not call.index and isinstance(call.function.arguments, str):
                     return call.function.arguments

@@ -130,7 +130,8 @@ class Loop:
         name = str(call.function.name or "")
         text = arguments_of(call.function)
         # Some servers give none; then the order of the messages has to do.
-        identity = call.id if isinstance(call.id, str) else None
+        sent: Any = call.id
+        identity = sent if isinstance(sent, str) else None
         found = self._tools.get(name)
         if found is None:
             error = ToolCallError(

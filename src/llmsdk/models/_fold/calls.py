@@ -30,7 +30,7 @@ from typing import Any
 
 from ...utils.shapes import is_object
 from ..chat_replies import ToolCallDelta
-from ..messages import FunctionCall
+from ..messages import FunctionCallDelta
 from .rule import Fold, Pieces, is_whole_object
 
 
@@ -56,10 +56,10 @@ class Call:
         self._type = self._type or piece.type
         self._custom = self._custom or _custom_name(piece)
         self._extra.add(piece.model_extra)
-        if isinstance(piece.function, FunctionCall):
+        if isinstance(piece.function, FunctionCallDelta):
             self.add_function(piece.function)
 
-    def add_function(self, function: FunctionCall) -> None:
+    def add_function(self, function: FunctionCallDelta) -> None:
         """Take name and arguments; names come in pieces too, and each may hold those before it.
 
         Whole arguments that come again add nothing.
@@ -179,7 +179,7 @@ class Calls:
 
 
 def _name(piece: ToolCallDelta) -> Any:
-    return piece.function.name if isinstance(piece.function, FunctionCall) else _custom_name(piece)
+    return piece.function.name if isinstance(piece.function, FunctionCallDelta) else _custom_name(piece)
 
 
 def _custom_name(piece: ToolCallDelta) -> Any:
@@ -188,7 +188,7 @@ def _custom_name(piece: ToolCallDelta) -> Any:
 
 
 def _arguments(function: Any) -> Any:
-    return function.arguments if isinstance(function, FunctionCall) else None
+    return function.arguments if isinstance(function, FunctionCallDelta) else None
 
 
 def _begins_another(call: Call, piece: ToolCallDelta, name: Any, is_fresh: bool) -> bool:
