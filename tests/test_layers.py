@@ -43,6 +43,7 @@ IO_MODULES = {"anyio", "asyncio", "httpcore", "httpcore2", "httpx", "httpx2", "r
 # Awaits a fetcher that it is handed, and a thread that writes the file; an image may belong to no SDK that could do it.
 # And what a supplied async client has to have, as a Protocol.
 ASYNC_EXCEPTIONS = {
+    ("models.images", "read_async"),
     ("models.images", "save_async"),
     ("models.speech", "save_async"),
     ("options", "send"),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from difflib import get_close_matches
 from typing import Any, cast
 
 from ..errors import ConfigurationError
 from ..utils.headers import check_header
 from ..utils.jsonpaths import copy
 from ..utils.plain import plain
-from ..utils.shapes import described, is_mapping, is_unicode, named, quoted
+from ..utils.shapes import described, guessed, is_mapping, is_unicode, named, quoted
 from ..utils.urls import check_base_url
 from . import spec
 from .parameters import PARAMETERS
@@ -178,8 +177,8 @@ def _check_names(route: Route, name: str) -> None:
     for field in ("rename", "unsupported", "optional", "reshape"):
         given: set[str] = set(getattr(route, field))
         for parameter in sorted(given.difference(known)):
-            if near := get_close_matches(parameter, known, n=1, cutoff=0.75):
-                text = f"{quoted(parameter)} is no parameter of {name}; did you mean {near[0]!r}?"
+            if hint := guessed(parameter, known):
+                text = f"{quoted(parameter)} is no parameter of {name}; {hint}"
                 raise _Fault(named("routes", name, field), text)
     for parameter in sorted(route.own.intersection(known)):
         raise _Fault(named("routes", name, "own"), f"{quoted(parameter)} is a parameter that every call knows")
