@@ -156,7 +156,9 @@ class RowReader:
         except RequestValidationError as exc:
             given = params.keys() - _ROW_OPTIONS
             fitting = [other for other in all_operations().values() if other.required <= given <= _names_of(other)]
-            hint = f"; the row looks like one of {fitting[0].resource}.{fitting[0].name}" if fitting else ""
+            # The one that needs most of what the row has: others ask for a model alone.
+            best = max(fitting, key=lambda other: len(other.required), default=None)
+            hint = f"; the row looks like one of {best.resource}.{best.name}" if best else ""
             raise _Invalid(f"{exc}{hint}") from None
 
     def _numbered(self, key: str) -> str:
