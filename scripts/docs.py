@@ -27,7 +27,8 @@ from pydantic import BaseModel
 from llmsdk import SDK, Preview, errors, hooks, models
 from llmsdk._call.failover.policy import Failover
 from llmsdk._call.operation import Example, Operation
-from llmsdk._call.usage import ModelUsage, Price, Prices, UsageTotals
+from llmsdk._call.prices import Price, Prices
+from llmsdk._call.usage import ModelUsage, UsageTotals
 from llmsdk._net.streams import EventStream, EventStreamAsync
 from llmsdk.errors.status import class_for
 from llmsdk.hooks import AfterErrorHook, AfterSuccessHook, BeforeRequestHook, HookContext, SDKInitHook
@@ -632,7 +633,7 @@ def _escaped(text: str) -> str:
 
 # Public for other modules of the package, and of no use to its users.
 _PROPERTIES = (property, once)
-_INNER = {"abandon", "add", "attach", "of", "read_limits"}
+_INNER = {"abandon", "add", "attach", "of", "read_cost", "read_limits"}
 
 
 def public_members(kind: type[Any]) -> list[str]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from . import errors, hooks, models, providers, utils
     from ._call.failover.policy import Failover
     from ._call.preview import Preview
-    from ._call.usage import ModelUsage, Price, UsageTotals
+    from ._call.prices import Price
+    from ._call.usage import ModelUsage, UsageTotals
     from ._net.streams import EventStream, EventStreamAsync
     from .cassette import Cassette
     from .hooks import HookContext
@@ -37,7 +38,7 @@ _HOMES = {
     "Route": "providers",
     "Failover": "_call.failover.policy",
     "ModelUsage": "_call.usage",
-    "Price": "_call.usage",
+    "Price": "_call.prices",
     "UsageTotals": "_call.usage",
     "tool": "tools",
     "EventStream": "_net.streams",

@@ -12,7 +12,7 @@ from .utils.retries import RetryBudget, RetryConfig
 
 if TYPE_CHECKING:  # written as text below: a plain call needs neither
     from ._call.failover.policy import Failover
-    from ._call.usage import Prices
+    from ._call.prices import Prices
     from .hooks import Hook
     from .observers import Observer
 

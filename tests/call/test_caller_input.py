@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from llmsdk import SDK, Provider, Route, errors, tool
 from llmsdk._call.failover.policy import Failover
-from llmsdk._call.usage import Price
+from llmsdk._call.prices import Price
 from llmsdk.cassette import Cassette
 from llmsdk.local import Fault, LocalServer, RateLimit
 from llmsdk.options import CALL_OPTIONS, SDKOptions

@@ -37,7 +37,7 @@ from .secrecy import shown
 if TYPE_CHECKING:
     from ..observers import Observer
     from .failover.policy import Failover
-    from .usage import Prices
+    from .prices import Prices
 
 logger.addHandler(logging.NullHandler())  # without it, Python prints warnings to stderr where logging is not set up
 
@@ -170,7 +170,7 @@ def _checked_failover(value: Any) -> Failover | None:
 def _checked_prices(value: Any) -> Prices | None:
     if value is None:
         return None
-    from .usage import checked_prices  # as few ask for costs
+    from .prices import checked_prices  # as few ask for costs
 
     return checked_prices(value)
 

@@ -65,3 +65,7 @@ class Core:
 
                 self.meter = Meter(self.pending, self.config.prices)
             return self.meter
+
+    def cost_of(self, server: str, model: str, usage: Any) -> float | None:
+        """Give the cost of one call, when somebody asks for it."""
+        return self.metering().cost_of(server, model, usage)

@@ -53,6 +53,7 @@ class Plan:
         pending, tracked: What takes the token counts of the reply, and the `track()` blocks that they belong to.
         given, url_params: Headers and parts of URLs that are the caller's: some may be as secret as the key.
         expects: Statuses from 300 on that are no failure, such as the redirect to a storage.
+        cost_of: Gives the cost of a call by its server, model and usage.
         log: Takes lines for debugging.
     """
 
@@ -73,6 +74,7 @@ class Plan:
     url_params: Mapping[str, Any]
     results: int = 0
     expects: tuple[int, ...] = ()
+    cost_of: Callable[[str, str, Any], float | None] | None = None
     log: Callable[..., None] | None = None
 
 
@@ -150,6 +152,7 @@ def plan_call(
         results=results if isinstance(results, int) else results({**params, **extra_body}),
         finish=finish,
         pending=core.pending,
+        cost_of=core.cost_of,
         tracked=() if core.meter is None else core.meter.active(),
         given=given,
         url_params=config.url_params,

@@ -1,57 +1,17 @@
-"""Token counts summed over calls, per server and model, and what they cost by the user's own price table."""
+"""Token counts summed over calls, per server and model, and what they cost."""
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
-from ..errors import ConfigurationError
 from ..utils.forks import forkable_lock
-from ..utils.shapes import described, is_mapping, is_object, quoted
-
-_DEAREST = 1e15  # sums of it are still far from the end of a float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Price:
-    """What a model costs per million tokens, in a currency of your choice.
-
-    Attributes:
-        input_per_million: Price of prompt tokens.
-        output_per_million: Price of generated tokens, reasoning included.
-        cached_input_per_million: Price of prompt tokens read from the server's cache; defaults to `input_per_million`.
-    """
-
-    input_per_million: float
-    output_per_million: float = 0.0
-    cached_input_per_million: float | None = None
-
-    def __post_init__(self) -> None:
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if value is None and item.name == "cached_input_per_million":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _DEAREST:
-                raise ConfigurationError(f"{item.name}: must be a finite number of at least 0, got {described(value)}")
-
-    def of(self, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> float:
-        """Give the cost of so many tokens; the cached ones are part of the prompt's."""
-        cached = min(cached_tokens, prompt_tokens)
-        cached_price = (
-            self.input_per_million if self.cached_input_per_million is None else self.cached_input_per_million
-        )
-        dear = (prompt_tokens - cached) * self.input_per_million + completion_tokens * self.output_per_million
-        return (dear + cached * cached_price) / 1_000_000
-
-
-# Three forms, since the keys of a Mapping are invariant: a `dict[str, Price]` of the caller's is one, too.
-Prices = Mapping[str | tuple[str, str], Price] | Mapping[str, Price] | Mapping[tuple[str, str], Price]
-"""Prices by model as the call names it, or by server id and model where one name costs differently."""
+from .counts import Counts, counts_of, stated_cost
+from .prices import Prices, price_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,8 +27,9 @@ class ModelUsage:
         completion_tokens: Tokens generated.
         total_tokens: Both together, as the server adds them up.
         cached_tokens: Part of `prompt_tokens`.
+        cache_write_tokens: Part of `prompt_tokens`.
         reasoning_tokens: Part of `completion_tokens`.
-        cost: By the price table; None where the model is not in it.
+        cost: As the server states it, else by the price table; None where a call has neither.
     """
 
     server: str
@@ -79,21 +40,15 @@ class ModelUsage:
     completion_tokens: int = 0
     total_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     cost: float | None = None
 
 
 _SUMMED = (
-    "calls",
-    "uncounted_calls",
-    "prompt_tokens",
-    "completion_tokens",
-    "total_tokens",
-    "cached_tokens",
-    "reasoning_tokens",
+    *("calls", "uncounted_calls", "prompt_tokens", "completion_tokens", "total_tokens"),
+    *("cached_tokens", "cache_write_tokens", "reasoning_tokens"),
 )
-Counts = tuple[int, ...]
-"""In the order of `_SUMMED`."""
 
 Pending = deque[tuple[str, str, Any, tuple["UsageTotals", ...]]]
 """Server, model, the usage object that came, and the parts of the program that it belongs to."""
@@ -108,7 +63,7 @@ class UsageTotals:
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
-        self._rows: dict[tuple[str, str], list[int]] = {}
+        self._rows: dict[tuple[str, str], _Sums] = {}
         self.is_open = True
 
     @property
@@ -147,15 +102,21 @@ class UsageTotals:
         return self._sum("cached_tokens")
 
     @property
+    def cache_write_tokens(self) -> int:
+        """Tokens of prompts that were written to a server's cache."""
+        return self._sum("cache_write_tokens")
+
+    @property
     def reasoning_tokens(self) -> int:
         """Tokens generated to reason."""
         return self._sum("reasoning_tokens")
 
     @property
     def cost(self) -> float | None:
-        """Cost of the tokens; None if a model that was used has no price (see `unpriced`)."""
+        """Cost of the calls; None if a model that was used has no price (see `unpriced`)."""
         costs = [row.cost for row in self]
-        return None if None in costs else math.fsum(cost for cost in costs if cost is not None)
+        known = [cost for cost in costs if cost is not None]
+        return sum(known) if len(known) == len(costs) else None
 
     @property
     def unpriced(self) -> tuple[tuple[str, str], ...]:
@@ -168,18 +129,51 @@ class UsageTotals:
     def __repr__(self) -> str:
         return f"<{self.calls} calls, {self.prompt_tokens} tokens in, {self.completion_tokens} out>"
 
-    # Lists and not dataclasses: a map of a million rows adds here a million times.
-    def add(self, server: str, model: str, counts: Counts) -> None:
+    def add(self, server: str, model: str, counts: Counts | None, cost: float | None) -> None:
         """Take the counts of one call; the meter holds its lock."""
         row = self._rows.get((server, model))
         if row is None:
-            row = self._rows[server, model] = [0] * len(_SUMMED)
-        for index, count in enumerate(counts):
-            if count:
-                row[index] += count
+            row = self._rows[server, model] = _Sums()
+        row.add(counts, cost)
 
     def _sum(self, name: str) -> int:
         return sum(getattr(row, name) for row in self)
+
+
+class _Sums:
+    """What the calls of one model at one server add up to."""
+
+    # A list and a loop, not dataclasses: a map of a million rows adds here a million times.
+    __slots__ = ("_cost", "_counts", "_has_unpriced")
+
+    def __init__(self) -> None:
+        self._counts = [0] * len(_SUMMED)
+        self._cost = 0.0
+        self._has_unpriced = False
+
+    def add(self, counts: Counts | None, cost: float | None) -> None:
+        """Add a call; counts of None are those of a server that sent none."""
+        sums = self._counts
+        sums[0] += 1
+        if counts is None:
+            sums[1] += 1
+        else:
+            sums[2] += counts.prompt
+            sums[3] += counts.completion
+            sums[4] += counts.total
+            sums[5] += counts.cached
+            sums[6] += counts.written
+            sums[7] += counts.reasoning
+        if cost is None:
+            self._has_unpriced = True
+        else:
+            self._cost += cost
+
+    def row(self, server: str, model: str) -> ModelUsage:
+        """Give the sums as they are now."""
+        cost = None if self._has_unpriced else self._cost
+        sums: dict[str, int] = dict(zip(_SUMMED, self._counts, strict=True))
+        return ModelUsage(server=server, model=model, cost=cost, **sums)
 
 
 _tracking: ContextVar[tuple[UsageTotals, ...]] = ContextVar("llmsdk_tracking", default=())
@@ -220,89 +214,36 @@ class Meter:
         try:
             for _ in range(len(self._pending)):
                 server, model, usage, tracked = self._pending.popleft()
-                counts = _counts(usage)
+                counts = counts_of(usage)
+                cost = self._cost(server, model, usage, counts)
                 for totals in (self.totals, *tracked):
-                    totals.add(server, model, counts)
+                    totals.add(server, model, counts, cost)
         finally:
             self._lock.release()
 
-    def read(self, rows: Mapping[tuple[str, str], list[int]]) -> list[ModelUsage]:
+    def read(self, rows: Mapping[tuple[str, str], _Sums]) -> list[ModelUsage]:
         """Give sums as they are now."""
         self.settle(wait=True)
         with self._lock:
-            found = [(key, tuple(sums)) for key, sums in rows.items()]
-        return [self._row(server, model, dict(zip(_SUMMED, counts, strict=True))) for (server, model), counts in found]
+            return [sums.row(server, model) for (server, model), sums in rows.items()]
 
-    def _row(self, server: str, model: str, sums: dict[str, int]) -> ModelUsage:
-        prices = cast("Mapping[Any, Price]", self._prices or {})
-        price = prices.get((server, model)) or prices.get(model)
-        tokens = (sums["prompt_tokens"], sums["cached_tokens"], sums["completion_tokens"])
-        return ModelUsage(server=server, model=model, cost=None if price is None else price.of(*tokens), **sums)
+    def cost_of(self, server: str, model: str, usage: Any) -> float | None:
+        """Give the cost of one call; None where its server sent no counts, or nobody knows a price."""
+        counts = counts_of(usage)
+        return None if counts is None and usage is None else self._cost(server, model, usage, counts)
 
-
-# The names that servers have for a count, in the usage itself and in the details beside it.
-_NAMES: Mapping[str, tuple[str, ...]] = {
-    "prompt_tokens": ("prompt_tokens", "input_tokens"),
-    "completion_tokens": ("completion_tokens", "output_tokens"),
-    "total_tokens": ("total_tokens",),
-    "cached_tokens": ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_prompt_tokens"),
-    "reasoning_tokens": ("reasoning_tokens",),
-}
-_DETAILS: Mapping[str, tuple[str, ...]] = {
-    "cached_tokens": ("prompt_tokens_details", "prompt_token_details", "input_tokens_details"),
-    "reasoning_tokens": ("completion_tokens_details", "completion_token_details", "output_tokens_details"),
-}
-
-
-def token_counts(usage: Any) -> dict[str, int]:
-    """Read the counts that a server states, under whichever names; of a count with several, the first above 0."""
-    fields = _fields(usage)
-    found: dict[str, int] = {}
-    for name, names in _NAMES.items():
-        holders = [fields, *(_fields(fields[holder]) for holder in _DETAILS.get(name, ()) if fields.get(holder))]
-        stated = [count for holder in holders for count in _numbers(holder, names)]
-        if stated:
-            found[name] = next(filter(None, stated), 0)
-    return found
-
-
-def _counts(usage: Any) -> Counts:
-    """Make the row of one reply for the sums."""
-    stated = token_counts(usage)
-    prompt, completion, total, cached, reasoning = (stated.get(name, 0) for name in _NAMES)
-    if not stated.keys() & {"prompt_tokens", "completion_tokens", "total_tokens"}:
-        return (1, 1, 0, 0, 0, 0, 0)
-    if reasoning and total == prompt + completion + reasoning:
-        completion += reasoning  # xAI counts reasoning beside the completion; everybody else as a part of it
-    return (1, 0, prompt, completion, total if "total_tokens" in stated else prompt + completion, cached, reasoning)
-
-
-def _fields(holder: Any) -> Mapping[str, Any]:
-    """Give what an object holds; asking a model for names that it lacks would cost more than all the rest."""
-    if is_object(holder):
-        return holder
-    extra: Any = getattr(holder, "__pydantic_extra__", None)
-    own: dict[str, Any] = getattr(holder, "__dict__", {})
-    return {**own, **extra} if extra else own
-
-
-def _numbers(fields: Mapping[str, Any], names: Iterable[str]) -> list[int]:
-    """Find the fields that hold a count: a field of a reply may hold anything."""
-    values = (fields.get(name) for name in names)
-    return [value for value in values if type(value) is int and value >= 0]
-
-
-def checked_prices(value: Any) -> Prices | None:
-    """Check a price table.
-
-    Raises:
-        ConfigurationError: It is not a mapping of models to prices.
-    """
-    if value is None:
-        return None
-    if not is_mapping(value):
-        raise ConfigurationError(f"prices: must be a mapping of models to Price, got {type(value).__name__}")
-    for name, price in value.items():
-        if not isinstance(price, Price):
-            raise ConfigurationError(f"prices: the price of {quoted(name)} must be a Price, got {type(price).__name__}")
-    return cast("Prices", value)
+    def _cost(self, server: str, model: str, usage: Any, counts: Counts | None) -> float | None:
+        stated = None if usage is None else stated_cost(usage)  # by whoever writes the bill
+        if stated is not None:
+            return stated
+        price = price_of(self._prices, server, model)
+        if price is None:
+            return None
+        known = counts or Counts()
+        return price.of(
+            known.prompt,
+            known.cached,
+            known.completion,
+            cache_write_tokens=known.written,
+            reasoning_tokens=known.reasoning,
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ..utils.forks import once
@@ -87,7 +88,16 @@ class ReplyMeta:
     structured: str | None = None
     tags_reasoning: bool = False
     # Reading a dozen headers of limits costs more than the rest of this object, and few callers ask.
+    read_cost: Callable[[], float | None] | None = field(default=None, repr=False, compare=False)
     read_limits: Callable[[Mapping[str, str]], RateLimit] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def cost(self) -> float | None:
+        """What the call cost: as the server states it, else by `SDK(prices=...)`; None where neither says.
+
+        Of a stream, it is there once the token counts have come.
+        """
+        return None if self.read_cost is None else self.read_cost()
 
     @once
     def rate_limit(self) -> RateLimit:
@@ -96,4 +106,9 @@ class ReplyMeta:
 
     def __getstate__(self) -> dict[str, Any]:
         # A function does not travel; what it would read does.
-        return {**self.__dict__, "rate_limit": self.rate_limit, "read_limits": None}
+        cost = None if self.read_cost is None else partial(_known, self.cost)
+        return {**self.__dict__, "rate_limit": self.rate_limit, "read_limits": None, "read_cost": cost}
+
+
+def _known(cost: float | None) -> float | None:
+    return cost

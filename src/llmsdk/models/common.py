@@ -184,7 +184,7 @@ class CompletionTokensDetails(Model):
     """Tokens of the prediction that don't; they are billed too."""
 
 
-# Some servers have a count twice, in itself and in the details; `_call/usage.py` reads whichever there is.
+# Some servers have a count twice, in itself and in the details; `_call/counts.py` reads whichever there is.
 class Usage(Model):
     """Token counts of a call; which details are set depends on the server."""
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 from opentelemetry import metrics, propagate, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from .._call.usage import token_counts
+from .._call.counts import token_counts
 from .._version import __version__
 from ..errors import APIStatusError, ReplyMeta
 from ..observers import CallInfo

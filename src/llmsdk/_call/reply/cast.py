@@ -96,7 +96,7 @@ def read_cast(plan: Plan, secrets: Secrets, received: Sequence[Received], cast: 
     if isinstance(reply, Reply | JsonObject):
         reply._meta = first.meta  # pyright: ignore[reportPrivateUsage] # as every reply has it
     if is_object(document) and is_object(document.get("usage")):
-        count(plan, document["usage"])
+        count(plan, first.meta, document["usage"])
     return reply
 
 

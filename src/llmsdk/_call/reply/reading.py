@@ -79,7 +79,7 @@ def read_reply(plan: Plan, state: CallState, received: list[Received]) -> Any:
             reply.data += read.data
     # Lists and what a server keeps cost no tokens, and are no calls of `sdk.usage`.
     if plan.operation.method == "POST" and not plan.operation.is_stored:
-        count(plan, getattr(reply, "usage", None))
+        count(plan, received[0].meta, getattr(reply, "usage", None))
     return finish(plan, reply, received[0].meta)
 
 
@@ -92,9 +92,12 @@ def finish(plan: Plan, reply: Any, meta: ReplyMeta) -> Any:
     return reply
 
 
-def count(plan: Plan, usage: Any) -> None:
+def count(plan: Plan, meta: ReplyMeta, usage: Any) -> None:
     """Take the token counts of a reply, or of a stream at its end."""
-    plan.pending.append((plan.target.provider.name, plan.model or "", usage, plan.tracked))
+    server, model = plan.target.provider.name, plan.model or ""
+    plan.pending.append((server, model, usage, plan.tracked))
+    if usage is not None and plan.cost_of is not None:
+        meta.read_cost = partial(plan.cost_of, server, model, usage)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

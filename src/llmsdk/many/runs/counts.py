@@ -11,7 +11,8 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ..._call.usage import Meter, Pending, Prices
+from ..._call.prices import Prices
+from ..._call.usage import Meter, Pending
 from ...resources.rows.rows import BatchRow, InvalidRow
 from ..map import Load
 from .figures import LATENCY_STEP, FailedRows, slot_widths
@@ -146,7 +147,8 @@ class RunCounts:
     @property
     def cost(self) -> float | None:
         """Their cost; None where it is not known."""
-        return self._meter.totals.cost if self._is_priced else None
+        totals = self._meter.totals
+        return totals.cost if self._is_priced or totals.calls else None  # a server may state it, without any prices
 
     @property
     def failures(self) -> tuple[FailedRows, ...]:
