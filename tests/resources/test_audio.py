@@ -20,7 +20,7 @@ from llmsdk.local import Fault, LocalServer
 from llmsdk.models import Speech, SpeechChunk, Transcription
 from llmsdk.providers import PROVIDERS
 from support.canned import CannedServer, Connection, Request
-from support.colours import KEY, Client, Colour, collect, settled
+from support.colours import KEY, Client, Colour, collect, each, settled
 
 SAY = {"model": "m", "input": "The ferry leaves at nine.", "voice": "calm"}
 HEAR = {"model": "m", "file": ("clip.wav", b"RIFF0000WAVEfmt ")}
@@ -206,6 +206,19 @@ async def test_a_coded_file(colour: Colour, canned: CannedServer, to: Path) -> N
         with pytest.raises(errors.StreamInterruptedError, match="cut"):
             await client.call("audio.speech", **SAY, to=to)
     assert to.read_bytes() == WAV
+
+
+@pytest.mark.parametrize("kind", ["audio/wav", "text/event-stream"])
+async def test_no_server_fills_a_disk(
+    kind: str, colour: Colour, canned: CannedServer, to: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("pieces", "events"):
+        monkeypatch.setattr(f"llmsdk._call.stream.{module}.MAX_FILE_BYTES", 100)
+    canned.reply(200, WAV if kind == "audio/wav" else SSE, {"content-type": kind})
+    async with opened(colour, canned, retry_config=None) as client:
+        with pytest.raises(errors.ResponseValidationError, match="is larger than 100 bytes"):
+            await client.call("audio.speech", **SAY, to=to)
+    assert not to.exists()
 
 
 # ---------------------------------------------------------------- speech: cut in the middle
@@ -395,6 +408,7 @@ async def test_texts_of_every_kind(kind: str, body: bytes, text: str, colour: Co
         ("text/html", b"<html>Sign in</html>", errors.ResponseValidationError),
         ("application/json", b'{"text":"cut', errors.ResponseValidationError),
         ("application/json", b"not JSON", errors.ResponseValidationError),
+        ("application/json", b'"a text that is cut', errors.ResponseValidationError),
         ("application/json", b"{}", errors.ResponseValidationError),
         ("application/json", b"", errors.ResponseValidationError),
         ("application/json", b'{"text":5}', errors.ResponseValidationError),
@@ -462,3 +476,45 @@ def test_a_request_is_shown_as_it_would_be_sent() -> None:
         assert "--data-urlencode 'file_url=https://example.org/a b.mp3'" in alone.as_curl()
         assert sdk.audio.preview(**SAY).body["voice_id"] == "calm"
         assert sdk.audio.preview(**{**SAY, "voice": {"id": "v1"}}).body["voice_id"] == "v1"
+
+
+# ---------------------------------------------------------------- memory
+
+
+def flood(connection: Connection, request: Request) -> bool:
+    """Answer with 64 MB of sound: the file itself, or as events where these are asked for."""
+    piece = bytes(1 << 20)
+    is_sse = b"sse" in request.body
+    if is_sse:
+        piece = b'data: {"type":"speech.audio.delta","audio":"' + base64.b64encode(piece) + b'"}\n\n'
+    connection.head(content_type="text/event-stream" if is_sse else "audio/pcm")
+    for _ in range(64):
+        connection.chunk(piece)
+    if is_sse:
+        connection.chunk(b'data: {"type":"speech.audio.done"}\n\n')
+    connection.chunk(b"")
+    return True
+
+
+@pytest.mark.own_connections
+@pytest.mark.parametrize("form", ["audio", "sse"])
+async def test_long_sounds_take_little_memory(form: str, colour: Colour, canned: CannedServer, to: Path) -> None:
+    import tracemalloc
+
+    canned.script = flood
+    async with opened(colour, canned, max_response_bytes=16 << 20) as client:
+        await client.call("audio.speech", **SAY, to=to)  # what is imported and made once
+        tracemalloc.start()
+        try:
+            await client.call("audio.speech", **SAY, stream_format=form, to=to)
+            stream = await client.call("audio.speech", **SAY, stream_format=form, stream=True)
+            size = 0
+            async for event in each(stream):
+                size += len(event.audio)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        with pytest.raises(errors.ResponseValidationError, match="larger than"):  # in memory, the bound holds
+            await client.call("audio.speech", **SAY)
+    assert to.stat().st_size == size == 64 << 20
+    assert peak < 16 << 20

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -60,17 +59,7 @@ def read_bare(operation: Operation, provider: Provider, body: bytes, headers: Ma
     if operation.of_text is None or not body.strip():
         return None
     # A server that calls subtitles JSON is read by what they are.
+    document = parse_json(body)
     if is_text(headers) or _SUBTITLES.match(body):
-        return None if is_object(parse_json(body)) else operation.of_text(decoded_text(body, headers))
-    return _quoted(operation, body)
-
-
-def _quoted(operation: Operation, body: bytes) -> Any | None:
-    """Read a text that is the whole of a JSON document."""
-    if operation.of_text is None or not body.lstrip().startswith(b'"'):
-        return None
-    try:
-        text = json.loads(body)
-    except ValueError:
-        return None
-    return operation.of_text(text) if isinstance(text, str) else None
+        return None if is_object(document) else operation.of_text(decoded_text(body, headers))
+    return operation.of_text(document) if isinstance(document, str) else None

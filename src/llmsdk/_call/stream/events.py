@@ -83,7 +83,7 @@ class EventDecoder:
         self._results = results
         self._whole: BodyReader | None = None
         # Of what is not kept, there may be more than memory would hold.
-        self._left = MAX_FILE_BYTES if is_streamed and operation.of_piece else max_response_bytes
+        self._left = self._longest = MAX_FILE_BYTES if is_streamed and operation.of_piece else max_response_bytes
         self._max_response_bytes = max_response_bytes
         self._begun = "text/event-stream" in meta.headers.get("content-type", "").lower()
         self._head = b""
@@ -130,7 +130,7 @@ class EventDecoder:
         for piece in self._body.decoded(raw) if self._is_coded else (raw,):
             self._left -= len(piece)
             if self._left < 0:
-                raise self._invalid(f"the stream is larger than {self._max_response_bytes} bytes", b"")
+                raise self._invalid(f"the stream is larger than {self._longest} bytes", b"")
             if not self._begun:
                 piece = self._sniffed(piece)
             if self._whole is not None:

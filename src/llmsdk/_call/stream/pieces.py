@@ -68,7 +68,7 @@ class PieceDecoder:
                 self._is_file = not (begins_as_events(piece) or begins_as_json(piece))
             if not self._is_file:
                 some = (yield from self._events.feed(piece)) or some
-            elif piece:
+            else:
                 yield self._taken(piece)
                 some = True
         return some
