@@ -1,4 +1,4 @@
-"""Speech, transcription, rerank and moderation as nine servers write them: every sample, over a real socket."""
+"""Speech, transcription, rerank, moderation and image edits as nine servers write them: every sample on sockets."""
 
 from __future__ import annotations
 
@@ -19,10 +19,7 @@ from support.canned import CannedServer, Connection, Request
 from support.colours import KEY, Client, Colour, collect
 
 FOLDER = Path(__file__).parents[1] / "data" / "more"
-# Streamed edits of images have tests of their own.
-INDEX: list[dict[str, Any]] = [
-    row for row in json.loads((FOLDER / "index.json").read_text()) if row["operation"] != "images.edit"
-]
+INDEX: list[dict[str, Any]] = json.loads((FOLDER / "index.json").read_text())
 # The smallest arguments of each method, for samples that are replies, and a reply, for those that are requests.
 ARGS: dict[str, dict[str, Any]] = {
     "audio.speech": {"model": "m", "input": "Hi.", "voice": "v"},
@@ -30,6 +27,7 @@ ARGS: dict[str, dict[str, Any]] = {
     "audio.translate": {"model": "m", "file": ("clip.wav", b"RIFF")},
     "rerank.create": {"model": "m", "query": "q", "documents": ["a", "b"]},
     "moderations.create": {"model": "m", "input": ["a"]},
+    "images.edit": {"model": "m", "prompt": "p", "image": b"x"},
 }
 REPLIES: dict[str, tuple[str, bytes]] = {
     "audio.speech": ("audio/wav", b"RIFF....WAVE"),
@@ -37,6 +35,7 @@ REPLIES: dict[str, tuple[str, bytes]] = {
     "audio.translate": ("application/json", b'{"text":"x"}'),
     "rerank.create": ("application/json", b'{"results":[{"index":0,"relevance_score":1}]}'),
     "moderations.create": ("application/json", b'{"results":[{"flagged":false}]}'),
+    "images.edit": ("application/json", b'{"created":1,"data":[{"b64_json":"iVBORw0KGgo="}]}'),
 }
 SOUND = base64.b64decode("AAAQACAAEAAAAPD/")
 
@@ -46,8 +45,8 @@ def of_kind(*kinds: str) -> list[Any]:
 
 
 def test_all_samples_are_here() -> None:
-    assert Counter(row["kind"] for row in INDEX) == {"request": 24, "response": 29, "stream": 11, "error": 13}
-    assert sum(len(of_kind(kind)) for kind in ("request", "response", "stream", "error")) == 77
+    assert Counter(row["kind"] for row in INDEX) == {"request": 25, "response": 29, "stream": 13, "error": 13}
+    assert sum(len(of_kind(kind)) for kind in ("request", "response", "stream", "error")) == 80
     assert all((FOLDER / row["file"]).is_file() for row in INDEX)
 
 
@@ -82,8 +81,8 @@ async def test_a_call_sends_what_the_vendor_client_sends(
 ) -> None:
     sample = json.loads((FOLDER / row["file"]).read_text())
     call = dict(row["call"])
-    if "file" in call:
-        call["file"] = (call["file"]["filename"], base64.b64decode(call["file"]["base64"]))
+    for name in call.keys() & {"file", "image"}:
+        call[name] = (call[name]["filename"], base64.b64decode(call[name]["base64"]))
     kind, body = REPLIES[row["operation"]]
     canned.reply(200, body, {"content-type": kind})
     async with opened(row, colour, canned) as client:
@@ -167,6 +166,9 @@ async def test_a_stream_is_read_to_its_end(row: dict[str, Any], colour: Colour, 
         if has_usage:
             assert stream.final.usage.total_tokens == 67
         return
+    if row["operation"] == "images.edit":
+        check_images(stream.final, body)
+        return
     said = "".join(event.text for event in events)
     assert said.startswith("The ferry leaves")
     assert stream.final.text == said
@@ -180,6 +182,16 @@ async def test_a_stream_is_read_to_its_end(row: dict[str, Any], colour: Colour, 
     if row["file"] == "openai/audio-transcribe.stream.sse":
         assert stream.final.logprobs == [{"token": "The ferry", "logprob": -0.02, "bytes": [84]}]
         assert stream.final.languages == [{"code": "en"}]
+
+
+def check_images(final: Any, body: bytes) -> None:
+    """The last picture, with what the last event says of it, in either shape of the events."""
+    last = json.loads([line for line in body.splitlines() if line.startswith(b"data: {")][-1][6:])
+    (image,) = final.data
+    assert image.b64_json == "iVBORw0KGgo="
+    assert image.revised_prompt == ("A red boat" if "data" in last else None)
+    assert final.usage.model_dump(exclude_unset=True) == last["usage"]
+    assert final.created == 1769000000 + ("data" not in last)
 
 
 @pytest.mark.parametrize("row", of_kind("error"))

@@ -150,6 +150,35 @@ async def test_an_edit_uploads_its_files(colour: Colour, wire: respx.MockRouter,
     ]
 
 
+@pytest.mark.parametrize("ends", ["b64_json", "[DONE]", "error", "cut", "json"])
+async def test_a_streamed_edit_ends_in_one_way(ends: str, colour: Colour, canned: CannedServer) -> None:
+    def chunk(progress: float) -> str:
+        item = {"index": 0, "b64_json": B64["data"][0]["b64_json"], "progress": progress, "is_final": progress == 1}
+        return f"data: {json.dumps({'object': 'image.edit.chunk', 'created': 1, 'data': [item]})}\n\n"
+
+    tail = {
+        "b64_json": 'event: image_edit.completed\ndata: {"type": "image_edit.completed", "b64_json": "AAAA"}\n\n',
+        "[DONE]": chunk(1) + "data: [DONE]\n\n",
+        "error": 'data: {"error": {"message": "No.", "type": "server_error"}}\n\n',
+        "cut": "",
+    }
+    if ends == "json":
+        canned.reply(200, B64)
+    else:
+        canned.stream((("" if ends == "b64_json" else chunk(0.5)) + tail[ends]).encode())
+    async with colour.open(server="r9s", api_key=KEY, server_url=canned.url) as client:
+        stream = await client.call("images.edit", prompt="p", image=b"x", stream=True, partial_images=1)
+        assert canned.last.headers["accept"].startswith("text/event-stream")
+        if ends in ("error", "cut"):
+            kind = errors.InternalServerError if ends == "error" else errors.StreamInterruptedError
+            with pytest.raises(kind) as caught:
+                await collect(stream)
+            assert len(caught.value.partial.data) == 1
+            return
+        await collect(stream)
+        assert [image.content() for image in stream.final.data] == [b"\0\0\0" if ends == "b64_json" else PNG]
+
+
 async def test_an_edit_takes_files_of_every_form(colour: Colour, wire: respx.MockRouter, tmp_path: Path) -> None:
     route = wire.post(EDITS).respond(json=B64)
     path = tmp_path / "of path.png"

@@ -117,6 +117,10 @@ def images(sdk: SDK, is_stream: bool) -> None:
     assert_type(sdk.images.edit(prompt="p", image=b"x"), ImageResponse)
     assert_type(sdk.images.edit(prompt="p", image=[b"x", ("a.png", b"y")], mask=b"z"), ImageResponse)
     assert_type(sdk.images.edit(image_edit_request=ImageEditRequest(prompt="p", image=b"x")), ImageResponse)
+    assert_type(sdk.images.edit(prompt="p", image=b"x", stream=False), ImageResponse)
+    assert_type(
+        sdk.images.edit(prompt="p", image=b"x", stream=True, style="vivid"), EventStream[ImageChunk, ImageResponse]
+    )
     assert_type(sdk.images.preview(prompt="p"), Preview)
 
 
@@ -134,6 +138,9 @@ async def images_async(sdk: SDK, is_stream: bool) -> None:
     assert_type(await create(image_request=request, stream=is_stream), ImageResponse | ImagesAsync)
 
     assert_type(await sdk.images.edit_async(prompt="p", image=b"x"), ImageResponse)
+    assert_type(
+        await sdk.images.edit_async(prompt="p", image=b"x", stream=True), EventStreamAsync[ImageChunk, ImageResponse]
+    )
     assert_type(await sdk.images.edit_async(image_edit_request={"prompt": "p", "image": b"x"}), ImageResponse)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from ..providers.spec import Provider
@@ -275,14 +276,14 @@ def _openai_image(reply: Json, params: Mapping[str, Any]) -> Json:
     return {"created": reply["created"], "data": data, "usage": reply["usage"]}
 
 
-def _openai_image_event(event: Json, params: Mapping[str, Any]) -> Json:
+def _openai_image_event(kind: str, event: Json, params: Mapping[str, Any]) -> Json:
     """Name an event's type, and say of each image what the request left open."""
     image = event["data"][0]
     more = {"usage": event["usage"]} if "usage" in event else {}
     if not image["is_final"]:
         more = {"partial_image_index": round(image["progress"] * (params["partial_images"] + 1)) - 1}
     return {
-        "type": f"image_generation.{'completed' if image['is_final'] else 'partial_image'}",
+        "type": f"{kind}.{'completed' if image['is_final'] else 'partial_image'}",
         **_only(image, "b64_json", "url"),
         "created_at": event["created"],
         "size": params.get("size") or "1024x1024",
@@ -353,7 +354,14 @@ _OPENAI = WireStyle(headers={"x-request-id": "{id}"}, shapes=_IMAGES, takes_any=
 # Forms as observed where observed, else as documented: Together of 2026, Writer 1.7 and v1, r9s 2026-01-21.
 STYLES: Mapping[str, WireStyle] = {
     # openai 3.x: types/image_gen_partial_image_event.py, types/image_gen_completed_event.py.
-    "openai": replace(_OPENAI, shapes={**_IMAGES, "createImage" + CHUNK: _openai_image_event}),
+    "openai": replace(
+        _OPENAI,
+        shapes={
+            **_IMAGES,
+            "createImage" + CHUNK: partial(_openai_image_event, "image_generation"),
+            "editImage" + CHUNK: partial(_openai_image_event, "image_edit"),
+        },
+    ),
     "local": _OPENAI,
     "together": WireStyle(
         error=_together_error,
@@ -407,6 +415,7 @@ STYLES: Mapping[str, WireStyle] = {
             **_IMAGES,
             "createCompletion": _r9s_completion,
             "createCompletion" + CHUNK: _r9s_completion_chunk,
+            "editImage" + CHUNK: lambda event, params: {**event, "object": "image.edit.chunk"},
         },
         images_as="url",
     ),

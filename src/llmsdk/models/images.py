@@ -155,6 +155,10 @@ class ImageEditParams(TypedDict, total=False):
     """Image whose transparent places show where to change."""
     markup: Annotated[FileInput | None, _IsFile()]
     """Transparent png over the first image, as a guide. Documented by OpenAI."""
+    moderation: Literal["low", "auto"] | str | None
+    """How strictly to check. Documented by r9s."""
+    style: Literal["vivid", "natural"] | str | None
+    """Style of the image. Documented by r9s."""
     background: Literal["transparent", "opaque", "auto"] | str | None
     """Kind of background."""
     input_fidelity: Literal["high", "low"] | str | None
@@ -192,6 +196,8 @@ class ImageEditRequest(ImageEditParams, total=False):
 
     model: str
     """Id of the model."""
+    stream: bool | None
+    """Stream unfinished images as events."""
 
 
 # ---------------------------------------------------------------- replies
@@ -438,7 +444,7 @@ class ImageChunk(Model):
 
 
 class ImageAccumulator(Accumulator[ImageChunk, ImageResponse]):
-    """Folds the events of image generation: of each image the last that came."""
+    """Folds the events of image generation and edit: of each image the last that came."""
 
     def __init__(self) -> None:
         self._head: dict[str, Any] = {}

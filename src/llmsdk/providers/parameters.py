@@ -60,9 +60,9 @@ PARAMETERS: dict[str, str] = {
         file_id
     """,
     "editImage": """
-        background complexity frame_count frame_duration_ms image input_fidelity markup mask model n
-        output_compression output_format partial_images prompt quality response_format safety_identifier
-        size svg user
+        background complexity frame_count frame_duration_ms image input_fidelity markup mask model
+        moderation n output_compression output_format partial_images prompt quality response_format
+        safety_identifier size stream style svg user
     """,
     "fileContent": """
         file_id

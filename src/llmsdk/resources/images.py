@@ -182,9 +182,23 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
         return await self._runner.call_async(CREATE_IMAGE, args, self._attach)
 
     @overload
-    def edit(self, **args: Unpack[EditImageArgs]) -> ImageResponse: ...
+    def edit(self, *, stream: Literal[False] = ..., **args: Unpack[EditImageArgs]) -> ImageResponse: ...
     @overload
-    def edit(self, **args: Unpack[ImageEditObjectArgs]) -> ImageResponse: ...
+    def edit(self, *, stream: Literal[True], idle_timeout_ms: float = ..., **args: Unpack[EditImageArgs]) -> Stream: ...
+    @overload
+    def edit(
+        self, *, stream: bool, idle_timeout_ms: float = ..., **args: Unpack[EditImageArgs]
+    ) -> ImageResponse | Stream: ...
+    @overload
+    def edit(self, *, stream: Literal[False] = ..., **args: Unpack[ImageEditObjectArgs]) -> ImageResponse: ...
+    @overload
+    def edit(
+        self, *, stream: Literal[True], idle_timeout_ms: float = ..., **args: Unpack[ImageEditObjectArgs]
+    ) -> Stream: ...
+    @overload
+    def edit(
+        self, *, stream: bool, idle_timeout_ms: float = ..., **args: Unpack[ImageEditObjectArgs]
+    ) -> ImageResponse | Stream: ...
     @described_by(EditImageArgs, ImageEditObjectArgs, operation=EDIT_IMAGE)
     def edit(self, **args: Any) -> Any:
         """Edit images by a prompt; the files are uploaded.
@@ -196,6 +210,8 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
             image_edit_request: All parameters as one object instead.
             mask: Image whose transparent places show where to change.
             markup: Transparent png over the first image, as a guide. Documented by OpenAI.
+            moderation: How strictly to check. Documented by r9s.
+            style: Style of the image. Documented by r9s.
             background: Kind of background.
             input_fidelity: How closely to keep to the image, faces above all.
             n: How many images, 1 to 10.
@@ -211,18 +227,42 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
             safety_identifier: Your own id of the end user, hashed, for abuse checks. Documented by OpenAI.
             svg: What writes an svg, `{"model": ...}`. Documented by OpenAI.
             user: Your own id of the end user, for the server's abuse checks.
+            stream: Get a stream of events instead of the whole reply.
+            idle_timeout_ms: Streams only: bound of the time without an event; comments and pings don't count. 120,000
+                by default.
             args: Options of the call, see `CallOptions`.
+
+        Returns:
+            The images; each can be saved. With `stream=True` an `EventStream` of partial images.
 
         Raises:
             RequestValidationError: A file cannot be read, beside what `create` says.
             SDKError: As `chat.create`.
         """
-        return self._runner.call(EDIT_IMAGE, args, self._attach)  # no overload for streams: an edit has none
+        return self._runner.call(EDIT_IMAGE, args, self._attach)
 
     @overload
-    async def edit_async(self, **args: Unpack[EditImageArgs]) -> ImageResponse: ...
+    async def edit_async(self, *, stream: Literal[False] = ..., **args: Unpack[EditImageArgs]) -> ImageResponse: ...
     @overload
-    async def edit_async(self, **args: Unpack[ImageEditObjectArgs]) -> ImageResponse: ...
+    async def edit_async(
+        self, *, stream: Literal[True], idle_timeout_ms: float = ..., **args: Unpack[EditImageArgs]
+    ) -> StreamAsync: ...
+    @overload
+    async def edit_async(
+        self, *, stream: bool, idle_timeout_ms: float = ..., **args: Unpack[EditImageArgs]
+    ) -> ImageResponse | StreamAsync: ...
+    @overload
+    async def edit_async(
+        self, *, stream: Literal[False] = ..., **args: Unpack[ImageEditObjectArgs]
+    ) -> ImageResponse: ...
+    @overload
+    async def edit_async(
+        self, *, stream: Literal[True], idle_timeout_ms: float = ..., **args: Unpack[ImageEditObjectArgs]
+    ) -> StreamAsync: ...
+    @overload
+    async def edit_async(
+        self, *, stream: bool, idle_timeout_ms: float = ..., **args: Unpack[ImageEditObjectArgs]
+    ) -> ImageResponse | StreamAsync: ...
     @described_by(EditImageArgs, ImageEditObjectArgs, operation=EDIT_IMAGE)
     async def edit_async(self, **args: Any) -> Any:
         """Edit images by a prompt; the files are uploaded; see `edit`."""

@@ -34,6 +34,7 @@ EDIT_IMAGE = Operation(
     example=Example(
         args=('model="embedded-image"', 'prompt="add a hat"', 'image=Path("cat.png")'),
         shows='print(res.data[0].save("cat-with-hat"))',
+        streamed="for event in stream:\n    print(event.data[0].progress)\nprint(stream.final.data[0].index)",
         needs='first = sdk.images.create(model="embedded-image", prompt="a cat")\nfirst.data[0].save("cat.png")',
     ),
     path="/images/edits",
@@ -42,6 +43,9 @@ EDIT_IMAGE = Operation(
     required=frozenset({"model", "prompt", "image"}),
     reply=ImageResponse,
     traced_as="generate_content",
+    chunk=ImageChunk,
+    accumulator=ImageAccumulator,
+    as_chunk=as_chunk,
     files=frozenset({"image", "mask", "markup"}),  # which makes the request a form
     content="data",
     results=1,
