@@ -176,7 +176,7 @@ async def test_a_streamed_edit_ends_in_one_way(ends: str, colour: Colour, canned
             assert len(caught.value.partial.data) == 1
             return
         await collect(stream)
-        assert [image.content() for image in stream.final.data] == [b"\0\0\0" if ends == "b64_json" else PNG]
+        assert [image.content for image in stream.final.data] == [b"\0\0\0" if ends == "b64_json" else PNG]
 
 
 async def test_an_edit_takes_files_of_every_form(colour: Colour, wire: respx.MockRouter, tmp_path: Path) -> None:
