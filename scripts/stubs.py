@@ -50,7 +50,8 @@ def servers() -> dict[str, Provider]:
 
 
 # Of the models' public classes and documented aliases all are exported but these, which annotate our own code.
-INNER = {"ChatCommonParams", "CheckedFile", "ContentParam", "EmbeddingInput", "ToolCallItem"}
+INNER = {"ChatCommonParams", "ChatFormParams", "ChatInputParams", "CheckedFile", "ContentParam"}
+INNER |= {"EmbeddingInput", "ToolCallItem"}
 
 
 def model_names() -> dict[str, list[str]]:

@@ -17,8 +17,8 @@ from llmsdk.local import LocalServer
 ROOT = Path(__file__).resolve().parent.parent
 # They were 400 kB and 149 kB before native protocols, servers by name, one rule for what streams say, and a reason in
 # every twentieth line of code. What grows from here on does so with a figure that is raised on purpose.
-MAX_WHEEL_BYTES = 665_000
-MAX_LOADED_BYTES = 249_500  # of it, what the calls of the resources load; 6 less before replies that are no JSON
+MAX_WHEEL_BYTES = 669_000
+MAX_LOADED_BYTES = 251_000  # of it, what the calls of the resources load; 6 less before replies that are no JSON
 
 pytestmark = pytest.mark.slow
 

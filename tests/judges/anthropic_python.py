@@ -31,6 +31,7 @@ def judge(checks: Checks) -> None:
 def _messages(checks: Checks, client: anthropic.Anthropic) -> None:
     create = client.messages.create
     checks.run("message", lambda: ANSWER in create(model="m", messages=HELLO, max_tokens=99).content[0].text)
+    checks.run("tokens", lambda: client.messages.count_tokens(model="m", messages=HELLO).input_tokens > 0)
     checks.run("cut", lambda: create(model="m", messages=HELLO, max_tokens=2).stop_reason == "max_tokens")
     checks.run(
         "tools",

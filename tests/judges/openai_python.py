@@ -160,6 +160,8 @@ def _files(checks: Checks, client: openai.OpenAI) -> None:
 
 def _responses(checks: Checks, client: openai.OpenAI) -> None:
     create = client.responses.create
+    count = client.responses.input_tokens.count
+    checks.run("responses tokens", lambda: count(model="m", input="Hello").input_tokens > 0)
     checks.run("responses", lambda: ANSWER in create(model="m", input="Hello").output_text)
     checks.run(
         "responses stream",

@@ -86,6 +86,27 @@ def test_usage_is_counted(sdk: SDK) -> None:
     assert sdk.usage.total_tokens == 2 * sdk.chat.create(**ASK, messages=HELLO).usage.total_tokens
 
 
+def test_tokens_are_counted_and_cost_nothing(sdk: SDK) -> None:
+    asked: dict[str, Any] = {"model": "m", "messages": HELLO}
+    count = sdk.chat.count_tokens(**asked)
+    assert sdk.usage.total_tokens == 0
+    assert count.input_tokens == sdk.chat.create(**asked, max_tokens=200).usage.prompt_tokens > 0
+    assert sdk.chat.count_tokens(**asked, tools=[weather.param], tool_choice="auto").input_tokens > 0
+    assert anyio.run(lambda: sdk.chat.count_tokens_async(**asked)).input_tokens == count.input_tokens
+    with pytest.raises(errors.NotFoundError):
+        sdk.chat.count_tokens(model="missing", messages=HELLO)
+
+
+def test_tokens_are_counted_where_the_server_can() -> None:
+    with (
+        SDK(server="together", api_key="sk-placeholder") as sdk,
+        pytest.raises(errors.RequestValidationError) as caught,
+    ):
+        sdk.chat.count_tokens(model="m", messages=HELLO)
+    assert isinstance(caught.value, errors.UnsupportedOperationError)
+    assert caught.value.servers == ("local", *NATIVE)
+
+
 def test_async(native: tuple[str, LocalServer]) -> None:
     name, server = native
     anyio.run(_both_ways, name, server.url)

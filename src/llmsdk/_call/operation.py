@@ -165,5 +165,9 @@ class Operation:
     @property
     def is_row(self) -> bool:
         """Whether requests of it can stand in a file of rows: JSON to a model, and JSON back."""
-        is_json = not self.files and self.reply is not bytes and self.of_file is None
-        return self.method == "POST" and is_json and not self.is_stored
+        return self.is_paid and not self.files and self.reply is not bytes and self.of_file is None
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether it costs tokens: lists, counts and what a server keeps do not."""
+        return self.method == "POST" and not self.is_stored and self.traced_as is not None

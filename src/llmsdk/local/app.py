@@ -64,7 +64,7 @@ class App:
         if payload is None:
             message = "Scripted fault: the embedded provider failed in the middle of a stream."
             payload = style.error(Refusal(500, message), request_id)
-            if style.native is not None and style.error_event:  # events say their type in the data, too
+            if style.natives and style.error_event:  # events say their type in the data, too
                 payload = {"type": style.error_event, **payload}
         data = payload.encode() if isinstance(payload, str) else _dump(payload)
         return _event(data, style.error_event)
@@ -139,8 +139,9 @@ class App:
             chunks.append({**last, "usage": end["usage"]})
         said = (chunk for chunk in chunks if chunk.get("choices") != [] or wants_usage)
         shaped: Iterable[Any] = (self._shaped(parsed, chunk, CHUNK, route.event) for chunk in said)
-        if route.codec is not None and style.native is not None:
-            shaped = style.native.events(chunks)
+        native = style.natives.get(parsed.endpoint.operation.id)
+        if native is not None and native.events is not None:
+            shaped = native.events(chunks)
         # Events that say their type in the data say it as their name too.
         events = [_event(_dump(event), event.get("type")) for event in shaped if event is not None]
         if not route.ends_with_connection and route.codec is None:  # protocols of their own have other ends
@@ -150,8 +151,9 @@ class App:
     def _shaped(self, parsed: ParsedRequest, document: Json, kind: str, paths: Mapping[str, str]) -> Any:
         """Write a neutral document as the dialect does: by its shape, then with its values where its route has them."""
         style = self.setting.style
-        if parsed.endpoint.route.codec is not None and style.native is not None:
-            return style.native.write(document)
+        native = style.natives.get(parsed.endpoint.operation.id)
+        if native is not None:
+            return native.write(document)
         shape = style.shapes.get(parsed.endpoint.operation.id + kind)
         shaped: Any = shape(document, parsed.params) if shape else document
         if shaped is not None and paths:

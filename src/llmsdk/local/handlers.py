@@ -35,6 +35,11 @@ def _chat(parsed: ParsedRequest) -> Produced:
     return replies.chat(_with_model(parsed))
 
 
+def _token_count(parsed: ParsedRequest) -> Produced:
+    usage: Json = _chat(parsed).reply["usage"]
+    return Produced(reply={"input_tokens": usage["prompt_tokens"]})
+
+
 def _image(parsed: ParsedRequest) -> Produced:
     return pictures.image({"response_format": parsed.setting.style.images_as, **parsed.params}, parsed.setting.origin)
 
@@ -92,6 +97,7 @@ def _one_model(parsed: ParsedRequest) -> Produced:
 
 
 HANDLERS: Mapping[str, Handler] = {
+    "countTokens": _token_count,
     "createCompletion": _completion,
     "createModelCustomizationCompletion": _completion,
     "createChatCompletion": _chat,

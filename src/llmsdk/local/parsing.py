@@ -117,7 +117,8 @@ def parse_request(setting: Setting, endpoint: Endpoint, fills: Mapping[str, str]
         body = _form(request) if operation.files else _object(request)
     streams = _wants_stream(endpoint, body)
     body |= {name: _query_value(value) for name, value in request.query.items() if name in operation.query}
-    params = _ours(endpoint, body, setting.style) if route.codec is None else _natively(body, setting.style)
+    read = _ours if route.codec is None else _natively
+    params = read(endpoint, body, setting.style)
     # What else is in a path, such as an organization, is no parameter of the operation.
     params |= {name: value for name, value in fills.items() if name in _vocabulary(operation)}
     for name in sorted(operation.required - route.optional):
@@ -129,12 +130,13 @@ def parse_request(setting: Setting, endpoint: Endpoint, fills: Mapping[str, str]
     return ParsedRequest(setting=setting, endpoint=endpoint, request=request, params=params, streams=streams)
 
 
-def _natively(body: Json, style: WireStyle) -> Json:
+def _natively(endpoint: Endpoint, body: Json, style: WireStyle) -> Json:
     """Read the body of a protocol of its own."""
-    if style.native is None:
+    native = style.natives.get(endpoint.operation.id)
+    if native is None:
         raise Refusal(501, "The embedded provider does not speak this protocol.")
     try:
-        return style.native.read(body)
+        return native.read(body)
     except (LookupError, TypeError, AttributeError, ValueError) as exc:
         raise Refusal(400, f"The body has another shape than this protocol: {exc!r:.200}.") from None
 

@@ -12,7 +12,7 @@ from ..utils.jsonpaths import assign
 from ..utils.shapes import Json
 from . import sound_shapes
 from .httpd import Refusal
-from .native import GENERATE_CONTENT, MESSAGES, RESPONSES, Native
+from .native import GENERATE_CONTENT, MESSAGES, RESPONSES, Native, Natives
 
 Shape = Callable[[Json, Mapping[str, Any]], Json | None]
 """Rewrites a neutral reply or event, knowing the request; None where the dialect sends nothing."""
@@ -81,7 +81,7 @@ class WireStyle:
         splits_echo: Whether an echoed prompt has a place of its own, apart from the text.
         sounds_as: What speech comes as: a "file", or "json" with its bytes in it.
         images_as: What images come as where the request does not say.
-        native: The chat's own protocol, where the dialect has one.
+        natives: By operation id, protocols of its own.
     """
 
     error: Callable[[Refusal, str], Any] = openai_error
@@ -97,7 +97,7 @@ class WireStyle:
     splits_echo: bool = False
     sounds_as: str = "file"
     images_as: str = "b64_json"
-    native: Native | None = None
+    natives: Natives = field(default_factory=dict[str, Native])
 
 
 def _each(document: Json, rewrite: Callable[[Json], Json], **more: Any) -> Json:
@@ -440,14 +440,14 @@ STYLES: Mapping[str, WireStyle] = {
         error=_anthropic_error,
         error_event="error",
         shapes={"listModels": _anthropic_models, "retrieveModel": _anthropic_model},
-        native=MESSAGES,
+        natives=MESSAGES,
     ),
     "gemini": WireStyle(
         error=_gemini_error,
         shapes={"listModels": _gemini_models, "retrieveModel": _gemini_model},
-        native=GENERATE_CONTENT,
+        natives=GENERATE_CONTENT,
     ),
-    "openai_responses": replace(_OPENAI, error_event="error", native=RESPONSES),
+    "openai_responses": replace(_OPENAI, error_event="error", natives=RESPONSES),
 }
 
 

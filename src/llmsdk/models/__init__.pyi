@@ -115,6 +115,9 @@ from .speech import SpeechAccumulator as SpeechAccumulator
 from .speech import SpeechChunk as SpeechChunk
 from .speech import SpeechParams as SpeechParams
 from .speech import SpeechRequest as SpeechRequest
+from .token_counts import TokenCountParams as TokenCountParams
+from .token_counts import TokenCountRequest as TokenCountRequest
+from .token_counts import TokenCountResponse as TokenCountResponse
 from .tools import FunctionDefinition as FunctionDefinition
 from .tools import FunctionTool as FunctionTool
 from .tools import GraphDefinition as GraphDefinition

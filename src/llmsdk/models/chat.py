@@ -66,11 +66,29 @@ class ReasoningParam(TypedDict, total=False):
 
 
 @keywords
-class ChatCommonParams(SamplingParams, total=False):
-    """Parameters of a chat without those that `parse` and `run_tools` set themselves."""
+class ChatInputParams(TypedDict, total=False):
+    """What a model reads, without the forms that `parse` and `run_tools` set themselves."""
 
     messages: Required[Annotated[Sequence[MessageItem], Listed()]]
     """The conversation so far, oldest first: dicts with a `role`, or messages of replies."""
+    tool_choice: ToolChoiceParam | None
+    """Which tool to call: `none`, `auto`, `required`, or an object that names one."""
+    parallel_tool_calls: bool | None
+    """Allow several tool calls at once."""
+    reasoning_effort: Literal["low", "medium", "high"] | str | int | bool | None
+    """How much the model reasons; on some servers also a number of tokens, or whether at all."""
+    reasoning: ReasoningParam | None
+    """Whether the model reasons."""
+    thinking: Mapping[str, Any] | None
+    """How the model thinks, an object as the server has it, such as `{"type": "enabled"}`."""
+    verbosity: Literal["low", "medium", "high"] | str | None
+    """How long the answer is. Documented by OpenAI."""
+
+
+@keywords
+class ChatCommonParams(SamplingParams, ChatInputParams, total=False):
+    """Parameters of a chat without those that `parse` and `run_tools` set themselves."""
+
     max_tokens: int | None
     """Most tokens to generate, at least 1."""
     max_completion_tokens: int | None
@@ -84,18 +102,8 @@ class ChatCommonParams(SamplingParams, total=False):
     """How many alternatives to return per token, 0 to 20; needs `logprobs`."""
     echo: bool | None
     """Return the prompt with the reply."""
-    tool_choice: ToolChoiceParam | None
-    """Which tool to call: `none`, `auto`, `required`, or an object that names one."""
-    parallel_tool_calls: bool | None
-    """Allow several tool calls at once."""
     function_call: Literal["none", "auto"] | str | NamedFunction | None
     """Older form of `tool_choice`: `none`, `auto` or an object with the name."""
-    reasoning_effort: Literal["low", "medium", "high"] | str | int | bool | None
-    """How much the model reasons; on some servers also a number of tokens, or whether at all."""
-    reasoning: ReasoningParam | None
-    """Whether the model reasons."""
-    thinking: Mapping[str, Any] | None
-    """How the model thinks, an object as the server has it, such as `{"type": "enabled"}`."""
     context_length_exceeded_behavior: Literal["truncate", "error"] | str | None
     """When prompt and `max_tokens` are too long: `error` (default), or `truncate` to lower `max_tokens`."""
     compliance: Literal["hipaa"] | str | None
@@ -114,8 +122,6 @@ class ChatCommonParams(SamplingParams, total=False):
     """Labels kept with the reply."""
     functions: Annotated[Sequence[FunctionDefinition], Listed()] | None
     """Older form of `tools`: functions that the model may call."""
-    verbosity: Literal["low", "medium", "high"] | str | None
-    """How long the answer is. Documented by OpenAI."""
     prediction: PredictionParam | None
     """Most of the answer, for speed. Documented by OpenAI, Mistral, Fireworks and Cerebras."""
     prompt_cache_key: str | None
@@ -133,13 +139,18 @@ class ChatCommonParams(SamplingParams, total=False):
 
 
 @keywords
-class ChatCompletionParams(ChatCommonParams, total=False):
-    """Parameters of a chat, without the model."""
+class ChatFormParams(TypedDict, total=False):
+    """What forms an answer can have."""
 
     tools: Annotated[Sequence[ToolParam], Listed()] | None
     """Tools that the model may call; kinds other than `function` are Writer's."""
     response_format: ResponseFormatParam | None
     """Form of the answer: text, JSON, JSON of a schema, or a pattern."""
+
+
+@keywords
+class ChatCompletionParams(ChatCommonParams, ChatFormParams, total=False):
+    """Parameters of a chat, without the model."""
 
 
 class ChatCompletionRequest(ChatCompletionParams, total=False):

@@ -23,6 +23,7 @@ NAMES = {
     "moderations": "ModerationInput ModerationParams ModerationRequest ModerationResponse ModerationResult",
     "rerank": "RerankDocument RerankParams RerankRequest RerankResponse RerankResult RerankResultDocument",
     "speech": "Speech SpeechAccumulator SpeechChunk SpeechParams SpeechRequest",
+    "token_counts": "TokenCountParams TokenCountRequest TokenCountResponse",
     "tools": "FunctionDefinition FunctionTool GraphDefinition GraphTool JsonObjectFormat JsonSchema "
     "JsonSchemaFormat LlmDefinition LlmTool NamedFunction NamedToolChoice OlderJsonSchemaFormat "
     "QueryConfig RegexFormat ResponseFormatParam TextFormat ToolChoiceParam ToolParam "

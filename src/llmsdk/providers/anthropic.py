@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .codecs.anthropic import MESSAGES
+from .codecs.anthropic import MESSAGES, TOKEN_COUNT
 from .compatible import CHAT_OF_OPENAI
 from .spec import ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
 
@@ -60,6 +60,13 @@ PROVIDER = Provider(
             | CHAT_OF_OPENAI,
             structured=Structured(strict=False),
             statuses=(400, 401, 402, 403, 404, 413, 429, 500, 504, 529),
+        ),
+        # anthropic 2.14.0, types/message_count_tokens_params.py.
+        "countTokens": Route(
+            path="/messages/count_tokens",
+            codec=TOKEN_COUNT,
+            unsupported=frozenset({"reasoning", "verbosity"}),
+            statuses=(400, 401, 403, 404, 413, 429, 500, 529),
         ),
         "listModels": Route(
             unsupported=frozenset({"dedicated"}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .codecs.gemini import GENERATE_CONTENT
+from .codecs.gemini import GENERATE_CONTENT, TOKEN_COUNT
 from .compatible import CHAT_OF_OPENAI
 from .reshape import WithoutPrefix
 from .spec import ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
@@ -47,6 +47,15 @@ PROVIDER = Provider(
             | CHAT_OF_OPENAI,
             structured=Structured(strict=False),
             statuses=(400, 403, 404, 429, 500, 503, 504),
+        ),
+        # ai.google.dev/api/tokens, read on 2026-11-28; google-genai 3.6.1, CountTokensResponse.
+        "countTokens": Route(
+            path="/models/{model}:countTokens",
+            codec=TOKEN_COUNT,
+            reshape=_MODEL,
+            unsupported=frozenset({"parallel_tool_calls", "reasoning", "verbosity"}),
+            reply={"$.input_tokens": "$.totalTokens", "$.cached_tokens": "$.cachedContentTokenCount"},
+            statuses=(400, 403, 404, 429, 500, 503),
         ),
         "listModels": Route(
             unsupported=frozenset({"dedicated"}),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .compatible import ROUTES
-from .spec import Provider
+from .spec import Provider, Route
 
-PROVIDER = Provider(name="local", auth=None, key_required=False, embedded=True, routes=ROUTES)
+PROVIDER = Provider(
+    name="local", auth=None, key_required=False, embedded=True, routes={**ROUTES, "countTokens": Route()}
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .codecs.responses import RESPONSES
+from .codecs.responses import RESPONSES, TOKEN_COUNT
 from .openai import PROVIDER as OPENAI
 from .spec import Provider, Route, Structured
 
@@ -48,6 +48,13 @@ PROVIDER = Provider(
                 formats=OPENAI.routes["createChatCompletion"].structured.formats,
             ),
             statuses=(400, 401, 403, 404, 429, 500, 503),
+        ),
+        # openai 3.57.0, types/responses/input_token_count_params.py.
+        "countTokens": Route(
+            path="/responses/input_tokens",
+            codec=TOKEN_COUNT,
+            unsupported=frozenset({"thinking"}),
+            statuses=(400, 401, 403, 404, 429, 500),
         ),
         "listModels": OPENAI.routes["listModels"],
         "retrieveModel": OPENAI.routes["retrieveModel"],

@@ -4,6 +4,10 @@ PARAMETERS: dict[str, str] = {
     "cancelBatch": """
         batch_id
     """,
+    "countTokens": """
+        messages model parallel_tool_calls reasoning reasoning_effort response_format thinking tool_choice
+        tools verbosity
+    """,
     "createBatch": """
         completion_window endpoint input_file_id metadata model_id output_expires_after priority
     """,

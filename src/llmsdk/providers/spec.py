@@ -120,14 +120,15 @@ class Codec:
 
     Attributes:
         request: Our parameters to the wire's body; raises `CannotSay` for a value that the protocol has no form for.
-        reply: The wire's document to ours; an error is returned as a document with `error` in it.
+        reply: The wire's document to ours; an error is returned as a document with `error` in it. None where the
+            route's paths say all there is to say.
         decoder: Makes what reads one stream: called with each event, it returns our chunks in order, and `END` last
-            where the event ends the stream.
+            where the event ends the stream. None for an operation that does not stream.
     """
 
     request: Callable[[dict[str, Any]], dict[str, Any]]
-    reply: Callable[[dict[str, Any]], dict[str, Any]]
-    decoder: Callable[[], Callable[[dict[str, Any]], Iterable[Any]]]
+    reply: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    decoder: Callable[[], Callable[[dict[str, Any]], Iterable[Any]]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +162,8 @@ class Route:
         handover: How files are uploaded past the API; None where they go with the request.
         rows: The lines of a batch's input.
         turns: What the server does with earlier messages of the assistant; None if they are sent unchanged.
-        codec: Translates to a protocol of its own; renames and reshapes apply to what the path takes alone.
+        codec: Translates to a protocol of its own; renames and reshapes apply to what the path takes alone. It is
+            given that, too: some protocols have it in the body as well.
     """
 
     path: str | None = None

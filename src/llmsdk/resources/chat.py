@@ -13,11 +13,12 @@ from ..models.chat import (
     ChatCompletionRequest,
     ChatCompletionResponse,
 )
+from ..models.token_counts import TokenCountParams, TokenCountResponse
 from ..models.tools import ResponseFormatParam
 from ..options import CallOptions
 from ..utils.keywords import keywords
 from .base import MappedResource
-from .operations.chat import CREATE_CHAT_COMPLETION
+from .operations.chat import COUNT_TOKENS, CREATE_CHAT_COMPLETION
 from .signatures import described_by
 
 if TYPE_CHECKING:
@@ -82,6 +83,13 @@ class RunToolsArgs(ChatCommonParams, CallOptions, total=False):
     """Form of the answer: text, JSON, JSON of a schema, or a pattern."""
 
 
+@keywords
+class CountTokensArgs(TokenCountParams, CallOptions, total=False):
+    """What `chat.count_tokens` takes."""
+
+    model: Required[str]
+
+
 class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
     """Chat completion."""
 
@@ -130,6 +138,12 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
             stream_options: Options of a streamed reply.
             safety_model: Model that checks the output. Documented by Together.
             user: Your own id of the end user, for the server's abuse checks.
+            tool_choice: Which tool to call: `none`, `auto`, `required`, or an object that names one.
+            parallel_tool_calls: Allow several tool calls at once.
+            reasoning_effort: How much the model reasons; on some servers also a number of tokens, or whether at all.
+            reasoning: Whether the model reasons.
+            thinking: How the model thinks, an object as the server has it, such as `{"type": "enabled"}`.
+            verbosity: How long the answer is. Documented by OpenAI.
             max_tokens: Most tokens to generate, at least 1.
             max_completion_tokens: Most tokens to generate, reasoning included, at least 1.
             n: How many answers to make. Together, r9s: 1 to 128.
@@ -137,12 +151,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
                 with `stream`.
             top_logprobs: How many alternatives to return per token, 0 to 20; needs `logprobs`.
             echo: Return the prompt with the reply.
-            tool_choice: Which tool to call: `none`, `auto`, `required`, or an object that names one.
-            parallel_tool_calls: Allow several tool calls at once.
             function_call: Older form of `tool_choice`: `none`, `auto` or an object with the name.
-            reasoning_effort: How much the model reasons; on some servers also a number of tokens, or whether at all.
-            reasoning: Whether the model reasons.
-            thinking: How the model thinks, an object as the server has it, such as `{"type": "enabled"}`.
             context_length_exceeded_behavior: When prompt and `max_tokens` are too long: `error` (default), or
                 `truncate` to lower `max_tokens`.
             compliance: Rules to comply with. Documented by Together.
@@ -153,7 +162,6 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
             store: Let the server keep the reply.
             metadata: Labels kept with the reply.
             functions: Older form of `tools`: functions that the model may call.
-            verbosity: How long the answer is. Documented by OpenAI.
             prediction: Most of the answer, for speed. Documented by OpenAI, Mistral, Fireworks and Cerebras.
             prompt_cache_key: Groups requests of one beginning, for the cache. Documented by OpenAI, xAI and others.
             prompt_cache_options: How to cache, such as `{"mode": "explicit"}`. Documented by OpenAI.
@@ -350,6 +358,42 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
         from ..tools.running import run_tools_async
 
         return await run_tools_async(self._runner, tools, hide(args), max_rounds, on_error, on_round)
+
+    @described_by(CountTokensArgs, operation=COUNT_TOKENS)
+    def count_tokens(self, **args: Unpack[CountTokensArgs]) -> TokenCountResponse:
+        """Count the tokens of a conversation without having it answered.
+
+        Args:
+            messages: The conversation so far, oldest first: dicts with a `role`, or messages of replies.
+            model: Id of the model.
+            tool_choice: Which tool to call: `none`, `auto`, `required`, or an object that names one.
+            parallel_tool_calls: Allow several tool calls at once.
+            reasoning_effort: How much the model reasons; on some servers also a number of tokens, or whether at all.
+            reasoning: Whether the model reasons.
+            thinking: How the model thinks, an object as the server has it, such as `{"type": "enabled"}`.
+            verbosity: How long the answer is. Documented by OpenAI.
+            tools: Tools that the model may call; kinds other than `function` are Writer's.
+            response_format: Form of the answer: text, JSON, JSON of a schema, or a pattern.
+            args: Options of the call, see `CallOptions`.
+
+        Returns:
+            `input_tokens`: what `usage.prompt_tokens` of the answer would be, as far as the server knows before.
+
+        Raises:
+            UnsupportedOperationError: The server cannot count; the error names those that can.
+            SDKError: As `create`.
+
+        Example:
+            >>> sdk.chat.count_tokens(model="m", messages=[{"role": "user", "content": "Hi"}])
+        """
+        reply: TokenCountResponse = self._runner.call(COUNT_TOKENS, args)
+        return reply
+
+    @described_by(CountTokensArgs, operation=COUNT_TOKENS)
+    async def count_tokens_async(self, **args: Unpack[CountTokensArgs]) -> TokenCountResponse:
+        """Count the tokens of a conversation without having it answered; as `count_tokens`."""
+        reply: TokenCountResponse = await self._runner.call_async(COUNT_TOKENS, args)
+        return reply
 
     def preview(self, **args: Any) -> Preview:
         """Return the request that `create` would send, and send nothing."""

@@ -77,8 +77,7 @@ def read_reply(plan: Plan, state: CallState, received: list[Received]) -> Any:
             reply = read
         else:
             reply.data += read.data
-    # Lists and what a server keeps cost no tokens, and are no calls of `sdk.usage`.
-    if plan.operation.method == "POST" and not plan.operation.is_stored:
+    if plan.operation.is_paid:  # anything else is no call of `sdk.usage`
         count(plan, received[0].meta, getattr(reply, "usage", None))
     return finish(plan, reply, received[0].meta)
 
@@ -146,7 +145,9 @@ def decode_reply(
         if bare is not None:
             return bare
     route, came = provider.routes[operation.id], _Came(operation, provider, body, meta, secrets)
-    if route.codec is not None:  # translated first: everything below knows one protocol
+    if (
+        route.codec is not None and route.codec.reply is not None
+    ):  # translated first: everything below knows one protocol
         body = recoded(route.codec.reply, body)
     try:
         if route.reply:

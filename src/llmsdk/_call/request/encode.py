@@ -85,7 +85,9 @@ def encode(
     checked, streaming, dropped = _checked(operation, provider, route, params, unsupported, providers)
     # A value of the call comes before that of the SDK; what goes into the path does not go into the body as well.
     path, used = _path(operation, provider, route, {**url_params, **checked}, streaming=streaming)
-    wire = _on_the_wire(route, _paired(route, {name: value for name, value in checked.items() if name not in used}))
+    # A codec knows itself what of the path goes into the body, too.
+    gone = () if route.codec is not None else used
+    wire = _on_the_wire(route, _paired(route, {name: value for name, value in checked.items() if name not in gone}))
     if route.codec is not None:
         wire = _coded(route.codec, wire)
     elif "messages" in wire and is_list(wire["messages"]):

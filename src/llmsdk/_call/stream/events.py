@@ -74,7 +74,8 @@ class EventDecoder:
         self._route = provider.routes[operation.id] if operation.own is None else operation.own.route
         self._meta = meta
         self._secrets = secrets
-        self._decode = None if self._route.codec is None else self._route.codec.decoder()
+        codec = self._route.codec
+        self._decode = None if codec is None or codec.decoder is None else codec.decoder()
         self._beside = {source[2:].partition(".")[0] for source in self._route.rare_event.values()}
         self._frames = SSEDecoder(max_event_bytes)
         self._validate: Any = reader(operation.chunk).validate_json

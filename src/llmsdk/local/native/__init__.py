@@ -5,9 +5,16 @@ Start reading at the module of a protocol.
 
 from __future__ import annotations
 
-from .anthropic import MESSAGES
+from collections.abc import Mapping
+
+from . import anthropic, gemini, responses
 from .common import Native
-from .gemini import GENERATE_CONTENT
-from .responses import RESPONSES
 
 __all__ = ["GENERATE_CONTENT", "MESSAGES", "RESPONSES", "Native"]
+
+Natives = Mapping[str, Native]
+"""What a dialect has of one protocol, by operation id."""
+
+MESSAGES: Natives = {"createChatCompletion": anthropic.MESSAGES, "countTokens": anthropic.TOKEN_COUNT}
+GENERATE_CONTENT: Natives = {"createChatCompletion": gemini.GENERATE_CONTENT, "countTokens": gemini.TOKEN_COUNT}
+RESPONSES: Natives = {"createChatCompletion": responses.RESPONSES, "countTokens": responses.TOKEN_COUNT}

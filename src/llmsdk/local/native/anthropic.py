@@ -121,3 +121,4 @@ def _grown(kind: str, piece: str) -> Json:
 
 
 MESSAGES = Native(read=read, write=write, events=events)
+TOKEN_COUNT = Native(read=read, write=lambda count: count)

@@ -17,12 +17,12 @@ class Native:
     Attributes:
         read: The wire's body as our parameters; of a body of another shape it raises what Python does.
         write: Our reply as the wire's document.
-        events: Our chunks as the wire's events; one that has a `type` is named after it.
+        events: Our chunks as the wire's events; one that has a `type` is named after it. None where nothing streams.
     """
 
     read: Callable[[Json], Json]
     write: Callable[[Json], Json]
-    events: Callable[[list[Json]], Iterable[Json]]
+    events: Callable[[list[Json]], Iterable[Json]] | None = None
 
 
 def child(document: Json, name: str) -> Json:

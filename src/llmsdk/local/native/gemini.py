@@ -151,4 +151,15 @@ def events(chunks: list[Json]) -> Iterator[Json]:
     yield event(*([_call(call)] if call else []), finishReason=_FINISHES[finish_of(chunks)])
 
 
+def _read_count(body: Json) -> Json:
+    """Read a body of countTokens: a whole request, or its contents alone."""
+    return read(child(_camel(body), "generateContentRequest") or body)
+
+
+def _write_count(count: Json) -> Json:
+    tokens = count["input_tokens"]
+    return {"totalTokens": tokens, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}]}
+
+
 GENERATE_CONTENT = Native(read=read, write=write, events=events)
+TOKEN_COUNT = Native(read=_read_count, write=_write_count)

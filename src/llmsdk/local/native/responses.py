@@ -171,3 +171,4 @@ def _closed(kind: str, at: int, item: Json, text: str) -> Iterator[Json]:
 
 
 RESPONSES = Native(read=read, write=write, events=events)
+TOKEN_COUNT = Native(read=read, write=lambda count: {"object": "response.input_tokens", **count})

@@ -52,6 +52,18 @@ def token_limit(params: Document) -> Any:
     return older if newer is None else newer
 
 
+def effort_of(params: Document) -> str | None:
+    """Take the effort out of the parameters: a word here, where other servers know numbers, too.
+
+    Raises:
+        CannotSay: It is something else.
+    """
+    effort: Any = params.pop("reasoning_effort", None)
+    if effort is not None and not isinstance(effort, str):
+        raise CannotSay("reasoning_effort", "must be a word for this server, such as low or high")
+    return effort
+
+
 def as_list(value: Any) -> list[Any]:
     """Put a single value into a list."""
     return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else [value]

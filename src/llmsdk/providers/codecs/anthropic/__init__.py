@@ -11,6 +11,7 @@ from __future__ import annotations
 from ...spec import Codec
 from .events import Decoder
 from .replies import reply
-from .requests import request
+from .requests import read_by_model, request
 
 MESSAGES = Codec(request=request, reply=reply, decoder=Decoder)
+TOKEN_COUNT = Codec(request=read_by_model)

@@ -16,6 +16,7 @@ from ..common import (
     children,
     data_url,
     decoded_text,
+    effort_of,
     given,
     inner,
     join_turns,
@@ -38,7 +39,12 @@ def request(params: Document) -> Document:
     limit = token_limit(body)
     if limit is None:
         raise CannotSay("max_tokens", "must be given: this server has no limit of its own")
-    body["max_tokens"] = limit
+    return {"max_tokens": limit, **read_by_model(body)}
+
+
+def read_by_model(params: Document) -> Document:
+    """Write the parameters of a token count, or those of a request without its limit."""
+    body = given(params)
     body.pop("stream_options", None)  # the counts come unasked
     if "stop" in body:
         body["stop_sequences"] = as_list(body.pop("stop"))
@@ -58,8 +64,8 @@ def request(params: Document) -> Document:
 def _set_output_config(body: Document) -> None:
     """Effort and form of the answer are two parameters of ours and one object there."""
     config: Document = {}
-    if "reasoning_effort" in body:
-        config["effort"] = body.pop("reasoning_effort")
+    if effort := effort_of(body):
+        config["effort"] = effort
     wanted = child(body, "response_format")
     kind = wanted.get("type")
     if kind == "json_schema":

@@ -11,6 +11,7 @@ from __future__ import annotations
 from ...spec import Codec
 from .events import Decoder
 from .replies import reply
-from .requests import request
+from .requests import request, token_count
 
 GENERATE_CONTENT = Codec(request=request, reply=reply, decoder=Decoder)
+TOKEN_COUNT = Codec(request=token_count)

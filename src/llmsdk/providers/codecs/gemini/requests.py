@@ -11,8 +11,10 @@ from ..common import (
     beside,
     child,
     children,
+    effort_of,
     given,
     inner,
+    number,
     token_limit,
 )
 from .conversation import conversation
@@ -61,6 +63,11 @@ def request(params: Document) -> Document:
     return body | beside(left, ("messages", "tools", "tool_choice"))
 
 
+def token_count(params: Document) -> Document:
+    """Write the parameters of a token count: the request that is meant, with the model's full name inside."""
+    return {"generateContentRequest": {"model": f"models/{params.get('model')}", **request(params)}}
+
+
 def _generation_config(left: Document) -> Document:
     """Take what belongs into generationConfig out of the parameters."""
     config = {theirs: left.pop(ours) for ours, theirs in _CONFIG.items() if ours in left}
@@ -76,19 +83,24 @@ def _generation_config(left: Document) -> Document:
         config["responseLogprobs"] = wanted is not False
         if not isinstance(wanted, bool):
             config.setdefault("logprobs", wanted)
-    thinking = _thinking(left.pop("reasoning_effort", None), left.pop("thinking", None))
+    thinking = _thinking(left)
     if thinking:
         config["thinkingConfig"] = thinking
     return config | _response_format(left.pop("response_format", None))
 
 
-def _thinking(effort: str | None, thinking: Document | None) -> Document:
+def _thinking(left: Document) -> Document:
+    budget = number(left, "reasoning_effort")
+    effort = None if budget is not None else effort_of(left)
+    left.pop("reasoning_effort", None)
     config: Document = {}
-    if effort == "none":
-        config["thinkingBudget"] = 0
+    if effort == "none" or budget is not None:
+        config["thinkingBudget"] = budget or 0
     elif effort is not None:
         config["thinkingLevel"] = effort.upper()
-    return config | (thinking or {})
+    config |= child(left, "thinking")
+    left.pop("thinking", None)
+    return config
 
 
 def _response_format(wanted: Any) -> Document:

@@ -14,3 +14,4 @@ from .replies import reply
 from .requests import request
 
 RESPONSES = Codec(request=request, reply=reply, decoder=Decoder)
+TOKEN_COUNT = Codec(request=request)

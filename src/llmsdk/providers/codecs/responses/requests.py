@@ -12,6 +12,7 @@ from ..common import (
     calls_of,
     child,
     children,
+    effort_of,
     given,
     inner,
     json_text,
@@ -34,8 +35,8 @@ def request(params: Document) -> Document:
         body["max_output_tokens"] = limit
     if body.pop("logprobs", None):
         body["include"] = ["message.output_text.logprobs"]
-    if "reasoning_effort" in body:
-        body["reasoning"] = {"effort": body.pop("reasoning_effort"), **child(body, "reasoning")}
+    if effort := effort_of(body):
+        body["reasoning"] = {"effort": effort, **child(body, "reasoning")}
     _set_text(body)
     if "tools" in body:
         body["tools"] = [_flat(tool) for tool in children(body, "tools")]
