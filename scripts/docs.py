@@ -51,6 +51,7 @@ from llmsdk.providers.reshape import AsList, OneOf, PlainParts, PlainText, Refus
 from llmsdk.resources.operations import all_operations
 from llmsdk.resources.signatures import STREAM_TEXTS
 from llmsdk.utils.forks import once
+from llmsdk.utils.records import Record
 from llmsdk.utils.retries import BackoffStrategy, RetryBudget, RetryConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # a test runs this file from elsewhere
@@ -600,9 +601,7 @@ def sdk_page() -> tuple[str, str]:
 def class_part(kind: type[Any]) -> str:
     """Describe a class by its docstring, fields and public members."""
     described = section(kind.__doc__, "Attributes")
-    rows = [
-        [f"`{field.name}`", f"`{_escaped(str(field.type))}`", described.get(field.name, "")] for field in _fields(kind)
-    ]
+    rows = [[f"`{name}`", f"`{_escaped(type_)}`", described.get(name, "")] for name, type_ in _fields(kind).items()]
     parts = [f"## {kind.__name__}", paragraphs(kind.__doc__)]
     parts += [table(["Field", "Type", "Description"], rows)] if rows else []
     members = members_table(kind, public_members(kind))
@@ -621,10 +620,13 @@ def arguments_part(kind: type[Any]) -> str:
     return f"## {kind.__name__}\n\n{paragraphs(kind.__doc__)}\n\n{table(head, rows)}"
 
 
-def _fields(kind: type[Any]) -> list[dataclasses.Field[Any]]:
-    if not dataclasses.is_dataclass(kind):
-        return []
-    return [field for field in dataclasses.fields(kind) if field.name not in _INNER]
+def _fields(kind: type[Any]) -> dict[str, str]:
+    """Give the fields of a dataclass, a named tuple or a record, with their annotations."""
+    if dataclasses.is_dataclass(kind):
+        return {field.name: str(field.type) for field in dataclasses.fields(kind) if field.name not in _INNER}
+    names = kind.takes if issubclass(kind, Record) else getattr(kind, "_fields", ())
+    annotations = inspect.get_annotations(kind)
+    return {name: str(getattr(annotations[name], "__forward_arg__", annotations[name])) for name in names}
 
 
 def _escaped(text: str) -> str:

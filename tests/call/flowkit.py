@@ -295,7 +295,7 @@ def make_call(
         encoded=encoded,
         headers=(("content-type", "application/json"),),
         is_keyed=True,
-        limits=replace(limits_of(config), deadline_s=deadline_in),
+        limits=limits_of(config)._replace(deadline_s=deadline_in),
         hooks=Hooks(hooks),
         model="m",
         is_single=True,

@@ -4,7 +4,7 @@ import asyncio
 import io
 from collections import UserDict
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from operator import attrgetter
@@ -22,7 +22,7 @@ from llmsdk.cassette import Cassette
 from llmsdk.local import Fault, LocalServer, RateLimit
 from llmsdk.options import CALL_OPTIONS, SDKOptions
 from llmsdk.providers import LOCAL, OPENAI, PROVIDERS, ErrorPaths, Page, Structured, spec
-from llmsdk.providers.checks import check_provider, kind_of
+from llmsdk.providers.checks import check_provider, fields_of, kind_of
 from llmsdk.resources.operations import all_operations
 from llmsdk.utils import BackoffStrategy, RetryBudget, RetryConfig
 from support import shown
@@ -217,11 +217,11 @@ def test_the_providers_of_this_package_are_right() -> None:
 def test_every_field_of_a_provider_has_a_check() -> None:
     records = [Provider, Route]
     for record in records:
-        for field in fields(record):
-            check, accepted = kind_of(str(field.type))
+        for annotation in fields_of(record).values():
+            check, accepted = kind_of(annotation)
             assert accepted
             assert not check(object())
-            name = str(field.type).removesuffix(" | None")
+            name = annotation.removesuffix(" | None")
             if hasattr(spec, name) and getattr(spec, name) not in records:
                 records.append(getattr(spec, name))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..errors import ConfigurationError
 from ..options import SDKOptions
@@ -47,7 +47,7 @@ DEFAULT_MAX_RESPONSE_BYTES = 128 << 20  # ten pictures of 2 MiB are 27 MiB in ba
 DEFAULT_MAX_EVENT_BYTES = 32 << 20  # one picture, or a whole answer where a server sends it as one event
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class SDKConfig:
     """The configuration of an SDK; `sdk_init` hooks may change it."""
 
@@ -72,8 +72,7 @@ class SDKConfig:
     observers: tuple[Observer, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """What a call may take.
 
     Attributes:

@@ -254,7 +254,7 @@ def fetch(core: Core, template: Plan, url: str, allow_private: bool, tools: Tool
         APIStatusError: The host answered with an error.
     """
     limits, pieces = core.usual_limits, list[bytes]()
-    plan = replace(template, limits=replace(limits, deadline_s=limits.timeout_s))
+    plan = replace(template, limits=limits._replace(deadline_s=limits.timeout_s))
     file = RemoteFile(plan, tools, core.env, core.env.clock(), allow_private)
     try:
         first = yield from file.elsewhere("", url, accept="image/*, */*;q=0.5")

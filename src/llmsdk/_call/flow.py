@@ -29,7 +29,7 @@ _ERROR_BODY_WAIT_S = 5.0  # the status is known by then; a body that stalls is n
 _SLACK_S = 0.002  # by which a timer may fire ahead of the deadline that it was set for
 
 
-@dataclass(slots=True, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class _Run:
     """One exchange under way: who is asked and what is known, and what its attempts have in common."""
 

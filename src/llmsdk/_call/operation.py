@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..providers.spec import Route
 from ..utils.forks import once
@@ -41,24 +41,23 @@ class OwnForm(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Example:
+class Example(NamedTuple):
     """How the documentation shows an operation; the tests run it against the embedded provider.
 
     Attributes:
-        args: Arguments of the method, as source.
         shows: What is done with the result, `res`.
+        args: Arguments of the method, as source.
         streamed: What is done with the stream, `stream`; None where the operation does not stream.
         needs: What has to be done first.
     """
 
-    args: tuple[str, ...] = ()
     shows: str
+    args: tuple[str, ...] = ()
     streamed: str | None = None
     needs: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Operation:
     """One endpoint, independent of provider and of sync or async.
 

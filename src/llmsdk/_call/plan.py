@@ -37,7 +37,7 @@ _KEYED = ("POST", "PATCH")  # what a server would do twice; HTTP says of the oth
 _USER_AGENT = f"llmsdk-python/{__version__} python/{sys.version_info.major}.{sys.version_info.minor}"
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Plan:
     """One call to one server, before anything is sent. Nothing of it changes; what does is in `CallState`.
 
@@ -193,7 +193,7 @@ def _limited(usual: Limits, options: Mapping[str, Any]) -> Limits:
     if "retries" in options:
         retries = options["retries"]
         changes["retries"] = retries if isinstance(retries, RetryConfig) else checked_retries(retries, "retries")
-    return replace(usual, **changes) if changes else usual
+    return usual._replace(**changes) if changes else usual
 
 
 def _headed(

@@ -6,8 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
@@ -21,8 +20,7 @@ UPLOAD = "(file)"
 """What stands for a file in the body."""
 
 
-@dataclass(frozen=True)
-class Preview:
+class Preview(NamedTuple):
     """The request that a call would send.
 
     Attributes:

@@ -24,7 +24,7 @@ class Watchers(Protocol):
         ...
 
 
-@dataclass(slots=True, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Received:
     """A reply with a status below 300, or one that the plan expects; `body` is None while a stream is still open."""
 
@@ -36,7 +36,7 @@ class Received:
     countdown: Countdown
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Failed:
     """An attempt that brought no reply, judged.
 
@@ -50,7 +50,7 @@ class Failed:
     retry_after_s: float | None = None
 
 
-@dataclass(slots=True, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class CallState:
     """One call under way. Who makes the call makes this, and may look into it during the call and after it.
 

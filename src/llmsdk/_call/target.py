@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     pass
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Target:
     """Where one call goes, and with which key."""
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .countdown import Countdown
 from .keys import KeyHeader
@@ -16,8 +15,7 @@ from .keys import KeyHeader
 _UTC_NOW = partial(datetime.now, UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Env:
+class Env(NamedTuple):
     """A monotonic clock, chance in [0, 1), the time of day."""
 
     clock: Callable[[], float]

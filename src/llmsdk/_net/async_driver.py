@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import os
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -41,7 +41,7 @@ class Transport(Protocol):
         ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _OfLoop:
     """What a driver has in one event loop.
 
@@ -314,9 +314,11 @@ class Chunks:
 
 def _running_loop() -> object:
     """Name the event loop that runs; asyncio says so ten times as fast as anyio, and every call asks."""
+    # Not imported here, which takes a sync program 4 ms: where a loop of it runs, somebody has done that.
+    asyncio: Any = sys.modules.get("asyncio")
     try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
+        return current_token().native_token if asyncio is None else asyncio.get_running_loop()
+    except RuntimeError:  # trio's, with asyncio imported beside it
         return current_token().native_token
 
 

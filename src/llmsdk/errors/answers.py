@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy, deepcopy
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from .base import RemoteError
 from .meta import ReplyMeta
@@ -13,8 +12,7 @@ from .meta import ReplyMeta
 _SENT = ("messages", "rounds")  # pickles leave out what was sent, for none holds prompt text; copies share it
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong with an answer.
 
     Attributes:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..utils.forks import once
+from ..utils.records import Record
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One send of a call; exactly one of `status` and `error` is set.
 
     Attributes:
@@ -27,8 +27,7 @@ class Attempt:
     elapsed_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Record):
     """One rate limit as a server states it; a part that the server did not state is None.
 
     Attributes:
@@ -44,8 +43,7 @@ class Limit:
     window_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
+class RateLimit(Record):
     """The rate limits of a reply, for requests and for tokens.
 
     Attributes:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from inspect import get_annotations
 from typing import Any, cast
 
 from ..errors import ConfigurationError
 from ..utils.headers import check_header
 from ..utils.jsonpaths import copy
 from ..utils.plain import plain
+from ..utils.records import Record
 from ..utils.shapes import described, guessed, is_mapping, is_unicode, named, quoted
 from ..utils.urls import check_base_url
 from . import spec
@@ -113,6 +115,11 @@ def check_provider(provider: Provider) -> None:
         raise ConfigurationError(f"{where}: {fault}") from None
 
 
+def fields_of(kind: type[Any]) -> dict[str, str]:
+    """Name the fields of a record of `spec`, with their annotations as they are written there."""
+    return {name: str(one) for name, one in get_annotations(kind).items()}
+
+
 def kind_of(annotation: str) -> tuple[_Check, str]:
     """Find the check of a field by its annotation, and what is accepted."""
     if annotation in _KINDS:
@@ -127,15 +134,15 @@ class _Fault(Exception):
         super().__init__(f"{place}: {text}")
 
 
-def _check_fields(record: Any, *way: str) -> None:
-    for field in record.__dataclass_fields__.values():
-        value = getattr(record, field.name)
-        check, accepted = kind_of(field.type)
+def _check_fields(record: object, *way: str) -> None:
+    for name, annotation in fields_of(type(record)).items():
+        value: Any = getattr(record, name)
+        check, accepted = kind_of(annotation)
         if not check(value):
-            raise _Fault(named(*way, field.name), f"must be {accepted}, got {_came(value)}")
+            raise _Fault(named(*way, name), f"must be {accepted}, got {_came(value)}")
         for inner in value if isinstance(value, tuple) else (value,):  # pyright: ignore[reportUnknownVariableType]
-            if hasattr(inner, "__dataclass_fields__"):  # pyright: ignore[reportUnknownArgumentType]
-                _check_fields(inner, *way, field.name)
+            if isinstance(inner, Record):
+                _check_fields(inner, *way, name)
 
 
 def _came(value: Any) -> str:

@@ -19,17 +19,18 @@ parameter is the name of a class of `reshape.py` in small letters, with what it 
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from ..errors import ConfigurationError
 from ..utils.shapes import described, guessed, is_list, is_mapping, named, quoted
 from . import reshape, spec
-from .checks import check_provider, kind_of
+from .checks import check_provider, fields_of, kind_of
 from .spec import Provider, Reshape, Route
 
 _FORMS: dict[str, type[reshape.Form]] = {
@@ -106,23 +107,18 @@ def _record(kind: type[Any], table: Any, way: tuple[str, ...]) -> Any:
     """Make a record of a table, whose keys are its fields."""
     if not is_mapping(table):
         raise _Slip("must be a table", *way)
-    fields: dict[str, Any] = cast("Any", kind).__dataclass_fields__
+    fields = fields_of(kind)
     for key in table:
         if key not in fields:
             known = guessed(key, fields) or f"known are {', '.join(fields)}"
             raise _Slip(f"unknown key of {kind.__name__}; {known}", *way, key)
-    made = {key: _value(fields[key].type, value, (*way, key)) for key, value in table.items()}
+    made = {key: _value(fields[key], value, (*way, key)) for key, value in table.items()}
     try:
         return kind(**made)
     except TypeError:
-        lacking = [name for name, one in fields.items() if name not in made and _is_required(one)]
+        parameters = inspect.signature(kind).parameters.values()
+        lacking = [one.name for one in parameters if one.name not in made and one.default is one.empty]
         raise _Slip(f"{kind.__name__} needs {', '.join(lacking)}", *way) from None
-
-
-def _is_required(field: Any) -> bool:
-    from dataclasses import MISSING
-
-    return field.default is MISSING and field.default_factory is MISSING
 
 
 def _value(annotation: str, value: Any, way: tuple[str, ...]) -> Any:

@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar
 
+from ..utils.records import Record
 from ..utils.shapes import is_list, is_object
 
 
-@dataclass_transform(frozen_default=True)
-class Form:
-    """What the forms share: fields, given by place or by name, and equality.
-
-    No dataclasses: each costs a quarter of a millisecond when it is made, and a process uses few of the ten.
-    """
-
-    takes: ClassVar[tuple[str, ...]] = ()
-
-    def __init_subclass__(cls) -> None:
-        cls.takes = tuple(name for name, kind in cls.__annotations__.items() if not str(kind).startswith("ClassVar"))
-
-    def __init__(self, *values: Any, **named: Any) -> None:
-        given = {**dict(zip(self.takes, values, strict=False)), **named}
-        if given.keys() != set(self.takes) or len(values) > len(self.takes):
-            raise TypeError(f"{type(self).__name__} takes {', '.join(self.takes) or 'no arguments'}")
-        vars(self).update(given)
+class Form(Record):
+    """What the forms share: a record that is called with a value."""
 
     def __call__(self, value: Any) -> Mapping[str, Any]:
         """Write a value as the server takes it.
@@ -34,18 +20,6 @@ class Form:
             ValueError: The server does not take it; the text says what it takes.
         """
         raise NotImplementedError
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and vars(other) == vars(self)
-
-    def __hash__(self) -> int:
-        return hash((type(self), *vars(self).values()))
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"{name}: a form does not change; make another one")
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(repr, vars(self).values()))})"
 
 
 class AsList(Form):

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any, Final, Literal
 
 from ..utils.forks import once
+from ..utils.records import Record
 
 API_KEY = "{api_key}"
 """Stands where the key goes in the value of a header."""
@@ -16,9 +17,10 @@ API_KEY = "{api_key}"
 Reshape = Callable[[Any], Mapping[str, Any]]
 """Turns one parameter's value into wire parameters; raises ValueError, saying what is accepted, where it can't."""
 
+_NOTHING: Mapping[str, Any] = {}
 
-@dataclass(frozen=True, kw_only=True)
-class Page:
+
+class Page(Record):
     """How a server pages a list.
 
     Attributes:
@@ -32,8 +34,7 @@ class Page:
     more: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Handover:
+class Handover(Record):
     """How a file is handed over to a storage that the server redirects to, instead of going with the request.
 
     Attributes:
@@ -47,8 +48,7 @@ class Handover:
     done: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class BatchRows:
+class BatchRows(Record):
     """The lines that a server takes as the input of a batch; the defaults are OpenAI's.
 
     Attributes:
@@ -60,8 +60,7 @@ class BatchRows:
     longest_id: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Structured:
+class Structured(Record):
     """How a server is asked for an answer in the form of a JSON schema; the defaults are OpenAI's parameter.
 
     Attributes:
@@ -78,8 +77,7 @@ class Structured:
     formats: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Turns:
+class Turns(Record):
     """What a server does with messages of the assistant that come back to it in later turns.
 
     Attributes:
@@ -98,7 +96,7 @@ class Turns:
     keeps: frozenset[str] = frozenset()
     strict: bool = False
     tagged: bool = False
-    call_default: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    call_default: Mapping[str, Any] = _NOTHING
     call_id: str | None = None
 
 
@@ -114,8 +112,7 @@ class CannotSay(ValueError):
         self.param = param
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Codec:
+class Codec(Record):
     """A protocol of its own behind one operation, as pure functions between JSON documents.
 
     Attributes:
@@ -195,8 +192,7 @@ class Route:
     codec: Codec | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ErrorPaths:
+class ErrorPaths(Record):
     """Where the parts of an error body are, as JSONPaths tried in order, before the shapes that many servers share.
 
     Attributes:
@@ -216,8 +212,7 @@ class ErrorPaths:
     spent: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, kw_only=True)
-class LimitWindow:
+class LimitWindow(Record):
     """Names of the headers of one of several limits.
 
     Attributes:
@@ -233,8 +228,7 @@ class LimitWindow:
     reset: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class LimitHeaders:
+class LimitHeaders(Record):
     """Names of rate-limit headers, the first that is present wins; OpenAI's unless a provider has others.
 
     Attributes:

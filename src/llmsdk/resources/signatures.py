@@ -13,9 +13,8 @@ import re
 import sys
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ForwardRef, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ForwardRef, NamedTuple, TypeVar, get_args, get_origin
 
 from typing_inspection.introspection import UNKNOWN, AnnotationSource, inspect_annotation, is_union_origin
 from typing_inspection.typing_objects import is_literal
@@ -89,7 +88,7 @@ def described_by(usual: Any, *others: Any, operation: Operation | None = None, s
 
             return call  # pyright: ignore[reportUnknownVariableType]
         else:  # noqa: RET505 - behind a `return`, mypy would find it unreachable
-            shape = _Shape(known, required, operation, streams, is_async=inspect.iscoroutinefunction(method))
+            shape = _Shape(known, required, operation, streams, inspect.iscoroutinefunction(method))
             method.__signature__ = _Lazy(partial(shape.signature, inspect.signature(method)))
             if method.__doc__:
                 method.__doc__ = _LINE_OF_OPTIONS.sub(_lines_of_options, method.__doc__)
@@ -139,15 +138,13 @@ class _Lazy(inspect.Signature):
         return self.made.replace(**changes)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(NamedTuple):
     """The parameters that `**args` of one method stands for."""
 
     known: Mapping[str, Any]
     required: frozenset[str]
     operation: Operation | None
     streams: str | None
-    _: KW_ONLY
     is_async: bool
 
     def signature(self, own: inspect.Signature) -> inspect.Signature:

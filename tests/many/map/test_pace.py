@@ -40,7 +40,7 @@ class Rounded(clockwork.Window):
 
     def limit(self, now: float) -> Limit:
         told = super().limit(now)
-        return replace(told, reset_s=math.ceil(told.reset_s or 0))
+        return Limit(told.limit, told.remaining, math.ceil(told.reset_s or 0))
 
 
 @pytest.mark.parametrize("latency_s", [0.05, 1.0])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from ...errors import Limit, RateLimit
@@ -30,7 +29,7 @@ def rate_limit(names: LimitHeaders, headers: Mapping[str, str]) -> RateLimit:
     for one in sorted(names.windows, key=lambda one: one.seconds):
         stated = _limit(headers, now, *((name,) if name else () for name in (one.limit, one.remaining, one.reset)))
         if stated != Limit():
-            found[one.of].append(replace(stated, window_s=float(one.seconds)))
+            found[one.of].append(Limit(stated.limit, stated.remaining, stated.reset_s, float(one.seconds)))
     return RateLimit(
         _binding([requests, *found["requests"]]),
         _binding([tokens, *found["tokens"]]),

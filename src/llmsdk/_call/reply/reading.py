@@ -99,7 +99,7 @@ def count(plan: Plan, meta: ReplyMeta, usage: Any) -> None:
         meta.read_cost = partial(plan.cost_of, server, model, usage)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Came:
     """A 2xx reply as it came, for the errors about it."""
 

@@ -29,7 +29,7 @@ _LARGEST = 2.0**1000  # numbers up to it need no closer look; an exact power, so
 _joined = lru_cache(maxsize=256)(join)  # an application calls few URLs, many times
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Encoded:
     """A request before headers and key: the same on every attempt.
 
@@ -48,7 +48,7 @@ class Encoded:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Extras:
     """What goes to the server beside the vocabulary."""
 

@@ -26,7 +26,7 @@ from .events import EventDecoder
 from .pieces import PieceDecoder
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Progress:
     """A stream's state, apart from the object that users hold, so that dropping that one frees the connection.
 
