@@ -70,6 +70,8 @@ async def ask(client: Client, provider: str) -> Any:
     """Call what the provider has."""
     if "createCompletion" in PROVIDERS[provider].routes:
         return await client.call("completions.create", model="m", prompt="p")
+    if "createChatCompletion" not in PROVIDERS[provider].routes:
+        return await client.call("rerank.create", model="m", query="q", documents=["d"])
     return await client.call("chat.create", model="m", max_tokens=9, messages=[{"role": "user", "content": "p"}])
 
 
