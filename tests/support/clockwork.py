@@ -6,7 +6,7 @@ import heapq
 import math
 import random
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from llmsdk.errors.meta import Limit, RateLimit
@@ -98,7 +98,7 @@ class Windows:
         return all(taken)
 
     def windows(self, now: float) -> tuple[Limit, ...]:
-        return tuple(replace(one.limit(now), reset_s=None, window_s=one.span) for one in self.all)
+        return tuple(Limit(told.limit, told.remaining, None, one.span) for one in self.all for told in [one.limit(now)])
 
     def limit(self, now: float) -> Limit:
         return min(self.windows(now), key=lambda one: (one.remaining or 0.0) / (one.window_s or 1.0))

@@ -23,7 +23,7 @@ UNNAMED = "image.png"
 _ACCEPTED = "accepted are bytes, a path, an open binary file, or a (file name, bytes) pair"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True, repr=False)
 class Form:
     """A form that is still to be written: its files are read when the call begins.
 
