@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 from ._call.config import configure
-from ._call.secrecy import forget_locals, hide
+from ._call.secrecy import hide, on_leaving
 from ._call.target import resolve
 from ._net.drivers import Drivers, Embedded
 from ._net.runner import Runner
@@ -93,7 +93,7 @@ class SDK(Attributes, Paths):
             )
             self._runner = Runner(self._drivers, config)
         except BaseException as exc:
-            forget_locals(exc)  # a traceback with locals would show the options, keys among them
+            on_leaving(exc)  # a traceback with locals would show the options, keys among them
             raise
 
     @described_by(SDKOptions)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..utils.forks import forkable_lock, once
 from .config import SDKConfig, limits_of
 from .failover.cooldowns import Cooldowns
-from .secrecy import forget_locals
+from .secrecy import on_leaving
 from .target import Target, resolve
 from .world import ENV
 
@@ -54,7 +54,7 @@ class Core:
         try:
             return found or resolve(self.config, server, server_url, self._embedded_url)
         except BaseException as exc:
-            forget_locals(exc)  # resources ask before they call, so that this is a door
+            on_leaving(exc)  # resources ask before they call, so that this is a door
             raise
 
     def metering(self) -> Meter:

@@ -6,9 +6,10 @@ which hold wrapped options only, and those below it, which have been cleared.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_OPTIMIZED
 from itertools import takewhile
 from traceback import walk_tb
 from types import FrameType
@@ -78,19 +79,55 @@ def forget_locals(error: BaseException | None) -> None:
     cause, and where the frame that called them is known to be.
     """
     over: set[FrameType] = set()
-    is_trusted = True
+    is_trusted, is_hidden = True, isinstance(error, SDKError)
     while error is not None:
         frames = list(takewhile(_is_no_application, (frame for frame, _ in walk_tb(error.__traceback__))))
         if is_trusted or (frames and frames[0] in over):
             over.update(frames)
         for frame in frames:
-            if _package_of(frame) in _CLEARED and (frame in over or not frame.f_code.co_flags & _MAY_WAIT):
+            if frame in over or not frame.f_code.co_flags & _MAY_WAIT:
                 with suppress(RuntimeError):  # still at work
-                    frame.clear()
+                    if _package_of(frame) in _CLEARED:
+                        frame.clear()
+                    if is_hidden:
+                        _mark(frame)
         is_trusted = error.__cause__ is not None and type(error).__module__.partition(".")[0] in _CLEARED
         if isinstance(error, SDKError) and error.__suppress_context__:
             error.__context__ = None  # not to be shown, so it need not hold on to frames either
         error = error.__cause__ or error.__context__
+
+
+def on_leaving(error: BaseException) -> None:
+    """Do what is to be done at a door for an error that leaves by it."""
+    forget_locals(error)
+    hide_frames(error)
+
+
+def hide_frames(error: BaseException) -> None:
+    """Hide the frames of ours that an error of ours has passed or is about to: pytest and IPython honour a mark.
+
+    It stands in frames and not in modules, as IPython looks there alone, and as a fault of ours is to be seen.
+    """
+    if not isinstance(error, SDKError):
+        return
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    above: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # documented all the same
+    while above is not None and _package_of(above) == "llmsdk":
+        frames.append(above)
+        above = above.f_back
+    for frame in frames:
+        if _package_of(frame) == "llmsdk":
+            _mark(frame)
+
+
+def _mark(frame: FrameType) -> None:
+    if not frame.f_code.co_flags & CO_OPTIMIZED:
+        return  # a module's, whose locals are no copy
+    shown: Any = frame.f_locals
+    if isinstance(shown, dict):
+        # A copy, up to Python 3.12: it would keep alive what the frame lets go of, an error that holds the frame too.
+        shown.clear()
+    shown["__tracebackhide__"] = True
 
 
 def _is_no_application(frame: FrameType) -> bool:

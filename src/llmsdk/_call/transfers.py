@@ -28,7 +28,7 @@ from .operation import Operation
 from .plan import Plan, plan_call, split_arguments
 from .reply.reading import read_reply
 from .request.multipart import Form
-from .secrecy import forget_locals
+from .secrecy import on_leaving
 from .state import CallState, Received
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Transfer:
         try:
             self.plan = plan_call(core, operation, *split_arguments(operation, args))
         except BaseException as exc:
-            forget_locals(exc)  # resources plan before they enter the runner, so that this is a door
+            on_leaving(exc)  # resources plan before they enter the runner, so that this is a door
             raise
         self.observed: Observed | None = None
         self._env = core.env

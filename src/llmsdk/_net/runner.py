@@ -12,7 +12,7 @@ from .._call.flow import run_call
 from .._call.operation import Operation
 from .._call.plan import Finish, Plan, plan_call, split_arguments
 from .._call.preview import Preview, preview_of
-from .._call.secrecy import MAY_HOLD, forget_locals, hide
+from .._call.secrecy import MAY_HOLD, hide, on_leaving
 from .._call.state import CallState
 from ..utils.descriptors import raise_lack
 from ..utils.forks import FIRST_USE
@@ -66,7 +66,7 @@ class Runner:
 
             return EventStream[Any, Any](driver.run(flow), driver)
         except BaseException as exc:
-            forget_locals(exc)
+            on_leaving(exc)
             raise_lack(exc)
             raise
 
@@ -89,7 +89,7 @@ class Runner:
 
             return EventStreamAsync[Any, Any](await driver.run(flow), driver)
         except BaseException as exc:
-            forget_locals(exc)
+            on_leaving(exc)
             raise_lack(exc)
             raise
 
@@ -103,7 +103,7 @@ class Runner:
             driver = self.drivers.sync()
             return driver.run(self._transferring(transfer, args, flow(sync_tools(driver))))
         except BaseException as exc:
-            forget_locals(exc)
+            on_leaving(exc)
             raise_lack(exc)
             raise
 
@@ -117,7 +117,7 @@ class Runner:
             driver = self.drivers.asynchronous()
             return await driver.run(self._transferring(transfer, args, flow(async_tools(driver))))
         except BaseException as exc:
-            forget_locals(exc)
+            on_leaving(exc)
             raise_lack(exc)
             raise
 
@@ -134,7 +134,7 @@ class Runner:
         try:
             return preview_of(self._plan(operation, args, None)[0][0])
         except BaseException as exc:
-            forget_locals(exc)
+            on_leaving(exc)
             raise
 
     def _begin(

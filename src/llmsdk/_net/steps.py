@@ -7,6 +7,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from opcode import opmap
 from typing import Any, Generic, Protocol, Self, TypeVar
 
+from .._call.secrecy import hide_frames
+from ..errors import SDKError
+
 StepT = TypeVar("StepT")
 T = TypeVar("T")
 EventT_co = TypeVar("EventT_co", covariant=True)
@@ -29,6 +32,9 @@ def take(steps: Steps[StepT, T], do: Callable[[StepT], Any]) -> T:
     except StopIteration as stop:
         result: T = stop.value
         return result
+    except SDKError as exc:
+        hide_frames(exc)
+        raise
 
 
 async def take_async(steps: Steps[StepT, T], do: Callable[[StepT], Awaitable[Any]]) -> T:
@@ -45,6 +51,9 @@ async def take_async(steps: Steps[StepT, T], do: Callable[[StepT], Awaitable[Any
     except StopIteration as stop:
         result: T = stop.value
         return result
+    except SDKError as exc:
+        hide_frames(exc)
+        raise
 
 
 _FOR = tuple(bytes([opmap[name]]) for name in ("GET_ITER", "GET_AITER"))

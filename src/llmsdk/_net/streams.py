@@ -8,6 +8,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from anyio.lowlevel import current_token
 
+from .._call.secrecy import hide_frames
 from .._call.stream.progress import Progress
 from ..errors import ConfigurationError, ReplyMeta, SDKError
 from .async_driver import AsyncDriver
@@ -181,6 +182,7 @@ def _iterate(progress: Progress, driver: SyncDriver) -> Generator[Any, None, Non
         if not isinstance(error, SDKError):
             raise
         raw = None
+        hide_frames(error)
         # The frames below hold what the server sent, which may be anything, an echo of the key too.
         raise error.with_traceback(None) from error.__cause__
     finally:
@@ -232,6 +234,7 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
             await self.close()
             if not isinstance(error, SDKError):
                 raise
+            hide_frames(error)
             # The frames below hold what the server sent, which may be anything, an echo of the key too.
             raise error.with_traceback(None) from error.__cause__
         except BaseException:

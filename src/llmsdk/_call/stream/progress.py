@@ -22,6 +22,7 @@ from ...utils.secrets import masked
 from ..countdown import Countdown
 from ..effects import TransportFailure
 from ..reply.decode import safe_cause, shown_text, without_secrets
+from ..secrecy import hide_frames
 from .events import EventDecoder
 from .pieces import PieceDecoder
 
@@ -128,6 +129,7 @@ class Progress:
     def check_usable(self) -> None:
         """Refuse to go on with a stream that failed or was closed."""
         if self.error is not None:
+            hide_frames(self.error)
             raise self.error
         if self.closed and not self.finished:
             raise ConfigurationError("the stream is closed; `.partial` holds what had come")
