@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from importlib import import_module
 from typing import Any
 
 from ..utils.forks import forkable_lock
@@ -48,6 +49,10 @@ class ModelUsage:
 _SUMMED = (
     *("calls", "uncounted_calls", "prompt_tokens", "completion_tokens", "total_tokens"),
     *("cached_tokens", "cache_write_tokens", "reasoning_tokens"),
+)
+_IN_TABLE = (
+    *("server", "model", "calls", "prompt_tokens", "completion_tokens", "total_tokens"),
+    *("cost", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "uncounted_calls"),
 )
 
 Pending = deque[tuple[str, str, Any, tuple["UsageTotals", ...]]]
@@ -128,6 +133,13 @@ class UsageTotals:
 
     def __repr__(self) -> str:
         return f"<{self.calls} calls, {self.prompt_tokens} tokens in, {self.completion_tokens} out>"
+
+    def _repr_html_(self) -> str:
+        rows = [asdict(row) for row in self]
+        # Counts that most servers have none of are shown where there are any.
+        columns = [name for name in _IN_TABLE if name in _IN_TABLE[:6] or any(row[name] for row in rows)]
+        html: str = import_module("..models._shown", __package__).table(rows, columns)  # for notebooks alone
+        return html
 
     def add(self, server: str, model: str, counts: Counts | None, cost: float | None) -> None:
         """Take the counts of one call; the meter holds its lock."""

@@ -23,6 +23,7 @@ from .common import (
     Usage,
     Whole,
     is_list,
+    shown,
     text_of,
 )
 from .completions import PromptPart
@@ -101,6 +102,10 @@ class ChatCompletionResponse(Reply):
         """Tool calls of the first choice; invalid ones are only in its message."""
         calls: Any = self.choices[0].message.tool_calls if self.choices else None
         return [call for call in calls if isinstance(call, ToolCall)] if is_list(calls) else []
+
+    def _repr_html_(self) -> str:
+        html: str = shown().reply_html(self)
+        return html
 
 
 class ToolCallDelta(Model):

@@ -1,6 +1,7 @@
 """What the families of models share: the base classes, the leniency markers, usage and log probabilities."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeGuard, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, PrivateAttr
@@ -100,11 +101,20 @@ SentWhole: TypeAlias = Annotated[int, Loose()]
 NOT_SENT: Any = None
 
 
+def shown() -> Any:
+    """Import what shows replies to people; calls do without."""
+    return import_module("._shown", __package__)
+
+
 class Model(BaseModel, AsSent):
     """Base of everything that a server sends: unknown fields are kept, in `model_extra` and as attributes."""
 
     # Validators are built when first used: most calls use few of the models.
     model_config = ConfigDict(extra="allow", protected_namespaces=(), defer_build=True)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Print what there is: nothing that is None, and of pictures and vectors what they are and how large."""
+        return [(name, shown().brief(value)) for name, value in super().__repr_args__() if value is not None]
 
 
 class Reply(Model):
@@ -139,6 +149,10 @@ class Listing(Reply):
 
     def __len__(self) -> int:
         return len(self.data)
+
+    def _repr_html_(self) -> str:
+        html: str = shown().list_html(self.data)
+        return html
 
     # A reply that came is true, however short its list; what has a length would be false without this.
     def __bool__(self) -> bool:
@@ -205,6 +219,10 @@ class Usage(Model):
     completion_tokens_details: Annotated[CompletionTokensDetails | None, Loose()] = None
     """What the output tokens were."""
 
+    def _repr_html_(self) -> str:
+        html: str = shown().usage_html(self)
+        return html
+
 
 class InputUsage(Model):
     """Token counts of a call that generates no text; which are set depends on the server."""
@@ -215,6 +233,10 @@ class InputUsage(Model):
     """Tokens of an answer, 0 where the server counts them at all."""
     total_tokens: Whole = None
     """Tokens of the call."""
+
+    def _repr_html_(self) -> str:
+        html: str = shown().usage_html(self)
+        return html
 
 
 class TopLogprob(Model):

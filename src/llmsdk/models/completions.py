@@ -25,6 +25,7 @@ from .common import (
     Text,
     Usage,
     Whole,
+    shown,
     text_of,
 )
 
@@ -122,6 +123,10 @@ class CompletionResponse(Reply):
     def text(self) -> str:
         """Text of the first choice."""
         return text_of(self.choices[0].text) if self.choices else ""
+
+    def _repr_html_(self) -> str:
+        html: str = shown().reply_html(self)
+        return html
 
 
 # Together repeats the text here.

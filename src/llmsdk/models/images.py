@@ -14,7 +14,7 @@ from ..utils.files import checked_path, decoded_base64, write_suffixed
 from ..utils.keywords import keywords
 from ..utils.shapes import described
 from ._fold.rule import Fold
-from .common import Flag, Listed, Loose, Model, Number, OrEmpty, Reply, Text, Whole, is_list
+from .common import Flag, Listed, Loose, Model, Number, OrEmpty, Reply, Text, Whole, is_list, shown
 from .folding import Accumulator
 
 # ---------------------------------------------------------------- requests
@@ -293,6 +293,10 @@ class Image(Model):
         # Never abandoned by a cancellation: what has begun is written whole, and no draft stays behind.
         return await run_sync(write_suffixed, target, data)
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle: dict[str, Any] = shown().image_bundle([self], repr(self))
+        return bundle
+
     def _local(self) -> bytes | None:
         """Decode what the reply itself holds; None if the image is elsewhere."""
         for field, value in (("b64_json", self.b64_json), ("url", self.url)):
@@ -383,6 +387,10 @@ class ImageResponse(Reply):
     def images(self) -> list[Image]:
         """The images; the same as `data`."""
         return self.data
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle: dict[str, Any] = shown().image_bundle(self.data, repr(self))
+        return bundle
 
     def attach(self, fetcher: Fetcher | None) -> None:
         """Give every image the means to get its bytes."""
