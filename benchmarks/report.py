@@ -12,14 +12,14 @@ Result = dict[str, Any]
 INTRODUCTION = """\
 # Benchmarks
 
-What llmsdk costs beside other clients, and beside what a hand-written client on the same libraries costs. Made by
-`python benchmarks/run.py`; do not edit.
+CPU time, memory and speed of llmsdk, compared with other clients and with hand-written code on the same libraries.
+Written by `python benchmarks/run.py`; don't edit it.
 
-Each client lives in a process of its own and is pinned to one core; a server in C on another core gives canned replies.
-In every round each client takes a turn, in an order that changes, and a ratio is that of two turns of the same round.
+Each client runs in its own process on one core; a server in C on another core sends prepared replies.
+In every round, each client runs once, in changing order. A ratio compares two runs of the same round.
 The figures are medians over the rounds, with the quartiles in brackets. Costs are CPU time of the client's process;
 rates are requests per second of wall time. Every result is checked, and its text is read as the client types it.
-Absolute figures drift with the machine: the ratios are what counts.
+Absolute figures depend on the machine; compare the ratios.
 """
 
 PROFILES = {question.id: [target.profile for target in question.targets] for question in QUESTIONS}

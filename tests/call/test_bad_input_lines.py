@@ -147,7 +147,7 @@ def test_a_parameter_that_a_server_lacks() -> None:
         made(CHAT, TOGETHER, params, providers=some)
     error = caught.value
     assert str(error) == (
-        "metadata: server 'together' does not take it in chat.create; servers that do: openai, r9s "
+        "metadata: server 'together' doesn't support it in chat.create; servers that do: openai, r9s "
         '(unsupported="drop" leaves it out, extra_body sends it all the same)'
     )
     assert (error.param, error.server, error.servers) == ("metadata", "together", ("openai", "r9s"))

@@ -585,7 +585,7 @@ def test_none_is_what_the_sdk_is_set_up_with(own: Any) -> None:
     with SDK(server="openai", server_url="http://127.0.0.1:9", unsupported=own) as sdk:
         call = partial(sdk.batches.preview, input_file_id="f", priority=1, unsupported=None)
         if own in ("error", None):
-            assert str(refusal(call)).startswith("priority: server 'openai' does not take it")
+            assert str(refusal(call)).startswith("priority: server 'openai' doesn't support it")
         else:
             assert ("priority" in call().body) is (own == "pass")
         assert "idle_timeout_ms" not in sdk.chat.preview(**CHAT, idle_timeout_ms=None).body
@@ -761,7 +761,7 @@ def test_names_of_tools_that_cannot_be() -> None:
         assert "name must be a str or None" in str(refusal(partial(tool, noted, name=value)))
         assert "description must be a str or None" in str(refusal(partial(tool, noted, description=value)))
     for text in ("a\nb", "x" * 5000, HALF):
-        assert "no name for a tool" in str(refusal(partial(tool, noted, name=text)))
+        assert "invalid name of a tool" in str(refusal(partial(tool, noted, name=text)))
 
 
 @pytest.mark.parametrize("value", ["yes", 1, [1], Unequal()], ids=["text", "number", "list", "unequal"])

@@ -94,8 +94,8 @@ def test_a_form_that_cannot_be_reshaped_names_the_parameter() -> None:
 
 def test_two_parameters_that_mean_the_same_may_not_differ() -> None:
     for more, told in (
-        ({"width": 5, "size": "9x8"}, "size: contradicts width; give one of them"),
-        ({"size": "9x8", "height": None}, "height: contradicts size; give one of them"),
+        ({"width": 5, "size": "9x8"}, "size: contradicts width; pass one of them"),
+        ({"size": "9x8", "height": None}, "height: contradicts size; pass one of them"),
     ):
         with pytest.raises(errors.RequestValidationError) as info:
             made(IMAGE, TOGETHER, {"model": "m", "prompt": "p", **more})

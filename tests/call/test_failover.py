@@ -466,8 +466,8 @@ async def test_what_a_later_server_does_not_take_is_refused_before_anything_is_s
     "options, message",
     [
         ({"failover": ["together"]}, "failover: must be a Failover or None, got list"),
-        ({"failover": Failover(["local"]), "server": "local"}, "server: cannot be given together with failover"),
-        ({"failover": Failover(["local"]), "server_url": "http://127.0.0.1:9"}, "server_url: cannot be given together"),
+        ({"failover": Failover(["local"]), "server": "local"}, "server: can't be combined with failover"),
+        ({"failover": Failover(["local"]), "server_url": "http://127.0.0.1:9"}, "server_url: can't be combined"),
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any], message: str) -> None:

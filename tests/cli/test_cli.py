@@ -93,8 +93,8 @@ def test_what_is_piped_in_stands_behind_the_prompt(server: LocalServer) -> None:
     ask("chat", "Sum up:", "-m", "m", "--server-url", server.url, given="a text\n")
     ask("chat", "-m", "m", "--server-url", server.url, given="alone\n")
     assert [request.json["messages"][0]["content"] for request in server.requests] == ["Sum up:\n\na text", "alone"]
-    assert error_of("chat", "-s", "local") == "no prompt; give one as an argument, or pipe one in"
-    assert error_of("complete", "-s", "local") == "no prompt; give one as an argument, or pipe one in"
+    assert error_of("chat", "-s", "local") == "no prompt; pass one as an argument or through a pipe"
+    assert error_of("complete", "-s", "local") == "no prompt; pass one as an argument or through a pipe"
 
 
 def test_the_environment_says_server_and_model(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -234,7 +234,7 @@ def test_a_limiter_that_is_lost_is_an_error_in_the_rows(
 
 @pytest.mark.usefixtures("ray")
 def test_a_limiter_that_nobody_made_is_named(server: LocalServer) -> None:
-    told = r"limiter: there is none named 'nobody'; make it first: llmsdk\.ray\.Limiter\(name='nobody'\)"
+    told = r"limiter: no limiter is named 'nobody'; make it first: llmsdk\.ray\.Limiter\(name='nobody'\)"
     with pytest.raises(ConfigurationError, match=told):
         Limiter.find("nobody")
     with pytest.raises(ConfigurationError, match=told):

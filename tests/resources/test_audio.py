@@ -360,7 +360,7 @@ async def test_one_recording_and_no_more(colour: Colour, canned: CannedServer) -
         with pytest.raises(errors.RequestValidationError, match="is missing"):
             await client.call("audio.translate", model="m", unsupported="drop")
     async with colour.open(server="mistral", server_url=canned.url, api_key=KEY) as client:
-        with pytest.raises(errors.RequestValidationError, match="does not take it together with timestamp_granul"):
+        with pytest.raises(errors.RequestValidationError, match="doesn't support it together with timestamp_granul"):
             await client.call("audio.transcribe", **HEAR, language="en", timestamp_granularities=["segment"])
         with pytest.raises(errors.RequestValidationError, match="must have an item for each of known_speaker_names"):
             await client.call("audio.transcribe", **HEAR, known_speaker_names=["guide"])

@@ -429,7 +429,7 @@ async def test_what_a_server_lacks_is_named_with_the_line(colour: Colour, tmp_pa
     path.write_text(json.dumps({"custom_id": "b", "model": "m", "messages": SAID, "store": True}))
     with LocalServer("together") as server:
         async with colour.open(**at(server, "together")) as client:
-            with pytest.raises(errors.BatchError, match="line 1: store: server 'together' does not take it"):
+            with pytest.raises(errors.BatchError, match="line 1: store: server 'together' doesn't support it"):
                 await client.call("batches.create", file=path)
             assert server.requests == []
             made = await client.call("batches.create", file=path, unsupported="drop")
@@ -463,7 +463,7 @@ async def test_rows_without_names_get_names_that_fit(colour: Colour, tmp_path: P
 @pytest.mark.parametrize("given", [{}, {"file": "x", "input_file_id": "y"}])
 async def test_rows_come_from_one_place(colour: Colour, given: dict[str, str]) -> None:
     async with colour.open(server="local") as client:
-        with pytest.raises(errors.RequestValidationError, match="file: give either file or input_file_id"):
+        with pytest.raises(errors.RequestValidationError, match="file: pass either file or input_file_id"):
             await client.call("batches.create", **given)
 
 

@@ -12,8 +12,8 @@ _TESTS = Path(__file__).resolve().parent.parent
 # Promise, how it is tested, and the test files (or folders) that do so. A file counts for the first row that has it.
 PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
-        "What goes over the wire is what the providers document; replies parse without loss",
-        "every wire sample through the real code over a loopback server, in both colours",
+        "Requests are what the providers document; replies are parsed without loss",
+        "every wire sample through the real code over a loopback server, sync and async",
         ("providers", "test_seeds.py", "models"),
     ),
     (
@@ -33,27 +33,27 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "Faults of transport end in our errors, in time, and leave the pool usable",
-        "a fault server: kind of fault x phase x colour x client x reply",
+        "Network failures raise the SDK's errors, in time, and leave the connection pool usable",
+        "a fault server: kind of fault x phase x sync or async x client x reply",
         ("faults/test_transport.py", "net"),
     ),
     (
-        "No server can make us use unbounded memory",
+        "No server can make the SDK use unbounded memory",
         "bombs, endless bodies, errors, lines and events, measured in processes of their own",
         ("faults/test_bounds.py", "utils/test_codings.py"),
     ),
     (
-        "Replies that are none are told, those that are odd are read",
+        "Invalid replies raise an error; unusual but valid ones are accepted",
         "invalid, cut, deep, empty, foreign, in other encodings and content types",
         ("faults/test_replies.py",),
     ),
     (
-        "Retries do what the policy says, never more",
+        "Retries do what the policy says, and no more",
         "the request loop by hand and as a state machine; a real server in real time",
         ("utils/test_retries.py", "call/test_flow.py", "call/test_flow_machine.py", "faults/test_retries.py"),
     ),
     (
-        "Cancellation, deadlines and timeouts are prompt at every phase",
+        "Cancellation, deadlines and timeouts take effect at once, in every phase",
         "asyncio, trio, threads and Ctrl-C against a server that stalls and drips",
         ("faults/test_cancellation.py",),
     ),
@@ -63,12 +63,12 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("faults/test_load.py",),
     ),
     (
-        "An SDK may travel: threads, event loops, forks, pickles, interpreter exit",
+        "An SDK works across threads, event loops, forks, pickles and interpreter exit",
         "each of them, in processes of their own where needed",
         ("faults/test_travel.py", "utils/test_forks.py", "test_sdk.py"),
     ),
     (
-        "Keys and prompts stay where they belong",
+        "Keys and prompts don't leak",
         "every error path with the locals of our frames, logs, pickles, redirects, other hosts, images",
         (
             "faults/test_security.py",
@@ -80,8 +80,8 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "Calls check what they are given before anything is sent",
-        "each resource in both colours over a mocked network; the request made by hand",
+        "Arguments are checked before anything is sent",
+        "each resource, sync and async, over a mocked network; the request made by hand",
         ("resources", "call", "utils"),
     ),
     (
@@ -144,10 +144,10 @@ def page(passed: Counter[int]) -> str:
         (
             "# Reliability",
             "",
-            "What is promised, how it is tested, and how many cases passed. `make reliability` runs the tests and",
-            "writes this page; a run with a failure writes nothing.",
+            "What llmsdk guarantees, how it is tested, and how many test cases passed. `make reliability` runs",
+            "the tests and writes this page, if all of them pass.",
             "",
-            "| promise | how it is tested | cases |",
+            "| Guarantee | How it is tested | Test cases |",
             "| --- | --- | --- |",
             *rows,
             f"| **All** | | **{sum(passed.values()):,}** |",

@@ -215,9 +215,9 @@ def unreadable(city: Nowhere) -> str:  # type: ignore[name-defined] # noqa: F821
     "function, text",
     [
         (no_annotation, "tools: no_annotation: parameter 'city' has no annotation"),
-        (lambda city: city, "tools: <lambda>: no name for a tool"),
+        (lambda city: city, "tools: <lambda>: invalid name of a tool"),
         (unreadable, "tools: unreadable: an annotation cannot be read"),
-        (print, "tools: print: *args cannot be told"),
+        (print, "tools: print: *args can't be described"),
         ("weather", "tools: must be functions, got str"),
     ],
 )
@@ -235,8 +235,8 @@ def test_parameters_that_cannot_be_told() -> None:
     def odd(lock: threading.Event) -> None: ...
 
     for function, text in (
-        (several, "tools: several: *cities cannot be told"),
-        (named, "tools: named: **cities cannot be told"),
+        (several, "tools: several: *cities can't be described"),
+        (named, "tools: named: **cities can't be described"),
         (callback, "tools: callback: "),
         (odd, "tools: odd: parameter 'lock': "),
     ):
@@ -719,7 +719,7 @@ async def asleep(city: str) -> str:
         ({"tools": weather}, "tools: must be a list of functions, got function"),
         ({"tools": ["weather"]}, "tools: must be functions, got str"),
         ({"tools": [weather, tool(weather)]}, "tools: two are named 'weather'"),
-        ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "tools: a dict says nothing"),
+        ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "tools: a dict can't be called"),
         ({"tools": [no_annotation]}, "tools: no_annotation: parameter 'city'"),
         ({"max_rounds": 0}, "max_rounds: "),
         ({"max_rounds": True}, "max_rounds: "),

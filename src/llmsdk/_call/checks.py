@@ -89,7 +89,7 @@ def checked_headers(headers: Any) -> dict[str, str]:
         except ValueError as exc:
             raise ConfigurationError(f"http_headers: {exc}") from None
         if name.lower() in _RESERVED_HEADERS:
-            raise ConfigurationError(f"http_headers: {name} is written by the SDK and cannot be given")
+            raise ConfigurationError(f"http_headers: {name} is written by the SDK and can't be set")
         checked[name.lower()] = value
     return checked
 

@@ -99,7 +99,7 @@ def split_arguments(operation: Operation, args: Mapping[str, Any]) -> tuple[dict
     if model_id is not None:
         if "model" in params and _differ(params["model"], model_id):
             raise RequestValidationError(
-                "model_id: differs from model; give one of them, or the same value", param="model_id"
+                "model_id: differs from model; pass one of them, or the same value", param="model_id"
             )
         params["model"] = model_id
     return options, params
@@ -129,7 +129,7 @@ def plan_call(
         params = {**target.provider.routes[operation.id].usage_wish, **params}  # the caller's own word stands
     if options.get("idle_timeout_ms") is not None and params.get("stream") is None:
         raise RequestValidationError(
-            "idle_timeout_ms: bounds the silence of a stream, and this call is none; pass stream=True with it",
+            "idle_timeout_ms: is for streams only; pass stream=True with it",
             param="idle_timeout_ms",
         )
     encoded = _encoded(config, operation, target, options, params)
@@ -236,7 +236,7 @@ def _from_object(operation: Operation, params: dict[str, Any]) -> dict[str, Any]
         if other not in _BESIDE_OBJECT:
             raise RequestValidationError(f"{other}: cannot be mixed with {name}; put it into {name}", param=other)
         if other != "stream" and other in fields and _differ(fields[other], value):
-            raise RequestValidationError(f"{other}: differs from {name}[{other!r}]; give one of them", param=other)
+            raise RequestValidationError(f"{other}: differs from {name}[{other!r}]; pass one of them", param=other)
     return {**fields, **params}
 
 

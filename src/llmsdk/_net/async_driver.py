@@ -333,4 +333,4 @@ async def _settled(answer: Any, countdown: Countdown | None) -> Any:
         return await answer
     with anyio.move_on_after(max(0.0, countdown.left())):
         return await answer
-    raise TransportFailure("timeout", "a hook or the function that gives the key is still at work")
+    raise TransportFailure("timeout", "a hook or the api_key function is still running")

@@ -62,7 +62,7 @@ class _Stream(Generic[EventT, ReplyT]):
         progress = self._progress
         if not progress.finished:
             progress.check_usable()
-            raise ConfigurationError("the stream has not ended yet; iterate it to its end, or take `.partial`")
+            raise ConfigurationError("the stream has not ended yet; iterate it to its end, or use `.partial`")
         return self.partial
 
     def __repr__(self) -> str:

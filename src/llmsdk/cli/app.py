@@ -150,7 +150,7 @@ def complete(
         params = opt.given(option, model=setup.model(model, "text"), max_tokens=max_tokens, temperature=temperature)
         text = prompt if prompt is not None else piped()
         if not text:
-            raise Misuse("no prompt; give one as an argument, or pipe one in")
+            raise Misuse("no prompt; pass one as an argument or through a pipe")
         with setup.open() as sdk:
             create: Any = sdk.completions.create  # the parameters are a plain dict here
             if as_json:

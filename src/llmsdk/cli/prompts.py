@@ -25,7 +25,7 @@ def prompt_of(given: str | None, *, no_stdin: bool) -> str:
     extra = "" if no_stdin else piped(is_more=given is not None)
     joined = "\n\n".join(part for part in (given or "", extra.rstrip("\n")) if part.strip())
     if not joined:
-        raise Misuse("no prompt; give one as an argument, or pipe one in")
+        raise Misuse("no prompt; pass one as an argument or through a pipe")
     return joined
 
 

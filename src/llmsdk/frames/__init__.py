@@ -43,7 +43,9 @@ class FrameWorker:
 
     def __init__(self, plan: Plan) -> None:
         if checked_plan(plan).limiter is not None:
-            raise ConfigurationError("limiter: only workers of Ray share one; leave it out, and give each its share")
+            raise ConfigurationError(
+                "limiter: only workers of Ray share one; leave it out, and divide the limit among them"
+            )
         self.plan = plan
         self.__name__ = f"llmsdk.{plan.operation}"  # Dask asks functions for it
 

@@ -163,7 +163,7 @@ class Plan:
             kind = "keys are strings, numbers written as text" if is_keys else "paths are strings or Path objects"
             raise ConfigurationError(f"done: {kind}, got {described(misfits[0])}")
         if is_keys and self.carry:
-            raise ConfigurationError("carry: keys alone bring no results; give the path of the earlier output as done")
+            raise ConfigurationError("carry: keys alone bring no results; pass the path of the earlier output as done")
         paths: list[Any] = [] if is_keys else list(given)
         files = tuple(file for path in paths for file in files_of(path))
         object.__setattr__(self, "done", frozenset(given) if is_keys else files)

@@ -39,7 +39,9 @@ class Session:
         self, plan: Plan, ask: Callable[[LeaseRequest], Awaitable[Grant]] | None = None, worker: str = ""
     ) -> None:
         if (plan.limiter is None) != (ask is None):
-            raise ConfigurationError("limiter: only workers of Ray share one; leave it out, and give each its share")
+            raise ConfigurationError(
+                "limiter: only workers of Ray share one; leave it out, and divide the limit among them"
+            )
         self.plan = plan
         self._earlier = Earlier(plan.done_paths, plan.done_keys, plan.columns, carry=plan.carry)
         self._operation = plan.described_operation

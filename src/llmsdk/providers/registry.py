@@ -82,7 +82,7 @@ def find_provider(server: Any, server_idx: Any = None) -> Provider | None:
             known = f"from 0 to {len(IDS) - 1} ({_some(IDS)})"
             raise ConfigurationError(f"server_idx: must be an integer {known}, got {described(server_idx)}")
         if server is not None:
-            raise ConfigurationError("server_idx: give either server or server_idx, not both")
+            raise ConfigurationError("server_idx: pass either server or server_idx, not both")
         return PROVIDERS[IDS[number]]
     if server is None:
         return None

@@ -17,7 +17,7 @@ class Form(Record):
         """Write a value as the server takes it.
 
         Raises:
-            ValueError: The server does not take it; the text says what it takes.
+            ValueError: The server doesn't support it; the text says what it takes.
         """
         raise NotImplementedError
 
@@ -50,7 +50,7 @@ class OneText(Form):
 
     def __call__(self, value: Any) -> Mapping[str, Any]:
         if isinstance(value, list):
-            raise ValueError("must be one string for this server; it takes neither several prompts nor token ids")
+            raise ValueError("must be one string for this server; it supports neither several prompts nor token ids")
         return {self.name: value}
 
 

@@ -187,7 +187,7 @@ def _actor(name: str) -> Any:
         return ray.get_actor(name, namespace=_NAMESPACE)
     except ValueError:
         raise ConfigurationError(
-            f"limiter: there is none named {name!r}; make it first: llmsdk.ray.Limiter(name={name!r})"
+            f"limiter: no limiter is named {name!r}; make it first: llmsdk.ray.Limiter(name={name!r})"
         ) from None
 
 

@@ -33,7 +33,7 @@ def checked_endpoint(input_file_id: str | None, file: AnyPath | None, operation:
     """Find the endpoint of a new batch, and refuse one without rows."""
     if (input_file_id is None) == (file is None):
         came = "neither came" if file is None else "both came"
-        raise RequestValidationError(f"file: give either file or input_file_id; {came}", param="file")
+        raise RequestValidationError(f"file: pass either file or input_file_id; {came}", param="file")
     # Asked for also where the rows are at the server already: it does not look into the file to find out.
     return endpoint_of(row_operation(operation))
 

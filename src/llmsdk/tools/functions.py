@@ -173,7 +173,7 @@ def _parameters(function: Callable[..., Any], where: str) -> dict[str, inspect.P
         # A model is asked for names and types, and these have none.
         if stars := _VARIADIC.get(parameter.kind):
             raise RequestValidationError(
-                f"{where}: {stars}{name} cannot be told to a model; name each parameter", param="tools"
+                f"{where}: {stars}{name} can't be described to a model; name each parameter", param="tools"
             )
         if parameter.annotation is inspect.Parameter.empty:
             raise RequestValidationError(
@@ -243,7 +243,7 @@ def made_tool(function: Any, name: str | None = None, description: str | None = 
     where = f"tools: {called if len(called) <= 64 and called.isprintable() else quoted(called)}"
     if not _NAME.fullmatch(called):
         raise RequestValidationError(
-            f"{where}: no name for a tool; give tool(..., name=...) letters, digits, underscores, at most 64",
+            f"{where}: invalid name of a tool; pass tool(..., name=...) with letters, digits, underscores, at most 64",
             param="tools",
         )
     # The docstring of an object that is called is that of its class, which is about something else.

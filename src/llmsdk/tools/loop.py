@@ -83,7 +83,7 @@ class Loop:
         if not isinstance(on_error, str) or on_error not in _POLICIES:
             raise _invalid("on_error", f"must be 'reply' or 'raise', got {quoted(on_error)}")
         if "chat_completion_request" in args:
-            raise _invalid("chat_completion_request", "chat.run_tools takes its parameters one by one")
+            raise _invalid("chat_completion_request", "chat.run_tools accepts its parameters by keyword only")
         self._raises = on_error == "raise"
         self.on_round: Callable[[Round], Any] | None = _checked_callback(on_round)
         if not is_async:
@@ -191,7 +191,7 @@ def _known(tools: Any) -> tuple[dict[str, Tool[..., Any]], list[Any]]:
         if is_mapping(one):
             # A dict of another type is a tool that the server runs, such as a search.
             if one.get("type") == "function":
-                raise _invalid("tools", "a dict says nothing that can be called; give the function itself")
+                raise _invalid("tools", "a dict can't be called; pass the function itself")
             params.append(one)
             continue
         made: Tool[..., Any] = cast("Any", one) if isinstance(one, Tool) else made_tool(one)

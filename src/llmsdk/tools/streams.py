@@ -69,7 +69,7 @@ class _Rounds:
         if self._error is not None:
             raise self._error
         if self._run is None:
-            raise ConfigurationError("the stream has not ended; iterate it to its end, or take `.messages`")
+            raise ConfigurationError("the stream has not ended; iterate it to its end, or use `.messages`")
         return self._run
 
     @property

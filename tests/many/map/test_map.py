@@ -313,7 +313,7 @@ async def close(results: Any) -> None:
 
 @pytest.mark.also_trio
 async def test_a_map_that_was_given_up_says_so(colour: Colour) -> None:
-    told = "^the map was closed before its end, after {} results; drain.. gives those that were there$"
+    told = "^the map was closed before its end, after {} results; drain.. returns the finished ones$"
     with LocalServer() as server:
         async with colour.open(server_url=server.url) as client:
             unbegun = mapped(client, rows(3))

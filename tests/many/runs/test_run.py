@@ -192,7 +192,7 @@ def test_a_file_of_another_operation_sends_nothing(folder: Folder) -> None:
 
 def test_a_custom_id_twice_sends_nothing(folder: Folder) -> None:
     folder.write(chat_row("a"), chat_row("b"), chat_row("a", temperature=1.0))
-    with pytest.raises(BatchError, match=r"line 3: custom_id 'a' is that of line 1 too; give each row its own"):
+    with pytest.raises(BatchError, match=r"line 3: custom_id 'a' is that of line 1 too; use a unique one for each row"):
         folder.run()
     assert folder.sent == 0
 

@@ -76,7 +76,7 @@ def test_a_failure_is_read_with_its_key() -> None:
         (b'{"model": "\xff"}', "not UTF-8 at byte 12; save the file as UTF-8"),
         (b"7", "must be a JSON object, got int"),
         ({"custom_id": 7, "model": "m"}, "custom_id: must be a string, got int"),
-        ({"custom_id": "", "model": "m"}, "custom_id: is empty; leave it out, or give each row its own"),
+        ({"custom_id": "", "model": "m"}, "custom_id: is empty; leave it out, or use a unique one for each row"),
         ({"body": 7}, "body: must be an object, got int"),
         ({"method": "GET", "body": {}}, "method: must be POST, got 'GET'"),
         (
@@ -88,7 +88,7 @@ def test_a_failure_is_read_with_its_key() -> None:
         ({"model": "m", "mesages": []}, "mesages: unknown parameter of chat.create; did you mean 'messages'?"),
         ({"server_url": "https://evil.example"}, "server_url: is an option of the run, not of a row"),
         ({"http_headers": {}}, "http_headers: is an option of the run, not of a row"),
-        ({"stream": True}, "stream: replies of a batch come whole; take it out"),
+        ({"stream": True}, "stream: rows of a batch can't be streamed; remove it"),
         ({"key": "a", "response": {}, "error": None}, "a result without its request"),
         (
             {"key": "line:2", "response": None, "error": {"message": "in.jsonl: line 2: not JSON"}, "request": None},

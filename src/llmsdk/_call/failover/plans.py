@@ -31,7 +31,7 @@ def find_failover(args: Mapping[str, Any], default: Failover | None) -> Failover
         return default if named is None else None
     given = checked_failover(args["failover"])
     if given is not None and named is not None:
-        raise ConfigurationError(f"{named}: cannot be given together with failover, which names the servers")
+        raise ConfigurationError(f"{named}: can't be combined with failover, which names the servers")
     return given
 
 

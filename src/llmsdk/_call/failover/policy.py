@@ -123,7 +123,7 @@ def _servers(given: Any) -> tuple[Provider, ...]:
             raise ConfigurationError("failover: servers must be ids or Provider constants, got NoneType")
         name = provider.name
         if name in found:
-            raise ConfigurationError(f"failover: server {name!r} is listed twice; give each its own name")
+            raise ConfigurationError(f"failover: server {name!r} is listed twice; use a unique name for each")
         found[name] = provider
     if not found:
         raise ConfigurationError("failover: servers is empty; list the first choice and those to go on to")

@@ -223,8 +223,8 @@ def _supported(
         if (theirs := other.routes.get(operation.id)) is not None and name not in theirs.unsupported
     )
     raise UnsupportedParameterError(
-        f"{name}: server {provider.name!r} does not take it in {operation.resource}.{operation.name}; servers that do: "
-        f'{", ".join(servers) or "none"} (unsupported="drop" leaves it out, extra_body sends it all the same)',
+        f"{name}: server {provider.name!r} doesn't support it in {operation.resource}.{operation.name}; servers "
+        f'that do: {", ".join(servers) or "none"} (unsupported="drop" leaves it out, extra_body sends it all the same)',
         param=name,
         server=provider.name,
         servers=servers,
@@ -287,7 +287,7 @@ def _on_the_wire(route: Route, params: dict[str, Any]) -> dict[str, Any]:
         for place in made:
             other = said.setdefault(place, name)
             if other != name and wire[place] != made[place]:
-                raise RequestValidationError(f"{name}: contradicts {other}; give one of them", param=name)
+                raise RequestValidationError(f"{name}: contradicts {other}; pass one of them", param=name)
         wire |= made
     return wire
 

@@ -69,7 +69,7 @@ def check_together(operation: Operation, route: Route, given: Mapping[str, Any],
     for name, other in route.excludes.items():
         if given.get(name) is not None and given.get(other) is not None:
             raise RequestValidationError(
-                f"{name}: server {server!r} does not take it together with {other}", param=name
+                f"{name}: server {server!r} doesn't support it together with {other}", param=name
             )
 
 

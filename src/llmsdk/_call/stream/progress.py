@@ -132,7 +132,7 @@ class Progress:
             hide_frames(self.error)
             raise self.error
         if self.closed and not self.finished:
-            raise ConfigurationError("the stream is closed; `.partial` holds what had come")
+            raise ConfigurationError("the stream is closed; `.partial` has what was received")
 
     def _judged(self, failure: TransportFailure) -> Exception:
         error: Exception

@@ -192,5 +192,5 @@ class Results(Generic[T]):
         """
         if not self._is_ended:
             raise ConfigurationError(
-                f"the map was closed before its end, after {self._handed} results; drain() gives those that were there"
+                f"the map was closed before its end, after {self._handed} results; drain() returns the finished ones"
             )

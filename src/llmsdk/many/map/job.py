@@ -231,7 +231,7 @@ def _params(item: Any) -> Mapping[str, Any]:
     for name in params:
         if name in _OF_MAP:
             raise RequestValidationError(
-                f"{name}: is an option of the whole map, not of one request; give it to map", param=name
+                f"{name}: is an option of the whole map, not of one request; pass it to map", param=name
             )
     return {name: value for name, value in params.items() if name != "stream"}
 

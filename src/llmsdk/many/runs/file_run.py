@@ -164,7 +164,7 @@ class FileRun:
                 continue
             before = seen.setdefault(row.key, row.line)
             if before != row.line:
-                problem = f"custom_id {row.key[:80]!r} is that of line {before} too; give each row its own"
+                problem = f"custom_id {row.key[:80]!r} is that of line {before} too; use a unique one for each row"
                 raise file_error(path, problem, line=row.line)
             self.counts.done_before += row.key in self._done
         if first is not None and (self._flags.strict or bad == self.counts.rows):

@@ -146,7 +146,7 @@ class RowReader:
         for name in params.keys() & _NOT_OF_ROWS:
             raise _Invalid(f"{name}: is an option of the run, not of a row")
         if params.pop("stream", None):
-            raise _Invalid("stream: replies of a batch come whole; take it out")
+            raise _Invalid("stream: rows of a batch can't be streamed; remove it")
         self._check_names(params)
         return BatchRow(key or custom_id or self._numbered(_hash_of(params)), custom_id, params, line)
 
@@ -191,7 +191,7 @@ def _checked_id(value: object) -> str | None:
     if not isinstance(value, str):
         raise _Invalid(f"custom_id: must be a string, got {type(value).__name__}")
     if not value:
-        raise _Invalid("custom_id: is empty; leave it out, or give each row its own")
+        raise _Invalid("custom_id: is empty; leave it out, or use a unique one for each row")
     return value
 
 
@@ -221,7 +221,7 @@ def _failed_before(value: Mapping[str, Any]) -> tuple[dict[str, Any], str | None
     message = error.get("message") if is_object(error) and "request" in value else None
     if isinstance(message, str):
         raise _Invalid(f"was no request when it failed ({message[:500]}); mend it in the input")
-    raise _Invalid("a result without its request; give the input of the run, or its file of failures")
+    raise _Invalid("a result without its request; pass the input of the run, or its file of failures")
 
 
 def _names_of(operation: Operation) -> frozenset[str]:

@@ -84,7 +84,7 @@ def wire_file(
                 raise ValueError(row.problem)
             custom_id = _custom_id(row, rows.longest_id)
             if (first := seen.setdefault(custom_id, row.line)) != row.line:
-                raise ValueError(f"custom_id: the same as in line {first}; give each row its own")
+                raise ValueError(f"custom_id: the same as in line {first}; use a unique one for each row")
             params, extras = _split(row.params)
             encoded = encode(
                 operation,

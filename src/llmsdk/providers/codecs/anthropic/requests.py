@@ -38,7 +38,7 @@ def request(params: Document) -> Document:
     body = given(params)
     limit = token_limit(body)
     if limit is None:
-        raise CannotSay("max_tokens", "must be given: this server has no limit of its own")
+        raise CannotSay("max_tokens", "is required: this server has no default")
     return {"max_tokens": limit, **read_by_model(body)}
 
 
