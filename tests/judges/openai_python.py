@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+from pathlib import Path
+from typing import get_type_hints
 
 import openai
 from pydantic import BaseModel
@@ -18,7 +21,11 @@ class Place(BaseModel):
     city: str
 
 
+VOCABULARY = Path(__file__).parents[1] / "data" / "vocabulary.json"
+
+
 def judge(checks: Checks) -> None:
+    _vocabulary(checks)
     for dialect in ("local", "openai", "r9s"):
         with LocalServer(dialect) as server, _client(server) as client:
             _chat(checks, client, dialect)
@@ -29,6 +36,15 @@ def judge(checks: Checks) -> None:
     with LocalServer("openai_responses") as server, _client(server) as client:
         _responses(checks, client)
         _errors(checks, client, server, "openai_responses")
+
+
+def _vocabulary(checks: Checks) -> None:
+    """The parameters that this release has, beside those that the SDK is known to take or to leave out."""
+    for id, entry in json.loads(VOCABULARY.read_text("utf-8"))["operations"].items():
+        module, name = entry["class"].split(":")
+        theirs = set(get_type_hints(getattr(importlib.import_module(module), name)))
+        new = sorted(theirs - set(entry["parameters"]))
+        checks.that(f"parameters of {id}", not new, f"new in openai {openai.__version__}: {new}")
 
 
 def _client(server: LocalServer) -> openai.OpenAI:

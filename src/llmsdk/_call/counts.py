@@ -64,8 +64,9 @@ def counts_of(usage: Any) -> Counts | None:
     prompt, completion, total, cached, written, reasoning = (stated.get(name, 0) for name in _NAMES)
     if not stated.keys() & {"prompt_tokens", "completion_tokens", "total_tokens"}:
         return None
-    if reasoning and total == prompt + completion + reasoning:
-        completion += reasoning  # xAI counts reasoning beside the completion; everybody else as a part of it
+    # xAI counts reasoning beside the completion, Perplexity's research too, and not in the total; all others as a part.
+    if reasoning > completion or (reasoning and total == prompt + completion + reasoning):
+        completion += reasoning
     return Counts(
         prompt, completion, total if "total_tokens" in stated else prompt + completion, cached, written, reasoning
     )
