@@ -151,6 +151,38 @@ def test_an_image_reply_without_images(server: LocalServer, tmp_path: Path) -> N
     assert "image" in error_of("image", "a cat", *where, code=1)
 
 
+# ---------------------------------------------------------------- sounds
+
+
+def test_speech_goes_to_a_file_or_into_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert ask("speak", "The ferry / leaves.", "-s", "local").stdout == "the-ferry-leaves.wav\n"
+    assert ask("speak", "-s", "local", "--output", "a.wav", given="The ferry / leaves.").stdout == "a.wav\n"
+    whole = (tmp_path / "a.wav").read_bytes()
+    assert whole[:4] == b"RIFF"
+    assert (tmp_path / "the-ferry-leaves.wav").read_bytes() == whole
+    assert ask("speak", "The ferry / leaves.", "-s", "local", "--output", "-").stdout_bytes == whole
+    assert "no text" in error_of("speak", "-s", "local")
+    assert "is a folder" in error_of("speak", "x", "-s", "local", "--output", str(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "the-ferry-leaves.wav"]
+
+
+def test_recordings_are_written_down(server: LocalServer, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFFxx")
+    where = ("-m", "m", "--server-url", server.url)
+    said = "Embedded provider: a recording of 6 bytes.\n"
+    assert ask("transcribe", str(tmp_path / "a.wav"), *where).stdout == said
+    assert ask("transcribe", "-", *where, "--translate", given=b"RIFFxx").stdout == said
+    assert ask("transcribe", str(tmp_path / "a.wav"), *where, "--format", "vtt").stdout.startswith("WEBVTT\n\n00:")
+    assert json.loads(ask("transcribe", str(tmp_path / "a.wav"), *where, "--json").stdout)["text"] == said.rstrip()
+    assert "an address" in ask("transcribe", "https://example.org/a.mp3", *where, "--language", "de").stdout
+    assert server.requests[-1].body.count(b"example.org") == 1
+    assert "cannot be read" in error_of("transcribe", str(tmp_path / "none.wav"), *where)
+    assert "is empty" in error_of("transcribe", "-", *where)
+    server.script(Fault(status=400))
+    error_of("transcribe", str(tmp_path / "a.wav"), *where, code=1)
+
+
 def test_models() -> None:
     assert ask("models", "-s", "local").stdout.split() == ["embedded-chat", "embedded-text", "embedded-image"]
     listed = json.loads(ask("models", "-s", "local", "--json").stdout)
@@ -545,7 +577,7 @@ def test_the_page_shows_what_the_commands_print(commands: str, output: str, tmp_
 
 def test_the_page_has_every_command_and_code() -> None:
     text = PAGE.read_text("utf-8")
-    assert len(SHOWN) == 6
+    assert len(SHOWN) == 7
     for command in app.registered_commands:
         assert command.callback is not None
         assert f"llmsdk {command.callback.__name__}" in text

@@ -21,6 +21,7 @@ from ..providers.registry import PROVIDERS
 from ..resources.completions import Stream
 from . import history
 from . import options as opt
+from .audio import speak, transcribe
 from .batch import batch
 from .facts import described, facts, overview
 from .prompts import content_of, image_path_of, piped, prompt_of, response_format_of
@@ -195,6 +196,10 @@ def image(
                 say_reply(reply)
             else:
                 say(str(saved))
+
+
+app.command()(speak)
+app.command()(transcribe)
 
 
 @app.command()

@@ -87,11 +87,11 @@ def response_format_of(path: Path | None) -> dict[str, Any] | None:
     return {"type": "json_schema", "json_schema": {"name": name or "answer", "schema": schema}}
 
 
-def image_path_of(output: Path | None, prompt: str) -> Path:
-    """Say where an image goes: to the file that is named, or to a new one that is called like its prompt."""
+def image_path_of(output: Path | None, prompt: str, unnamed: str = "image") -> Path:
+    """Say where an image or a sound goes: to the file that is named, or to a new one that is called like its prompt."""
     if output is None:
         # Words alone, of any script: no prompt names a folder, a hidden file or an option.
-        stem = "-".join(re.findall(r"\w+", prompt.lower()))[:40].strip("-") or "image"
+        stem = "-".join(re.findall(r"\w+", prompt.lower()))[:40].strip("-") or unnamed
         taken = {path.stem for path in Path().iterdir()}
         numbered = (f"{stem}-{number}" for number in range(2, len(taken) + 3))
         return Path(stem if stem not in taken else next(name for name in numbered if name not in taken))
