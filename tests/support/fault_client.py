@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import httpx
@@ -18,10 +18,15 @@ ASK = {"model": "m", "prompt": "Say hello"}
 CREATE = "completions.create"
 
 
+class HasUrl(Protocol):
+    """A server that runs."""
+
+    @property
+    def url(self) -> str: ...
+
+
 @asynccontextmanager
-async def client_of(
-    colour: Colour, server: FaultServer, *, supplied: bool = False, **options: Any
-) -> AsyncIterator[Client]:
+async def client_of(colour: Colour, server: HasUrl, *, supplied: bool = False, **options: Any) -> AsyncIterator[Client]:
     """Open an SDK that talks to a server; without retries, unless told."""
     given: dict[str, Any] = {"server_url": server.url, "api_key": KEY, "retry_config": None, **options}
     if not supplied:

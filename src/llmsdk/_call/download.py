@@ -32,6 +32,7 @@ from .plan import Plan
 from .reply.body import BodyReader
 from .reply.decode import safe_cause
 from .reply.ends import MAX_FILE_BYTES, check_end, tls_that_ends
+from .request.large import Body
 from .state import CallState, Received
 from .world import Driver, Env
 
@@ -61,7 +62,7 @@ class Tools:
     thread: Callable[..., Any]
 
 
-def keyless(plan: Plan, url: str, *, method: str = "GET", content: bytes | None = None, accept: str = "*/*") -> Plan:
+def keyless(plan: Plan, url: str, *, method: str = "GET", content: Body | None = None, accept: str = "*/*") -> Plan:
     """Plan a request that tells a URL nothing of the API: no key, no hooks, none of the caller's headers."""
     kept = [("accept", accept), *(pair for pair in plan.headers if pair[0] in ("accept-encoding", "user-agent"))]
     return replace(

@@ -20,6 +20,7 @@ from .plan import Plan
 from .reply.decode import MAX_ERROR_BODY, shown_text, without_secrets
 from .reply.limits import rate_limit
 from .reply.reading import end_of, is_streamed, read_reply
+from .request.large import Body
 from .request.multipart import Form, write_form
 from .state import CallState, Failed, Received
 from .verdict import MAX_REDIRECTS, body_failed, retry_delay, status_failed, transport_failed
@@ -40,7 +41,7 @@ class _Run:
     started: float
     deadline: float | None
     headers: list[tuple[str, str]]
-    content: bytes | None
+    content: Body | None
     context: HookContext
     countdown: Countdown = field(init=False)  # that of the attempt under way
 
@@ -110,10 +111,10 @@ def _begun(plan: Plan, state: CallState, driver: Driver, env: Env) -> _Run:
     state.secrets.learn(plan.given, plan.url_params, plan.encoded.url)
     if plan.target.key is not None and isinstance(plan.target.key.value, Secret):
         state.secrets.add(plan.target.key.value)  # what a function gives is learnt when it is asked
-    headers, content = list(plan.headers), plan.encoded.body
-    if isinstance(content, Form):
-        # Read here and not while planning: files take their time, and an open one gives its bytes only once.
-        content, content_type = write_form(content)
+    headers, body = list(plan.headers), plan.encoded.body
+    if isinstance(body, Form):
+        # Read here and not while planning: files take their time.
+        body, content_type = write_form(body)
         headers.append(("content-type", content_type))
     if plan.is_keyed:
         # The same on every attempt, so that a server can tell a repetition from a second order.
@@ -130,7 +131,7 @@ def _begun(plan: Plan, state: CallState, driver: Driver, env: Env) -> _Run:
         started=now,
         deadline=None if deadline_s is None else state.started + deadline_s,
         headers=headers,
-        content=content,
+        content=body,
         context=HookContext(plan.operation.id, target.provider.name, target.base_url, state=state.hook_state),
     )
 

@@ -83,7 +83,7 @@ def preview_of(plan: Plan) -> Preview:
     if isinstance(encoded.body, Form):
         _, shown["content-type"] = write_form(encoded.body)
         body = {**encoded.body.fields, **dict.fromkeys(encoded.body.files, UPLOAD)}
-    elif encoded.body is not None:
+    elif isinstance(encoded.body, bytes):
         body = from_json(encoded.body)
     secrets = Secrets()
     secrets.learn(plan.given, plan.url_params, encoded.url)

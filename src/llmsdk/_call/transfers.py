@@ -27,6 +27,7 @@ from .flow import exchange, run_call
 from .operation import Operation
 from .plan import Plan, plan_call, split_arguments
 from .reply.reading import read_reply
+from .request.large import Body
 from .request.multipart import Form
 from .secrecy import on_leaving
 from .state import CallState, Received
@@ -95,7 +96,7 @@ class Transfer:
     def _with(self, **changes: Any) -> Plan:
         return replace(self.plan, encoded=replace(self.plan.encoded, **changes))
 
-    def _handed_over(self, tools: Tools, handover: Handover, received: Received, content: bytes) -> Flow[Any]:
+    def _handed_over(self, tools: Tools, handover: Handover, received: Received, content: Body) -> Flow[Any]:
         """Put a file where the server wants it, and say so."""
         file_id = received.headers.get(handover.id_header, "")
         location = received.headers.get("location", "")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from .countdown import Countdown
 from .keys import KeyHeader
+from .request.large import Body
 
 _UTC_NOW = partial(datetime.now, UTC)
 
@@ -35,7 +36,7 @@ class BuildRequest(Protocol):
         url: str,
         headers: list[tuple[str, str]],
         authorization: KeyHeader | None,
-        content: bytes | None,
+        content: Body | None,
         countdown: Countdown,
     ) -> Any: ...
 

@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 from ..utils.descriptors import is_last
+from .early import arrived, copied
 from .lines import CONNECT_S, is_readable
 from .pool import IDLE_S
 
@@ -52,11 +53,23 @@ class Handler(ResponseHandler):
             self.force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        if exc is not None and self.transport is not None:
+            self._read_early(self.transport)
         payload: Any = getattr(self, "_payload", None)
         if exc is not None and payload is not None and not payload.is_eof() and payload.exception() is None:
             # aiohttp takes a reset for the end of a body without a length.
             payload.set_exception(aiohttp.ClientPayloadError(f"the connection broke inside the body: {gist(exc)}"))
         super().connection_lost(exc)
+
+    def _read_early(self, transport: asyncio.Transport) -> None:
+        """Read the answer that a server gave before it closed: a write has failed since, and asyncio reads no more.
+
+        Over TLS asyncio's own protocol stands between, and the bytes of the socket are not ours to read.
+        """
+        is_plain = transport.get_extra_info("ssl_object") is None
+        copy = copied(transport.get_extra_info("socket")) if is_plain else None
+        if copy is not None and (data := arrived(copy)):
+            self.data_received(data)
 
     def data_received(self, data: bytes) -> None:
         attempt = self.attempt

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple, Self
@@ -15,6 +14,7 @@ import yarl
 
 from .._call.countdown import Countdown
 from .._call.effects import TransportFailure
+from .._call.request.large import LARGE, Body
 from ..errors import ConfigurationError
 from ..utils.headers import Headers
 from .aiohttp_connections import UNDER_WAY, Attempt, gist, open_session
@@ -22,14 +22,12 @@ from .failures import failure_of
 from .hook_views import show
 from .pool import may_follow
 from .proxies import proxy_of
-from .requests import OwnRequest, own_of
+from .requests import Content, OwnRequest, own_of
 from .tls import shared_context
 
-# aiohttp warns of bytes of this size, which it would write in one go.
-_LARGE_BODY = 1 << 20
 # Kept by URL. An application calls few; one that puts ids into paths must not make this grow.
 _MAX_DESTINATIONS = 256
-_OWN_HEADERS = (b"host", b"content-length")  # aiohttp writes them itself
+_OWN_HEADERS = (b"host", b"content-length")  # aiohttp writes them itself, the length where it has all of the body
 
 
 class _Pieces:
@@ -220,14 +218,15 @@ class AiohttpTransport:
         session = self._session = self._session or open_session(self._loop)
         UNDER_WAY.set(attempt)
         limit: Any = None
+        data = _body_of(own.content)
         try:
             async with asyncio.timeout(own.countdown.left()) as limit:
                 self._waits.add(limit)
                 response = await session.request(
                     own.method,
                     to.url,
-                    headers=_headers_of(own),
-                    data=_body_of(own.content),
+                    headers=_headers_of(own, data),
+                    data=data,
                     allow_redirects=False,
                     ssl=shared_context() if to.is_tls else True,
                     proxy=to.proxy,
@@ -241,7 +240,7 @@ class AiohttpTransport:
             kind = httpx.ProxyError if isinstance(exc, aiohttp.ClientHttpProxyError) else httpx.RemoteProtocolError
             problem = kind(gist(exc))
         except Exception as exc:
-            problem = exc
+            problem = getattr(data, "problem", None) or exc
         finally:
             self._waits.discard(limit)
         await _turn()
@@ -291,16 +290,17 @@ async def _settle(unread: deque[AiohttpReply]) -> None:
         await unread.popleft().aclose()
 
 
-def _body_of(content: bytes | None) -> bytes | io.BytesIO | None:
+def _body_of(content: Body | None) -> bytes | Content | None:
     """Have a large body written piece by piece; aiohttp warns of one that would hold up the event loop."""
-    return io.BytesIO(content) if content is not None and len(content) >= _LARGE_BODY else content
+    if content is None or (isinstance(content, bytes) and len(content) < LARGE):
+        return content
+    return Content(content)
 
 
-def _headers_of(request: OwnRequest) -> list[tuple[str, str]]:
+def _headers_of(request: OwnRequest, data: Any) -> list[tuple[str, str]]:
+    own = _OWN_HEADERS[:1] if isinstance(data, Content) else _OWN_HEADERS
     return [
-        (name.decode("ascii"), value.decode("latin-1"))
-        for name, value in request.headers
-        if name.lower() not in _OWN_HEADERS
+        (name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers if name.lower() not in own
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import httpcore
 import httpx
@@ -12,31 +12,11 @@ from ..utils.headers import Headers
 from .loops import exhaust
 from .network import AsyncBackend, Backend
 from .pool import Pool, may_follow
-from .requests import OwnRequest
+from .requests import Content, OwnRequest
 
 # Read of the rest of a reply at the most, to use its connection again: a last chunk and trailers are some bytes.
 _TAIL_BYTES = 1 << 16
 _BROKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
-
-
-class _Content:
-    """The body of a request, to be sent once; no async generator, which trio warns of where a send breaks off."""
-
-    __slots__ = ("_pieces",)
-
-    def __init__(self, content: bytes) -> None:
-        self._pieces = iter((content,))
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._pieces
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        for piece in self._pieces:
-            return piece
-        raise StopAsyncIteration
 
 
 class CoreRequest(httpcore.Request):
@@ -48,7 +28,7 @@ class CoreRequest(httpcore.Request):
         self.method = request.method.encode()
         self.url = request.target
         self.headers = request.headers
-        self.stream = cast(Any, _Content(request.content or b""))
+        self.stream = cast(Any, Content(request.content or b""))
         self.extensions = {}  # no timeouts: the line has the attempt's
 
 

@@ -9,6 +9,7 @@ import httpx
 
 from .._call.countdown import Countdown
 from .._call.keys import KeyHeader
+from .._call.request.large import Body, whole
 from .requests import encoded, parsed_url
 
 
@@ -17,11 +18,11 @@ def build_shown(
     url: str,
     headers: list[tuple[str, str]],
     authorization: KeyHeader | None,
-    content: bytes | None,
+    content: Body | None,
     countdown: Countdown,
 ) -> httpx.Request:
     """Make a request that hooks can read and change."""
-    request = httpx.Request(method, parsed_url(url), headers=encoded(headers), content=content)
+    request = httpx.Request(method, parsed_url(url), headers=encoded(headers), content=whole(content))
     request.headers.encoding = "latin-1"  # for what is added, too
     if authorization is not None:
         request.headers[authorization.header] = authorization.reveal()

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import anyio
 import httpcore
 
+from .early import SavingStream
 from .errands import Errand
 
 CONNECT_S = 5.0
@@ -135,6 +136,7 @@ class AsyncLine(Line):
     """The line under an async connection."""
 
     _scope: anyio.CancelScope | None = None
+    saving: SavingStream | None = None  # under the stream, once there is one
 
     @contextmanager
     def opening(self) -> Generator[None]:

@@ -11,6 +11,7 @@ import anyio
 import httpcore
 
 from ..utils.descriptors import is_last
+from .early import SavingStream
 from .lines import AsyncLine, Line, SyncLine
 
 # The head of a request waits for its body up to this size: one packet and one system call for both.
@@ -121,6 +122,8 @@ class AsyncStream(_Stream[AsyncLine], httpcore.AsyncNetworkStream):
         except BaseException:
             del unsent  # it holds the key, and tracebacks may show locals
             raise
+        if (saving := self._line.saving) is not None and saving.has_failed:
+            raise httpcore.WriteError("the server has closed the connection")
 
     def get_extra_info(self, info: str) -> Any:
         found = super().get_extra_info(info)
@@ -188,4 +191,7 @@ class AsyncBackend(AsyncLine, httpcore.AsyncNetworkBackend):
         with self.opening():
             stream = await backend.connect_tcp(host, port, self.connect_left(), local_address, socket_options)
         self.is_last = is_last(stream.get_extra_info("socket").fileno())
+        inner: Any = getattr(stream, "_stream", None)
+        if inner is not None:  # no public way leads here; were this one gone, an answer that comes early could be lost
+            cast(Any, stream)._stream = self.saving = SavingStream(inner)
         return AsyncStream(stream, self)

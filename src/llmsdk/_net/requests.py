@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
+from typing import Self
 
+import anyio.lowlevel
 import httpcore
 import httpx
 
 from .._call.countdown import Countdown
 from .._call.keys import KeyHeader
+from .._call.request.large import LARGE, Body, in_pieces
+
+
+class Content:
+    """The body of a request, to be sent once; no async generator, which trio warns of where a send breaks off.
+
+    Attributes:
+        problem: What kept the body from being read to its end.
+    """
+
+    __slots__ = ("_is_large", "_pieces", "problem")
+
+    def __init__(self, body: Body) -> None:
+        self._is_large = len(body) > LARGE
+        self._pieces = in_pieces(body)
+        self.problem: Exception | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._is_large:  # others have their turn between two reads, and the end of the connection shows
+            await anyio.lowlevel.checkpoint()
+        try:
+            for piece in self._pieces:
+                return piece
+        except Exception as exc:
+            self.problem = exc
+            raise
+        raise StopAsyncIteration
 
 
 # Made in 1.3 us, where httpx's own takes 10: a plain call costs 160 in all.
@@ -23,7 +59,7 @@ class OwnRequest:
         url: httpx.URL,
         target: httpcore.URL,
         headers: list[tuple[bytes, bytes]],
-        content: bytes | None,
+        content: Body | None,
         countdown: Countdown,
     ) -> None:
         self.method = method
@@ -58,7 +94,7 @@ def build_own(
     url: str,
     headers: list[tuple[str, str]],
     authorization: KeyHeader | None,
-    content: bytes | None,
+    content: Body | None,
     countdown: Countdown,
 ) -> OwnRequest:
     """Make a request for our own transports."""

@@ -10,6 +10,7 @@ import httpx
 
 from .._call.countdown import Countdown
 from .._call.keys import KeyHeader
+from .._call.request.large import Body, whole
 from ..options import AsyncHttpClient, HttpClient
 from .failures import failure_of
 from .lines import CONNECT_S
@@ -37,13 +38,13 @@ class _Supplied:
         url: str,
         headers: list[tuple[str, str]],
         authorization: KeyHeader | None,
-        content: bytes | None,
+        content: Body | None,
         countdown: Countdown,
     ) -> Any:
         """Make a request with the client, its own defaults and all; its timeouts are ours."""
         extensions = {"timeout": _limits(countdown)}
         raw = encoded(headers)
-        request = self._client.build_request(method, url, headers=raw, content=content, extensions=extensions)
+        request = self._client.build_request(method, url, headers=raw, content=whole(content), extensions=extensions)
         request.headers.encoding = "latin-1"  # for what is added, too
         if authorization is not None:
             request.headers[authorization.header] = authorization.reveal()

@@ -225,6 +225,6 @@ def _given(file: Any, file_name: Any) -> Any:
     return given_path(file, "file") if isinstance(file, str | os.PathLike) else file
 
 
-def _read(file: FileInput, file_name: str | None) -> tuple[str, bytes]:
+def _read(file: FileInput, file_name: str | None) -> tuple[str, Any]:
     name, content = read_files({"file": file}, _UNNAMED)["file"]
     return file_name or name, content

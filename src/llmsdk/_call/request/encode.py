@@ -17,6 +17,7 @@ from ...utils.shapes import is_list, is_listed
 from ...utils.urls import fill_path, join, path_text, placeholders
 from ..operation import Operation
 from .form_fields import SCALARS
+from .large import Body
 from .multipart import Form, checked_form
 from .turns import turned
 from .validate import check_names, check_required, check_together, check_values
@@ -43,7 +44,7 @@ class Encoded:
     method: str
     url: str
     stream: bool = False
-    body: bytes | Form | None = None
+    body: Body | Form | None = None
     dropped: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
 

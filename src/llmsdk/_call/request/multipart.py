@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +17,7 @@ from ...utils.files import suffix_of, type_of
 from ...utils.plain import check_name
 from ...utils.shapes import is_list, is_object, named
 from .form_fields import form_fields, text_of
+from .large import LARGE, Body, LargeFile, pieces, read_handle, read_path
 
 URL_ENCODED = "application/x-www-form-urlencoded"
 UNNAMED = "image.png"
@@ -73,11 +74,25 @@ def _check_file(file: Any, *way: Any) -> None:
         raise RequestValidationError(f"{named(*way)}: must be a file, but it is empty", param=named(*way))
 
 
-def write_form(form: Form) -> tuple[bytes, str]:
+class _Written:
+    """A form that is written while it is sent, with the files in it."""
+
+    def __init__(self, parts: Iterable[bytes], length: int) -> None:
+        self._parts = parts
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[bytes]:
+        return pieces(self._parts)
+
+
+def write_form(form: Form) -> tuple[Body, str]:
     """Write the body of a form.
 
     Returns:
-        The body and its content type.
+        The body, and its content type.
 
     Raises:
         RequestValidationError: A file cannot be read, or is not a file.
@@ -101,11 +116,15 @@ def write_form(form: Form) -> tuple[bytes, str]:
         files = [(name, (None, text.encode())) for name, listed in texts.items() for text in listed]
         texts = {}
     request = httpx.Request("POST", "http://form", data=texts, files=files)
-    return request.read(), request.headers["content-type"]
+    content_type: str = request.headers["content-type"]
+    length = int(request.headers["content-length"])
+    if length <= LARGE:
+        return request.read(), content_type
+    return _Written(cast("Iterable[bytes]", request.stream), length), content_type
 
 
 def read_files(files: Mapping[str, Any], unnamed: str = UNNAMED) -> dict[str, Any]:
-    """Read files, each into its name and its bytes; an open one gives its bytes only once.
+    """Read files, each into its name and its bytes; large ones are left to be read while they are sent.
 
     Args:
         unnamed: The name of files that have none, unless their bytes are those of some other kind.
@@ -121,38 +140,42 @@ def read_files(files: Mapping[str, Any], unnamed: str = UNNAMED) -> dict[str, An
     }
 
 
-def _typed(name: str, content: bytes) -> tuple[str, bytes] | tuple[str, bytes, str]:
-    kind = type_of(name, content)
+def _typed(name: str, content: Any) -> tuple[str, Any] | tuple[str, Any, str]:
+    kind = type_of(name, _head(content))
     return (name, content) if kind is None else (name, content, kind)
 
 
-def _file(name: str, value: Any, unnamed: str) -> tuple[str, bytes]:
+def _head(content: bytes | LargeFile) -> bytes:
+    return content.head if isinstance(content, LargeFile) else content
+
+
+def _file(name: str, value: Any, unnamed: str) -> tuple[str, bytes | LargeFile]:
     if isinstance(value, tuple):
-        file_name, content = cast("tuple[str, bytes]", value)
+        file_name, content = cast("tuple[str, bytes | LargeFile]", value)
     else:
         found, content = _read(name, value)
         path = Path(found or unnamed)
         # Servers judge an upload by the suffix of its name.
-        suffix = "" if found and path.suffix else suffix_of(content)
+        suffix = "" if found and path.suffix else suffix_of(_head(content))
         file_name = str(path.with_suffix(suffix or path.suffix))
-    if not content:
+    if not len(content):
         raise RequestValidationError(f"{name}: must be a file, but it is empty", param=name)
     return file_name, content
 
 
-def _read(name: str, value: Any) -> tuple[str, bytes]:
+def _read(name: str, value: Any) -> tuple[str, bytes | LargeFile]:
     """Read a file and its name, "" for one that has none, or a number for a name, as temporary files have."""
     try:
         if isinstance(value, bytes | bytearray):
             return "", bytes(value)
         if isinstance(value, str | os.PathLike):
             path = Path(cast("str | os.PathLike[str]", value))
-            return path.name, path.read_bytes()
+            return path.name, read_path(name, path)
         if hasattr(value, "read"):
             named = getattr(value, "name", None)
             if inspect.iscoroutinefunction(value.read) and hasattr(value, "file"):  # an upload that FastAPI received
                 value, named = value.file, getattr(value, "filename", None)
-            return os.path.basename(named) if isinstance(named, str) else "", _checked(name, value.read())
+            return os.path.basename(named) if isinstance(named, str) else "", _checked(name, read_handle(name, value))
     except (OSError, ValueError, TypeError) as exc:  # a closed file is a ValueError, and a NUL in a path
         if isinstance(exc, RequestValidationError):
             raise
@@ -161,8 +184,8 @@ def _read(name: str, value: Any) -> tuple[str, bytes]:
     raise RequestValidationError(f"{name}: {_ACCEPTED}, got {type(value).__name__}", param=name)
 
 
-def _checked(name: str, content: Any) -> bytes:
-    if isinstance(content, bytes):
+def _checked(name: str, content: Any) -> bytes | LargeFile:
+    if isinstance(content, bytes | LargeFile):
         return content
     problem = f"its read() gives {type(content).__name__}"
     if isinstance(content, str):
