@@ -55,6 +55,17 @@ def judge(checks: Checks) -> None:
         form = types.GenerateContentConfig(response_mime_type="application/json", response_json_schema=SCHEMA)
         checks.run("json_schema", lambda: "city" in models.generate_content(model="m", contents="a", config=form).text)
         checks.run("tokens", lambda: models.count_tokens(model="m", contents="Hello").total_tokens > 0)
+        embed = types.EmbedContentConfig(output_dimensionality=8)
+        checks.run(
+            "embeddings",
+            lambda: (
+                [
+                    len(one.values)
+                    for one in models.embed_content(model="m", contents=["a", "b"], config=embed).embeddings
+                ]
+                == [8, 8]
+            ),
+        )
         checks.run("models", lambda: len(list(models.list())) == 3)
         checks.run("model", lambda: models.get(model="embedded-chat").name == "models/embedded-chat")
         for status, kind in ((401, errors.ClientError), (404, errors.ClientError), (500, errors.ServerError)):

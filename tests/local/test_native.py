@@ -157,3 +157,13 @@ def test_gemini_takes_names_of_fields_in_snake_case(call: Any) -> None:
         answer = call(server, where, body, headers={"x-goog-api-key": KEY})
     (part,) = answer.json["candidates"][0]["content"]["parts"]
     assert part["functionCall"]["args"] == {"city_name": "Lima"}
+
+
+def test_gemini_embeds_in_its_own_words() -> None:
+    with LocalServer("gemini") as server, SDK(server="gemini", server_url=server.url, api_key=KEY) as sdk:
+        found = sdk.embeddings.create(model="m", input=["a cat", "a dog"], dimensions=8)
+        assert [(one.index, len(one.as_array())) for one in found.data] == [(0, 8), (1, 8)]
+        assert sdk.embeddings.create(model="m", input="a cat").usage.prompt_tokens == 2
+        assert len(server.requests[-1].json["requests"]) == 1
+        with pytest.raises(errors.BadRequestError, match="must not be empty"):
+            sdk.embeddings.create(model="m", input=[""])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .codecs.gemini import GENERATE_CONTENT, TOKEN_COUNT
+from .codecs.gemini import EMBEDDINGS, GENERATE_CONTENT, TOKEN_COUNT
 from .compatible import CHAT_OF_OPENAI
 from .reshape import WithoutPrefix
 from .spec import ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
@@ -55,6 +55,13 @@ PROVIDER = Provider(
             reshape=_MODEL,
             unsupported=frozenset({"parallel_tool_calls", "reasoning", "verbosity"}),
             reply={"$.input_tokens": "$.totalTokens", "$.cached_tokens": "$.cachedContentTokenCount"},
+            statuses=(400, 403, 404, 429, 500, 503),
+        ),
+        "createEmbedding": Route(
+            path="/models/{model}:batchEmbedContents",
+            codec=EMBEDDINGS,
+            reshape=_MODEL,
+            unsupported=frozenset({"user"}),
             statuses=(400, 403, 404, 429, 500, 503),
         ),
         "listModels": Route(

@@ -16,5 +16,9 @@ Natives = Mapping[str, Native]
 """What a dialect has of one protocol, by operation id."""
 
 MESSAGES: Natives = {"createChatCompletion": anthropic.MESSAGES, "countTokens": anthropic.TOKEN_COUNT}
-GENERATE_CONTENT: Natives = {"createChatCompletion": gemini.GENERATE_CONTENT, "countTokens": gemini.TOKEN_COUNT}
+GENERATE_CONTENT: Natives = {
+    "createChatCompletion": gemini.GENERATE_CONTENT,
+    "countTokens": gemini.TOKEN_COUNT,
+    "createEmbedding": gemini.EMBEDDINGS,
+}
 RESPONSES: Natives = {"createChatCompletion": responses.RESPONSES, "countTokens": responses.TOKEN_COUNT}

@@ -161,5 +161,21 @@ def _write_count(count: Json) -> Json:
     return {"totalTokens": tokens, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}]}
 
 
+def _read_inputs(body: Json) -> Json:
+    """Read a body of batchEmbedContents; what is asked of one text is asked of all."""
+    requests = children(_camel(body), "requests")
+    params: Json = {"input": [text_of(child(one, "content")["parts"]) for one in requests]}
+    if requests and "outputDimensionality" in requests[0]:
+        params["dimensions"] = requests[0]["outputDimensionality"]
+    return params
+
+
+def _write_vectors(reply: Json) -> Json:
+    tokens = reply["usage"]["prompt_tokens"]
+    vectors = [{"values": one["embedding"]} for one in reply["data"]]
+    return {"embeddings": vectors, "usageMetadata": {"promptTokenCount": tokens}}
+
+
 GENERATE_CONTENT = Native(read=read, write=write, events=events)
 TOKEN_COUNT = Native(read=_read_count, write=_write_count)
+EMBEDDINGS = Native(read=_read_inputs, write=_write_vectors)

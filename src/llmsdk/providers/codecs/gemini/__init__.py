@@ -1,7 +1,7 @@
 """Google's generateContent protocol.
 
 `requests.py` and `conversation.py` write, `replies.py` and `events.py` read; start reading with the first.
-Imports `common` beside it, and `providers/spec.py`.
+`embeddings.py` is about another endpoint. Imports `common` beside it, and `providers/spec.py`.
 
 Sources: recorded traffic of 2025 and 2026; types of the vendor's Python package, google-genai 3.6.1.
 """
@@ -9,9 +9,11 @@ Sources: recorded traffic of 2025 and 2026; types of the vendor's Python package
 from __future__ import annotations
 
 from ...spec import Codec
+from . import embeddings
 from .events import Decoder
 from .replies import reply
 from .requests import request, token_count
 
 GENERATE_CONTENT = Codec(request=request, reply=reply, decoder=Decoder)
 TOKEN_COUNT = Codec(request=token_count)
+EMBEDDINGS = Codec(request=embeddings.request, reply=embeddings.reply)
