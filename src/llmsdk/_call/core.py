@@ -67,5 +67,5 @@ class Core:
             return self.meter
 
     def cost_of(self, server: str, model: str, usage: Any) -> float | None:
-        """Give the cost of one call, when somebody asks for it."""
+        """Return the cost of one call, when somebody asks for it."""
         return self.metering().cost_of(server, model, usage)

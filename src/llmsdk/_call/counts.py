@@ -92,7 +92,7 @@ def _is_amount(value: Any) -> TypeGuard[int | float]:
 
 
 def _fields(holder: Any) -> Mapping[str, Any]:
-    """Give what an object holds; asking a model for names that it lacks would cost more than all the rest."""
+    """Return what an object holds; asking a model for names that it lacks would cost more than all the rest."""
     if is_object(holder):
         return holder
     extra: Any = getattr(holder, "__pydantic_extra__", None)

@@ -65,12 +65,12 @@ _NAMES_OF_CALL = {
 
 
 def hint_of_option(name: object, known: Iterable[str]) -> str:
-    """Say what an unknown option of an SDK is called here; "" where nothing is likely."""
+    """Return what an unknown option of an SDK is called here; "" where nothing is likely."""
     return _hint(name, _OF_SDK, known)
 
 
 def hint_of_parameter(name: object, known: Iterable[str], options: Iterable[str]) -> str:
-    """Say what an unknown parameter of a call is called here; "" where nothing is likely."""
+    """Return what an unknown parameter of a call is called here; "" where nothing is likely."""
     known = tuple(known)
     if isinstance(name, str):
         for other in _NAMES_OF_CALL.get(str.__str__(name), ()):
@@ -80,7 +80,7 @@ def hint_of_parameter(name: object, known: Iterable[str], options: Iterable[str]
 
 
 def hint_of_value(name: object, value: object) -> str:
-    """Say where a class or a function goes that was given as a parameter; "" where nothing is likely."""
+    """Return where a class or a function goes that was given as a parameter; "" where nothing is likely."""
     if name == "response_format" and isinstance(value, type):
         return "; answers of a class are asked for by sdk.chat.parse(response_format=...)"
     if name in ("tools", "functions"):
@@ -125,7 +125,7 @@ def missing(holder: object, name: str) -> AttributeError:
 
 
 def hint_of_name(name: str, known: Iterable[str]) -> str:
-    """Say where a name is that the package does not have; "" where nothing is likely."""
+    """Return where a name is that the package does not have; "" where nothing is likely."""
     words = {one: f"it is llmsdk.errors.{one}" for one in errors.__all__}
     words |= dict.fromkeys(("OpenAI", "AsyncOpenAI", "Client", "AsyncClient", "AsyncSDK"), "use SDK, sync and async")
     return _hint(name, words, known)

@@ -83,7 +83,7 @@ class Observed:
 
 
 def watched(flow: Flow[T], observed: Observed) -> Flow[T]:
-    """Tell observers what a flow comes to."""
+    """Notify observers what a flow comes to."""
     try:
         result = yield from flow
     except BaseException as error:

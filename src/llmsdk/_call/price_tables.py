@@ -208,7 +208,7 @@ def _holds(constraint: Any, today: date) -> bool:
 
 
 def _at(prices: Mapping[str, Any], prompt_tokens: int) -> dict[str, Any]:
-    """Give the prices of prompts of more than so many tokens."""
+    """Return the prices of prompts of more than so many tokens."""
     made: dict[str, Any] = {"input_per_million": 0.0}
     for ours, theirs in _MTOK.items():
         value = prices.get(theirs)

@@ -73,7 +73,7 @@ class Price:
         cache_write_tokens: int = 0,
         reasoning_tokens: int = 0,
     ) -> float:
-        """Give the cost of one call.
+        """Return the cost of one call.
 
         Args:
             prompt_tokens: Those read from a cache and written to it included.
@@ -100,7 +100,7 @@ class Price:
         return tokens / 1_000_000 + self.per_request
 
     def most(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """Give the most that a call can cost whose tokens are at most so many, wherever they come from."""
+        """Return the most that a call can cost whose tokens are at most so many, wherever they come from."""
         dearest_in = max(self.input_per_million, self.cached_input_per_million or 0, self.cache_write_per_million or 0)
         dearest_out = max(self.output_per_million, self.reasoning_per_million or 0)
         most = (prompt_tokens * dearest_in + completion_tokens * dearest_out) / 1_000_000 + self.per_request

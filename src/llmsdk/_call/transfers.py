@@ -162,5 +162,5 @@ class Transfer:
 
 
 def _may_pass(error: APIConnectionError | APIStatusError) -> bool:
-    """Tell a failure that a later poll may not meet."""
+    """Recognize a failure that a later poll may not meet."""
     return not isinstance(error, APIStatusError) or error.status_code in (408, 409, 429) or error.status_code >= 500

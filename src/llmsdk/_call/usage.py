@@ -182,7 +182,7 @@ class _Sums:
             self._cost += cost
 
     def row(self, server: str, model: str) -> ModelUsage:
-        """Give the sums as they are now."""
+        """Return the sums as they are now."""
         cost = None if self._has_unpriced else self._cost
         sums: dict[str, int] = dict(zip(_SUMMED, self._counts, strict=True))
         return ModelUsage(server=server, model=model, cost=cost, **sums)
@@ -234,13 +234,13 @@ class Meter:
             self._lock.release()
 
     def read(self, rows: Mapping[tuple[str, str], _Sums]) -> list[ModelUsage]:
-        """Give sums as they are now."""
+        """Return sums as they are now."""
         self.settle(wait=True)
         with self._lock:
             return [sums.row(server, model) for (server, model), sums in rows.items()]
 
     def cost_of(self, server: str, model: str, usage: Any) -> float | None:
-        """Give the cost of one call; None where its server sent no counts, or nobody knows a price."""
+        """Return the cost of one call; None where its server sent no counts, or nobody knows a price."""
         counts = counts_of(usage)
         return None if counts is None and usage is None else self._cost(server, model, usage, counts)
 

@@ -63,7 +63,7 @@ def _reason(response: Any) -> str:
 
 
 def _is_permanent(provider: Provider, error: APIStatusError) -> bool:
-    """Tell a used-up balance from a limit that passes: both are a 429, and waiting cures but one."""
+    """Distinguish a used-up balance from a limit that passes: both are a 429, and waiting cures but one."""
     if error.status_code != 429:
         return False
     kinds = [re.sub(r"[^a-z0-9]", "", (kind or "").lower()) for kind in (error.code, error.type)]
@@ -120,7 +120,7 @@ def _redirected(plan: Plan, status: int, location: str) -> str:
 
 
 def _is_untrusted(cause: BaseException | None) -> bool:
-    """Tell a certificate that did not verify, which no retry cures."""
+    """Recognize a certificate that did not verify, which no retry cures."""
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return True

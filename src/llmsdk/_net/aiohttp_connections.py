@@ -155,5 +155,5 @@ def open_session(loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
 
 
 def gist(error: Any) -> str:
-    """Say what aiohttp says of a reply, without the lines in which it quotes it."""
+    """Describe what aiohttp says of a reply, without the lines in which it quotes it."""
     return str(getattr(error, "message", "") or error).partition("\n")[0].rstrip(": ")

@@ -143,7 +143,7 @@ class AiohttpReply:
         return self.body
 
     def release_now(self) -> bool:
-        """Give the connection back, if the body has come whole; whether it has."""
+        """Return the connection back, if the body has come whole; whether it has."""
         self.body.stop()
         if not self._response.content.is_eof():
             return False
@@ -151,7 +151,7 @@ class AiohttpReply:
         return True
 
     def leave(self) -> bool:
-        """Give the connection back once the body has come whole, if that is before another request needs it."""
+        """Return the connection back once the body has come whole, if that is before another request needs it."""
         if self.release_now():
             return True
         if not may_follow(self.headers):

@@ -182,7 +182,7 @@ class Reply:
                 await connection.aclose()
 
     def leave(self) -> bool:
-        """Give the connection back with the rest of the body unread; False if no other reply can follow on it.
+        """Return the connection back with the rest of the body unread; False if no other reply can follow on it.
 
         An event stream is over with its end mark, and its caller does not wait for the last chunk of the body.
         """

@@ -13,7 +13,7 @@ _MAX_BUFFERED = 64  # pieces that a closed response may still hand out
 
 # anyio does not say it. An asyncio loop does; what a trio run left behind is refused by `run_sync_soon` instead.
 def is_over(token: EventLoopToken) -> bool:
-    """Tell whether an event loop has ended."""
+    """Return whether an event loop has ended."""
     native: Any = token.native_token
     if hasattr(native, "is_closed"):
         return bool(native.is_closed())

@@ -38,7 +38,7 @@ def is_patched() -> bool:
 
 
 def _is_own(function: Any) -> bool:
-    """Tell the genuine functions by the module that they see: wrappers copy names, and this they cannot."""
+    """Recognize the genuine functions by the module that they see: wrappers copy names, and this they cannot."""
     if function is FunctionType:
         return True  # a private one that this httpx has not
     return type(function) is FunctionType and str(function.__globals__.get("__name__")).startswith(

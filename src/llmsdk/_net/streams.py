@@ -150,7 +150,7 @@ class EventStream(_Stream[EventT, ReplyT]):
 
 
 def _is_busy(exc: BaseException) -> bool:
-    """Tell what Python says of a generator that another thread is inside of from what was raised inside of it."""
+    """Recognize what Python says of a generator that another thread is inside of from what was raised inside of it."""
     return type(exc) is ValueError and exc.__traceback__ is not None and exc.__traceback__.tb_next is None
 
 

@@ -66,7 +66,7 @@ def _body(content: bytes, secrets: Secrets) -> dict[str, Any]:
 
 
 def is_deep(value: Any) -> bool:
-    """Tell a value that nothing should go into by calling itself; looked at level by level."""
+    """Recognize a value that nothing should go into by calling itself; looked at level by level."""
     level = [value]
     for _ in range(MAX_DEPTH):
         inner = (one.values() if is_mapping(one) else one if is_list(one) else () for one in level)

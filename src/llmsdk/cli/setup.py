@@ -55,7 +55,7 @@ class Setup:
     debug: bool = False
 
     def options(self) -> SDKOptions:
-        """Give what of them goes to the SDK, and the key for a server that has no variable of its own."""
+        """Return what of them goes to the SDK, and the key for a server that has no variable of its own."""
         options = SDKOptions()
         if self.server is not None:
             options["server"] = cast("ServerId", self.server)  # the SDK says which there are

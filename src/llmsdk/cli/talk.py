@@ -101,7 +101,7 @@ def _after(messages: list[Any], text: str | None) -> list[Any]:
 
 
 def _thinking(stream: Stream) -> Iterator[str]:
-    """Give the text of a stream, and write what the model thinks before it."""
+    """Return the text of a stream, and write what the model thinks before it."""
     is_open = False
     for event in stream:
         if thought := _thought_of(event):

@@ -88,7 +88,7 @@ class FrameWorker:
 
 
 def records(frame: Any) -> list[dict[str, Any]]:
-    """Give the rows of a frame in plain values; what is missing is None."""
+    """Return the rows of a frame in plain values; what is missing is None."""
     names = list(frame.columns)
     columns = [[plain(value) for value in frame[name]] for name in names]
     return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]

@@ -66,7 +66,7 @@ def is_good(columns: Mapping[str, Any]) -> bool:
 
 
 def kept_rows(found: Sequence[Mapping[str, Any] | None]) -> tuple[list[int], dict[str, tuple[type, list[Any]]]]:
-    """Give the places of rows that come out, and for each column of the output its type and cells."""
+    """Return the places of rows that come out, and for each column of the output its type and cells."""
     # None is a row of an earlier run that is not carried along.
     kept = [(at, columns) for at, columns in enumerate(found) if columns is not None]
     cells = {name: (kind, [columns[name] for _, columns in kept]) for name, kind in NAMES.items()}

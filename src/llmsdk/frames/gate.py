@@ -114,7 +114,7 @@ class LeasedGate:
         return True
 
     def _due(self) -> float:
-        """Say when the limiter is to be asked."""
+        """Return when the limiter is to be asked."""
         soon = self._asked_at + _GAP_S
         due = [self._asked_at + LEASE_S / 5] if self._in_flight or self._starts or self._unused else []
         if self._seen:

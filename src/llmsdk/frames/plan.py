@@ -119,7 +119,7 @@ class Plan:
         return {name: f"{self.prefix}{name}" for name in NAMES}
 
     def sdk_options(self) -> dict[str, Any]:
-        """Give the options of a worker's SDK.
+        """Return the options of a worker's SDK.
 
         Raises:
             ConfigurationError: A variable that should hold a key is not set here.

@@ -138,7 +138,7 @@ def _model(name: str, kind: str = "chat") -> Json:
 
 
 def _with_model(parsed: ParsedRequest) -> dict[str, Any]:
-    """Give the parameters with a model in them; every name is one, but those that begin with "missing"."""
+    """Return the parameters with a model in them; every name is one, but those that begin with "missing"."""
     model = parsed.params.get("model")
     if isinstance(model, str) and model.startswith("missing"):
         raise Refusal(404, f"The model {model[:100]!r} does not exist.", "model")

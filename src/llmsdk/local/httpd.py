@@ -184,7 +184,7 @@ def read_head(reader: Reader) -> Request | None:
 
 
 def body_length(request: Request) -> int | None:
-    """Say how long a request's body is; None if it says so itself, in chunks."""
+    """Return how long a request's body is; None if it says so itself, in chunks."""
     coding, length = request.headers.get("transfer-encoding"), request.headers.get("content-length")
     if coding is not None:
         # Both at once is how requests are smuggled past a proxy, and HTTP/1.0 has no chunks: RFC 9112, 6.1 and 11.2.

@@ -84,7 +84,7 @@ class RateLimiter:
         return is_refused, headers
 
     def _pass_time(self, now: float) -> float:
-        """Give back what time gives back; the answer is the time until a window is reset."""
+        """Restore what time gives back; the answer is the time until a window is reset."""
         rule = self._rule
         at = self._at if self._at is not None else now
         if rule.kind == "bucket":

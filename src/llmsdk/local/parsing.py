@@ -156,7 +156,7 @@ def _wants_stream(endpoint: Endpoint, body: Json) -> bool:
 
 
 def _ours(endpoint: Endpoint, body: Json, style: WireStyle) -> Json:
-    """Give wire parameters our names and forms."""
+    """Write the wire's parameters under our names and in our forms."""
     route = endpoint.route
     shaped = {name: shape for name, shape in route.reshape.items() if isinstance(shape, _SHAPED)}
     gone = {name for name, shape in shaped.items() if isinstance(shape, WidthHeight)}

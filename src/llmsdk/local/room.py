@@ -16,7 +16,7 @@ class Room:
 
     @contextmanager
     def guest(self) -> Generator[Callable[[int], None]]:
-        """Give what takes bytes, to be called once; they are given back at the end of the block."""
+        """Return what takes bytes, to be called once; they are given back at the end of the block."""
         held: list[int] = []
 
         def take(size: int) -> None:

@@ -172,7 +172,7 @@ def _as_bytes(body: Any) -> bytes:
 
 
 def _has_left(connection: socket.socket) -> bool:
-    """Tell whether the client closed its end; a pipelined request is no goodbye."""
+    """Return whether the client closed its end; a pipelined request is no goodbye."""
     try:
         readable, _, _ = select.select([connection], [], [], 0)
         return bool(readable) and not connection.recv(1, socket.MSG_PEEK)

@@ -243,7 +243,7 @@ def _writer_v1_completion(reply: Json, params: Mapping[str, Any]) -> Json:
 
 
 def _writer_v1_id(reply: Json, params: Mapping[str, Any]) -> Json:
-    """Give a chat an id that is a UUID, as the API's description demands."""
+    """Set an id that is a UUID, as the API's description demands."""
     digits = reply["id"][-16:]  # written by hand: importing `uuid` takes longer than starting a server may
     return {**reply, "id": f"{digits[:8]}-{digits[8:12]}-4{digits[13:]}-8{digits[1:4]}-{digits[4:]}"}
 

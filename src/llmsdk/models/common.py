@@ -35,7 +35,7 @@ def _exact(schema: CoreSchema) -> CoreSchema:
 
 
 def _is_plain(schema: Any) -> bool:
-    """Tell a type of JSON's own: whatever is read of it comes out as it went in."""
+    """Recognize a type of JSON's own: whatever is read of it comes out as it went in."""
     if schema["type"] == "union":
         return all(_is_plain(choice[0] if isinstance(choice, tuple) else choice) for choice in schema["choices"])
     inner = [schema[name] for name in ("schema", "items_schema", "keys_schema", "values_schema") if name in schema]
@@ -160,7 +160,7 @@ class Listing(Reply):
 
 
 def is_list(value: Any) -> TypeGuard[list[Any]]:
-    """Tell a list; the items may be anything."""
+    """Recognize a list; the items may be anything."""
     return isinstance(value, list)
 
 

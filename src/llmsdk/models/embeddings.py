@@ -90,7 +90,7 @@ class Embedding(Model):
     """The vector as the server sent it: numbers; with `encoding_format="base64"` text, in base64."""
 
     def as_array(self) -> "array[float]":
-        """Give the vector as an array of 32-bit floats, whichever way it was sent.
+        """Return the vector as an array of 32-bit floats, whichever way it was sent.
 
         Raises:
             ResponseValidationError: What was sent is neither numbers nor base64 of 32-bit floats.
@@ -109,7 +109,7 @@ class Embedding(Model):
         )
 
     def as_numpy(self) -> Any:
-        """Give the vector as a NumPy array of float32.
+        """Return the vector as a NumPy array of float32.
 
         Raises:
             ConfigurationError: NumPy is not installed.

@@ -47,5 +47,5 @@ class Accumulator(ABC, Generic[ChunkT, ReplyT]):
         return getattr(self.build(), "usage", None)
 
     def failed_choice(self) -> Any | None:
-        """Give the error object of a choice that failed and never got a finish reason; None if there is none."""
+        """Return the error object of a choice that failed and never got a finish reason; None if there is none."""
         return None

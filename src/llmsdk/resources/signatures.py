@@ -64,7 +64,7 @@ def described_by(usual: type[Any], *others: type[Any], operation: Operation | No
 @typing.overload
 def described_by(usual: type[Any], *others: type[Any], streams: str) -> Callable[[F], F]: ...
 def described_by(usual: Any, *others: Any, operation: Operation | None = None, streams: str | None = None) -> Any:
-    """Give a method of `**args` the parameters of TypedDicts in its signature.
+    """Show for a method of `**args` the parameters of TypedDicts in its signature.
 
     Args:
         usual: The TypedDict of its arguments, each marked with `keywords`.

@@ -88,7 +88,7 @@ def _without_thoughts(text: str) -> str:
 
 
 def _is_cut(text: str) -> bool:
-    """Tell JSON that lacks its end only; with more behind its end it is whole, and wrong."""
+    """Recognize JSON that lacks its end only; with more behind its end it is whole, and wrong."""
     try:
         from_json(text, allow_partial=True)
     except ValueError:

@@ -30,7 +30,7 @@ class ParsedChatCompletion(ChatCompletionResponse, Generic[T]):
 
     @classmethod
     def of(cls, reply: ChatCompletionResponse, parsed: Any, reasks: int) -> Self:
-        """Give a reply its parsed value."""
+        """Attach its parsed value to a reply."""
         # Not validated again: the reply has been, and a copy would lose which fields were set.
         made = cls.model_construct(set(reply.model_fields_set), **reply.__dict__, **(reply.model_extra or {}))
         made._meta = reply.meta
@@ -39,6 +39,6 @@ class ParsedChatCompletion(ChatCompletionResponse, Generic[T]):
 
 
 def with_parsed(reply: ChatCompletionResponse, parsed: T, reasks: int = 0) -> ParsedChatCompletion[T]:
-    """Give a reply its parsed value, with its type."""
+    """Attach its parsed value to a reply, with its type."""
     kind: type[ParsedChatCompletion[T]] = ParsedChatCompletion
     return kind.of(reply, parsed, reasks)

@@ -23,7 +23,7 @@ class TimeLeft:
         self._started: float | None = None
 
     def options(self) -> dict[str, Any]:
-        """Give the option of the next request.
+        """Return the option of the next request.
 
         Raises:
             DeadlineExceededError: No time is left.
@@ -45,7 +45,7 @@ def conversation(args: Mapping[str, Any]) -> list[Any] | None:
 
 
 def said(reply: ChatCompletionResponse) -> ChatMessage:
-    """Give the message of a reply so that it can be sent back: with a role, and arguments of calls as JSON objects.
+    """Return the message of a reply so that it can be sent back: with a role, and arguments of calls as JSON objects.
 
     Servers parse the calls of a conversation, and one that they cannot read is refused in every later request too. The
     message that answers the call tells the model what was wrong with it.
@@ -69,7 +69,7 @@ def _functions(message: ChatMessage) -> list[FunctionCall]:
 
 
 def _object(function: FunctionCall) -> str:
-    """Give arguments as a JSON object: none are an empty one, and what is no object stands in one as text."""
+    """Return arguments as a JSON object: none are an empty one, and what is no object stands in one as text."""
     text = arguments_of(function)
     try:
         is_whole = is_object(from_json(text, allow_inf_nan=False))
@@ -79,7 +79,7 @@ def _object(function: FunctionCall) -> str:
 
 
 def arguments_of(function: FunctionCall) -> str:
-    """Give the arguments of a call as JSON text, where a server sent an object or nothing too; null is nothing."""
+    """Return the arguments of a call as JSON text, where a server sent an object or nothing too; null is nothing."""
     arguments: Any = function.arguments
     if isinstance(arguments, str):
         return "" if arguments.strip() == "null" else arguments

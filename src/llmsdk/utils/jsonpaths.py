@@ -80,7 +80,7 @@ def find(path: str, document: object) -> list[Any]:
 
 
 def first(path: str, document: Any) -> Any:
-    """Give the first value that a path finds, or MISSING."""
+    """Return the first value that a path finds, or MISSING."""
     steps = _compile(path)
     if steps is None or _ANY in steps:
         found = find(path, document)
@@ -97,7 +97,7 @@ def first(path: str, document: Any) -> Any:
 
 
 def firsts(groups: Iterable[Iterable[str]], document: Any) -> list[list[Any]]:
-    """Give the first value that each path of some groups finds, or MISSING."""
+    """Return the first value that each path of some groups finds, or MISSING."""
     return [[first(path, document) for path in paths] for paths in groups]
 
 

@@ -117,7 +117,7 @@ def _not_sent(value: Any) -> Any:
 
 
 def misfit(value: Any, *way: Any) -> RequestValidationError:
-    """Say which part of a value JSON cannot hold.
+    """Return which part of a value JSON cannot hold.
 
     Args:
         way: Where the value is, such as "extra_body".

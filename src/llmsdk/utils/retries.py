@@ -246,7 +246,7 @@ def retries_of(count: int) -> RetryConfig:
 def next_delay(
     config: RetryConfig, attempt: int, elapsed_s: float, retry_after_s: float | None, jitter: float
 ) -> float | None:
-    """Say how long to wait before the next attempt.
+    """Return how long to wait before the next attempt.
 
     Args:
         attempt: Attempts made so far, >= 1.

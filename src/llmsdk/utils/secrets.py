@@ -32,7 +32,7 @@ _MIN_PART = 8  # of a part of a value that is masked by itself: a cookie's `them
 
 
 def is_secret_name(name: object) -> bool:
-    """Tell the name of a header, URL parameter or query parameter whose value is secret.
+    """Recognize the name of a header, URL parameter or query parameter whose value is secret.
 
     The one verdict for previews, cassettes, error texts, logs, pickles and the command line.
     """

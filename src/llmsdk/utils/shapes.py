@@ -10,27 +10,27 @@ Json = dict[str, Any]
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:
-    """Tell a list."""
+    """Recognize a list."""
     return isinstance(value, list)
 
 
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    """Tell a JSON object."""
+    """Recognize a JSON object."""
     return isinstance(value, dict)
 
 
 def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
-    """Tell a mapping of any kind."""
+    """Recognize a mapping of any kind."""
     return isinstance(value, Mapping)
 
 
 def is_listed(value: object) -> TypeGuard[Sequence[Any]]:
-    """Tell a list or a tuple."""
+    """Recognize a list or a tuple."""
     return isinstance(value, list | tuple)
 
 
 def is_sized(value: object) -> TypeGuard[str | bytes | bytearray | list[Any] | tuple[Any, ...]]:
-    """Tell text, bytes, a list or a tuple: what may be empty."""
+    """Recognize text, bytes, a list or a tuple: what may be empty."""
     return isinstance(value, str | bytes | bytearray | list | tuple)
 
 
@@ -73,7 +73,7 @@ def _step(step: object) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Tell text that UTF-8 can hold: a lone surrogate is the half of a character that was cut in two."""
+    """Recognize text that UTF-8 can hold: a lone surrogate is the half of a character that was cut in two."""
     if text.isascii():
         return True
     try:

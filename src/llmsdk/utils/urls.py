@@ -125,7 +125,7 @@ def check_base_url(url: object, field: str = "url") -> str:
 
 
 def _fault_of(url: object) -> str | None:
-    """Say what is wrong with a base URL and what is accepted; None where nothing is."""
+    """Describe what is wrong with a base URL and what is accepted; None where nothing is."""
     if not isinstance(url, str):
         return f"{described(url)}; accepted is a str"
     if not url:
@@ -168,7 +168,7 @@ def _is_host(host: str, *, bracketed: bool) -> bool:
 
 
 def _is_name(host: str) -> bool:
-    """Tell what a resolver takes as a name: it measures labels in the form that the wire has."""
+    """Recognize what a resolver takes as a name: it measures labels in the form that the wire has."""
     parts = re.split(_LABEL_ENDS, host)
     labels = [part if part.isascii() else f"xn--{part.encode('punycode').decode()}" for part in parts]
     if labels[-1] == "":
@@ -177,7 +177,7 @@ def _is_name(host: str) -> bool:
 
 
 def origin(url: str) -> tuple[str, str, int]:
-    """Give scheme, host and port of a URL, in lower case and with the default port filled in.
+    """Return scheme, host and port of a URL, in lower case and with the default port filled in.
 
     Raises:
         ValueError: The URL has no such parts.

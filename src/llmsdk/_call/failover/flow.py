@@ -76,7 +76,7 @@ def first_that_answers(
 
 
 def covers(on: Collection[int | str], error: Exception) -> bool:
-    """Tell whether another server is worth asking after an error."""
+    """Return whether another server is worth asking after an error."""
     if isinstance(error, DeadlineExceededError):
         return False  # it bounds all servers together
     if isinstance(error, APIStatusError):

@@ -55,7 +55,7 @@ class Failover:
         self.statuses = _statuses(self.on)
 
     def model_at(self, server: str, model: Any) -> Any:
-        """Give a model's name at a server.
+        """Return a model's name at a server.
 
         Raises:
             ConfigurationError: The map has no name for it.

@@ -54,7 +54,7 @@ class Cast:
         return frozenset(fields if fields is not None else getattr(self.kind, "__annotations__", ()))
 
     def is_failure(self, provider: Provider, document: Any) -> bool:
-        """Tell an error object from a reply that has an error among its fields, as a job that failed does."""
+        """Distinguish an error object from a reply that has an error among its fields, as a job that failed does."""
         if not is_error(provider, document):
             return False
         if not self.names.isdisjoint(provider.error.marks):

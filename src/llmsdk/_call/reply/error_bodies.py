@@ -79,7 +79,7 @@ _STATUS_OF_KIND = {
 
 
 def is_error(provider: Provider, document: Any) -> bool:
-    """Tell an error object from a reply or an event, also where it stands in a list of its own."""
+    """Distinguish an error object from a reply or an event, also where it stands in a list of its own."""
     document = unwrapped(document)
     return is_object(document) and (
         document.get("object") == "error" or any(document.get(mark) for mark in provider.error.marks)
@@ -87,13 +87,13 @@ def is_error(provider: Provider, document: Any) -> bool:
 
 
 def states_error(provider: Provider, model: Any) -> bool:
-    """Tell an error object that was read as a reply or an event, whose fields are all optional."""
+    """Recognize an error object that was read as a reply or an event, whose fields are all optional."""
     extra = model.model_extra
     return bool(extra) and (getattr(model, "object", None) == "error" or is_error(provider, extra))
 
 
 def is_error_instead(operation: Operation, document: Any, beside: Iterable[str] = ()) -> bool:
-    """Tell what has the text of an error where the result should be, though nothing marks it as one."""
+    """Recognize what has the text of an error where the result should be, though nothing marks it as one."""
     if not is_object(document) or operation.content in document or operation.content in beside:
         return False
     return any(_readable(document.get(name)) for name in _ERROR_TEXTS)

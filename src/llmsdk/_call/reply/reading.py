@@ -41,7 +41,7 @@ _EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"\xef\xbb\xbfdat
 
 
 def is_streamed(plan: Plan, received: Received) -> bool:
-    """Tell a stream that nobody asked for: some servers send one all the same, and some call it JSON."""
+    """Recognize a stream that nobody asked for: some servers send one all the same, and some call it JSON."""
     if plan.operation.chunk is None:
         return False
     content_type, start = received.headers.get("content-type", ""), (received.body or b"")[:64].lstrip()
@@ -83,7 +83,7 @@ def read_reply(plan: Plan, state: CallState, received: list[Received]) -> Any:
 
 
 def finish(plan: Plan, reply: Any, meta: ReplyMeta) -> Any:
-    """Give a reply what it needs beside its data."""
+    """Attach to a reply what it needs beside its data."""
     if reply.__class__ is not list:  # events of a type of the caller's, which nothing folds
         reply._meta = meta  # not a field: a dump of the reply is what the server sent
     if plan.finish is not None:
@@ -228,7 +228,7 @@ def _problem(failure: Exception, document: Any, body: bytes, content_type: str) 
 
 
 def place_of(failure: ValidationError) -> str:
-    """Say where a document is not what it should be."""
+    """Return where a document is not what it should be."""
     # Places and kinds only: the text of a pydantic error quotes the reply.
     error = failure.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(str(step) for step in error["loc"] if step != "value")  # the name of a choice, see `OrEmpty`

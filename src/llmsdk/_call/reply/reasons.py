@@ -69,7 +69,7 @@ def _letters(text: str) -> str:
 
 
 def failure_of(choices: list[Any]) -> Any | None:
-    """Give the error object of the first choice, where every choice has failed."""
+    """Return the error object of the first choice, where every choice has failed."""
     errors = [getattr(choice, "error", None) for choice in choices if choice.finish_reason in UNFINISHED]
     return errors[0] if len(errors) == len(choices) and all(errors) else None
 

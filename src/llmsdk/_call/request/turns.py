@@ -76,7 +76,7 @@ def _call(call: Mapping[str, Any], turns: Turns) -> dict[str, Any]:
 
 
 def _fitting_id(id: Any, pattern: str) -> Any:
-    """Give an id that a server takes; the same for a call and its result, in every turn."""
+    """Return an id that a server takes; the same for a call and its result, in every turn."""
     return id if not isinstance(id, str) or re.fullmatch(pattern, id) else _short_id(id)
 
 

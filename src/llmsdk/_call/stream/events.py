@@ -376,7 +376,7 @@ class EventDecoder:
 
 
 def _place(exc: ValidationError) -> str:
-    """Say where an event is wrong; a pydantic error's own text would quote it."""
+    """Return where an event is wrong; a pydantic error's own text would quote it."""
     found = exc.errors(include_input=False)[0]["loc"]
     parts = [str(part) for part in found if part != "value"]  # the name of a choice, see `OrEmpty`
     return f", at {'.'.join(parts)}" if parts else ""

@@ -26,13 +26,13 @@ class Native:
 
 
 def child(document: Json, name: str) -> Json:
-    """Give an object that may be absent."""
+    """Return an object that may be absent."""
     value = document.get(name)
     return value if is_object(value) else {}
 
 
 def children(document: Json, name: str) -> list[Json]:
-    """Give a list of objects that may be absent."""
+    """Return a list of objects that may be absent."""
     value = document.get(name)
     return [item for item in value if is_object(item)] if is_list(value) else []
 
@@ -57,7 +57,7 @@ def call_of(call_id: Any, name: Any, arguments: Any) -> Json:
 
 
 def arguments_of(call: Json) -> Any:
-    """Give the arguments of a call of ours as an object; what was cut is no JSON any more."""
+    """Return the arguments of a call of ours as an object; what was cut is no JSON any more."""
     try:
         return json.loads(call["function"]["arguments"])
     except ValueError:

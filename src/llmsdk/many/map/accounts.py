@@ -64,7 +64,7 @@ class Account:
             self._fill *= CREEP  # a bucket that is full could have been used more
 
     def _end(self, remaining: float, window_s: float, later: float, now: float) -> float:
-        """Say when a window ends: more is left where one has begun, and none is longer than it is said to be."""
+        """Return when a window ends: more is left where one has begun, and none is longer than it is said to be."""
         if remaining > self._told + later or now >= self._starts + window_s:
             self._starts = now
         self._told = remaining
@@ -80,7 +80,7 @@ class Account:
             self._fill += (fill - self._fill) / 10
 
     def wait(self, now: float, cost: float) -> float:
-        """Say how long nothing may start."""
+        """Return how long nothing may start."""
         wait = self._resets_at - now
         return wait if 0 < wait <= self._longest_wait_s and self._left < cost and not self._fill else 0.0
 
@@ -117,7 +117,7 @@ class Accounts:
             account.read(limit, later, began, now)
 
     def wait(self, now: float, cost: float) -> float:
-        """Say how long nothing may start."""
+        """Return how long nothing may start."""
         return max((account.wait(now, cost) for account in self._by_window.values()), default=0.0)
 
     def spend(self, now: float, cost: float) -> float:

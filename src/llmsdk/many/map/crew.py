@@ -173,7 +173,7 @@ class Results(Generic[T]):
         self._is_ended = False
 
     def drain(self) -> list[T]:
-        """Give what was done and not handed out when the map was closed."""
+        """Return what was done and not handed out when the map was closed."""
         return [self._shape(outcome) for outcome in iter(self._rows.take, None)]
 
     def load(self) -> Load:

@@ -189,7 +189,7 @@ class MapJob:
         )
 
     def _policy(self, row: MapRow, now: float) -> RetryConfig | None:
-        """Give an attempt its policy: none of its own retries, and of the time what the row has left."""
+        """Set the policy of an attempt: none of its own retries, and of the time what the row has left."""
         once = self._once
         if once is None or row.attempts == 1 or row.began is None or not once.bound_attempts:
             return once

@@ -212,7 +212,7 @@ class LearnedRate:
         return before
 
     def _accepted_rate(self, now: float, since: float) -> float:
-        """Say how many were accepted per second since a moment, or since an earlier one where they are too few."""
+        """Return how many were accepted per second since a moment, or since an earlier one where they are too few."""
         enough = self._count - SAMPLE
         marks = (mark for mark in reversed(self._marks) if mark[0] <= since and mark[1] <= enough)
         at, count = next(marks, self._marks[0])

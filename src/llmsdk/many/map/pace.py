@@ -227,7 +227,7 @@ class Pacer:
             self._next_at = max(self._next_at, now + (FIRST_PAUSE_S if is_too_long else pause_s))
 
     def _is_too_long(self, wait_s: float | None) -> bool:
-        """Tell a wait that the caller did not allow, and log the first."""
+        """Recognize a wait that the caller did not allow, and log the first."""
         if wait_s is None or wait_s <= self._longest_wait_s:
             return False
         if not self._is_noted:

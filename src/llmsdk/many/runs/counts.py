@@ -46,7 +46,7 @@ class Latencies:
         self._longest = max(self._longest, ms)
 
     def percentile(self, percent: float) -> float:
-        """Give the time that so many percent were not longer than."""
+        """Return the time that so many percent were not longer than."""
         left = self._count * percent / 100
         for bucket in sorted(self._counts):
             left -= self._counts[bucket]
@@ -55,14 +55,14 @@ class Latencies:
         return self._longest
 
     def summary(self) -> dict[str, float]:
-        """Give mean, percentiles and the longest; nothing where nothing was counted."""
+        """Return mean, percentiles and the longest; nothing where nothing was counted."""
         if not self._count:
             return {}
         spread = {f"p{percent}": round(self.percentile(percent), 1) for percent in (50, 90, 99)}
         return {"mean": round(self._total / self._count, 1), **spread, "max": round(self._longest, 1)}
 
     def histogram(self) -> tuple[tuple[float, int], ...]:
-        """Give upper bounds and counts, without gaps."""
+        """Return upper bounds and counts, without gaps."""
         if not self._counts:
             return ()
         buckets = range(min(self._counts), max(self._counts) + 1)

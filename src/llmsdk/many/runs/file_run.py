@@ -174,7 +174,7 @@ class FileRun:
     # --------------------------------------------------------------------- rows
 
     def items(self) -> Iterator[Item]:
-        """Give the rows that are to be sent, each tagged with itself."""
+        """Return the rows that are to be sent, each tagged with itself."""
         for row in read_rows(self.paths.input, self.operation):
             if isinstance(row, InvalidRow):
                 with self._lock:
@@ -259,7 +259,7 @@ class FileRun:
                 report.write(paths.report, paths.journal)
 
     def _current_failures(self) -> Iterator[bytes]:
-        """Give the lines of failures that still hold: of each row the last, none of rows that are done by now."""
+        """Return the lines of failures that still hold: of each row the last, none of rows that are done by now."""
         last: dict[str, int] = {}  # where in the file it stands
         for _, offset, raw in self._errors.read():
             found = failure_of(raw)

@@ -93,7 +93,7 @@ class Journal:
             self._changed.notify()
 
     def read(self) -> Iterator[tuple[int, int, bytes]]:
-        """Give what is in the file: line number, offset and line."""
+        """Return what is in the file: line number, offset and line."""
         offset, size = 0, os.fstat(self._file).st_size  # a device has no size, and may be read for ever
         with open(self.path, "rb") as file:
             for number in itertools.count(1):

@@ -70,7 +70,7 @@ def _parts(counts: RunCounts, level: int) -> list[str]:
 
 
 def _load(counts: RunCounts, level: int) -> str:
-    """Say how many requests are in flight, and what holds up others."""
+    """Return how many requests are in flight, and what holds up others."""
     if counts.load is None:
         return ""
     in_flight, pause_s, why = counts.load()

@@ -62,7 +62,7 @@ class HeadFold:
             self.usage = usage
 
     def build(self) -> dict[str, Any]:
-        """Give the fields of the reply beside its choices."""
+        """Return the fields of the reply beside its choices."""
         head = {**self.rest.build(), **self.first}
         return head if self.usage is None else {**head, "usage": self.usage}
 
@@ -115,6 +115,6 @@ class ChoicesAccumulator(Accumulator[ChunkT, ReplyT], Generic[ChunkT, ReplyT, Ch
         return bool(self._choices) and all(state.finish_reason for state in self._choices.values())
 
     def failed_choice(self) -> Any | None:
-        """Give the error object of a choice that failed and never got a finish reason; `error` is none of a model."""
+        """Return the error object of a choice that failed and never got a finish reason; `error` is none of a model."""
         failed = (state.error for state in self._choices.values() if state.finish_reason in (None, "", "error"))
         return next((error for error in failed if error is not None), None)

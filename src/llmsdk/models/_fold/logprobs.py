@@ -74,7 +74,7 @@ class LogprobsFold:
         self._count += max(map(len, said.values()))
 
     def build(self) -> Any:
-        """Give the fields of the whole, or what came in their place; None where there were only nulls."""
+        """Return the fields of the whole, or what came in their place; None where there were only nulls."""
         if self._is_number and len(self._numbers) < 2:
             return self._numbers[0] if self._numbers else None  # as in the unstreamed reply; several are one per token
         columns = {name: list(column) for name, column in self._columns.items()}

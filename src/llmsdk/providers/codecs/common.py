@@ -17,26 +17,26 @@ Events = Callable[[Document], Iterable[Any]]
 
 
 def child(document: Mapping[str, Any], name: str) -> Document:
-    """Give an object inside a document; an empty one where there is none, as servers may send anything."""
+    """Return an object inside a document; an empty one where there is none, as servers may send anything."""
     value: Any = document.get(name)
     return cast(Document, value) if isinstance(value, dict) else {}
 
 
 def children(document: Mapping[str, Any], name: str) -> list[Document]:
-    """Give the objects of a list inside a document."""
+    """Return the objects of a list inside a document."""
     value: Any = document.get(name)
     found: list[Any] = value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType] # JSON
     return [one for one in found if isinstance(one, dict)]
 
 
 def text(document: Mapping[str, Any], name: str) -> str:
-    """Give a text inside a document; an empty one where there is none."""
+    """Return a text inside a document; an empty one where there is none."""
     value: Any = document.get(name)
     return value if isinstance(value, str) else ""
 
 
 def number(document: Mapping[str, Any], name: str) -> int | None:
-    """Give a whole number inside a document; None where there is none."""
+    """Return a whole number inside a document; None where there is none."""
     value: Any = document.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
@@ -70,7 +70,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def inner(part: Document) -> Document:
-    """Give the object that a part holds under the name of its type; a plain string there is its `url`."""
+    """Return the object that a part holds under the name of its type; a plain string there is its `url`."""
     name = text(part, "type")
     return {"url": part[name]} if isinstance(part.get(name), str) else child(part, name)
 
@@ -89,7 +89,7 @@ def text_of(content: Any) -> str:
 
 
 def calls_of(message: Document) -> list[Document]:
-    """Give the calls of a message.
+    """Return the calls of a message.
 
     Raises:
         CannotSay: There is one in the older form, which has no id that a result could name.
@@ -100,7 +100,7 @@ def calls_of(message: Document) -> list[Document]:
 
 
 def spoken(message: Document) -> list[Document]:
-    """Give what an assistant said, for protocols without refusals: these are texts like any other."""
+    """Return what an assistant said, for protocols without refusals: these are texts like any other."""
     parts = parts_of(message.get("content")) or parts_of(message.get("refusal"))
     return [{"type": "text", "text": part["refusal"]} if part.get("type") == "refusal" else part for part in parts]
 
@@ -221,6 +221,6 @@ def usage_of(counts: Document, prompt: int | None, completion: int | None, **det
 
 
 def beside(document: Document, taken: Iterable[str]) -> Document:
-    """Give the fields of the wire's document that no rule of the codec names: they stay under their own names."""
+    """Return the fields of the wire's document that no rule of the codec names: they stay under their own names."""
     names = set(taken)
     return {name: value for name, value in document.items() if name not in names}

@@ -75,7 +75,7 @@ def _rows(lines: Iterable[bytes | None], reader: RowReader) -> Iterator[BatchRow
 
 
 def _lines(path: str) -> Iterator[bytes | None]:
-    """Give the lines of a file; None for one that is too long."""
+    """Return the lines of a file; None for one that is too long."""
     with open(path, "rb") as file:
         start = file.read(3)
         if start[:2] in (b"\xff\xfe", b"\xfe\xff"):

@@ -81,7 +81,7 @@ def row_operation(name: object) -> Operation:
 
 
 def endpoint_of(operation: Operation) -> str:
-    """Give the `endpoint` of a batch of such rows, which is also the `url` of each row."""
+    """Return the `endpoint` of a batch of such rows, which is also the `url` of each row."""
     return f"/v1{operation.path}"
 
 

@@ -58,7 +58,7 @@ def reply(document: Document) -> Document:
 
 
 def around(document: Document) -> Document:
-    """Give what stands beside the answer: it is the same at the top of ours."""
+    """Return what stands beside the answer: it is the same at the top of ours."""
     return beside(document, ("type", "role", "content", "stop_reason", "stop_sequence", "stop_details", "usage"))
 
 

@@ -81,7 +81,7 @@ def _result(message: Document, names: Document) -> Document:
 
 
 def _known_id(call_id: Any) -> Document:
-    """Give the id of a call, unless it is absent or was made up here."""
+    """Return the id of a call, unless it is absent or was made up here."""
     return {} if call_id is None or str(call_id).startswith(MADE_UP) else {"id": call_id}
 
 

@@ -55,7 +55,7 @@ class Decoder:
         return {**(rest if end else {}), **logprobs(candidate), **end, "index": at, "delta": delta}
 
     def _whole(self, parts: list[Document], at: int, *, is_last: bool) -> Iterator[Document]:
-        """Give the blocks that are complete: neighbouring texts of one kind are one, if nothing else is on them."""
+        """Return the blocks that are complete: neighbouring texts of one kind are one, if nothing else is on them."""
         for part in parts:
             before = self._open.get(at)
             grows = part.keys() <= {"text", "thought"} and isinstance(part.get("text"), str)

@@ -34,7 +34,7 @@ def reply(document: Document) -> Document:
 
 
 def head(document: Document) -> Document:
-    """Give what stands beside the candidates: ids, token counts, and what no rule names."""
+    """Return what stands beside the candidates: ids, token counts, and what no rule names."""
     rest = beside(document, ("candidates", "usageMetadata", "responseId", "modelVersion"))
     known = {"id": document.get("responseId"), "model": document.get("modelVersion"), "created": None}
     usage = {"usage": _usage(child(document, "usageMetadata"))} if "usageMetadata" in document else {}
@@ -76,7 +76,7 @@ def said_in(parts: list[Document], made_up: str, calls_before: int) -> Document:
 
 
 def around(candidate: Document) -> Document:
-    """Give what stands beside the parts of a candidate: it stands on the choice."""
+    """Return what stands beside the parts of a candidate: it stands on the choice."""
     return beside(candidate, ("content", "index", "finishReason", "logprobsResult"))
 
 

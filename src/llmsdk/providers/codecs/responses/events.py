@@ -71,7 +71,7 @@ class Decoder:
         }
 
     def _reasoning(self, event: Document) -> Iterator[Document]:
-        """Give a piece of the reasoning; a further part begins with a blank line, and an empty one is none."""
+        """Return a piece of the reasoning; a further part begins with a blank line, and an empty one is none."""
         piece = text(event, "delta")
         part = (event.get("output_index"), event.get("summary_index"), event.get("content_index"))
         if piece:
@@ -91,7 +91,7 @@ class Decoder:
         yield self._call_piece(at, opened)
 
     def _closed(self, at: int | None, item: Document) -> Iterator[Document]:
-        """Give what a call was made with, where it did not come in pieces."""
+        """Return what a call was made with, where it did not come in pieces."""
         if at in self._whole:
             return
         if item.get("type") == "custom_tool_call":

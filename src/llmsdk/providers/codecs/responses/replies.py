@@ -36,7 +36,7 @@ def reply(document: Document) -> Document:
 
 
 def around(document: Document) -> Document:
-    """Give the head of a reply, its token counts, and what no rule names."""
+    """Return the head of a reply, its token counts, and what no rule names."""
     rest = beside(document, ("id", "object", "created_at", "model", "output", "error", "usage"))
     head = {"id": document.get("id"), "model": document.get("model"), "created": document.get("created_at")}
     usage = {"usage": _usage(child(document, "usage"))} if document.get("usage") is not None else {}
