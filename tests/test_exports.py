@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SRC = ROOT / "src"
-PUBLIC = ("llmsdk", "llmsdk.models", "llmsdk.errors", "llmsdk.utils", "llmsdk.providers")
+PUBLIC = ("llmsdk", "llmsdk.models", "llmsdk.errors", "llmsdk.utils", "llmsdk.providers", "llmsdk.resources")
 # Whatever these define under a public name is for users; the others also hold parts of the machinery.
 WHOLE = ("llmsdk.models", "llmsdk.errors")
 # Not before the first call needs them.

@@ -19,6 +19,7 @@ BatchStatus: TypeAlias = (
 _OVER = frozenset({"completed", "failed", "expired", "cancelled"})
 
 
+@keywords
 class BatchCreateRequest(TypedDict, total=False):
     """Parameters of a new batch."""
 
@@ -46,6 +47,7 @@ class BatchListRequest(TypedDict, total=False):
     """Batches on a page, where the server has pages; all pages are read."""
 
 
+@keywords
 class BatchRequest(TypedDict, total=False):
     """Parameters of a call about one batch."""
 

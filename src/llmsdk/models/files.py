@@ -11,6 +11,7 @@ from .common import Flag, Listing, Number, OrEmpty, Reply, Text, Whole
 from .images import CheckedFile
 
 
+@keywords
 class FileUploadRequest(TypedDict, total=False):
     """Parameters of an upload."""
 
@@ -34,6 +35,7 @@ class FileListRequest(TypedDict, total=False):
     """Files on a page, where the server has pages; all pages are read."""
 
 
+@keywords
 class FileRequest(TypedDict, total=False):
     """Parameters of a call about one file."""
 

@@ -272,6 +272,7 @@ class Audio(Resource):
         """Translate a recording into English text; see `translate`."""
         return await self._runner.call_async(CREATE_TRANSLATION, args)
 
+    @described_by(SpeechArgs, TranscribeArgs, operation=CREATE_SPEECH)
     def preview(self, **args: Any) -> Preview:
         """Return the request of `speech`, or with `file`, `url` or `file_id` of `transcribe`, and send nothing."""
         listens = not args.keys().isdisjoint(CREATE_TRANSCRIPTION.one_of)

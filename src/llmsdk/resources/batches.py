@@ -6,7 +6,7 @@ from typing import Any, Unpack, overload
 
 from .._call.preview import Preview
 from .._call.secrecy import hide
-from ..models.batches import Batch, BatchList
+from ..models.batches import Batch, BatchCreateRequest, BatchList, BatchRequest
 from ..options import CallOptions
 from ..utils.keywords import keywords
 from .base import Resource
@@ -286,6 +286,7 @@ class ServerBatches(Resource):
         results: BatchResults | Path = await self._runner.transfer_async(plan, {}, flow)
         return results
 
+    @described_by(ListBatchesArgs, CreateBatchArgs, BatchCreateRequest, BatchRequest)
     def preview(self, **args: Any) -> Preview:
         """Make the request of `list`, with `batch_id` `retrieve`, with `input_file_id` `create`, and send nothing."""
         if "input_file_id" in args:  # of a file here there is nothing to show: its id comes with the upload

@@ -395,6 +395,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
         reply: TokenCountResponse = await self._runner.call_async(COUNT_TOKENS, args)
         return reply
 
+    @described_by(CreateChatArgs, ChatObjectArgs, operation=CREATE_CHAT_COMPLETION)
     def preview(self, **args: Any) -> Preview:
         """Return the request that `create` would send, and send nothing."""
         return self._runner.preview(CREATE_CHAT_COMPLETION, args)

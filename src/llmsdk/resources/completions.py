@@ -238,6 +238,9 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
         """Complete a text prompt with a customized model of Writer; see `create_model_customization_completion`."""
         return await self._runner.call_async(CREATE_MODEL_CUSTOMIZATION_COMPLETION, args)
 
+    @described_by(
+        CreateCompletionArgs, CompletionObjectArgs, CreateCustomizationCompletionArgs, operation=CREATE_COMPLETION
+    )
     def preview(self, **args: Any) -> Preview:
         """Make the request of `create`, or with `customization_id` of the other method, and send nothing."""
         operation = CREATE_MODEL_CUSTOMIZATION_COMPLETION if "customization_id" in args else CREATE_COMPLETION

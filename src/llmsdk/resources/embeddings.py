@@ -59,6 +59,7 @@ class Embeddings(MappedResource[EmbeddingRequest, EmbeddingsResponse]):
         reply: EmbeddingsResponse = await self._runner.call_async(CREATE_EMBEDDING, args)
         return reply
 
+    @described_by(CreateEmbeddingArgs, operation=CREATE_EMBEDDING)
     def preview(self, **args: Any) -> Preview:
         """Return the request that `create` would send, and send nothing."""
         return self._runner.preview(CREATE_EMBEDDING, args)

@@ -14,7 +14,7 @@ from .._call.secrecy import hide
 from .._call.transfers import Transfer
 from .._net.runner import Runner
 from ..errors import RequestValidationError
-from ..models.files import FileDeleted, FileList, FileObject
+from ..models.files import FileDeleted, FileList, FileObject, FileRequest, FileUploadRequest
 from ..models.images import FileInput
 from ..options import CallOptions
 from ..utils.files import given_path
@@ -200,6 +200,7 @@ class Files(Resource):
         saved: bytes | Path = await self._runner.transfer_async(plan, args, partial(plan.saving, to=to))
         return saved
 
+    @described_by(ListFilesArgs, FileRequest, FileUploadRequest)
     def preview(self, **args: Any) -> Preview:
         """Make the request of `list`, with `file_id` of `retrieve`, or with `file` of `upload`, and send nothing."""
         if "file" in args:

@@ -268,6 +268,7 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
         """Edit images by a prompt; the files are uploaded; see `edit`."""
         return await self._runner.call_async(EDIT_IMAGE, args, self._attach)
 
+    @described_by(CreateImageArgs, ImageObjectArgs, EditImageArgs, ImageEditObjectArgs, operation=CREATE_IMAGE)
     def preview(self, **args: Any) -> Preview:
         """Make the request of `create`, or with `image` or `image_edit_request` of `edit`, and send nothing."""
         # One `preview` for both, as a resource has one; the file is what tells them apart.

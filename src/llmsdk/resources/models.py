@@ -4,7 +4,7 @@ from typing import Any, Unpack
 
 from .._call.preview import Preview
 from .._call.secrecy import hide
-from ..models.catalog import ModelInfo, ModelList
+from ..models.catalog import ModelInfo, ModelList, ModelRequest
 from ..options import CallOptions
 from ..utils.keywords import keywords
 from .base import Resource
@@ -67,6 +67,7 @@ class Models(Resource):
         reply: ModelInfo = await self._runner.call_async(RETRIEVE_MODEL, {"model": model, **hide(args)})
         return reply
 
+    @described_by(ListModelsArgs, ModelRequest)
     def preview(self, **args: Any) -> Preview:
         """Make the request of `list`, or with `model` of `retrieve`, and send nothing."""
         # `list` has no parameter of this name, so it says which of the two is meant.

@@ -53,6 +53,7 @@ class Moderations(MappedResource[ModerationRequest, ModerationResponse]):
         reply: ModerationResponse = await self._runner.call_async(CREATE_MODERATION, args)
         return reply
 
+    @described_by(CreateModerationArgs, operation=CREATE_MODERATION)
     def preview(self, **args: Any) -> Preview:
         """Return the request that `create` would send, and send nothing."""
         return self._runner.preview(CREATE_MODERATION, args)

@@ -60,6 +60,7 @@ class Rerank(MappedResource[RerankRequest, RerankResponse]):
         reply: RerankResponse = await self._runner.call_async(CREATE_RERANK, args)
         return reply
 
+    @described_by(CreateRerankArgs, operation=CREATE_RERANK)
     def preview(self, **args: Any) -> Preview:
         """Return the request that `create` would send, and send nothing."""
         return self._runner.preview(CREATE_RERANK, args)

@@ -169,9 +169,11 @@ class _Shape(NamedTuple):
         operation = self.operation
         if self.streams is not None:
             return Shown(self.streams)
-        # A coroutine function says what it gives when awaited, as its own annotation would.
-        if operation is None or operation.chunk is None:
-            return _shown(own.return_annotation) if operation is None else Shown(operation.reply)
+        # What is overloaded has Any for an annotation. A coroutine function says what it gives when awaited.
+        if operation is None or own.return_annotation not in (Any, "Any"):
+            return _shown(own.return_annotation)
+        if operation.chunk is None:
+            return Shown(operation.reply)
         stream = "EventStreamAsync" if self.is_async else "EventStream"
         return Shown(operation.reply, f"{stream}[{_name(operation.chunk)}, {_name(operation.reply)}]")
 
