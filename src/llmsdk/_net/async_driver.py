@@ -8,10 +8,9 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn, Protocol, Self, TypeVar, assert_never, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeVar, assert_never, cast
 
 import anyio
-from anyio.lowlevel import EventLoopToken, current_token
 
 from .._call.countdown import Countdown
 from .._call.effects import Close, Effect, Flow, Invoke, Pull, Read, Send, Sleep, TransportFailure
@@ -20,11 +19,14 @@ from ..options import AsyncHttpClient
 from .failures import failure_of
 from .guards import OFFLINE, refuse_closed, refuse_offline
 from .hook_views import build_shown, rebuild, reply_under
-from .loops import close_soon, exhaust, is_over
+from .loops import close_soon, exhaust, is_over, token_here
 from .patches import is_patched
 from .requests import build_own
 from .supplied import AsyncHttpxClient, AsyncSuppliedClient, Watched
 from .transport import CLOSE_S, AsyncTransport
+
+if TYPE_CHECKING:
+    from anyio.lowlevel import EventLoopToken
 
 T = TypeVar("T")
 
@@ -191,7 +193,7 @@ class AsyncDriver:
             for native in [key for key, other in self._loops.items() if is_over(other.token)]:
                 self._loops.pop(native, None)
             transport, closing = self._make_transport(), anyio.Event()
-            of_loop = self._loops[here] = _OfLoop(current_token(), transport, closing, _keep(transport, closing))
+            of_loop = self._loops[here] = _OfLoop(token_here(), transport, closing, _keep(transport, closing))
             await anext(of_loop.keeper)
         return of_loop
 
@@ -317,9 +319,9 @@ def _running_loop() -> object:
     # Not imported here, which takes a sync program 4 ms: where a loop of it runs, somebody has done that.
     asyncio: Any = sys.modules.get("asyncio")
     try:
-        return current_token().native_token if asyncio is None else asyncio.get_running_loop()
+        return token_here().native_token if asyncio is None else asyncio.get_running_loop()
     except RuntimeError:  # trio's, with asyncio imported beside it
-        return current_token().native_token
+        return token_here().native_token
 
 
 def _same(answer: Any) -> Any:

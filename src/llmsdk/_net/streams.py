@@ -6,13 +6,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from anyio.lowlevel import current_token
-
 from .._call.secrecy import hide_frames
 from .._call.stream.progress import Progress
 from ..errors import ConfigurationError, ReplyMeta, SDKError
 from .async_driver import AsyncDriver
-from .loops import close_soon
+from .loops import close_soon, token_here
 from .steps import Iteration, is_asked_by_for
 from .sync_driver import SyncDriver
 
@@ -204,7 +202,7 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
     def __init__(self, progress: Progress, driver: AsyncDriver) -> None:
         self._progress = progress
         self._driver = driver
-        self._token = current_token()
+        self._token = token_here()
         self._chunks = progress.chunks or driver.chunks(progress.response, progress.countdown)
         self._batch: Iterator[EventT] | None = progress.ahead
         self._at_end = progress.at_end
