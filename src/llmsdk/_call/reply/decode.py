@@ -44,8 +44,9 @@ def map_document(mapping: Mapping[str, str], model: type[Any], document: Any) ->
     Each of the dialect's values is copied to our place where that is empty. What was copied does not count as set, so
     that a dump of what was set is the document again.
     """
-    if mapping.get("$.data") == "$":
-        return model.model_validate({"data": document})
+    if mapping.get("$.data") == "$":  # a bare list, unless what stands between has put it into an envelope
+        has_envelope = is_object(document) and "data" in document
+        return model.model_validate(document if has_envelope else {"data": document})
     added: list[tuple[Any, ...]] = []
     for target, source in mapping.items():
         added += copy(document, source, target)

@@ -15,7 +15,7 @@ from ...errors import APIStatusError, ReplyMeta, ResponseValidationError
 from ...providers.spec import Provider, Route
 from ...utils.jsonpaths import MISSING
 from ...utils.secrets import masked
-from ...utils.shapes import is_object
+from ...utils.shapes import is_list, is_object
 from ..operation import Operation
 from ..plan import Plan
 from ..state import CallState, Received
@@ -171,6 +171,9 @@ def _second_look(came: _Came, route: Route, body: bytes, content_type: str, resu
     is_stated = is_error(came.provider, document) or is_error_instead(operation, document)
     if is_stated or (has_none and reason_in(came.provider, document)):
         raise came.states(document) from None
+    if is_list(document) and operation.method == "GET" and operation.content == "data":
+        document = {"data": document}  # a list without its envelope, as some servers behind any URL send it
+        body = json.dumps(document).encode()
     # UTF-16, a byte order mark, integers of more than 4,300 digits.
     text = body if document is MISSING else json.dumps(document).encode()
     try:
