@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from ..utils.keywords import keywords
-from ..utils.shapes import is_object
+from ..utils.shapes import is_list, is_object
 from .common import InputUsage, Listed, Loose, Model, Number, OrEmpty, Reply, Text, Whole
 
 RerankDocument: TypeAlias = str | Mapping[str, Any]
@@ -18,10 +18,10 @@ RerankDocument: TypeAlias = str | Mapping[str, Any]
 class RerankParams(TypedDict, total=False):
     """Parameters of a rerank, without the model."""
 
-    query: Required[str]
-    """What the documents are compared with."""
-    documents: Required[Annotated[Sequence[RerankDocument], Listed()]]
-    """The documents: texts, or objects of named fields for models that read these."""
+    query: Required[str | Mapping[str, Any]]
+    """What the documents are compared with; for models that see, `{"content": [...]}` with parts as in a chat."""
+    documents: Required[Annotated[Sequence[RerankDocument], Listed()] | Mapping[str, Any]]
+    """The documents: texts, or objects of named fields or `{"content": [...]}` for models that read these."""
     top_n: int | None
     """Return only this many results, the best first; all where unset."""
     return_documents: bool | None
@@ -64,10 +64,14 @@ class RerankResult(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _text_as_document(cls, value: Any) -> Any:
-        """Some servers return a document as its text alone."""
-        if is_object(value) and isinstance(value.get("document"), str):
-            return {**value, "document": {"text": value["document"]}}
+    def _in_one_form(cls, value: Any) -> Any:
+        """Some servers return a document as its text, and text-embeddings-inference has names of its own."""
+        if is_object(value):
+            document = value.get("document", value.get("text"))
+            if isinstance(document, str):
+                value = {**value, "document": {"text": document}}
+            if "score" in value and "relevance_score" not in value:
+                value = {**value, "relevance_score": value["score"]}
         return value
 
 
@@ -84,3 +88,9 @@ class RerankResponse(Reply):
     """The results, best first."""
     usage: Annotated[InputUsage | None, Loose()] = None
     """Token counts."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_results(cls, value: Any) -> Any:
+        """Take a list without an envelope, which is how text-embeddings-inference answers."""
+        return {"results": value} if is_list(value) else value

@@ -16,6 +16,7 @@ PROVIDER = Provider(
     routes={
         "createRerank": Route(
             unsupported=frozenset({"return_documents", "rank_fields", "instruction"}),
+            reply={"$.usage": "$.meta.billed_units"},  # it counts searches, not tokens
             statuses=_STATUSES,
         ),
         "createTranscription": Route(

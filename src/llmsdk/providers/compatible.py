@@ -78,7 +78,7 @@ ROUTES = {
     "createImage": Route(optional=_OPTIONAL_MODEL, reshape={"response_format": BASE64}),
     "editImage": Route(optional=_OPTIONAL_MODEL, reshape={"response_format": BASE64}),
     "createEmbedding": Route(),
-    "createModeration": Route(),
+    "createModeration": Route(optional=_OPTIONAL_MODEL),
     # Without `stream_format`, the file itself comes as it is made.
     "createSpeech": Route(optional=frozenset({"voice"}), says_stream=False),
     "createTranscription": Route(optional=_OPTIONAL_MODEL),

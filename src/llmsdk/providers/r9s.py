@@ -64,7 +64,9 @@ PROVIDER = Provider(
             streams=False,
             statuses=_STATUSES,
         ),
-        "createModeration": Route(unsupported=frozenset({"metadata"}), statuses=_STATUSES),
+        "createModeration": Route(
+            optional=frozenset({"model"}), unsupported=frozenset({"metadata"}), statuses=_STATUSES
+        ),
         "createChatCompletion": Route(
             unsupported=frozenset(
                 {

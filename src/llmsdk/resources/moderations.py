@@ -30,8 +30,8 @@ class Moderations(MappedResource[ModerationRequest, ModerationResponse]):
 
         Args:
             input: A text, a list of texts, or the parts of one input.
-            metadata: Labels kept with the request.
             model: Id of the model; some servers have a default.
+            metadata: Labels kept with the request.
             args: Options of the call, see `CallOptions`.
 
         Returns:

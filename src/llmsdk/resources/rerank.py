@@ -29,8 +29,10 @@ class Rerank(MappedResource[RerankRequest, RerankResponse]):
         """Rank documents by relevance to a query.
 
         Args:
-            query: What the documents are compared with.
-            documents: The documents: texts, or objects of named fields for models that read these.
+            query: What the documents are compared with; for models that see, `{"content": [...]}` with parts as in a
+                chat.
+            documents: The documents: texts, or objects of named fields or `{"content": [...]}` for models that read
+                these.
             model: Id of the model.
             top_n: Return only this many results, the best first; all where unset.
             return_documents: Return the documents with the results.
