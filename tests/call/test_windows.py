@@ -50,6 +50,10 @@ def test_windows_that_are_not_stated_are_left_out() -> None:
     assert rate_limit(WINDOWS, {"x-day": "1000", "x-minute": "30"}).requests == Limit(30.0, None, None, 60.0)
     one = rate_limit(WINDOWS, {"x-ratelimit-remaining-requests": "5", "x-ratelimit-reset-requests": "1s"})
     assert one.requests == Limit(None, 5.0, 1.0)
+    assert one.requests_windows == (Limit(None, 5.0, 1.0),)
+    both = rate_limit(WINDOWS, {"x-ratelimit-remaining-requests": "5", "x-minute-left": "7"})
+    assert both.requests_windows == (Limit(None, 5.0), Limit(None, 7.0, None, 60.0))
+    assert both.requests.window_s == 60.0
 
 
 @pytest.mark.parametrize(

@@ -25,14 +25,18 @@ def rate_limit(names: LimitHeaders, headers: Mapping[str, str]) -> RateLimit:
     tokens = _limit(headers, now, names.tokens_limit, names.tokens_remaining, names.tokens_reset)
     if not names.windows:
         return RateLimit(requests, tokens)
-    found: dict[str, list[Limit]] = {"requests": [], "tokens": []}
+    # A limit beside the windows is one of its own.
+    found = {
+        "requests": [one for one in (requests,) if one != Limit()],
+        "tokens": [one for one in (tokens,) if one != Limit()],
+    }
     for one in sorted(names.windows, key=lambda one: one.seconds):
         stated = _limit(headers, now, *((name,) if name else () for name in (one.limit, one.remaining, one.reset)))
         if stated != Limit():
             found[one.of].append(Limit(stated.limit, stated.remaining, stated.reset_s, float(one.seconds)))
     return RateLimit(
-        _binding([requests, *found["requests"]]),
-        _binding([tokens, *found["tokens"]]),
+        _binding(found["requests"]),
+        _binding(found["tokens"]),
         tuple(found["requests"]),
         tuple(found["tokens"]),
     )
@@ -45,7 +49,7 @@ def _binding(limits: list[Limit]) -> Limit:
         seconds = one.window_s if one.reset_s is None else one.reset_s
         return math.inf if one.remaining is None else one.remaining / max(1.0, seconds or 0.0)
 
-    return min((one for one in limits if one != Limit()), key=rate, default=Limit())
+    return min(limits, key=rate, default=Limit())
 
 
 def _limit(
