@@ -83,6 +83,8 @@ class ChatInputParams(TypedDict, total=False):
     """How the model thinks, an object as the server has it, such as `{"type": "enabled"}`."""
     verbosity: Literal["low", "medium", "high"] | str | None
     """How long the answer is. Documented by OpenAI."""
+    previous_response_id: str | None
+    """Id of a reply that the server kept: the conversation goes on from there. OpenAI's Responses."""
 
 
 @keywords

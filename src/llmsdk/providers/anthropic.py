@@ -65,7 +65,7 @@ PROVIDER = Provider(
         "countTokens": Route(
             path="/messages/count_tokens",
             codec=TOKEN_COUNT,
-            unsupported=frozenset({"reasoning", "verbosity"}),
+            unsupported=frozenset({"reasoning", "verbosity", "previous_response_id"}),
             statuses=(400, 401, 403, 404, 413, 429, 500, 529),
         ),
         "listModels": Route(

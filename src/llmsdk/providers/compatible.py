@@ -36,6 +36,7 @@ _OPTIONAL_MODEL = frozenset({"model"})
 CHAT_OF_OPENAI = frozenset(
     {"functions", "moderation", "prediction", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"}
     | {"safety_identifier", "verbosity", "web_search_options"}
+    | {"previous_response_id"}  # of its Responses alone
 )
 # And those of single vendors in the vocabulary, for servers that refuse whatever they do not know.
 CHAT_OF_VENDORS = frozenset(

@@ -53,7 +53,7 @@ PROVIDER = Provider(
             path="/models/{model}:countTokens",
             codec=TOKEN_COUNT,
             reshape=_MODEL,
-            unsupported=frozenset({"parallel_tool_calls", "reasoning", "verbosity"}),
+            unsupported=frozenset({"parallel_tool_calls", "reasoning", "verbosity", "previous_response_id"}),
             reply={"$.input_tokens": "$.totalTokens", "$.cached_tokens": "$.cachedContentTokenCount"},
             statuses=(400, 403, 404, 429, 500, 503),
         ),

@@ -5,8 +5,8 @@ PARAMETERS: dict[str, str] = {
         batch_id
     """,
     "countTokens": """
-        messages model parallel_tool_calls reasoning reasoning_effort response_format thinking tool_choice
-        tools verbosity
+        messages model parallel_tool_calls previous_response_id reasoning reasoning_effort response_format
+        thinking tool_choice tools verbosity
     """,
     "createBatch": """
         completion_window endpoint input_file_id metadata model_id output_expires_after priority
@@ -14,10 +14,11 @@ PARAMETERS: dict[str, str] = {
     "createChatCompletion": """
         audio chat_template_kwargs compliance context_length_exceeded_behavior echo frequency_penalty
         function_call functions logit_bias logprobs max_completion_tokens max_tokens messages metadata min_p
-        modalities model moderation n parallel_tool_calls prediction presence_penalty prompt_cache_key
-        prompt_cache_options prompt_cache_retention reasoning reasoning_effort repetition_penalty
-        response_format safety_identifier safety_model seed service_tier stop store stream stream_options
-        temperature thinking tool_choice tools top_k top_logprobs top_p user verbosity web_search_options
+        modalities model moderation n parallel_tool_calls prediction presence_penalty previous_response_id
+        prompt_cache_key prompt_cache_options prompt_cache_retention reasoning reasoning_effort
+        repetition_penalty response_format safety_identifier safety_model seed service_tier stop store
+        stream stream_options temperature thinking tool_choice tools top_k top_logprobs top_p user verbosity
+        web_search_options
     """,
     "createCompletion": """
         best_of echo frequency_penalty logit_bias logprobs max_tokens min_p min_tokens model n

@@ -144,6 +144,8 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
             reasoning: Whether the model reasons.
             thinking: How the model thinks, an object as the server has it, such as `{"type": "enabled"}`.
             verbosity: How long the answer is. Documented by OpenAI.
+            previous_response_id: Id of a reply that the server kept: the conversation goes on from there. OpenAI's
+                Responses.
             max_tokens: Most tokens to generate, at least 1.
             max_completion_tokens: Most tokens to generate, reasoning included, at least 1.
             n: How many answers to make. Together, r9s: 1 to 128.
@@ -372,6 +374,8 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
             reasoning: Whether the model reasons.
             thinking: How the model thinks, an object as the server has it, such as `{"type": "enabled"}`.
             verbosity: How long the answer is. Documented by OpenAI.
+            previous_response_id: Id of a reply that the server kept: the conversation goes on from there. OpenAI's
+                Responses.
             tools: Tools that the model may call; kinds other than `function` are Writer's.
             response_format: Form of the answer: text, JSON, JSON of a schema, or a pattern.
             args: Options of the call, see `CallOptions`.

@@ -140,6 +140,8 @@ def _checked(
         optional = operation.files - operation.required
         given = {name: value for name, value in given.items() if value is not None or name not in optional}
     params, unfit = _plain(operation, given)
+    if route.codec is not None:  # what is mapped has no null: it is as not given, also where the server lacks it
+        params = {name: value for name, value in params.items() if value is not None}
     streaming = _wants_stream(operation, provider, route, params)
     dropped: tuple[str, ...] = ()
     if not route.unsupported.isdisjoint(params):

@@ -142,7 +142,7 @@ class EventDecoder:
             except EventTooLarge as exc:
                 raise self._too_large(exc) from None
             if self._decode is not None:
-                found = [data for event in found for data in self._recoded(self._decode, framed(event).data)]
+                found = [data for event in found for data in self._recoded(self._decode, framed(event))]
             if self._dumb is not None:
                 self._dumb = None if found or len(self._dumb) > _MAX_SNIFFED else self._dumb + piece
             for data in found:
@@ -172,11 +172,13 @@ class EventDecoder:
                 yield event
         return some
 
-    def _recoded(self, decode: Callable[[dict[str, Any]], Iterable[Any]], data: bytes) -> Iterator[bytes]:
+    def _recoded(self, decode: Callable[[dict[str, Any]], Iterable[Any]], frame: Frame) -> Iterator[Any]:
         """Translate one event of a protocol of its own into events of ours; what is no object stays as it came."""
-        document = parse_json(data)
+        document = parse_json(frame.data)
         if not is_object(document):
-            yield data
+            # The end mark of OpenAI's, which some proxies add, is not the end that a protocol of its own has.
+            if not self._is_end_mark(frame):
+                yield frame
             return
         for chunk in decode(document):
             yield self._provider.sentinel if chunk is END else to_json(chunk, inf_nan_mode="constants")

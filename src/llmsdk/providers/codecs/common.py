@@ -12,6 +12,8 @@ from urllib.parse import unquote_to_bytes
 from ..spec import CannotSay
 
 Document = dict[str, Any]
+_THOUGHTS = ("thinking", "redacted_thinking", "reasoning")
+_SIGNED = {"signature", "data", "encrypted_content"}  # such a thought is the server's own, given as it came
 Events = Callable[[Document], Iterable[Any]]
 """Turns an event of the wire into our chunks, in order; `END` comes last where the event ends the stream."""
 
@@ -83,6 +85,18 @@ def parts_of(content: Any) -> list[Document]:
     return [part for part in listed if part.get("type") != "text" or part.get("text") != ""]
 
 
+def schema_of(form: Document) -> Document:
+    """Return the JSON schema of a response format.
+
+    Raises:
+        CannotSay: There is none.
+    """
+    schema: Any = inner(form).get("schema")
+    if not isinstance(schema, dict):
+        raise CannotSay("response_format", "must have a schema, an object, in json_schema")
+    return cast(Document, schema)
+
+
 def text_of(content: Any) -> str:
     """Join the texts of a content."""
     return "".join(text(part, "text") for part in parts_of(content))
@@ -101,8 +115,14 @@ def calls_of(message: Document) -> list[Document]:
 
 def spoken(message: Document) -> list[Document]:
     """Return what an assistant said, for protocols without refusals: these are texts like any other."""
-    parts = parts_of(message.get("content")) or parts_of(message.get("refusal"))
+    parts = said_parts(message) or parts_of(message.get("refusal"))
     return [{"type": "text", "text": part["refusal"]} if part.get("type") == "refusal" else part for part in parts]
+
+
+def said_parts(message: Document) -> list[Document]:
+    """Read the content of an assistant's message, without thoughts: another server's mean nothing to this one."""
+    parts = parts_of(message.get("content"))
+    return [part for part in parts if part.get("type") not in _THOUGHTS or part.keys() & _SIGNED]
 
 
 def own_blocks(message: Document, protocol: str) -> list[Document] | None:

@@ -58,8 +58,9 @@ class Decoder:
                 yield END
             case "error":
                 yield event
-            case _:
-                pass  # a ping, or what is not known yet
+            case _:  # a ping, or what is not known yet; an error may be a proxy's, in a form of its own
+                if event.get("error") is not None:
+                    yield event
 
     def _chunk(self, delta: Document, **choice: Any) -> Document:
         choices = [{"index": 0, "delta": delta, **choice}]

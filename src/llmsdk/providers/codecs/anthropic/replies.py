@@ -28,8 +28,8 @@ _FINISH = {
 
 
 def reply(document: Document) -> Document:
-    """Read a message as a chat completion."""
-    if document.get("type") == "error":
+    """Read a message as a chat completion; what is none stays as it is, for whoever finds out what it is."""
+    if document.get("type") == "error" or "content" not in document:
         return document
     blocks = children(document, "content")
     calls = [

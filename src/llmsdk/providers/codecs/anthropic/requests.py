@@ -23,6 +23,7 @@ from ..common import (
     own_blocks,
     parts_of,
     refuse_role,
+    schema_of,
     spoken,
     token_limit,
 )
@@ -69,7 +70,7 @@ def _set_output_config(body: Document) -> None:
     wanted = child(body, "response_format")
     kind = wanted.get("type")
     if kind == "json_schema":
-        config["format"] = {"type": "json_schema", "schema": inner(wanted).get("schema")}
+        config["format"] = {"type": "json_schema", "schema": schema_of(wanted)}
     elif "response_format" in body and kind != "text":
         raise CannotSay("response_format", 'must have the type "json_schema" or "text" for this server')
     body.pop("response_format", None)

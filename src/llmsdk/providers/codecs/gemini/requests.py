@@ -15,6 +15,7 @@ from ..common import (
     given,
     inner,
     number,
+    schema_of,
     token_limit,
 )
 from .conversation import conversation
@@ -112,7 +113,7 @@ def _response_format(wanted: Any) -> Document:
         return {"responseMimeType": "application/json"}
     if kind != "json_schema":
         raise CannotSay("response_format", 'must have the type "json_schema", "json_object" or "text" for this server')
-    schema = inner(form).get("schema")
+    schema = schema_of(form)
     name = "responseSchema" if _is_own_schema(schema) else "responseJsonSchema"
     return {"responseMimeType": "application/json", name: schema}
 
@@ -152,4 +153,6 @@ def _calling(choice: Any) -> Document:
         return {"mode": _MODES[choice]}
     if choice.get("type") == "function":
         return {"mode": "ANY", "allowedFunctionNames": [inner(choice).get("name")]}
+    if "type" in choice:
+        raise CannotSay("tool_choice", f"of the type {choice['type']!r} has no place here; name a function")
     return dict(choice)

@@ -59,8 +59,9 @@ class Decoder:
                 yield event if isinstance(event.get("error"), dict) else {**event, "error": beside(event, ("type",))}
             case "response.failed":
                 yield {**event, "error": child(child(event, "response"), "error") or NO_REASON}
-            case _:
-                pass
+            case _:  # what repeats or is not known yet; an error may be a proxy's, in a form of its own
+                if event.get("error") is not None:
+                    yield event
 
     def _chunk(self, delta: Document, **choice: Any) -> Document:
         self._said |= delta.keys() | choice.keys()

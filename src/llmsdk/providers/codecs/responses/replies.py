@@ -22,9 +22,11 @@ _FINISH = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
 def reply(document: Document) -> Document:
-    """Read a response as a chat completion."""
+    """Read a response as a chat completion; what is none stays as it is, for whoever finds out what it is."""
     if document.get("error") is not None or document.get("status") == "failed":
         return {**document, "error": document.get("error") or NO_REASON}
+    if "output" not in document:
+        return document
     output = children(document, "output")
     message: Document = {"role": "assistant", "content": None, **said_in(output)}
     logprobs = message.pop("logprobs", None)

@@ -12,6 +12,7 @@ from ..common import (
     calls_of,
     child,
     children,
+    data_url,
     effort_of,
     given,
     inner,
@@ -19,6 +20,7 @@ from ..common import (
     own_blocks,
     parts_of,
     refuse_role,
+    said_parts,
     text_of,
     token_limit,
 )
@@ -109,7 +111,7 @@ def _answer(message: Document) -> Iterator[Document]:
         texts = [{"type": "output_text", "text": text_of(content)}] if content else []
         spoken = [*texts, {"type": "refusal", "refusal": refusal}]
     elif not isinstance(content, str):
-        spoken = [_output_part(part) for part in parts_of(content)]
+        spoken = [_output_part(part) for part in said_parts(message)]
     if spoken:
         yield {"type": "message", "role": "assistant", "content": spoken}
     for call in calls_of(message):
@@ -136,7 +138,11 @@ def _part(part: Document) -> Document:
             address = {"image_url": held.pop("url")} if "url" in held else {}
             return {"type": "input_image", **address, **held}
         case "file":
-            return {"type": "input_file", **beside(inner(part), ("mime_type",))}
+            held = beside(inner(part), ("mime_type", "url"))
+            url = inner(part).get("url")
+            is_data = isinstance(url, str) and data_url(url) is not None
+            address = {} if url is None else {"file_data" if is_data else "file_url": url}
+            return {"type": "input_file", **address, **held}
         case "video_url" | "audio_url" as kind:
             raise CannotSay("messages", f"a part of type {kind!r} has no place in this protocol")
         case _:
