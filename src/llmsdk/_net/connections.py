@@ -86,10 +86,31 @@ class Connection(_Connection):
         self.http.close()
 
 
+class _NoLock:
+    """Stands where httpcore has a lock."""
+
+    async def __aenter__(self) -> None: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+_NO_LOCK = _NoLock()
+
+
 class AsyncConnection(_Connection):
     """An async connection."""
 
     __slots__ = ()
+
+    def unlock(self) -> None:
+        """Take httpcore's locks from a connection, which one call has at a time.
+
+        Each use of them gives way to the event loop: three rounds of it in a call, and 1.86 million instructions where
+        it takes 1.62 without. No public way leads here; were an attribute gone, only this would be lost.
+        """
+        for holder, name in ((self.http, "_request_lock"), (getattr(self.http, "_connection", None), "_state_lock")):
+            if hasattr(holder, name):
+                setattr(holder, name, _NO_LOCK)
 
     async def is_ready(self) -> bool:
         """Read what has arrived of an unread reply, without waiting; whether another request can be sent."""

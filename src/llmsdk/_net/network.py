@@ -90,6 +90,7 @@ class AsyncStream(_Stream[AsyncLine], httpcore.AsyncNetworkStream):
     """An async network stream, under asyncio and trio."""
 
     _decrypted = b""
+    _tls: Any = None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         line = self._line
@@ -131,10 +132,11 @@ class AsyncStream(_Stream[AsyncLine], httpcore.AsyncNetworkStream):
 
     def _has_decrypted(self) -> bool:
         """Look for bytes that have left the socket: a TLS record is decrypted in memory, behind the one read last."""
-        tls = self._stream.get_extra_info("ssl_object")
-        if tls is not None and not self._decrypted:
+        if self._tls is None:
+            self._tls = self._stream.get_extra_info("ssl_object") or False  # asked once: it takes 12 us, and stays so
+        if self._tls and not self._decrypted:
             try:
-                self._decrypted = tls.read(1 << 16)
+                self._decrypted = self._tls.read(1 << 16)
             except ssl.SSLError:
                 pass  # nothing is there; an end is for the next read to find
         return bool(self._decrypted)

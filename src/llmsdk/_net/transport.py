@@ -158,6 +158,7 @@ class AsyncTransport:
         line = connection.line
         line.begin(own.countdown)
         try:
+            connection.unlock()
             response = await connection.http.handle_async_request(CoreRequest(own))
         except BaseException as exc:
             await _drop(pool, connection)
