@@ -14,7 +14,7 @@ from llmsdk.providers import (
     Provider,
     Route,
 )
-from llmsdk.providers.reshape import AsList, OneOf, PlainParts, PlainText, Refused, Renamed, WidthHeight
+from llmsdk.providers.reshape import AsList, OneOf, OneText, PlainParts, PlainText, Refused, Renamed, WidthHeight
 from llmsdk.resources.operations import all_operations
 
 from .classes import class_part
@@ -46,8 +46,8 @@ def servers_page() -> tuple[str, str]:
         "either way is sent. Pass parameters of a single vendor in `extra_body`, which is sent unchanged; those that "
         "several servers share, such as `thinking`, are typed.\n\nFor a server that isn't listed, pass its "
         "`server_url`, or write a [`Provider`](#provider): a constant in Python, or a TOML file read by "
-        "`Provider.from_toml(path)`. The environment variable `LLMSDK_PROVIDERS` names folders whose TOML files are "
-        "known by their ids. The file of each server in `src/llmsdk/providers/` states the sources of its facts and "
+        "`Provider.from_toml(path)`. The environment variable `LLMSDK_PROVIDERS` names such files, or folders of "
+        "them; their names are ids then. The file of each server in `src/llmsdk/providers/` states its sources and "
         "their date."
     )
     head = ["Index", "Server", "Base URL", "Authorization", "Environment variable"]
@@ -127,7 +127,7 @@ def _limits_text(limits: LimitHeaders) -> str:
     return codes((*limits.requests_remaining, *limits.tokens_remaining)) + " and their like"
 
 
-_SPANS = {60: "minute", 3600: "hour", 86_400: "day", 2_592_000: "month"}
+_SPANS = {10: "10 seconds", 60: "minute", 300: "5 minutes", 3600: "hour", 86_400: "day", 2_592_000: "month"}
 
 
 def _turns_text(route: Route) -> str:
@@ -182,7 +182,10 @@ def _shape_text(shape: Any) -> str:
             return f"parts of text are joined to one in messages of role {codes(roles)}"
         case PlainParts(fields=fields):
             return ", ".join(f"a part `{kind}` is its `{field}` alone" for kind, field in fields)
+        case OneText():
+            return "one string, not several"
         case WidthHeight():
             return '`"WxH"` becomes `width` and `height`'
         case _:
-            return first_line(type(shape))
+            line = first_line(type(shape)).removesuffix(".")
+            return line[0].lower() + line[1:]
