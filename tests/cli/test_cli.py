@@ -208,6 +208,21 @@ def test_servers_and_masked_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "known are together" in error_of("servers", "zzz")
 
 
+def test_servers_of_users_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "acme.toml").write_text(
+        'name = "acme"\nservers = ["http://127.0.0.1:9/v1"]\nenv_var = "ACME_KEY"\nother_env_vars = ["ACME_TOKEN"]\n'
+        "key_required = false\n[routes.createChatCompletion]\n"
+    )
+    monkeypatch.setenv("LLMSDK_PROVIDERS", str(tmp_path))
+    assert re.search(
+        r"^acme +http://127.0.0.1:9/v1 +ACME_KEY is not set, and not needed$", ask("servers").stdout, re.MULTILINE
+    )
+    monkeypatch.setenv("ACME_TOKEN", "short")
+    assert ask("servers", "acme").stdout.startswith("acme: http://127.0.0.1:9/v1; ACME_TOKEN found: ***\n")
+    assert error_of("servers", "acmee") == "unknown server 'acmee'; did you mean 'acme'?"
+    assert "xiaomi, acme" in error_of("serve", "--dialect", "zzz")
+
+
 def test_preview_sends_nothing_and_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     text = ask("preview", "Hi", "-s", "together", "-m", "m", "--system", "Be brief").stdout
     assert text.startswith("curl -X POST https://api.together.xyz/v1/chat/completions")

@@ -17,7 +17,7 @@ from ..local.faults import Fault
 from ..local.server import LocalServer
 from ..models.images import ImageResponse
 from ..providers.ids import FOR_URLS
-from ..providers.registry import PROVIDERS
+from ..providers.registry import PROVIDERS, own_files, provider_by_id
 from ..resources.completions import Stream
 from . import history
 from . import options as opt
@@ -280,8 +280,9 @@ def serve(
 ) -> None:
     """Serve the embedded provider on this machine, until Ctrl-C."""
     with reporting(Setup()):
-        if dialect not in PROVIDERS:
-            raise Misuse(f"--dialect: unknown server {dialect[:80]!r}; known are {', '.join(PROVIDERS)}")
+        if provider_by_id(dialect) is None:
+            known = ", ".join((*PROVIDERS, *own_files()))
+            raise Misuse(f"--dialect: unknown server {dialect[:80]!r}; known are {known}")
         try:
             faults = [Fault.parse(text) for text in fault or ()]
             standing = None if always is None else Fault.parse(always)

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from .._call.operation import Operation
-from ..providers.registry import PROVIDERS
+from ..providers.registry import PROVIDERS, own_files, provider_by_id
 from ..providers.spec import Provider, Route
 from ..resources.operations import all_operations
 from ..utils.shapes import guessed
@@ -16,8 +16,9 @@ _SHOWN_FROM = 20  # of shorter keys not even the end is shown
 
 
 def facts() -> list[dict[str, Any]]:
-    """Describe every server."""
-    return [_server(provider) for provider in PROVIDERS.values()]
+    """Describe every server, those in files of users' own at the end."""
+    own = (provider_by_id(name) for name in own_files())
+    return [_server(provider) for provider in (*PROVIDERS.values(), *own) if provider is not None]
 
 
 def _server(provider: Provider) -> dict[str, Any]:
@@ -26,8 +27,9 @@ def _server(provider: Provider) -> dict[str, Any]:
         "id": provider.name,
         "url": provider.servers[0] if provider.servers else None,
         "embedded": provider.embedded,
-        "env_var": provider.env_var,
+        "env_var": _variable(provider),
         "key": _key(provider),
+        "needs_key": provider.key_required and provider.key_header is not None,
         "operations": {
             f"{operations[name].resource}.{operations[name].name}": _operation(operations[name], route)
             for name, route in provider.routes.items()
@@ -36,8 +38,14 @@ def _server(provider: Provider) -> dict[str, Any]:
     }
 
 
+def _variable(provider: Provider) -> str | None:
+    """Name the variable of the key: the first that is set, or else the first."""
+    names = [name for name in (provider.env_var, *provider.other_env_vars) if name]
+    return next((name for name in names if os.environ.get(name)), names[0] if names else None)
+
+
 def _key(provider: Provider) -> str | None:
-    key = os.environ.get(provider.env_var or "")
+    key = os.environ.get(_variable(provider) or "")
     if not key:
         return None
     return f"***{key[-4:]}" if len(key) >= _SHOWN_FROM else "***"
@@ -65,14 +73,17 @@ def overview() -> list[str]:
 def _key_line(fact: dict[str, Any]) -> str:
     if fact["env_var"] is None:
         return "needs no key"
-    return f"{fact['env_var']} {'is not set' if fact['key'] is None else 'found: ' + fact['key']}"
+    if fact["key"] is None:
+        return f"{fact['env_var']} is not set" + ("" if fact["needs_key"] else ", and not needed")
+    return f"{fact['env_var']} found: {fact['key']}"
 
 
 def described(name: str) -> list[str]:
     """Describe one server with its parameters, in their own words where they are others."""
     found = next((fact for fact in facts() if fact["id"] == name), None)
     if found is None:
-        hint = guessed(name.lower(), PROVIDERS) or f"known are {', '.join(PROVIDERS)}"
+        ids = (*PROVIDERS, *own_files())
+        hint = guessed(name.lower(), ids) or f"known are {', '.join(ids)}"
         raise Misuse(f"unknown server {name[:80]!r}; {hint}")
     lines = [f"{found['id']}: {found['url'] or 'no URL of its own'}; {_key_line(found)}"]
     for call, operation in found["operations"].items():
