@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -197,6 +198,29 @@ def test_failures_are_told_with_an_example(tmp_path: Path, server: LocalServer) 
     shown = (tmp_path / "report.html").read_text()
     assert "Scripted fault: status 422." in shown
     assert "such as r0, line 1" in shown
+
+
+def test_failures_of_different_parameters_are_told_apart(
+    tmp_path: Path, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path, server, is_async=False)
+    rows = [chat_row("a", model=""), chat_row("b", temperature="hot"), chat_row("c", temperature="cold")]
+    folder.write(*rows, chat_row("d"))
+    report = folder.run(limit=1, model="m")
+    assert [(group.rows, group.key) for group in report.failures] == [(2, "b"), (1, "a")]
+    assert report.errors_by_class == {"RequestValidationError": 3}
+    monkeypatch.setattr("llmsdk.many.runs.counts._MOST_GROUPS", 0)
+    again = folder.run(limit=1, model="m")
+    assert [(group.rows, group.key) for group in again.failures] == [(3, "a")]
+
+
+def test_labels_leave_room_on_a_phone() -> None:
+    counts = counts_of(0)
+    for ms in (60, 90, 60_000):
+        counts.success(SimpleNamespace(meta=SimpleNamespace(server="s")), "m", ms, 1)
+    shown = page(counts.report(end="complete", limit=Adaptive(), errors="e", **ABOUT))
+    assert re.findall(r"<span( class=fine)? style=[^>]*>([^<]+)</span></?", shown.partition("Latency of rows")[2])
+    assert shown.count("<span class=fine") == 3
 
 
 @pytest.mark.parametrize(

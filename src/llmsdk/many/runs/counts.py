@@ -24,6 +24,7 @@ _RECENT_SLOTS = 40  # that the time to the end is estimated by
 _SETTLED_EVERY = 500  # rows whose token counts wait to be summed
 _MOST_MODELS = 100  # that are counted by name
 _LONGEST_MESSAGE = 300
+_MOST_GROUPS = 100  # of failures told apart by their parameter; the rest is told apart by class and status
 _AS_COUNTED = (
     *("rows", "done_before", "succeeded", "failed", "broken", "left", "requests"),
     *("total_tokens", "cost", "failures"),
@@ -110,7 +111,7 @@ class RunCounts:
         self._began = time.monotonic()
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._models: Counter[str] = Counter()
-        self._failures: dict[tuple[str, int | None], FailedRows] = {}
+        self._failures: dict[tuple[str, int | None, str | None], FailedRows] = {}
         self._latencies = Latencies()
         self.load: Callable[[], Load] | None = None  # of the map that sends the rows
         self._bad_attempts: Counter[str] = Counter()  # by status
@@ -152,7 +153,7 @@ class RunCounts:
 
     @property
     def failures(self) -> tuple[FailedRows, ...]:
-        """Rows that failed, by class and status, the most frequent first."""
+        """Rows that failed, by class, status and parameter, the most frequent first."""
         groups = [replace(group) for group in self._failures.copy().values()]  # a run counts on in another thread
         return tuple(sorted(groups, key=lambda group: -group.rows))
 
@@ -194,14 +195,14 @@ class RunCounts:
             self.failed += 1
             self._count_row("rows_failed", model, attempts)
             self._bad_ends[_label(status)] += attempts > 0
-            self._count_failure(type(error).__name__, status, message, row)
+            self._count_failure(type(error).__name__, status, getattr(error, "param", None), message, row)
 
     def invalid(self, row: InvalidRow) -> None:
         """Count a line that is no request."""
         with self._lock:
             self.failed += 1
             self.broken += 1
-            self._count_failure("RequestValidationError", None, row.problem, row)
+            self._count_failure("RequestValidationError", None, None, row.problem, row)
 
     def report(self, *, limit: Any, errors: str, **about: Any) -> BatchReport:
         """Sum up.
@@ -247,10 +248,14 @@ class RunCounts:
         if model and (model in self._models or len(self._models) < _MOST_MODELS):
             self._models[model] += 1
 
-    def _count_failure(self, kind: str, status: int | None, message: str, row: BatchRow | InvalidRow) -> None:
-        group = self._failures.get((kind, status))
+    def _count_failure(
+        self, kind: str, status: int | None, param: Any, message: str, row: BatchRow | InvalidRow
+    ) -> None:
+        # Rows that lack a model and rows with a temperature of text are mended in different places.
+        about = param if isinstance(param, str) and len(self._failures) < _MOST_GROUPS else None
+        group = self._failures.get((kind, status, about))
         if group is None:
-            group = self._failures[kind, status] = FailedRows(
+            group = self._failures[kind, status, about] = FailedRows(
                 error_class=kind, status=status, message=message[:_LONGEST_MESSAGE], key=row.key, line=row.line
             )
         group.rows += 1

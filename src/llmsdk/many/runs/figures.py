@@ -49,7 +49,7 @@ class RunFigures:
         retries_by_status: Attempts after which a row was tried again, by status; `no reply` where none came.
         rows_per_s: Rows that this run did, over its time.
         cost: By the SDK's price table; None where it has none, or lacks a model.
-        failures: Rows that failed, by class and status, the most frequent first.
+        failures: Rows that failed, by class, status and parameter, the most frequent first.
         latency_ms: `mean`, `p50`, `p90`, `p99` and `max` of the rows that succeeded, waits and repetitions counted.
         latency_histogram: Upper bound in milliseconds, and rows up to it that are above the bound before.
         timeline: `slot_s`, and per slot `rows_done`, `rows_failed`, `replies_429` and the mean of `requests_in_flight`.

@@ -52,7 +52,7 @@ table { border-collapse: collapse; width: 100%; } td, th { padding: .35rem .6rem
 th { color: var(--faint); } .facts th { width: 7rem; white-space: nowrap; } td.count { text-align: right; width: 5rem; }
 .bar { height: .8rem; min-width: 3px; background: var(--bad); border: 1px solid var(--edge); margin-top: .35rem; }
 td.share { width: 25%; } td b { font-weight: 600; }
-@media (max-width: 34rem) { td.share { display: none; } }
+@media (max-width: 34rem) { td.share, .fine { display: none; } }
 """
 _ENDS = {
     "complete": "complete",
@@ -168,6 +168,7 @@ class _Tick(NamedTuple):
 
     at: float
     text: str
+    is_fine: bool = False  # there is no room for it on a phone
 
 
 def _over_time(report: RunFigures) -> str:
@@ -206,7 +207,8 @@ def _latency(report: RunFigures) -> str:
         return min(1.0, max(0.0, math.log(ms / low) / span)) if ms > 0 else 0.0
 
     high = low * math.exp(span)
-    ticks = [_Tick(at(ms), _seconds(ms / 1000)) for ms in _round_between(low, high)]
+    found = _round_between(low, high)
+    ticks = [_Tick(at(ms), _seconds(ms / 1000), len(found) > 4 and number % 2 == 1) for number, ms in enumerate(found)]
     marks = [_Tick(at(ms), f"{name} {_seconds(ms / 1000)}") for name, ms in report.latency_ms.items() if name[0] == "p"]
     title = "Latency of rows that were done <span>rows by time, retries included; the scale is logarithmic</span>"
     return f"<h2>{title}</h2>{_plot(counts, (), ticks, marks)}"
@@ -250,7 +252,8 @@ def _plot(
         for row, mark in enumerate(marks)  # each one line lower: on a phone they would cover each other
     )
     labels = "".join(
-        f'<span style="left:{100 * tick.at:.2f}%;transform:translateX(-{100 * tick.at:.0f}%)">{tick.text}</span>'
+        f'<span{" class=fine" if tick.is_fine else ""} style="left:{100 * tick.at:.2f}%;'
+        f'transform:translateX(-{100 * tick.at:.0f}%)">{tick.text}</span>'
         for tick in ticks
     )
     area = f'<div class="area">{svg}{lines}</div>'
