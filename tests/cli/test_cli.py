@@ -268,7 +268,7 @@ def test_debug_tells_more_without_keys(server: LocalServer, monkeypatch: pytest.
 
 MISUSES = {
     ("chat", "x"): "export TOGETHER_API_KEY=...",
-    ("chat", "x", "-s", "togethr"): "did you mean 'together'?",
+    ("chat", "x", "-s", "togethr"): "more, see `llmsdk servers`; did you mean 'together'?",
     ("chat", "x", "--server-url", "nonsense"): "--server-url: got a str without http://",
     (
         "chat",

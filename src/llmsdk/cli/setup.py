@@ -35,6 +35,7 @@ _IN_SHELL = tuple(
         (r"pass (\w+)= to the call, or set it once as SDK\(\1=\.\.\.\)", r"pass -o \1=..."),
         (r"""\(unsupported=["']drop["'].*?\)""", ""),
         (r", or a Provider\b", ""),
+        (r" more of docs/servers\.md", " more, see `llmsdk servers`"),
         (r"^server_url: ", "--server-url: "),
         (r"^max_tokens: ", "--max-tokens: "),
         (r"^(server|model|temperature|size): ", r"--\1: "),
