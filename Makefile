@@ -20,7 +20,7 @@ RUNTIME := build/runtime
 .DEFAULT_GOAL := help
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check house docs site reliability bench soak batch-kill bulk ray mutants judges sbom audit clean FORCE
+.PHONY: help demo test check house docs site reliability bench soak batch-kill bulk ray mutants first-contact judges sbom audit clean FORCE
 
 help:
 	@echo "make demo    run the main job on the embedded provider"
@@ -89,6 +89,9 @@ mutants: $(DEV_STAMP)
 
 # Those that need Python alone are part of the checks. The packages of others go into environments in build/judges;
 # $(VENV) is neither used nor touched.
+first-contact: $(RUN_STAMP)
+	@$(PY) scripts/first_contact.py
+
 judges:
 	@OPENAPI='$(OPENAPI)' "$(PYTHON)" scripts/judges.py $(ONLY)
 
