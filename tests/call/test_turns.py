@@ -181,6 +181,8 @@ def test_thinking_parts_become_the_servers_reasoning() -> None:
     picture = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
     assert assistant(Turns(), {**message, "content": [*parts, picture]})["content"] == [parts[1], picture]
     assert assistant(Turns(), {**message, "content": parts[:1]})["content"] is None
+    odd = {"type": "text", "text": 7}
+    assert assistant(Turns(), {**message, "content": [parts[0], odd]})["content"] == [odd]
     assert assistant(Turns(keeps=frozenset({"content"})), message) == message
 
 
@@ -207,7 +209,7 @@ def test_ids_of_calls_fit_the_server_that_reads_them() -> None:
         ]
         said, result = turned(messages, Turns(call_id=pattern))
         assert said["tool_calls"][1] == 7
-        return said["tool_calls"][0]["id"], result["tool_call_id"]
+        return said["tool_calls"][0].get("id"), result["tool_call_id"]
 
     assert moved("abcDEF123") == ("abcDEF123", "abcDEF123")
     assert moved(None) == (None, None)
@@ -215,6 +217,9 @@ def test_ids_of_calls_fit_the_server_that_reads_them() -> None:
     assert all(call == result and re.fullmatch("[a-z0-9]{9}", call) for call, result in made.values())
     assert len(set(made.values())) == len(made)
     assert moved("call_1") == made["call_1"]
+    without = [{"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]}, {"role": "tool", "content": "7"}]
+    assert turned(without, Turns(call_id="[A-Za-z0-9]{9}")) == without
+    assert assistant(Turns(), {"role": "assistant", "tool_calls": {"odd": 1}})["tool_calls"] == {"odd": 1}
     assert turned([{"role": "tool", "tool_call_id": "call_1"}], Turns()) == [{"role": "tool", "tool_call_id": "call_1"}]
 
 

@@ -39,9 +39,7 @@ def _turned(message: dict[str, Any], turns: Turns) -> dict[str, Any]:
     role = message.get("role")
     if role == "assistant":
         return _assistant(message, turns)
-    if role == "tool" and turns.call_id is not None:
-        return {**message, "tool_call_id": _fitting_id(message.get("tool_call_id"), turns.call_id)}
-    return message
+    return _with_id(message, "tool_call_id", turns) if role == "tool" else message
 
 
 def _assistant(message: dict[str, Any], turns: Turns) -> dict[str, Any]:
@@ -52,10 +50,10 @@ def _assistant(message: dict[str, Any], turns: Turns) -> dict[str, Any]:
         thought = thought or thinking
         made["content"] = _joined([part for part in content if not (is_object(part) and thinking_of(part))])
     calls = message.get("tool_calls")
-    if is_list(calls) and calls:
+    if is_list(calls):
         made["tool_calls"] = [_call(call, turns) if is_object(call) else call for call in calls]
-    else:
-        made.pop("tool_calls", None)  # some servers send an empty list, which others refuse
+    if calls == []:
+        del made["tool_calls"]  # some servers send an empty list, which others refuse
     if turns.reasoning is not None and (thought or (turns.required and calls)):
         made[turns.reasoning] = thought or _BLANK
     return made
@@ -63,21 +61,21 @@ def _assistant(message: dict[str, Any], turns: Turns) -> dict[str, Any]:
 
 def _joined(parts: list[Any]) -> Any:
     """Make a plain text of parts that are nothing else: not every server reads parts."""
-    if all(is_object(part) and part.keys() == {"type", "text"} for part in parts):
-        return "".join(str(part["text"]) for part in parts) or None
-    return parts
+    texts = [part["text"] for part in parts if is_object(part) and part.keys() == {"type", "text"}]
+    is_text = len(texts) == len(parts) and all(isinstance(text, str) for text in texts)
+    return ("".join(texts) or None) if is_text else parts
 
 
 def _call(call: Mapping[str, Any], turns: Turns) -> dict[str, Any]:
-    made = {**turns.call_default, **_left(call, turns, _COMMON_OF_CALL)}
-    if turns.call_id is not None:
-        made["id"] = _fitting_id(call.get("id"), turns.call_id)
-    return made
+    return _with_id({**turns.call_default, **_left(call, turns, _COMMON_OF_CALL)}, "id", turns)
 
 
-def _fitting_id(id: Any, pattern: str) -> Any:
-    """Return an id that a server takes; the same for a call and its result, in every turn."""
-    return id if not isinstance(id, str) or re.fullmatch(pattern, id) else _short_id(id)
+def _with_id(holder: dict[str, Any], name: str, turns: Turns) -> dict[str, Any]:
+    """Give a call, or its result, an id that the server takes; the same in every turn."""
+    id = holder.get(name)
+    if turns.call_id is None or not isinstance(id, str) or re.fullmatch(turns.call_id, id, re.DOTALL):
+        return holder
+    return {**holder, name: _short_id(id)}
 
 
 @lru_cache(maxsize=1024)
