@@ -50,7 +50,7 @@ def test_a_parameter_has_its_description(server: LanguageServer) -> None:
     shown = server.hover(f'{HEAD}sdk.chat.create(model="m", messages=[], temp|erature=0.5)\n')
     assert "temperature: float | None" in shown
     assert "Randomness of sampling" in shown
-    assert "Bound of one attempt" in server.hover("from llmsdk import SDK\n\nSDK(time|out_ms=5)\n")
+    assert "Time limit of one attempt" in server.hover("from llmsdk import SDK\n\nSDK(time|out_ms=5)\n")
 
 
 def test_a_field_of_a_reply_has_its_description(server: LanguageServer) -> None:
@@ -63,7 +63,7 @@ def test_a_field_of_a_reply_has_its_description(server: LanguageServer) -> None:
     [
         ("sdk.chat.create(|)", ("temperature: Randomness of sampling", "stream: Get a stream of events")),
         ("sdk.images.create(|)", ("negative_prompt: What not to show", "watermark: Put a watermark")),
-        ("SDK(|)", ("api_key: Key of the server in use", "retry_config: Retry policy of all calls")),
+        ("SDK(|)", ("api_key: API key", "retry_config: Retry policy of all calls")),
     ],
 )
 def test_a_call_that_is_typed_is_described(server: LanguageServer, call: str, described: tuple[str, ...]) -> None:

@@ -40,7 +40,9 @@ def sdk_page() -> tuple[str, str]:
         "## Resources",
         table(["Resource", "What it is"], offered),
         "## Methods",
-        members_table(SDK, (name for name in public_members(SDK) if name not in resources())),
+        members_table(
+            SDK, (name for name in public_members(SDK) if name not in resources() and not name.endswith("_async"))
+        ),
         f"`with` and `async with` close it. A closed SDK raises {linked(errors.ConfigurationError, here)}.",
         "## Options of a call",
         "Every method accepts these. They take precedence over the options of the SDK.",

@@ -70,53 +70,53 @@ class SDKOptions(TypedDict, total=False):
     """What `SDK(...)` takes; nothing is required that the environment gives."""
 
     api_key: str | KeyFunction | Mapping[str, str | KeyFunction] | None
-    """Key of the server in use; or a function, sync or async, asked before every attempt; or a mapping of server ids,
-    or `Provider`s, to these. Left out, the server's environment variable is read."""
+    """API key; or a sync or async function that is called before every attempt; or a
+    dict of server ids or `Provider`s to these. Defaults to the environment variable of the server."""
     server: ServerId | Provider | None
     """Server id, such as `openai`, or a `Provider`; Together if neither this nor a URL is set. A type checker
     accepts literal ids, and `PROVIDERS[name]` for others."""
     server_idx: int | None
-    """The same by position, from 0."""
+    """The server by its index, from 0."""
     server_url: str | None
-    """Base URL instead of the server's own; alone, it speaks OpenAI's dialect. A name in braces is filled from
-    `url_params`."""
+    """Base URL to use instead of the server's own; without `server`,
+    OpenAI's API is used. Names in braces are replaced from `url_params`."""
     url_params: Mapping[str, str] | None
-    """Values for names in braces."""
+    """Values for names in braces in a URL."""
     organization_id: str | int | None
     """Writer's organization, for all calls."""
     client: HttpClient | None
-    """Sync HTTP client to use instead of our own; the SDK never closes it."""
+    """Your own sync HTTP client; the SDK never closes it."""
     async_client: AsyncHttpClient | None
-    """Async HTTP client to use instead of our own; the SDK never closes it."""
+    """Your own async HTTP client; the SDK never closes it."""
     backend: Literal["httpx", "aiohttp"]
-    """What carries async calls; `aiohttp` (extra `aiohttp`, asyncio only) takes a third less CPU."""
+    """HTTP library of async calls; `aiohttp` (extra `aiohttp`, asyncio only) needs a third less CPU."""
     retry_config: RetryConfig | int | None
     """Retry policy of all calls, or a number of retries; None turns retries off. By default 3 attempts within 60 s,
     waits from 500 ms doubling to 8 s."""
     retry_budget: RetryBudget | None
-    """Bound of all calls' retries together."""
+    """Limit of the retries of all calls together."""
     timeout_ms: float | None
-    """Bound of one attempt; 600,000 by default."""
+    """Time limit of one attempt; 600,000 by default."""
     hooks: "Iterable[Hook]"
-    """Objects with hook methods, see `llmsdk.hooks`."""
+    """Objects with hook methods; see `llmsdk.hooks`."""
     observers: "Iterable[Observer]"
-    """Told of every call up to the end of its stream, see `llmsdk.observers`."""
+    """Notified of every call until its stream ends; see `llmsdk.observers`."""
     http_headers: Mapping[str, str] | None
     """Headers of all calls."""
     debug_logger: DebugLogger | None
-    """Gets some lines per attempt, without bodies and keys."""
+    """Logger that receives a few lines per attempt, without bodies and keys."""
     unsupported: Literal["error", "drop", "pass"] | None
-    """What to do with parameters that a server lacks: refuse, leave out with a warning, send."""
+    """What to do with unsupported parameters: raise an error, drop them with a warning, or send them."""
     failover: "Failover | None"
-    """Servers that every call goes on to when one fails; a call that names its `server` goes to that alone."""
+    """Servers to switch to when one fails; calls with a `server` of their own don't switch."""
     track_usage: bool
-    """Ask servers for the token counts of streams, which some send only when asked; off by default."""
+    """Request token counts for streams from servers that send them only on request; off by default."""
     prices: "Prices | None"
     """`Price` by model, or by server id and model, for `sdk.usage.cost`."""
     max_response_bytes: int
-    """Bound of a reply after decoding; 128 MiB by default."""
+    """Maximum size of a reply after decoding; 128 MiB by default."""
     max_event_bytes: int
-    """Bound of one event of a stream; 32 MiB by default."""
+    """Maximum size of one event of a stream; 32 MiB by default."""
 
 
 @keywords
@@ -125,38 +125,38 @@ class CallOptions(TypedDict, total=False):
 
     Args:
         server: Server id, or a `Provider` of your own.
-        server_url: Base URL; the dialect stays that of the server in use.
+        server_url: Base URL; the dialect is still that of the server in use.
         organization_id: Writer's organization, in the path.
-        failover: Servers that the call goes on to when one fails; None for the one server alone.
+        failover: Servers to switch to when one fails; None turns failover off.
         retries: Retry policy, or a number of retries; None turns retries off.
-        timeout_ms: Bound of one attempt; of a stream, of the wait for the headers and of each silence.
-        deadline_ms: Bound of everything: attempts, waits, body and stream.
+        timeout_ms: Time limit of one attempt; for a stream, of the wait for the headers and of each silence.
+        deadline_ms: Time limit of the whole call: attempts, waits, body and stream.
         http_headers: Headers to add.
-        extra_body: Put into the JSON body untouched, over what is there.
-        extra_query: Put into the URL's query.
+        extra_body: Added to the JSON body unchanged; overrides parameters.
+        extra_query: Added to the URL's query.
         unsupported: What to do with parameters that the server lacks: refuse, leave out with a warning, send.
     """
 
     server: ServerId | Provider
     """Server id, or a `Provider` of your own."""
     server_url: str
-    """Base URL; the dialect stays that of the server in use."""
+    """Base URL; the dialect is still that of the server in use."""
     organization_id: str | int
     """Writer's organization, in the path."""
     failover: "Failover | None"
-    """Servers that the call goes on to when one fails; None for the one server alone."""
+    """Servers to switch to when one fails; None turns failover off."""
     retries: RetryConfig | int | None
     """Retry policy, or a number of retries; None turns retries off."""
     timeout_ms: float | None
-    """Bound of one attempt; of a stream, of the wait for the headers and of each silence."""
+    """Time limit of one attempt; for a stream, of the wait for the headers and of each silence."""
     deadline_ms: float | None
-    """Bound of everything: attempts, waits, body and stream."""
+    """Time limit of the whole call: attempts, waits, body and stream."""
     http_headers: Mapping[str, str]
     """Headers to add."""
     extra_body: Mapping[str, Any]
-    """Put into the JSON body untouched, over what is there."""
+    """Added to the JSON body unchanged; overrides parameters."""
     extra_query: Mapping[str, Any]
-    """Put into the URL's query."""
+    """Added to the URL's query."""
     unsupported: Literal["error", "drop", "pass"] | None
     """What to do with parameters that the server lacks: refuse, leave out with a warning, send."""
 

@@ -38,36 +38,36 @@ _OF_CONNECTIONS = frozenset({"client", "async_client", "backend"})
 class SDK(Attributes, Paths):
     """One client for several providers of hosted language models, sync and async.
 
-    Use it in `with` or `async with`, which close what it opened; it serves many threads and event loops. Nothing is
-    opened before the first call.
+    Use it in `with` or `async with`, which close its connections. It can be
+    used by many threads and event loops. No connection is opened before the first call.
 
     Args:
-        api_key: Key of the server in use; or a function, sync or async, asked before every attempt; or a mapping of
-            server ids, or `Provider`s, to these. Left out, the server's environment variable is read.
+        api_key: API key; or a sync or async function that is called before every attempt; or a dict of server ids or
+            `Provider`s to these. Defaults to the environment variable of the server.
         server: Server id, such as `openai`, or a `Provider`; Together if neither this nor a URL is set. A type checker
             accepts literal ids, and `PROVIDERS[name]` for others.
-        server_idx: The same by position, from 0.
-        server_url: Base URL instead of the server's own; alone, it speaks OpenAI's dialect. A name in braces is filled
-            from `url_params`.
-        url_params: Values for names in braces.
+        server_idx: The server by its index, from 0.
+        server_url: Base URL to use instead of the server's own; without `server`, OpenAI's API is used. Names in braces
+            are replaced from `url_params`.
+        url_params: Values for names in braces in a URL.
         organization_id: Writer's organization, for all calls.
-        client: Sync HTTP client to use instead of our own; the SDK never closes it.
-        async_client: Async HTTP client to use instead of our own; the SDK never closes it.
-        backend: What carries async calls; `aiohttp` (extra `aiohttp`, asyncio only) takes a third less CPU.
+        client: Your own sync HTTP client; the SDK never closes it.
+        async_client: Your own async HTTP client; the SDK never closes it.
+        backend: HTTP library of async calls; `aiohttp` (extra `aiohttp`, asyncio only) needs a third less CPU.
         retry_config: Retry policy of all calls, or a number of retries; None turns retries off. By default 3 attempts
             within 60 s, waits from 500 ms doubling to 8 s.
-        retry_budget: Bound of all calls' retries together.
-        timeout_ms: Bound of one attempt; 600,000 by default.
-        hooks: Objects with hook methods, see `llmsdk.hooks`.
-        observers: Told of every call up to the end of its stream, see `llmsdk.observers`.
+        retry_budget: Limit of the retries of all calls together.
+        timeout_ms: Time limit of one attempt; 600,000 by default.
+        hooks: Objects with hook methods; see `llmsdk.hooks`.
+        observers: Notified of every call until its stream ends; see `llmsdk.observers`.
         http_headers: Headers of all calls.
-        debug_logger: Gets some lines per attempt, without bodies and keys.
-        unsupported: What to do with parameters that a server lacks: refuse, leave out with a warning, send.
-        failover: Servers that every call goes on to when one fails; a call that names its `server` goes to that alone.
-        track_usage: Ask servers for the token counts of streams, which some send only when asked; off by default.
+        debug_logger: Logger that receives a few lines per attempt, without bodies and keys.
+        unsupported: What to do with unsupported parameters: raise an error, drop them with a warning, or send them.
+        failover: Servers to switch to when one fails; calls with a `server` of their own don't switch.
+        track_usage: Request token counts for streams from servers that send them only on request; off by default.
         prices: `Price` by model, or by server id and model, for `sdk.usage.cost`.
-        max_response_bytes: Bound of a reply after decoding; 128 MiB by default.
-        max_event_bytes: Bound of one event of a stream; 32 MiB by default.
+        max_response_bytes: Maximum size of a reply after decoding; 128 MiB by default.
+        max_event_bytes: Maximum size of one event of a stream; 32 MiB by default.
 
     Raises:
         ConfigurationError: An option that cannot be, or no key where one is needed.
@@ -127,7 +127,7 @@ class SDK(Attributes, Paths):
     # The door to files of rows; `once` makes it at the first use, also where several threads come at once.
     @once
     def batch(self) -> FileBatch:
-        """The requests of a file, sent from here; for batches that the server processes, see `batches`."""
+        """Send a file of requests from here; for batches that the server processes, see `batches`."""
         from .many.runs.batch import FileBatch
 
         return FileBatch(self._runner)

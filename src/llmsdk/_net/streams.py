@@ -29,30 +29,30 @@ class _Stream(Generic[EventT, ReplyT]):
 
     @property
     def meta(self) -> ReplyMeta:
-        """Server, status, headers, request id, rate limits and attempts; there before the first event."""
+        """Server, status, headers, request id, rate limits and attempts; available before the first event."""
         return self._progress.meta
 
     @property
     def partial(self) -> ReplyT:
-        """What has come so far, folded into the type that the unstreamed call returns; may be asked at any time."""
+        """Everything received so far, as the type that the call returns without `stream`; available at any time."""
         reply: ReplyT = self._progress.build()
         return reply
 
     @property
     def text(self) -> str:
-        """Text of the first choice that has come so far; "" where the operation has none. May be asked at any time."""
+        """Text of the first choice received so far; "" if the operation has none. Available at any time."""
         text: str = getattr(self._progress.build(), "text", "")
         return text
 
     @property
     def reasoning(self) -> str:
-        """Reasoning of the first choice that has come so far; "" where the operation has none."""
+        """Reasoning of the first choice received so far; "" if the operation has none."""
         text: str = getattr(self._progress.build(), "reasoning", "")
         return text
 
     @property
     def final(self) -> ReplyT:
-        """The whole reply, once the stream has finished.
+        """The whole reply, after the stream has finished.
 
         Raises:
             SDKError: The stream has failed, was closed early, or has not ended yet.
@@ -113,14 +113,14 @@ class EventStream(_Stream[EventT, ReplyT]):
         self.close()
 
     def text_deltas(self) -> Generator[str, None, None]:
-        """Iterate the pieces of the first choice's text."""
+        """Iterate over new text of the first choice."""
         for event in self:
             text: str = getattr(event, "text", "")  # a path of the caller's may stream anything
             if text:
                 yield text
 
     def close(self) -> None:
-        """Close the connection, unless the stream has ended; may be called again."""
+        """Close the connection, unless the stream has ended; can be called again."""
         self._progress.closed = True
         try:
             self._events.close()
@@ -256,14 +256,14 @@ class EventStreamAsync(_Stream[EventT, ReplyT]):
         await self._chunks.leave()
 
     async def text_deltas(self) -> AsyncGenerator[str, None]:
-        """Iterate the pieces of the first choice's text."""
+        """Iterate over new text of the first choice."""
         async for event in self:
             text: str = getattr(event, "text", "")
             if text:
                 yield text
 
     async def close(self) -> None:
-        """Close the connection, unless the stream has ended; may be called again."""
+        """Close the connection, unless the stream has ended; can be called again."""
         self._progress.closed = True
         self._progress.settle()
         await self._chunks.aclose()

@@ -31,7 +31,7 @@ class Attributes(Resources):
 
     @once
     def batches(self) -> ServerBatches:
-        """Batches that the server processes itself; `sdk.batch` sends the requests of a file from here."""
+        """Batches that the server processes itself; `sdk.batch` sends a file of requests from here."""
         made: ServerBatches = loaded("batches", "ServerBatches")(self._runner)
         return made
 

@@ -56,7 +56,7 @@ class _FetchToArgs(_FetchArgs, total=False):
 
 
 class ServerBatches(Resource):
-    """Batches that the server processes itself; `sdk.batch` sends the requests of a file from here."""
+    """Batches that the server processes itself; `sdk.batch` sends a file of requests from here."""
 
     @described_by(CreateBatchArgs, operation=CREATE_BATCH)
     def create(

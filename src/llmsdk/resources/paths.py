@@ -55,7 +55,7 @@ class StreamOptions(TypedDict, total=False):
     """What is for streams alone."""
 
     idle_timeout_ms: float | None
-    """Bound of the time without an event; 120,000 by default."""
+    """Time limit between two events; 120,000 by default."""
 
 
 @keywords
@@ -89,7 +89,7 @@ class Paths(Resources):
             query: Parameters of the URL; a list repeats its name.
             pages: How the list goes on, as `llmsdk.providers.Page`; all pages make one reply then.
             items: With `pages`: the field of the reply that is the list; `data` by default.
-            idle_timeout_ms: Bound of the time without an event; 120,000 by default.
+            idle_timeout_ms: Time limit between two events; 120,000 by default.
             args: Options of the call, see `CallOptions`.
 
         Raises:
@@ -135,7 +135,7 @@ class Paths(Resources):
             content_type: What a body of bytes is; `application/octet-stream` by default.
             query: Parameters of the URL; a list repeats its name.
             files: Files to upload as a form: paths, bytes, open binary files, or (name, bytes).
-            idle_timeout_ms: Bound of the time without an event; 120,000 by default.
+            idle_timeout_ms: Time limit between two events; 120,000 by default.
             args: Options of the call, see `CallOptions`.
 
         Raises:

@@ -111,7 +111,7 @@ class ParsedEventStream(_Parsed[T]):
                 yield text
 
     def close(self) -> None:
-        """Close the connection, unless the stream has ended; may be called again."""
+        """Close the connection, unless the stream has ended; can be called again."""
         self._stream.close()
 
     def __enter__(self) -> Self:
@@ -143,7 +143,7 @@ class ParsedEventStreamAsync(_Parsed[T]):
                 yield text
 
     async def close(self) -> None:
-        """Close the connection, unless the stream has ended; may be called again."""
+        """Close the connection, unless the stream has ended; can be called again."""
         await self._stream.close()
 
     aclose = close

@@ -140,7 +140,7 @@ class ToolEventStream(_Rounds):
                 yield event.text
 
     def close(self) -> None:
-        """Close the connection, unless the stream has ended; may be called again."""
+        """Close the connection, unless the stream has ended; can be called again."""
         self._steps.close()
         if self._stream is not None:
             self._stream.close()
@@ -202,7 +202,7 @@ class ToolEventStreamAsync(_Rounds):
                 yield event.text
 
     async def close(self) -> None:
-        """Close the connection, unless the stream has ended; may be called again."""
+        """Close the connection, unless the stream has ended; can be called again."""
         self._steps.close()
         if self._stream is not None:
             await self._stream.close()

@@ -51,7 +51,7 @@ class Settings:
         limit: Requests in flight: found out within an `Adaptive`, the default, or at most this number.
         ordered: Whether outcomes come in the order of the rows.
         window: Most rows that are read and not yet handed out.
-        deadline_ms: Bound of the whole map.
+        deadline_ms: Time limit of the whole map.
         options: Options of every call, `retries` among them.
         gate: Lets attempts start instead of a pacer of the map's own; async maps only. `limit` then bounds what is in
             flight here.

@@ -19,7 +19,7 @@ __all__ = ["BatchReport", "FileBatch"]
 
 
 class FileBatch(Resource):
-    """The requests of a file, sent from here and resumable; `sdk.batches` has batches that the server processes."""
+    """Send a file of requests from here, and resume it; `sdk.batches` is for batches that the server processes."""
 
     def run(
         self,
@@ -48,7 +48,7 @@ class FileBatch(Resource):
             operation: `chat`, `completions`, `images`, `embeddings`, or the id of an operation.
             resume: Whether an output that holds results is resumed; if not, it is refused.
             limit: Requests in flight: found out within an `Adaptive`, or at most this number.
-            deadline_ms: Bound of the run; rows that are left then are for the next run.
+            deadline_ms: Time limit of the run; the next run continues with the rest.
             errors: File of the rows that failed; by default `output` with `.errors.jsonl` behind it.
             report: Where a report is written, as `.json` and as `.html`.
             progress: Whether to show progress on stderr, in logs too; None shows it on terminals, "log" sends it to the
