@@ -49,7 +49,7 @@ def test_a_server_offers_all_ids(server: LanguageServer) -> None:
 def test_a_parameter_has_its_description(server: LanguageServer) -> None:
     shown = server.hover(f'{HEAD}sdk.chat.create(model="m", messages=[], temp|erature=0.5)\n')
     assert "temperature: float | None" in shown
-    assert "Randomness of sampling" in shown
+    assert "Sampling temperature" in shown
     assert "Time limit of one attempt" in server.hover("from llmsdk import SDK\n\nSDK(time|out_ms=5)\n")
 
 
@@ -61,8 +61,8 @@ def test_a_field_of_a_reply_has_its_description(server: LanguageServer) -> None:
 @pytest.mark.parametrize(
     "call,described",
     [
-        ("sdk.chat.create(|)", ("temperature: Randomness of sampling", "stream: Get a stream of events")),
-        ("sdk.images.create(|)", ("negative_prompt: What not to show", "watermark: Put a watermark")),
+        ("sdk.chat.create(|)", ("temperature: Sampling temperature", "stream: Get a stream of events")),
+        ("sdk.images.create(|)", ("negative_prompt: What the image should not contain", "watermark: Put a watermark")),
         ("SDK(|)", ("api_key: API key", "retry_config: Retry policy of all calls")),
     ],
 )

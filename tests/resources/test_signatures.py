@@ -94,7 +94,7 @@ def test_help_can_be_read() -> None:
     for name in ("chat.create", "completions.create", "images.edit", "models.list"):
         text = pydoc.render_doc(METHODS[name], renderer=pydoc.plaintext)
         assert [word for word in UNREADABLE[:4] if word in text] == []
-    assert "temperature: Randomness of sampling" in pydoc.render_doc(METHODS["chat.create"], renderer=pydoc.plaintext)
+    assert "temperature: Sampling temperature" in pydoc.render_doc(METHODS["chat.create"], renderer=pydoc.plaintext)
 
 
 def test_a_mock_with_the_same_signature_takes_the_documented_calls() -> None:

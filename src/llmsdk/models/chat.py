@@ -74,9 +74,9 @@ class ChatInputParams(TypedDict, total=False):
     tool_choice: ToolChoiceParam | None
     """Which tool to call: `none`, `auto`, `required`, or an object that names one."""
     parallel_tool_calls: bool | None
-    """Allow several tool calls at once."""
+    """Allow several tool calls in one reply."""
     reasoning_effort: Literal["low", "medium", "high"] | str | int | bool | None
-    """How much the model reasons; on some servers also a number of tokens, or whether at all."""
+    """How much the model reasons; at some servers also a number of tokens, or a bool."""
     reasoning: ReasoningParam | None
     """Whether the model reasons."""
     thinking: Mapping[str, Any] | None
@@ -84,7 +84,7 @@ class ChatInputParams(TypedDict, total=False):
     verbosity: Literal["low", "medium", "high"] | str | None
     """How long the answer is. Documented by OpenAI."""
     previous_response_id: str | None
-    """Id of a reply that the server kept: the conversation goes on from there. OpenAI's Responses."""
+    """Id of a stored reply to continue from. Documented by OpenAI."""
 
 
 @keywords
@@ -92,24 +92,24 @@ class ChatCommonParams(SamplingParams, ChatInputParams, total=False):
     """Parameters of a chat without those that `parse` and `run_tools` set themselves."""
 
     max_tokens: int | None
-    """Most tokens to generate, at least 1."""
+    """Maximum number of tokens to generate, at least 1."""
     max_completion_tokens: int | None
-    """Most tokens to generate, reasoning included, at least 1."""
+    """Maximum number of tokens to generate, including reasoning, at least 1."""
     n: int | None
-    """How many answers to make. Together, r9s: 1 to 128."""
+    """Number of answers. Together, r9s: 1 to 128."""
     logprobs: bool | int | None
-    """Log probabilities of the tokens: true or false; Together: how many alternatives, 0 to 20; r9s not with
-    `stream`."""
+    """Return log probabilities: true or false. Together: the number
+    of alternatives, 0 to 20. r9s: not with `stream`."""
     top_logprobs: int | None
-    """How many alternatives to return per token, 0 to 20; needs `logprobs`."""
+    """Number of alternatives to return per token, 0 to 20; needs `logprobs`."""
     echo: bool | None
     """Return the prompt with the reply."""
     function_call: Literal["none", "auto"] | str | NamedFunction | None
-    """Older form of `tool_choice`: `none`, `auto` or an object with the name."""
+    """Deprecated form of `tool_choice`: `none`, `auto` or an object with the name."""
     context_length_exceeded_behavior: Literal["truncate", "error"] | str | None
-    """When prompt and `max_tokens` are too long: `error` (default), or `truncate` to lower `max_tokens`."""
+    """If prompt and `max_tokens` exceed the context length: `error` (default), or `truncate` to reduce `max_tokens`."""
     compliance: Literal["hipaa"] | str | None
-    """Rules to comply with. Documented by Together."""
+    """Compliance rules, such as `hipaa`. Documented by Together."""
     chat_template_kwargs: Mapping[str, Any] | None
     """Arguments of the model's chat template."""
     modalities: Annotated[Sequence[Literal["text", "audio"] | str], Listed()] | None
@@ -117,23 +117,23 @@ class ChatCommonParams(SamplingParams, ChatInputParams, total=False):
     audio: AudioParam | None
     """Voice and format of a spoken answer."""
     service_tier: Literal["auto", "default"] | str | None
-    """Class of service."""
+    """Service tier, such as `auto`, `default` or `flex`."""
     store: bool | None
-    """Let the server keep the reply."""
+    """Store the reply at the server."""
     metadata: Mapping[str, Any] | None
-    """Labels kept with the reply."""
+    """Labels stored with the reply."""
     functions: Annotated[Sequence[FunctionDefinition], Listed()] | None
-    """Older form of `tools`: functions that the model may call."""
+    """Deprecated form of `tools`: functions that the model may call."""
     prediction: PredictionParam | None
-    """Most of the answer, for speed. Documented by OpenAI, Mistral, Fireworks and Cerebras."""
+    """Expected text of the answer, to speed it up. Documented by OpenAI, Mistral, Fireworks and Cerebras."""
     prompt_cache_key: str | None
-    """Groups requests of one beginning, for the cache. Documented by OpenAI, xAI and others."""
+    """Groups requests with the same prefix for prompt caching. Documented by OpenAI, xAI and others."""
     prompt_cache_options: Mapping[str, Any] | None
-    """How to cache, such as `{"mode": "explicit"}`. Documented by OpenAI."""
+    """Options of prompt caching, such as `{"mode": "explicit"}`. Documented by OpenAI."""
     prompt_cache_retention: Literal["in_memory", "24h"] | str | None
-    """Older way to say how long to cache. Documented by OpenAI."""
+    """Deprecated: how long to cache. Documented by OpenAI."""
     safety_identifier: str | None
-    """Your own id of the end user, hashed, for abuse checks. Documented by OpenAI."""
+    """Your id of the end user, hashed, for abuse monitoring. Documented by OpenAI."""
     moderation: Mapping[str, Any] | None
     """Check prompt and answer, `{"model": ...}`. Documented by OpenAI."""
     web_search_options: Mapping[str, Any] | None
@@ -147,7 +147,7 @@ class ChatFormParams(TypedDict, total=False):
     tools: Annotated[Sequence[ToolParam], Listed()] | None
     """Tools that the model may call; kinds other than `function` are Writer's."""
     response_format: ResponseFormatParam | None
-    """Form of the answer: text, JSON, JSON of a schema, or a pattern."""
+    """Format of the answer: text, JSON, JSON Schema, or a pattern."""
 
 
 @keywords

@@ -138,7 +138,7 @@ class ChatDelta(Model):
     tool_calls: Annotated[list[ToolCallDelta] | None, Loose()] = None
     """New pieces of tool calls."""
     function_call: Annotated[FunctionCallDelta | None, Loose()] = None
-    """Older form of a tool call."""
+    """Deprecated form of a tool call."""
     graph_data: Annotated[GraphData | None, Loose()] = None
     """What a knowledge graph of Writer found."""
     token_id: Whole = None

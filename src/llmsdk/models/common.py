@@ -281,7 +281,7 @@ class Logprobs(Model):
 
 
 class StreamOptions(TypedDict, total=False):
-    """Options of a streamed reply."""
+    """Options for streams, such as `{"include_usage": True}`."""
 
     include_usage: bool
     """Send token counts in the last chunk."""
@@ -292,28 +292,28 @@ class SamplingParams(TypedDict, total=False):
     """Parameters that chat and text completion have in common: how tokens are chosen, and when to stop."""
 
     temperature: float | None
-    """Randomness of sampling; 0 picks the likeliest token. Together: 0 to 1; r9s: 0 to 2."""
+    """Sampling temperature: 0 picks the most likely token, higher is more random. Together: 0 to 1; r9s: 0 to 2."""
     top_p: float | None
-    """Sample only among the likeliest tokens that add up to this probability, 0 to 1."""
+    """Nucleus sampling: sample from the most likely tokens whose probabilities add up to this, 0 to 1."""
     top_k: int | None
-    """Sample only among this many of the likeliest tokens, at least 1."""
+    """Sample from this many of the most likely tokens, at least 1."""
     min_p: float | None
-    """Sample only tokens at least this likely relative to the likeliest, 0 to 1."""
+    """Sample only tokens with at least this probability relative to the most likely one, 0 to 1."""
     repetition_penalty: float | None
-    """Divides the likelihood of tokens that already occurred; 1 changes nothing."""
+    """Makes repeated tokens less likely; 1 has no effect."""
     presence_penalty: float | None
-    """Lowers the likelihood of tokens that already occurred, -2 to 2."""
+    """Makes tokens that already occurred less likely, -2 to 2."""
     frequency_penalty: float | None
-    """Lowers the likelihood of tokens by how often they already occurred, -2 to 2."""
+    """Makes tokens less likely the more often they occurred, -2 to 2."""
     logit_bias: Mapping[str, float] | None
-    """Token id, as a string, to what is added to its score. Together: -100 to 100."""
+    """Token ids (as strings) with the bias added to their logits. Together: -100 to 100."""
     stop: str | Annotated[Sequence[str], Listed()] | None
-    """Text, or several, that ends the answer where it comes up."""
+    """Text or texts at which generation stops."""
     seed: int | None
-    """Start of the random numbers, for repeatable sampling."""
+    """Random seed, for reproducible sampling."""
     stream_options: StreamOptions | None
-    """Options of a streamed reply."""
+    """Options for streams, such as `{"include_usage": True}`."""
     safety_model: str | None
     """Model that checks the output. Documented by Together."""
     user: str | None
-    """Your own id of the end user, for the server's abuse checks."""
+    """Your id of the end user, for the server's abuse monitoring."""

@@ -38,19 +38,19 @@ class CompletionParams(SamplingParams, total=False):
     """The text to continue. Some servers also accept several texts, the ids of its tokens, or several lists of
     these."""
     max_tokens: int | None
-    """Most tokens to generate, at least 1. Unset, the server decides (Writer: 100)."""
+    """Maximum number of tokens to generate, at least 1. Defaults to the server's own limit (Writer: 100)."""
     min_tokens: int | None
-    """Fewest tokens to generate. Documented by Writer's older API."""
+    """Minimum number of tokens to generate. Documented by Writer's older API."""
     n: int | None
-    """How many completions to make. Together: 1 to 128."""
+    """Number of completions. Together: 1 to 128."""
     best_of: int | None
-    """How many completions the server makes to choose the best from, at least 1."""
+    """Number of completions that the server generates to return the best, at least 1."""
     echo: bool | None
     """Return the prompt with the reply."""
     logprobs: int | None
-    """How many alternatives to return per token, with their log probabilities. Together: 0 to 20."""
+    """Number of alternatives to return per token, with their log probabilities. Together: 0 to 20."""
     suffix: str | None
-    """Text that follows what is to be generated."""
+    """Text that comes after the generated text."""
 
 
 class CompletionRequest(CompletionParams, total=False):

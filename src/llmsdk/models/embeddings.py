@@ -52,7 +52,7 @@ class EmbeddingParams(TypedDict, total=False):
     """What the texts are, such as `query` or `passage`, for models that tell these apart. Some OpenAI-compatible
     servers."""
     user: str | None
-    """Your own id of the end user, for the server's abuse checks."""
+    """Your id of the end user, for the server's abuse monitoring."""
 
 
 class EmbeddingRequest(EmbeddingParams, total=False):

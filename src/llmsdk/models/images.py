@@ -34,9 +34,9 @@ class ImageParams(TypedDict, total=False):
     """Parameters of image generation, without the model."""
 
     prompt: Required[str]
-    """What to show. The longest text depends on the model."""
+    """Description of the image. The maximum length depends on the model."""
     n: int | None
-    """How many images. Together: 1 to 4; r9s: 1 to 10."""
+    """Number of images. Together: 1 to 4; r9s: 1 to 10."""
     size: (
         Literal["auto", "256x256", "512x512", "1024x1024", "1536x1024", "1024x1536", "1792x1024", "1024x1792"]
         | str
@@ -50,21 +50,21 @@ class ImageParams(TypedDict, total=False):
     steps: int | None
     """Steps of generation, 1 to 50; 20 by default. Documented by Together."""
     seed: int | None
-    """Start of the random numbers, for repeatable images."""
+    """Random seed, for reproducible images."""
     negative_prompt: str | None
-    """What not to show."""
+    """What the image should not contain."""
     image_url: str | None
     """Address of an image to start from. Documented by Together."""
     image_base64: str | None
     """An image to start from, in base64. Documented by Together."""
     response_format: Literal["url", "b64_json", "base64"] | str | None
-    """Get addresses (`url`), or the images themselves (`b64_json`; Together calls it `base64`)."""
+    """Return addresses (`url`) or the images themselves (`b64_json`; Together calls it `base64`)."""
     output_format: Literal["png", "jpeg", "webp", "gif", "svg"] | str | None
     """File format. Together: jpeg (default), png; r9s: png (default), jpeg, webp."""
     output_compression: int | None
     """Compression of jpeg and webp, 0 to 100; 100 by default."""
     guidance_scale: float | None
-    """How closely to follow the prompt; 3.5 by default. Documented by Together."""
+    """Guidance scale: how closely to follow the prompt; 3.5 by default. Documented by Together."""
     image_loras: Annotated[Sequence[ImageLora], Listed()] | None
     """Adapters to use. Documented by Together."""
     reference_images: Annotated[Sequence[str], Listed()] | None
@@ -84,9 +84,9 @@ class ImageParams(TypedDict, total=False):
     style: Literal["vivid", "natural"] | str | None
     """Style of dall-e-3."""
     partial_images: int | None
-    """How many unfinished images a stream shows first, 0 to 3."""
+    """Number of unfinished images that a stream sends first, 0 to 3."""
     prompt_extend: bool | None
-    """Let the server enlarge the prompt."""
+    """Let the server extend the prompt."""
     watermark: bool | None
     """Put a watermark on the image."""
     complexity: Literal["low", "medium", "high"] | str | None
@@ -96,11 +96,11 @@ class ImageParams(TypedDict, total=False):
     frame_duration_ms: int | None
     """How long a gif shows each frame. Documented by OpenAI."""
     safety_identifier: str | None
-    """Your own id of the end user, hashed, for abuse checks. Documented by OpenAI."""
+    """Your id of the end user, hashed, for abuse monitoring. Documented by OpenAI."""
     svg: Mapping[str, Any] | None
     """What writes an svg, `{"model": ...}`. Documented by OpenAI."""
     user: str | None
-    """Your own id of the end user, for the server's abuse checks."""
+    """Your id of the end user, for the server's abuse monitoring."""
 
 
 class ImageRequest(ImageParams, total=False):
@@ -176,7 +176,7 @@ class ImageEditParams(TypedDict, total=False):
     response_format: Literal["url", "b64_json"] | str | None
     """Get addresses, or the images themselves."""
     partial_images: int | None
-    """How many unfinished images a stream shows first, 0 to 3."""
+    """Number of unfinished images that a stream sends first, 0 to 3."""
     complexity: Literal["low", "medium", "high"] | str | None
     """How much to plan the image. Documented by OpenAI."""
     frame_count: int | None
@@ -184,11 +184,11 @@ class ImageEditParams(TypedDict, total=False):
     frame_duration_ms: int | None
     """How long a gif shows each frame. Documented by OpenAI."""
     safety_identifier: str | None
-    """Your own id of the end user, hashed, for abuse checks. Documented by OpenAI."""
+    """Your id of the end user, hashed, for abuse monitoring. Documented by OpenAI."""
     svg: Mapping[str, Any] | None
     """What writes an svg, `{"model": ...}`. Documented by OpenAI."""
     user: str | None
-    """Your own id of the end user, for the server's abuse checks."""
+    """Your id of the end user, for the server's abuse monitoring."""
 
 
 class ImageEditRequest(ImageEditParams, total=False):

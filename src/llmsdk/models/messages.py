@@ -180,7 +180,7 @@ class ChatMessage(Model):
     tool_calls: Annotated[list[ToolCall] | None, Loose()] = None
     """Calls that the model asks for."""
     function_call: Annotated[FunctionCall | None, Loose()] = None
-    """Older form of a tool call."""
+    """Deprecated form of a tool call."""
     graph_data: Annotated[GraphData | None, Loose()] = None
     """What a knowledge graph of Writer found."""
     blocks: Objects = None
@@ -282,7 +282,7 @@ class AssistantMessage(TypedDict, total=False):
     tool_calls: Annotated[Sequence[ToolCallItem], Listed()] | None
     """Calls that the model had asked for."""
     function_call: FunctionCallParam | None
-    """Older form of a tool call."""
+    """Deprecated form of a tool call."""
     blocks: Annotated[Sequence[Mapping[str, Any]], Listed()] | None
     """Content in the server's own protocol; goes back unchanged, and to that server alone."""
     blocks_of: str | None

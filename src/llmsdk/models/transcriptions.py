@@ -32,11 +32,11 @@ class _ListenParams(TypedDict, total=False):
     response_format: Literal["json", "verbose_json", "text", "srt", "vtt", "diarized_json"] | str | None
     """Get an object, one with times, plain text, or subtitles; which of them, the server decides."""
     temperature: float | Annotated[Sequence[float], Listed()] | None
-    """Randomness of sampling, 0 to 1; several to fall back to at some servers."""
+    """Sampling temperature, 0 to 1; at some servers several, to fall back to."""
     timestamp_granularities: Literal["word", "segment"] | Texts | None
     """Get the times of words, segments, or both."""
     stream_options: StreamOptions | None
-    """Options of a streamed reply."""
+    """Options for streams, such as `{"include_usage": True}`."""
     vad_model: str | None
     """Model that finds where somebody speaks."""
     alignment_model: str | None

@@ -163,9 +163,9 @@ class Audio(Resource):
             language: Language that is spoken, as ISO 639-1.
             prompt: Text in the style that is wanted, or names that occur.
             response_format: Get an object, one with times, plain text, or subtitles; which of them, the server decides.
-            temperature: Randomness of sampling, 0 to 1; several to fall back to at some servers.
+            temperature: Sampling temperature, 0 to 1; at some servers several, to fall back to.
             timestamp_granularities: Get the times of words, segments, or both.
-            stream_options: Options of a streamed reply.
+            stream_options: Options for streams, such as `{"include_usage": True}`.
             vad_model: Model that finds where somebody speaks.
             alignment_model: Model that finds the times of words.
             preprocessing: How the sound is changed first.
@@ -235,9 +235,9 @@ class Audio(Resource):
             language: Language that is spoken, as ISO 639-1.
             prompt: Text in the style that is wanted, or names that occur.
             response_format: Get an object, one with times, plain text, or subtitles; which of them, the server decides.
-            temperature: Randomness of sampling, 0 to 1; several to fall back to at some servers.
+            temperature: Sampling temperature, 0 to 1; at some servers several, to fall back to.
             timestamp_granularities: Get the times of words, segments, or both.
-            stream_options: Options of a streamed reply.
+            stream_options: Options for streams, such as `{"include_usage": True}`.
             vad_model: Model that finds where somebody speaks.
             alignment_model: Model that finds the times of words.
             preprocessing: How the sound is changed first.

@@ -125,55 +125,57 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
             model: Id of the model.
             messages: The conversation so far, oldest first: dicts with a `role`, or messages of replies.
             chat_completion_request: All parameters as one object instead.
-            temperature: Randomness of sampling; 0 picks the likeliest token. Together: 0 to 1; r9s: 0 to 2.
-            top_p: Sample only among the likeliest tokens that add up to this probability, 0 to 1.
-            top_k: Sample only among this many of the likeliest tokens, at least 1.
-            min_p: Sample only tokens at least this likely relative to the likeliest, 0 to 1.
-            repetition_penalty: Divides the likelihood of tokens that already occurred; 1 changes nothing.
-            presence_penalty: Lowers the likelihood of tokens that already occurred, -2 to 2.
-            frequency_penalty: Lowers the likelihood of tokens by how often they already occurred, -2 to 2.
-            logit_bias: Token id, as a string, to what is added to its score. Together: -100 to 100.
-            stop: Text, or several, that ends the answer where it comes up.
-            seed: Start of the random numbers, for repeatable sampling.
-            stream_options: Options of a streamed reply.
+            temperature: Sampling temperature: 0 picks the most likely token, higher is more random. Together: 0 to 1;
+                r9s: 0 to 2.
+            top_p: Nucleus sampling: sample from the most likely tokens whose probabilities add up to this, 0 to 1.
+            top_k: Sample from this many of the most likely tokens, at least 1.
+            min_p: Sample only tokens with at least this probability relative to the most likely one, 0 to 1.
+            repetition_penalty: Makes repeated tokens less likely; 1 has no effect.
+            presence_penalty: Makes tokens that already occurred less likely, -2 to 2.
+            frequency_penalty: Makes tokens less likely the more often they occurred, -2 to 2.
+            logit_bias: Token ids (as strings) with the bias added to their logits. Together: -100 to 100.
+            stop: Text or texts at which generation stops.
+            seed: Random seed, for reproducible sampling.
+            stream_options: Options for streams, such as `{"include_usage": True}`.
             safety_model: Model that checks the output. Documented by Together.
-            user: Your own id of the end user, for the server's abuse checks.
+            user: Your id of the end user, for the server's abuse monitoring.
             tool_choice: Which tool to call: `none`, `auto`, `required`, or an object that names one.
-            parallel_tool_calls: Allow several tool calls at once.
-            reasoning_effort: How much the model reasons; on some servers also a number of tokens, or whether at all.
+            parallel_tool_calls: Allow several tool calls in one reply.
+            reasoning_effort: How much the model reasons; at some servers also a number of tokens, or a bool.
             reasoning: Whether the model reasons.
             thinking: How the model thinks, an object as the server has it, such as `{"type": "enabled"}`.
             verbosity: How long the answer is. Documented by OpenAI.
-            previous_response_id: Id of a reply that the server kept: the conversation goes on from there. OpenAI's
-                Responses.
-            max_tokens: Most tokens to generate, at least 1.
-            max_completion_tokens: Most tokens to generate, reasoning included, at least 1.
-            n: How many answers to make. Together, r9s: 1 to 128.
-            logprobs: Log probabilities of the tokens: true or false; Together: how many alternatives, 0 to 20; r9s not
+            previous_response_id: Id of a stored reply to continue from. Documented by OpenAI.
+            max_tokens: Maximum number of tokens to generate, at least 1.
+            max_completion_tokens: Maximum number of tokens to generate, including reasoning, at least 1.
+            n: Number of answers. Together, r9s: 1 to 128.
+            logprobs: Return log probabilities: true or false. Together: the number of alternatives, 0 to 20. r9s: not
                 with `stream`.
-            top_logprobs: How many alternatives to return per token, 0 to 20; needs `logprobs`.
+            top_logprobs: Number of alternatives to return per token, 0 to 20; needs `logprobs`.
             echo: Return the prompt with the reply.
-            function_call: Older form of `tool_choice`: `none`, `auto` or an object with the name.
-            context_length_exceeded_behavior: When prompt and `max_tokens` are too long: `error` (default), or
-                `truncate` to lower `max_tokens`.
-            compliance: Rules to comply with. Documented by Together.
+            function_call: Deprecated form of `tool_choice`: `none`, `auto` or an object with the name.
+            context_length_exceeded_behavior: If prompt and `max_tokens` exceed the context length: `error` (default),
+                or `truncate` to reduce `max_tokens`.
+            compliance: Compliance rules, such as `hipaa`. Documented by Together.
             chat_template_kwargs: Arguments of the model's chat template.
             modalities: Kinds of output: `text`, `audio`.
             audio: Voice and format of a spoken answer.
-            service_tier: Class of service.
-            store: Let the server keep the reply.
-            metadata: Labels kept with the reply.
-            functions: Older form of `tools`: functions that the model may call.
-            prediction: Most of the answer, for speed. Documented by OpenAI, Mistral, Fireworks and Cerebras.
-            prompt_cache_key: Groups requests of one beginning, for the cache. Documented by OpenAI, xAI and others.
-            prompt_cache_options: How to cache, such as `{"mode": "explicit"}`. Documented by OpenAI.
-            prompt_cache_retention: Older way to say how long to cache. Documented by OpenAI.
-            safety_identifier: Your own id of the end user, hashed, for abuse checks. Documented by OpenAI.
+            service_tier: Service tier, such as `auto`, `default` or `flex`.
+            store: Store the reply at the server.
+            metadata: Labels stored with the reply.
+            functions: Deprecated form of `tools`: functions that the model may call.
+            prediction: Expected text of the answer, to speed it up. Documented by OpenAI, Mistral, Fireworks and
+                Cerebras.
+            prompt_cache_key: Groups requests with the same prefix for prompt caching. Documented by OpenAI, xAI and
+                others.
+            prompt_cache_options: Options of prompt caching, such as `{"mode": "explicit"}`. Documented by OpenAI.
+            prompt_cache_retention: Deprecated: how long to cache. Documented by OpenAI.
+            safety_identifier: Your id of the end user, hashed, for abuse monitoring. Documented by OpenAI.
             moderation: Check prompt and answer, `{"model": ...}`. Documented by OpenAI.
             web_search_options: Search the web, such as `{"search_context_size": "low"}`. Documented by OpenAI and
                 Perplexity.
             tools: Tools that the model may call; kinds other than `function` are Writer's.
-            response_format: Form of the answer: text, JSON, JSON of a schema, or a pattern.
+            response_format: Format of the answer: text, JSON, JSON Schema, or a pattern.
             stream: Get a stream of events instead of the whole reply.
             idle_timeout_ms: Streams only: bound of the time without an event; comments and pings don't count. 120,000
                 by default.
@@ -369,15 +371,14 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
             messages: The conversation so far, oldest first: dicts with a `role`, or messages of replies.
             model: Id of the model.
             tool_choice: Which tool to call: `none`, `auto`, `required`, or an object that names one.
-            parallel_tool_calls: Allow several tool calls at once.
-            reasoning_effort: How much the model reasons; on some servers also a number of tokens, or whether at all.
+            parallel_tool_calls: Allow several tool calls in one reply.
+            reasoning_effort: How much the model reasons; at some servers also a number of tokens, or a bool.
             reasoning: Whether the model reasons.
             thinking: How the model thinks, an object as the server has it, such as `{"type": "enabled"}`.
             verbosity: How long the answer is. Documented by OpenAI.
-            previous_response_id: Id of a reply that the server kept: the conversation goes on from there. OpenAI's
-                Responses.
+            previous_response_id: Id of a stored reply to continue from. Documented by OpenAI.
             tools: Tools that the model may call; kinds other than `function` are Writer's.
-            response_format: Form of the answer: text, JSON, JSON of a schema, or a pattern.
+            response_format: Format of the answer: text, JSON, JSON Schema, or a pattern.
             args: Options of the call, see `CallOptions`.
 
         Returns:

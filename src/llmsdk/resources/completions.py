@@ -100,26 +100,28 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
                 lists of these.
             completion_request: All parameters as one object instead.
             model_id: Another name of `model`.
-            temperature: Randomness of sampling; 0 picks the likeliest token. Together: 0 to 1; r9s: 0 to 2.
-            top_p: Sample only among the likeliest tokens that add up to this probability, 0 to 1.
-            top_k: Sample only among this many of the likeliest tokens, at least 1.
-            min_p: Sample only tokens at least this likely relative to the likeliest, 0 to 1.
-            repetition_penalty: Divides the likelihood of tokens that already occurred; 1 changes nothing.
-            presence_penalty: Lowers the likelihood of tokens that already occurred, -2 to 2.
-            frequency_penalty: Lowers the likelihood of tokens by how often they already occurred, -2 to 2.
-            logit_bias: Token id, as a string, to what is added to its score. Together: -100 to 100.
-            stop: Text, or several, that ends the answer where it comes up.
-            seed: Start of the random numbers, for repeatable sampling.
-            stream_options: Options of a streamed reply.
+            temperature: Sampling temperature: 0 picks the most likely token, higher is more random. Together: 0 to 1;
+                r9s: 0 to 2.
+            top_p: Nucleus sampling: sample from the most likely tokens whose probabilities add up to this, 0 to 1.
+            top_k: Sample from this many of the most likely tokens, at least 1.
+            min_p: Sample only tokens with at least this probability relative to the most likely one, 0 to 1.
+            repetition_penalty: Makes repeated tokens less likely; 1 has no effect.
+            presence_penalty: Makes tokens that already occurred less likely, -2 to 2.
+            frequency_penalty: Makes tokens less likely the more often they occurred, -2 to 2.
+            logit_bias: Token ids (as strings) with the bias added to their logits. Together: -100 to 100.
+            stop: Text or texts at which generation stops.
+            seed: Random seed, for reproducible sampling.
+            stream_options: Options for streams, such as `{"include_usage": True}`.
             safety_model: Model that checks the output. Documented by Together.
-            user: Your own id of the end user, for the server's abuse checks.
-            max_tokens: Most tokens to generate, at least 1. Unset, the server decides (Writer: 100).
-            min_tokens: Fewest tokens to generate. Documented by Writer's older API.
-            n: How many completions to make. Together: 1 to 128.
-            best_of: How many completions the server makes to choose the best from, at least 1.
+            user: Your id of the end user, for the server's abuse monitoring.
+            max_tokens: Maximum number of tokens to generate, at least 1. Defaults to the server's own limit (Writer:
+                100).
+            min_tokens: Minimum number of tokens to generate. Documented by Writer's older API.
+            n: Number of completions. Together: 1 to 128.
+            best_of: Number of completions that the server generates to return the best, at least 1.
             echo: Return the prompt with the reply.
-            logprobs: How many alternatives to return per token, with their log probabilities. Together: 0 to 20.
-            suffix: Text that follows what is to be generated.
+            logprobs: Number of alternatives to return per token, with their log probabilities. Together: 0 to 20.
+            suffix: Text that comes after the generated text.
             stream: Get a stream of events instead of the whole reply.
             idle_timeout_ms: Streams only: bound of the time without an event; comments and pings don't count. 120,000
                 by default.
@@ -191,26 +193,28 @@ class Completions(MappedResource[CompletionRequest, CompletionResponse]):
                 lists of these.
             completion_request: All parameters as one object instead.
             model_id: Another name of `model`.
-            temperature: Randomness of sampling; 0 picks the likeliest token. Together: 0 to 1; r9s: 0 to 2.
-            top_p: Sample only among the likeliest tokens that add up to this probability, 0 to 1.
-            top_k: Sample only among this many of the likeliest tokens, at least 1.
-            min_p: Sample only tokens at least this likely relative to the likeliest, 0 to 1.
-            repetition_penalty: Divides the likelihood of tokens that already occurred; 1 changes nothing.
-            presence_penalty: Lowers the likelihood of tokens that already occurred, -2 to 2.
-            frequency_penalty: Lowers the likelihood of tokens by how often they already occurred, -2 to 2.
-            logit_bias: Token id, as a string, to what is added to its score. Together: -100 to 100.
-            stop: Text, or several, that ends the answer where it comes up.
-            seed: Start of the random numbers, for repeatable sampling.
-            stream_options: Options of a streamed reply.
+            temperature: Sampling temperature: 0 picks the most likely token, higher is more random. Together: 0 to 1;
+                r9s: 0 to 2.
+            top_p: Nucleus sampling: sample from the most likely tokens whose probabilities add up to this, 0 to 1.
+            top_k: Sample from this many of the most likely tokens, at least 1.
+            min_p: Sample only tokens with at least this probability relative to the most likely one, 0 to 1.
+            repetition_penalty: Makes repeated tokens less likely; 1 has no effect.
+            presence_penalty: Makes tokens that already occurred less likely, -2 to 2.
+            frequency_penalty: Makes tokens less likely the more often they occurred, -2 to 2.
+            logit_bias: Token ids (as strings) with the bias added to their logits. Together: -100 to 100.
+            stop: Text or texts at which generation stops.
+            seed: Random seed, for reproducible sampling.
+            stream_options: Options for streams, such as `{"include_usage": True}`.
             safety_model: Model that checks the output. Documented by Together.
-            user: Your own id of the end user, for the server's abuse checks.
-            max_tokens: Most tokens to generate, at least 1. Unset, the server decides (Writer: 100).
-            min_tokens: Fewest tokens to generate. Documented by Writer's older API.
-            n: How many completions to make. Together: 1 to 128.
-            best_of: How many completions the server makes to choose the best from, at least 1.
+            user: Your id of the end user, for the server's abuse monitoring.
+            max_tokens: Maximum number of tokens to generate, at least 1. Defaults to the server's own limit (Writer:
+                100).
+            min_tokens: Minimum number of tokens to generate. Documented by Writer's older API.
+            n: Number of completions. Together: 1 to 128.
+            best_of: Number of completions that the server generates to return the best, at least 1.
             echo: Return the prompt with the reply.
-            logprobs: How many alternatives to return per token, with their log probabilities. Together: 0 to 20.
-            suffix: Text that follows what is to be generated.
+            logprobs: Number of alternatives to return per token, with their log probabilities. Together: 0 to 20.
+            suffix: Text that comes after the generated text.
             args: Options of the call, see `CallOptions`.
 
         Returns:

@@ -36,7 +36,7 @@ class Embeddings(MappedResource[EmbeddingRequest, EmbeddingsResponse]):
             encoding_format: Get lists of numbers (`float`), or the same in `base64`: a third of the bytes.
             input_type: What the texts are, such as `query` or `passage`, for models that tell these apart. Some
                 OpenAI-compatible servers.
-            user: Your own id of the end user, for the server's abuse checks.
+            user: Your id of the end user, for the server's abuse monitoring.
             args: Options of the call, see `CallOptions`.
 
         Returns:

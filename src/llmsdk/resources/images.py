@@ -107,21 +107,21 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
 
         Args:
             model: Id of the model; Together requires one.
-            prompt: What to show. The longest text depends on the model.
+            prompt: Description of the image. The maximum length depends on the model.
             image_request: All parameters as one object instead.
-            n: How many images. Together: 1 to 4; r9s: 1 to 10.
+            n: Number of images. Together: 1 to 4; r9s: 1 to 10.
             size: Width and height in pixels, as `WxH`.
             width: Pixels, a multiple of 8; 1024 by default. Documented by Together.
             height: Pixels, a multiple of 8; 1024 by default. Documented by Together.
             steps: Steps of generation, 1 to 50; 20 by default. Documented by Together.
-            seed: Start of the random numbers, for repeatable images.
-            negative_prompt: What not to show.
+            seed: Random seed, for reproducible images.
+            negative_prompt: What the image should not contain.
             image_url: Address of an image to start from. Documented by Together.
             image_base64: An image to start from, in base64. Documented by Together.
-            response_format: Get addresses (`url`), or the images themselves (`b64_json`; Together calls it `base64`).
+            response_format: Return addresses (`url`) or the images themselves (`b64_json`; Together calls it `base64`).
             output_format: File format. Together: jpeg (default), png; r9s: png (default), jpeg, webp.
             output_compression: Compression of jpeg and webp, 0 to 100; 100 by default.
-            guidance_scale: How closely to follow the prompt; 3.5 by default. Documented by Together.
+            guidance_scale: Guidance scale: how closely to follow the prompt; 3.5 by default. Documented by Together.
             image_loras: Adapters to use. Documented by Together.
             reference_images: Addresses of images to go by. Documented by Together.
             frame_images: Images of single frames. Documented by Together.
@@ -131,15 +131,15 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
             moderation: How strictly to check.
             quality: Quality, as the model has it.
             style: Style of dall-e-3.
-            partial_images: How many unfinished images a stream shows first, 0 to 3.
-            prompt_extend: Let the server enlarge the prompt.
+            partial_images: Number of unfinished images that a stream sends first, 0 to 3.
+            prompt_extend: Let the server extend the prompt.
             watermark: Put a watermark on the image.
             complexity: How much to plan the image. Documented by OpenAI.
             frame_count: How many frames a gif has, 2 to 16. Documented by OpenAI.
             frame_duration_ms: How long a gif shows each frame. Documented by OpenAI.
-            safety_identifier: Your own id of the end user, hashed, for abuse checks. Documented by OpenAI.
+            safety_identifier: Your id of the end user, hashed, for abuse monitoring. Documented by OpenAI.
             svg: What writes an svg, `{"model": ...}`. Documented by OpenAI.
-            user: Your own id of the end user, for the server's abuse checks.
+            user: Your id of the end user, for the server's abuse monitoring.
             stream: Get a stream of events instead of the whole reply.
             idle_timeout_ms: Streams only: bound of the time without an event; comments and pings don't count. 120,000
                 by default.
@@ -220,13 +220,13 @@ class Images(MappedResource[ImageRequest, ImageResponse]):
             output_format: File format.
             output_compression: Compression of jpeg and webp, 0 to 100.
             response_format: Get addresses, or the images themselves.
-            partial_images: How many unfinished images a stream shows first, 0 to 3.
+            partial_images: Number of unfinished images that a stream sends first, 0 to 3.
             complexity: How much to plan the image. Documented by OpenAI.
             frame_count: How many frames a gif has, 2 to 16. Documented by OpenAI.
             frame_duration_ms: How long a gif shows each frame. Documented by OpenAI.
-            safety_identifier: Your own id of the end user, hashed, for abuse checks. Documented by OpenAI.
+            safety_identifier: Your id of the end user, hashed, for abuse monitoring. Documented by OpenAI.
             svg: What writes an svg, `{"model": ...}`. Documented by OpenAI.
-            user: Your own id of the end user, for the server's abuse checks.
+            user: Your id of the end user, for the server's abuse monitoring.
             stream: Get a stream of events instead of the whole reply.
             idle_timeout_ms: Streams only: bound of the time without an event; comments and pings don't count. 120,000
                 by default.
