@@ -87,11 +87,11 @@ mutants: $(DEV_STAMP)
 	@$(PIP) install 'mutmut>=3.8'
 	@$(PY) scripts/mutants.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),'$(ONLY)')
 
-# Those that need Python alone are part of the checks. The packages of others go into environments in build/judges;
-# $(VENV) is neither used nor touched.
 first-contact: $(RUN_STAMP)
 	@$(PY) scripts/first_contact.py
 
+# Those that need Python alone are part of the checks. The packages of others go into environments in build/judges;
+# $(VENV) is neither used nor touched.
 judges:
 	@OPENAPI='$(OPENAPI)' "$(PYTHON)" scripts/judges.py $(ONLY)
 

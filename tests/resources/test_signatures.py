@@ -7,6 +7,7 @@ import inspect
 import pydoc
 import re
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
@@ -52,6 +53,25 @@ def test_no_parameter_hides_in_another(name: str) -> None:
     if name.startswith("batch.run"):
         return  # whatever its rows lack
     assert inspect.Parameter.VAR_KEYWORD not in kinds
+
+
+@pytest.mark.parametrize("package", ["", ".errors", ".hooks", ".local", ".models", ".providers", ".tools", ".utils"])
+def test_every_public_callable_has_a_signature_that_can_be_read(package: str) -> None:
+    module = import_module(f"llmsdk{package}")
+    names = getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")])
+    offered = [getattr(module, name) for name in names]
+    public = [one for one in offered if str(getattr(one, "__module__", "")).startswith("llmsdk")]
+    methods = [
+        value
+        for kind in public
+        if inspect.isclass(kind)
+        for name, value in vars(kind).items()
+        if inspect.isfunction(value) and not name.startswith("_")
+    ]
+    # A dict has no signature, and a TypedDict is one.
+    callables = [one for one in (*public, *methods) if callable(one) and not hasattr(one, "keys")]
+    texts = [str(inspect.signature(one)) for one in callables]
+    assert [text for text in texts if len(text) >= 4000 or any(word in text for word in UNREADABLE[:4])] == []
 
 
 @pytest.mark.parametrize("operation", all_operations().values(), ids=lambda one: one.id)

@@ -1,6 +1,6 @@
 """A request that was made but not sent."""
 
-from __future__ import annotations
+# Not `from __future__ import annotations`: signatures of named tuples would show ForwardRef('str').
 
 import json
 import re

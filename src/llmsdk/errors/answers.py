@@ -1,6 +1,6 @@
 """Errors about what a model says: the reply came whole, and cannot be used as it was asked for."""
 
-from __future__ import annotations
+# Not `from __future__ import annotations`: signatures of named tuples would show ForwardRef('str').
 
 from collections.abc import Sequence
 from copy import copy, deepcopy

@@ -1,6 +1,6 @@
 """What is known about a call beside its result: server, status, headers, limits, attempts."""
 
-from __future__ import annotations
+# Not `from __future__ import annotations`: signatures of named tuples would show ForwardRef('str').
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

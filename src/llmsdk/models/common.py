@@ -42,7 +42,14 @@ def _is_plain(schema: Any) -> bool:
     return schema["type"] in _PLAIN and all(_is_plain(one) for one in inner)
 
 
-class Loose:
+class _Mark:
+    """Base of what marks a type in its `Annotated`; printed in signatures of models."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class Loose(_Mark):
     """Mark a field of a reply that keeps a value of any other type as it came, instead of refusing the reply.
 
     Of a type of JSON's own nothing is left to check then, and nothing is: log probabilities are read a seventh faster.
@@ -57,7 +64,7 @@ class Loose:
         return core_schema.union_schema([_exact(schema), core_schema.any_schema()], mode="left_to_right")
 
 
-class OrEmpty:
+class OrEmpty(_Mark):
     """Mark a field of a reply whose null reads as an empty value, so that users need no check for None.
 
     The type's own schema is tried first: only a null costs a call into Python.
@@ -75,7 +82,7 @@ class OrEmpty:
         return core_schema.union_schema([(handler(source), "value"), (null, "null")], mode="left_to_right")
 
 
-class Listed:
+class Listed(_Mark):
     """Mark a `Sequence` of a request: a list or a tuple is accepted, neither text nor a generator.
 
     A generator would be used up by the check, and the wire can hold nothing but lists.

@@ -68,6 +68,9 @@ class EmbeddingRequest(EmbeddingParams, total=False):
 class _Numbers:
     """Keep a list of numbers as it came, an integer an integer; what is no such list is kept too."""
 
+    def __repr__(self) -> str:
+        return "Numbers()"
+
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         # Not `float` alone: pydantic would turn 1 into 1.0, and a dump would differ from what came.
         number = core_schema.union_schema(
