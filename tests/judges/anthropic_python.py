@@ -20,6 +20,7 @@ def judge(checks: Checks) -> None:
             _messages(checks, client)
             checks.run("models", lambda: len(list(client.models.list())) == 3)
             checks.run("model", lambda: client.models.retrieve("embedded-chat").id == "embedded-chat")
+            checks.run("batch", lambda: _batch(client) == {"a": "succeeded", "b": "errored"})
             create = client.messages.create
             for status, kind in ((401, anthropic.AuthenticationError), (429, anthropic.RateLimitError)):
                 server.script({"status": status})
@@ -57,6 +58,19 @@ def _messages(checks: Checks, client: anthropic.Anthropic) -> None:
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "rain"}]},
     ]
     checks.run("result of a tool", lambda: "rain" in create(model="m", messages=turns, max_tokens=99).content[0].text)
+
+
+def _batch(client: anthropic.Anthropic) -> dict[str, str]:
+    batches = client.messages.batches
+    rows = [
+        {"custom_id": name, "params": {"model": model, "max_tokens": 9, "messages": HELLO}}
+        for name, model in (("a", "m"), ("b", "missing"))
+    ]
+    batch = batches.create(requests=rows)
+    while batch.processing_status != "ended":  # each look takes it one step on
+        batch = batches.retrieve(batch.id)
+    assert batch.id in [one.id for one in batches.list()]
+    return {one.custom_id: one.result.type for one in batches.results(batch.id)}
 
 
 def _interrupted(client: anthropic.Anthropic) -> bool:

@@ -85,6 +85,67 @@ async def test_rows_are_uploaded_in_the_words_of_the_server(colour: Colour, rows
         }
 
 
+async def test_rows_go_along_with_the_batch_where_the_server_takes_no_file(colour: Colour, rows: Path) -> None:
+    wanted = [{"max_tokens": 9, **json.loads(line)} for line in rows.read_text("utf-8").splitlines()]
+    wanted[0] = {"custom_id": "a", "model": "m", "messages": SAID, "max_tokens": 9}
+    rows.write_text("\n".join(map(json.dumps, wanted)), "utf-8")
+    with LocalServer("anthropic") as server:
+        async with colour.open(**at(server, "anthropic")) as client:
+            made = await client.call("batches.create", file=rows)
+            sent = server.requests[-1].json
+            body = client.preview("chat", model="m", messages=SAID, stop="x", max_tokens=9).body
+            over = await client.call("batches.wait", made, poll_ms=1)
+            with await client.call("batches.fetch", over) as results:
+                found = dict(results)
+            assert [one.id for one in (await client.call("batches.list")).data] == [made.id]
+        assert [request.operation for request in server.requests].count("createBatch") == 1
+    assert sent.keys() == {"requests"}
+    names = [row["custom_id"] for row in sent["requests"]]
+    assert (names[0], names[2], len(names[1])) == ("a", "c", 64)
+    assert sent["requests"][1]["params"] == body
+    assert (made.status, over.status, over.request_counts.total) == ("in_progress", "completed", 3)
+    assert found["a"].text == found[names[1]].text == "Embedded provider: you said 'Hi'."
+    assert isinstance(found["c"], errors.NotFoundError)
+
+
+RESULTS = b"""\
+{"custom_id": "a", "result": {"type": "succeeded", "message": {"id": "msg_1", "type": "message", "role": "assistant", \
+"model": "m", "content": [{"type": "text", "text": "Hello"}], "stop_reason": "end_turn", "usage": {"input_tokens": 2, \
+"output_tokens": 1}}}}
+{"custom_id": "b", "result": {"type": "errored", "error": {"type": "error", "error": {"type": "invalid_request_error", \
+"message": "max_tokens: too many"}, "request_id": "req_1"}}}
+{"custom_id": "c", "result": {"type": "expired"}}
+{"custom_id": "d", "result": {"type": "canceled"}}
+{"custom_id": "e"}
+[1]
+"""
+
+
+async def test_anthropics_results_are_read(colour: Colour, canned: CannedServer) -> None:
+    batch = {"id": "b_1", "type": "message_batch", "processing_status": "ended", "results_url": "http://127.0.0.1:9/x"}
+    script(canned, {"GET /messages/batches/b_1": batch, "GET /messages/batches/b_1/results": RESULTS})
+    async with colour.open(**at(canned, "anthropic")) as client:
+        with await client.call("batches.fetch", "b_1") as results:
+            found = dict(results)
+    assert (found["a"].text, found["a"].usage.total_tokens) == ("Hello", 3)
+    assert isinstance(found["b"], errors.BadRequestError)
+    assert found["b"].message == "max_tokens: too many"
+    assert "expired before" in found["c"].message
+    assert "cancelled before" in found["d"].message
+    assert isinstance(found["e"], errors.SDKError)
+    assert isinstance(found["line:6"], errors.ResponseValidationError)
+
+
+async def test_an_anthropic_batch_that_is_refused_sends_no_rows(colour: Colour, rows: Path) -> None:
+    with LocalServer("anthropic") as server:
+        async with colour.open(**at(server, "anthropic")) as client:
+            with pytest.raises(errors.UnsupportedParameterError, match="metadata"):
+                await client.call("batches.create", file=rows, metadata={"a": "b"})
+            with pytest.raises(errors.BatchError, match="line 1: max_tokens"):
+                await client.call("batches.create", file=rows)
+    assert server.requests == []
+
+
 async def test_results_are_written_as_a_local_run_writes_them(colour: Colour, rows: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
     async with colour.open(server="local") as client:
@@ -457,7 +518,7 @@ async def test_rows_without_names_get_names_that_fit(colour: Colour, tmp_path: P
             sent = (await client.call("files.content", made.input_file_id)).splitlines()
     names = [json.loads(line)["custom_id"] for line in sent]
     assert [len(name) for name in names] == [64, 64, 64]
-    assert [name[-2:] for name in names[1:]] == ["#2", "#3"]
+    assert [name[-2:] for name in names[1:]] == ["-2", "-3"]
 
 
 @pytest.mark.parametrize("given", [{}, {"file": "x", "input_file_id": "y"}])

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ..utils.shapes import Json, is_object
 from .handlers import Handler, paged
 from .httpd import Refusal, Request, Response
+from .native import BATCH_LINE
 from .parsing import ParsedRequest, endpoints_of
 from .replies import CREATED, Produced
 
@@ -25,11 +26,14 @@ _WINDOW_S = 86_400
 
 @dataclass
 class Kept:
-    """A file or a batch: how it is described, and what is not shown of it; `content` is None until a file has come."""
+    """A file or a batch: how it is described, and what is not shown of it; `content` is None until a file has come.
+
+    `key` are the headers that held the key of whoever made it.
+    """
 
     shown: Json
     content: bytes | None = None
-    authorization: str | None = None
+    key: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass
@@ -97,7 +101,8 @@ class Store:
 
     def _content(self, parsed: ParsedRequest) -> Response:
         file = self._file(parsed.params["file_id"])
-        handover = parsed.setting.provider.routes["uploadFile"].handover
+        uploads = parsed.setting.provider.routes.get("uploadFile")
+        handover = None if uploads is None else uploads.handover
         if handover is not None:
             return Response(status=handover.status, headers={"location": _address(parsed, file)})
         return _download(file)
@@ -127,6 +132,10 @@ class Store:
     # ----------------------------------------------------------- batches
 
     def _create_batch(self, parsed: ParsedRequest) -> Produced:
+        rows = parsed.params.get("requests")  # that came with the batch
+        if rows is not None:
+            lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+            parsed.params["input_file_id"] = self._keep_file("rows.jsonl", "batch", lines).shown["id"]
         self._file(parsed.params["input_file_id"])
         if parsed.params["endpoint"] not in (known := _batch_endpoints(parsed)):
             raise Refusal(400, f"endpoint must be one of {', '.join(known)}.", "endpoint")
@@ -139,7 +148,9 @@ class Store:
             **dict.fromkeys(("errors", "output_file_id", "error_file_id", "completed_at")),
             **{name: parsed.params[name] for name in given if name in parsed.params},
         }
-        return _described(self._keep("batch", shown, parsed.request.headers.get("authorization")))
+        names = {"authorization", *(parsed.setting.provider.key_header or ())[:1]}
+        headers = {name: value for name, value in parsed.request.headers.items() if name in names}
+        return _described(self._keep("batch", shown, headers))
 
     def _retrieve_batch(self, parsed: ParsedRequest) -> Produced:
         """Describe a batch; each look at it takes it one step on."""
@@ -165,7 +176,8 @@ class Store:
 
     def _lines(self, parsed: ParsedRequest, batch: Kept) -> tuple[list[Json], list[Json]]:
         """Read the rows of a batch, and what is wrong with them."""
-        fields = parsed.setting.provider.routes["createBatch"].rows.fields
+        rows = parsed.setting.provider.routes["createBatch"].rows
+        fields = rows.fields
         endpoint = batch.shown["endpoint"]
         lines: dict[str, Json] = {}
         problems: list[Json] = []
@@ -176,26 +188,25 @@ class Store:
                 line = json.loads(raw)
             except ValueError:
                 line = None
-            if not is_object(line) or not is_object(line.get("body")) or not isinstance(line.get("custom_id"), str):
+            if not is_object(line) or not is_object(line.get(rows.body)) or not isinstance(line.get("custom_id"), str):
                 problem = "invalid_json_line", "The line is no request."
             elif line["custom_id"] in lines:
                 problem = "duplicate_custom_id", "The custom_id is not the only one of its name."
             elif line.keys() != set(fields) or line.get("url", endpoint) != endpoint:
                 problem = "mismatched_endpoint", f"A line has {', '.join(fields)}, and the batch's endpoint."
             else:
-                lines[line["custom_id"]] = line
+                lines[line["custom_id"]] = {**line, "body": line[rows.body]}
                 continue
             problems.append({"code": problem[0], "message": problem[1], "line": number, "param": None})
         return list(lines.values()), problems
 
     def _work(self, parsed: ParsedRequest, batch: Kept) -> None:
         """Answer the rows as if each were a request."""
-        headers = {"content-type": "application/json"}
-        if batch.authorization is not None:
-            headers["authorization"] = batch.authorization
+        headers = {"content-type": "application/json", **batch.key}
         path = parsed.setting.base + batch.shown["endpoint"].removeprefix("/v1")
         results: dict[str, list[bytes]] = {"output": [], "error": []}
         lines, _ = self._lines(parsed, batch)
+        fields = parsed.setting.provider.routes["createBatch"].rows.fields
         for number, line in enumerate(lines, 1):
             request_id = f"req-{batch.shown['id']}-{number:06d}"
             body = json.dumps(line["body"]).encode()
@@ -205,10 +216,16 @@ class Store:
             response = {"status_code": reply.status, "request_id": request_id, "body": answer}
             result = {"id": request_id, "custom_id": line["custom_id"], "response": response, "error": None}
             is_error = reply.status != 200 or reply.events is not None
-            if is_error and "url" not in line:  # a dialect of bare lines has bare errors
+            if is_error and fields == ("custom_id", "body"):  # a dialect of bare lines has bare errors
                 result = {"custom_id": line["custom_id"], "error": answer["error"]}
             results["error" if is_error else "output"].append(json.dumps(result).encode() + b"\n")
         batch.shown["request_counts"] = _counted(len(lines), len(results["output"]), len(results["error"]))
+        native = parsed.setting.style.natives.get(BATCH_LINE)
+        if native is not None:  # one file, known by the batch's own id
+            lines_of = [native.write(json.loads(line)) for found in results.values() for line in found]
+            content = b"".join(json.dumps(line).encode() + b"\n" for line in lines_of)
+            self._kept["file"][batch.shown["id"]] = Kept({"id": batch.shown["id"]}, content)
+            return
         for name, found in results.items():
             if found:
                 kept = self._keep_file(f"{batch.shown['id']}_{name}.jsonl", "batch_output", b"".join(found))
@@ -216,12 +233,12 @@ class Store:
 
     # -------------------------------------------------------------- both
 
-    def _keep(self, kind: str, shown: Json, authorization: str | None = None) -> Kept:
+    def _keep(self, kind: str, shown: Json, key: Mapping[str, str] | None = None) -> Kept:
         with self._lock:
             number = next(self._numbers)
             # A time of its own for each, in order, and the same in every run.
             shown = {"id": f"{kind}-embedded-{number:06d}", "created_at": CREATED + number, **shown}
-            kept = Kept(shown, authorization=authorization)
+            kept = Kept(shown, key=key or {})
             self._kept[kind][kept.shown["id"]] = kept
             while len(self._kept[kind]) > MAX_FILES:
                 del self._kept[kind][next(iter(self._kept[kind]))]

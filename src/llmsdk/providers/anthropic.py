@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from .codecs.anthropic import MESSAGES, TOKEN_COUNT
+from .codecs.anthropic import BATCH, BATCH_ROWS, BATCHES, MESSAGES, TOKEN_COUNT
 from .compatible import CHAT_OF_OPENAI
 from .spec import ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
+
+_PAGE = Page(more="$.has_more", cursor="$.last_id", param="after_id")
+_BATCH_STATUSES = (400, 401, 403, 404, 413, 429, 500, 529)
 
 # Recorded traffic of 2025 and 2026, and the types of the vendor's Python package, anthropic 2.14.0.
 PROVIDER = Provider(
@@ -68,9 +71,23 @@ PROVIDER = Provider(
             unsupported=frozenset({"reasoning", "verbosity", "previous_response_id"}),
             statuses=(400, 401, 403, 404, 413, 429, 500, 529),
         ),
+        # anthropic 2.14.0, resources/messages/batches.py.
+        "createBatch": Route(
+            path="/messages/batches",
+            codec=BATCH,
+            rows=BATCH_ROWS,
+            optional=frozenset({"input_file_id"}),
+            unsupported=frozenset({"input_file_id", "metadata", "output_expires_after", "priority", "model_id"}),
+            statuses=_BATCH_STATUSES,
+        ),
+        "listBatches": Route(path="/messages/batches", codec=BATCHES, page=_PAGE, statuses=_BATCH_STATUSES),
+        "retrieveBatch": Route(path="/messages/batches/{batch_id}", codec=BATCH, statuses=_BATCH_STATUSES),
+        "cancelBatch": Route(path="/messages/batches/{batch_id}/cancel", codec=BATCH, statuses=_BATCH_STATUSES),
+        # The one kind of file that is read here: the results of a batch, which are known by its id.
+        "fileContent": Route(path="/messages/batches/{file_id}/results", statuses=_BATCH_STATUSES),
         "listModels": Route(
             unsupported=frozenset({"dedicated"}),
-            page=Page(more="$.has_more", cursor="$.last_id", param="after_id"),
+            page=_PAGE,
         ),
         "retrieveModel": Route(),
     },

@@ -53,11 +53,17 @@ class BatchRows(Record):
 
     Attributes:
         fields: What a line holds.
+        body: Which of these is the request.
         longest_id: How many characters a `custom_id` may have; None where nothing is said of it.
+        inline: Field of the new batch that holds the lines themselves; None where they are uploaded as a file.
+        result: Turns a line of results into one of OpenAI's; None where it is one.
     """
 
     fields: tuple[str, ...] = ("custom_id", "method", "url", "body")
+    body: str = "body"
     longest_id: int | None = None
+    inline: str | None = None
+    result: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
 
 class Structured(Record):

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from .._call.download import Tools
 from .._call.effects import Flow, Invoke
 from .._call.request.encode import find_route
@@ -38,21 +40,39 @@ def checked_endpoint(input_file_id: str | None, file: AnyPath | None, operation:
     return endpoint_of(row_operation(operation))
 
 
-def to_upload(
+def to_hand_in(
     runner: Runner, file: AnyPath, operation: str, params: Mapping[str, Any], allow_private: bool
-) -> tuple[Transfer, Callable[[Tools], Flow[FileObject]]]:
-    """Plan the upload of a file of rows; what is wrong with the batch itself shows before that."""
+) -> tuple[Transfer | None, Callable[[Tools], Flow[Mapping[str, Any]]]]:
+    """Plan how a file of rows gets to the server; what is wrong with the batch itself shows before that.
+
+    Returns:
+        The upload, where there is one, and a flow that returns the parameters of the batch that say where its rows are.
+    """
     path = given_path(file, "file")
-    # A file at the server is kept and perhaps paid for: a batch that would be refused here is to cost no upload.
-    runner.preview(CREATE_BATCH, {**params, "input_file_id": "file"})
     options = {name: value for name, value in params.items() if name in CALL_OPTIONS - _OF_CREATE_ONLY}
     target = runner.target(options.get("server"), options.get("server_url"))
     rows = find_route(CREATE_BATCH, target.provider, PROVIDERS).rows
+    # A file at the server is kept and perhaps paid for: a batch that would be refused here is to cost no upload.
+    runner.preview(CREATE_BATCH, {**params, **({} if rows.inline else {"input_file_id": "file"})})
+    if rows.inline is not None:
+        read = partial(wire_file, path, row_operation(operation), rows, runner, options)
+        return None, partial(_inline, rows.inline, params.get("extra_body"), read)
     upload = {"file": path, "purpose": "batch", **options}
     # Rows are read when the upload begins, in a thread where the call is async: a file may take seconds to check.
     plan = Transfer(UPLOAD_FILE, upload, runner.core, allow_private=allow_private)
     read = partial(wire_file, path, row_operation(operation), rows, runner, options)
-    return plan, partial(plan.uploading, read=read)
+    return plan, partial(_uploaded, plan, read)
+
+
+def _inline(name: str, beside: Any, read: Callable[[], tuple[str, bytes]], tools: Tools) -> Flow[Mapping[str, Any]]:
+    _, lines = yield Invoke(tools.thread, (read,))
+    # No parameter of the vocabulary: only one server has it, in a form of its own.
+    return {"extra_body": {**(beside or {}), name: [from_json(line) for line in lines.splitlines()]}}
+
+
+def _uploaded(plan: Transfer, read: Callable[[], tuple[str, bytes]], tools: Tools) -> Flow[Mapping[str, Any]]:
+    file: FileObject = yield from plan.uploading(tools, read)
+    return {"input_file_id": file.id}
 
 
 def checked_id(batch: Any) -> str:

@@ -10,7 +10,7 @@ from ..models.batches import Batch, BatchCreateRequest, BatchList, BatchRequest
 from ..options import CallOptions
 from ..utils.keywords import keywords
 from .base import Resource
-from .batch_transfers import checked_endpoint, checked_id, checked_places, to_fetch, to_upload, to_wait
+from .batch_transfers import checked_endpoint, checked_id, checked_places, to_fetch, to_hand_in, to_wait
 from .files import AnyPath
 from .operations.batches import CANCEL_BATCH, CREATE_BATCH, LIST_BATCHES, RETRIEVE_BATCH
 from .rows.rows import endpoint_of, row_operation
@@ -74,7 +74,7 @@ class ServerBatches(Resource):
         Args:
             input_file_id: Id of the uploaded file with the rows.
             file: A file of rows as `batch.run` takes them, or OpenAI's batch lines; every row is checked, rewritten to
-                the server's form and uploaded.
+                the server's form and uploaded, or sent with the batch (Anthropic).
             operation: What the rows are for: `chat`, `completions`, `embeddings` or `images`.
             completion_window: How long the batch may take; servers know `24h` only.
             allow_private: Let a server hand the upload over to a storage in a private network.
@@ -98,8 +98,8 @@ class ServerBatches(Resource):
         }
         # Two calls: where the batch can't be started, the uploaded file stays at the server.
         if file is not None:
-            plan, flow = to_upload(self._runner, file, operation, params, allow_private)
-            params["input_file_id"] = self._runner.transfer(plan, {}, flow).id
+            plan, flow = to_hand_in(self._runner, file, operation, params, allow_private)
+            params |= self._runner.transfer(plan, {}, flow)
         reply: Batch = self._runner.call(CREATE_BATCH, params)
         return reply
 
@@ -123,8 +123,8 @@ class ServerBatches(Resource):
             **hide(args),
         }
         if file is not None:
-            plan, flow = to_upload(self._runner, file, operation, params, allow_private)
-            params["input_file_id"] = (await self._runner.transfer_async(plan, {}, flow)).id
+            plan, flow = to_hand_in(self._runner, file, operation, params, allow_private)
+            params |= await self._runner.transfer_async(plan, {}, flow)
         reply: Batch = await self._runner.call_async(CREATE_BATCH, params)
         return reply
 

@@ -7,15 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import anthropic, gemini, responses
+from . import anthropic, anthropic_batches, gemini, responses
 from .common import Native
 
-__all__ = ["GENERATE_CONTENT", "MESSAGES", "RESPONSES", "Native"]
+__all__ = ["BATCH_LINE", "GENERATE_CONTENT", "MESSAGES", "RESPONSES", "Native"]
 
 Natives = Mapping[str, Native]
 """What a dialect has of one protocol, by operation id."""
 
-MESSAGES: Natives = {"createChatCompletion": anthropic.MESSAGES, "countTokens": anthropic.TOKEN_COUNT}
+BATCH_LINE = "batchLine"
+"""Stands among the operations for a line of a batch's results."""
+
+MESSAGES: Natives = {
+    "createChatCompletion": anthropic.MESSAGES,
+    "countTokens": anthropic.TOKEN_COUNT,
+    "createBatch": anthropic_batches.NEW_BATCH,
+    "listBatches": anthropic_batches.BATCHES,
+    "retrieveBatch": anthropic_batches.BATCH,
+    "cancelBatch": anthropic_batches.BATCH,
+    BATCH_LINE: anthropic_batches.LINE,
+}
 GENERATE_CONTENT: Natives = {
     "createChatCompletion": gemini.GENERATE_CONTENT,
     "countTokens": gemini.TOKEN_COUNT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from ...utils.shapes import Json, is_list, is_object
@@ -23,6 +24,11 @@ class Native:
     read: Callable[[Json], Json]
     write: Callable[[Json], Json]
     events: Callable[[list[Json]], Iterable[Json]] | None = None
+
+
+def moment(seconds: Any) -> Any:
+    """Write a time as text, as RFC 3339 does."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def child(document: Json, name: str) -> Json:

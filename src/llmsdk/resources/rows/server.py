@@ -102,7 +102,7 @@ def wire_file(
             "custom_id": to_json(custom_id),
             "method": to_json(operation.method),
             "url": to_json(endpoint_of(operation)),
-            "body": encoded.body if isinstance(encoded.body, bytes) else b"{}",
+            rows.body: encoded.body if isinstance(encoded.body, bytes) else b"{}",
         }
         lines += b"{%b}\n" % b",".join(b'"%b":%b' % (name.encode(), parts[name]) for name in rows.fields)
     if not lines:
@@ -116,8 +116,9 @@ def _custom_id(row: BatchRow, longest: int | None) -> str:
         return row.key
     if row.custom_id is not None:
         raise ValueError(f"custom_id: the server takes {longest} characters, got {len(row.custom_id)}")
-    digest, mark, number = row.key.removeprefix(_HASHED).partition("#")
-    return digest[: longest - len(mark + number)] + mark + number
+    digest, _, number = row.key.removeprefix(_HASHED).partition("#")
+    behind = f"-{number}" if number else ""  # some servers take letters, digits, "-" and "_" alone
+    return digest[: longest - len(behind)] + behind
 
 
 def _split(params: Mapping[str, Any]) -> tuple[dict[str, Any], Extras]:
@@ -143,6 +144,8 @@ class BatchResults:
     def __init__(self, operation: Operation, provider: Provider) -> None:
         self._operation = operation
         self._provider = provider
+        route = provider.routes.get("createBatch")
+        self._form = None if route is None else route.rows.result
         # Without a name, where the system can: a process that is killed leaves no replies behind.
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`, or with this object
 
@@ -205,6 +208,8 @@ class BatchResults:
             value: Any = from_json(raw)
         except ValueError:
             value = None
+        if is_object(value) and self._form is not None:
+            value = self._form(value)
         if not is_object(value) or not isinstance(value.get("custom_id"), str):
             text = raw[:1000].decode("utf-8", "replace")
             return f"line:{number}", ResponseValidationError("a line of the results is no result", body=text)
