@@ -124,7 +124,7 @@ class SDK(Attributes, Paths):
             made._runner = Runner(self._drivers, made._config)
         return made
 
-    # The door to files of rows; `once` makes it at the first use, also where several threads come at once.
+    # The only import of files of rows; `once` makes it at the first use, also if several threads come at once.
     @once
     def batch(self) -> FileBatch:
         """Send a file of requests from here; for batches that the server processes, see `batches`."""
@@ -232,6 +232,6 @@ def _changed(usual: SDKOptions, changes: SDKOptions, config: SDKConfig) -> SDKOp
 
 
 def _start_embedded() -> Embedded:
-    from .local import LocalServer  # the door to the embedded provider, which hosted servers never need
+    from .local import LocalServer  # the embedded provider, which hosted servers never need
 
     return LocalServer(dialect=EMBEDDED).start()

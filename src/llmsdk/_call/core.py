@@ -54,7 +54,7 @@ class Core:
         try:
             return found or resolve(self.config, server, server_url, self._embedded_url)
         except BaseException as exc:
-            on_leaving(exc)  # resources ask before they call, so that this is a door
+            on_leaving(exc)  # resources ask before they call: an error may leave here
             raise
 
     def metering(self) -> Meter:

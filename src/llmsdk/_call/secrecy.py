@@ -1,7 +1,7 @@
-"""The doors of a call: secrets among its options are wrapped on the way in, locals are forgotten on the way out.
+"""Where a call begins and ends: secrets among its options are wrapped on the way in, locals are cleared on the way out.
 
-Between the doors values are plain. A traceback with locals, as error reporters keep it, shows the frames above a door,
-which hold wrapped options only, and those below it, which have been cleared.
+In between, values are plain. A traceback with locals, as error reporters keep it, shows the frames above the call,
+which hold wrapped options only, and those of the call, which have been cleared.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def forget_locals(error: BaseException | None) -> None:
 
 
 def on_leaving(error: BaseException) -> None:
-    """Do what is to be done at a door for an error that leaves by it."""
+    """Clear locals and hide frames of an error that leaves a call."""
     forget_locals(error)
     hide_frames(error)
 

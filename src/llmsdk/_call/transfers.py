@@ -56,7 +56,7 @@ class Transfer:
         try:
             self.plan = plan_call(core, operation, *split_arguments(operation, args))
         except BaseException as exc:
-            on_leaving(exc)  # resources plan before they enter the runner, so that this is a door
+            on_leaving(exc)  # resources plan before they enter the runner: an error may leave here
             raise
         self.observed: Observed | None = None
         self._env = core.env

@@ -6,5 +6,5 @@
 see of requests and responses.
 
 It imports `_call` and what is below; what is above may import it: resources, what chat does beyond one call, the face,
-and the wings.
+and the optional packages.
 """

@@ -1,6 +1,6 @@
 """Record and replay: real exchanges kept in a file, played back without a network.
 
-A wing: nothing but the face's `Cassette` imports it. It may import `_net` and what is below. Start reading at
+Optional: only `llmsdk.Cassette` imports it. It may import `_net` and lower layers. Start reading at
 `cassette.Cassette`; `players` are the clients that record and replay, `lines` is the file format, `asked` says what a
 recording is found by.
 """

@@ -3,7 +3,7 @@
 Exit codes: 0 done, 1 the server refused, failed or could not be reached, 2 the command or its set-up is wrong and
 nothing was sent, 130 interrupted.
 
-A wing: only the console script imports it, and it may import everything. Start reading at `app`, which has a function
+Optional: only the console script imports it; it may import everything. Start reading at `app`, which has a function
 for each command; `setup` has what they share, `options` their options, `talk` the conversation, `screen` what is shown.
 """
 

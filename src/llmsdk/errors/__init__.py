@@ -1,6 +1,6 @@
 """Every error that llmsdk raises; `SDKError` is the root. `NoResponseError` is another name of `APIConnectionError`.
 
-Imports nothing of the package, and every room may import it. Start reading at `base.py`; `status.py` has a class for
+Imports nothing of the package, and every package may import it. Start reading at `base.py`; `status.py` has a class for
 each status, whose statement is its registration.
 """
 

@@ -3,7 +3,7 @@
 `SDK(server="local")` starts one itself. In tests, `LocalServer` is a context manager, and the pytest plugin has the
 fixture `llm_server`; `python -m llmsdk.local` serves any client.
 
-A wing: only `sdk` and `cli` import it. It may import everything below `sdk`, but pydantic and httpx only inside
+Optional: only `sdk` and `cli` import it. It may import everything below `sdk`, but pydantic and httpx only inside
 functions, so that starting a server stays cheap. Start reading at `app.App.handle`, which answers a request without
 any socket; `server` and `sending` have the sockets, `faults` what a script makes of a reply.
 """

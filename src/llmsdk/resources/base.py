@@ -96,7 +96,7 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
         Example:
             >>> for index, reply in sdk.chat.map([{"model": "m", "messages": [...]}, ...]): ...
         """
-        # The door to the maps: a process that makes single calls never imports them.
+        # The only import of maps: a process that makes single calls never loads them.
         from ..many.map import map_rows
 
         given = {"limit": limit, "ordered": ordered, "window": window, "options": hide(args)}

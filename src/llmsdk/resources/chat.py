@@ -339,7 +339,7 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
         Example:
             >>> sdk.chat.run_tools(model="m", messages=[...], tools=[get_weather])
         """
-        # As `parse`: loaded by those alone who use it, and what may hold a key hidden at the door.
+        # As `parse`: loaded by those alone who use it, and what may hold a key is hidden first.
         from ..tools.running import run_tools
 
         return run_tools(self._runner, tools, hide(args), max_rounds, on_error, on_round)

@@ -1,6 +1,6 @@
 """What knows nothing of language models: headers, URLs, files, dates, JSON, retries, server-sent events.
 
-Imports `errors` alone, and every room may import it. Start reading at the module of the subject: each has one.
+Imports `errors` alone, and every package may import it. Start reading at the module of the subject: each has one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One operation over many inputs: `chat.map` and its like, and the engine that batches and frames are built on.
 
-It may import everything below `sdk`; nothing imports it but `resources.base`, whose `map` is its door, and the other
-rooms of this wing. Start reading at `crew`, which is what a worker does; `sync_map` has threads for it and `async_map`
+It may import everything below `sdk`; nothing imports it but `resources.base`, for its `map`, and the other
+packages of `many`. Start reading at `crew`, which is what a worker does; `sync_map` has threads for it and `async_map`
 tasks. `job` is one map, checked, `rows` what becomes of its rows, `pace` the law by which attempts start.
 
 The engine takes rows and gives one `Outcome` for each, in the order of completion unless `Settings(ordered=True)`:
