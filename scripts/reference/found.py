@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from llmsdk import SDK, Preview, errors, models
+from llmsdk._call.budget import Budget, BudgetState
 from llmsdk._call.operation import Operation
 from llmsdk._call.prices import Price
 from llmsdk._call.usage import ModelUsage, UsageTotals
@@ -74,6 +75,7 @@ _ON_SHARED_PAGES: dict[Any, str] = {
     **dict.fromkeys(
         (
             *(EventStream, EventStreamAsync, RetryConfig, BackoffStrategy, RetryBudget, UsageTotals, ModelUsage, Price),
+            *(Budget, BudgetState),
             *(Preview, *HOOKS, HookContext, HttpClient, AsyncHttpClient, DebugLogger),
         ),
         "sdks/sdk/README.md",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from descriptions import texts_of
 
 from llmsdk import SDK, Preview, errors, hooks
+from llmsdk._call.budget import Budget, BudgetState
 from llmsdk._call.prices import Price
 from llmsdk._call.usage import ModelUsage, UsageTotals
 from llmsdk._net.streams import EventStream, EventStreamAsync
@@ -50,6 +51,8 @@ def sdk_page() -> tuple[str, str]:
         *(class_part(kind) for kind in (EventStream, EventStreamAsync)),
         *(arguments_part(kind) for kind in (RetryConfig, BackoffStrategy, RetryBudget)),
         *(class_part(kind) for kind in (UsageTotals, ModelUsage, Price)),
+        arguments_part(Budget),
+        class_part(BudgetState),
         f"## Hooks\n\n{paragraphs(hooks.__doc__)}",
         *(class_part(kind) for kind in (HookContext, *HOOKS, Preview, HttpClient, AsyncHttpClient, DebugLogger)),
     ]

@@ -11,6 +11,7 @@ import typing_extensions
 from descriptions import texts_of
 
 from llmsdk import hooks
+from llmsdk._call.budget import Budget
 from llmsdk._call.failover.policy import Failover
 from llmsdk._call.prices import Prices
 from llmsdk.observers import Observer
@@ -21,7 +22,7 @@ from .found import home_of, linked
 from .markdown import link
 
 # Named as text in the options, since a plain call loads none of them.
-_LATE = {"Failover": Failover, "Hook": hooks.Hook, "Observer": Observer, "Prices": Prices}
+_LATE = {"Budget": Budget, "Failover": Failover, "Hook": hooks.Hook, "Observer": Observer, "Prices": Prices}
 
 
 def type_text(annotation: Any, here: str) -> str:

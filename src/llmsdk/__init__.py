@@ -14,6 +14,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import errors, hooks, models, providers, utils
+    from ._call.budget import Budget
     from ._call.failover.policy import Failover
     from ._call.preview import Preview
     from ._call.prices import Price
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "SDK": "sdk",
     "Adaptive": "many.map",
+    "Budget": "_call.budget",
     "Cassette": "cassette",
     "HookContext": "hooks",
     "Preview": "_call.preview",
@@ -53,6 +55,7 @@ __all__ = [
     "SDK",
     "Adaptive",
     "BackoffStrategy",
+    "Budget",
     "Cassette",
     "EventStream",
     "EventStreamAsync",

@@ -11,6 +11,7 @@ from .utils.keywords import keywords
 from .utils.retries import RetryBudget, RetryConfig
 
 if TYPE_CHECKING:  # written as text below: a plain call needs neither
+    from ._call.budget import Budget
     from ._call.failover.policy import Failover
     from ._call.prices import Prices
     from .hooks import Hook
@@ -113,6 +114,8 @@ class SDKOptions(TypedDict, total=False):
     """Request token counts for streams from servers that send them only on request; off by default."""
     prices: "Prices | None"
     """`Price` by model, or by server id and model, for `sdk.usage.cost`."""
+    budget: "Budget | None"
+    """Bound of what all calls together may cost or use; each reserves its part before it is sent."""
     max_response_bytes: int
     """Maximum size of a reply after decoding; 128 MiB by default."""
     max_event_bytes: int

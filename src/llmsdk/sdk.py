@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from ._call.budget import Budget
     from ._call.config import SDKConfig
     from ._call.usage import UsageTotals
     from .many.runs.batch import FileBatch
@@ -66,6 +67,7 @@ class SDK(Attributes, Paths):
         failover: Servers to switch to when one fails; calls with a `server` of their own don't switch.
         track_usage: Request token counts for streams from servers that send them only on request; off by default.
         prices: `Price` by model, or by server id and model, for `sdk.usage.cost`.
+        budget: Bound of what all calls together may cost or use; each reserves its part before it is sent.
         max_response_bytes: Maximum size of a reply after decoding; 128 MiB by default.
         max_event_bytes: Maximum size of one event of a stream; 32 MiB by default.
 
@@ -137,15 +139,21 @@ class SDK(Attributes, Paths):
         """Token counts of all calls so far, per server and model, and their cost if `prices` are set."""
         return self._runner.core.metering().totals
 
-    def track(self) -> AbstractContextManager[UsageTotals]:
+    def track(self, *, budget: Budget | None = None) -> AbstractContextManager[UsageTotals]:
         """Count the tokens of the calls that begin inside a `with` block, without those of other tasks and threads.
+
+        Args:
+            budget: Bound of what these calls may cost or use, beside that of the SDK.
+
+        Raises:
+            ConfigurationError: It is no budget.
 
         Example:
             >>> with sdk.track() as usage:
             ...     sdk.chat.create(model="m", messages=[{"role": "user", "content": "Hi"}])
             >>> usage.total_tokens
         """
-        return self._runner.core.metering().track()
+        return self._runner.core.metering().track(budget)
 
     def close(self) -> None:
         """Close all connections; can be called again. An event loop closes its own soon afterwards."""

@@ -151,6 +151,8 @@ async def test_a_reply_tells_its_cost(colour: Colour, canned: CannedServer) -> N
         assert rows["own"].cost == pytest.approx(0.001)
         assert (rows["other"].cost, client.sdk.usage.cost) == (None, None)
         assert client.sdk.usage.unpriced == (("openai", "other"),)
+        assert await cost_of({**usage, "prompt_tokens_details": {"cache_write_tokens": 4}}) is not None
+        assert client.sdk.usage.cache_write_tokens == 4
 
 
 async def test_a_stream_tells_its_cost_at_its_end(colour: Colour, canned: CannedServer) -> None:
@@ -197,6 +199,8 @@ LITELLM = {
         ],
     },
     "dashscope/odd": {"litellm_provider": "dashscope", "tiered_pricing": [3]},
+    "xai/grok-2": {"litellm_provider": "xai", "input_cost_per_token": 1e-06},
+    "openrouter/xai/grok-2": {"litellm_provider": "openrouter", "input_cost_per_token": 2e-06},
     "elsewhere/thing": {"litellm_provider": "elsewhere", "input_cost_per_token": 9e-06},
     "dall-e": {"litellm_provider": "openai", "input_cost_per_pixel": 1e-08},
     "broken": {"litellm_provider": "openai", "input_cost_per_token": "free"},
@@ -230,6 +234,7 @@ GENAI = [
             {"id": "no-rule", "match": {"sounds_like": "x"}, "prices": {"input_mtok": 1}},
             {"id": "no-match", "match": [], "prices": {"input_mtok": 1}},
             {"id": "no-price", "match": {"equals": "no-price"}, "prices": {"input_audio_mtok": 1}},
+            {"id": "no-tiers", "match": {"equals": "no-tiers"}, "prices": "free"},
             {"id": "bad-price", "match": {"equals": "bad-price"}, "prices": {"input_mtok": -1}},
         ],
     },
@@ -241,6 +246,7 @@ GENAI = [
         ],
     },
     {"id": "fireworks", "models": [{"id": "q", "match": {"equals": "q"}, "prices": {"output_mtok": 4}}]},
+    {"id": "elsewhere", "models": [{"id": "z", "match": {"equals": "z"}, "prices": {"input_mtok": 4}}]},
     "odd",
 ]
 
@@ -290,6 +296,7 @@ def test_a_table_of_genai_prices(tmp_path: Path) -> None:
     only_out = price_of(table, "fireworks", "q")
     assert only_out is not None
     assert (only_out.input_per_million, only_out.output_per_million) == (0, 4)
+    assert price_of(table, "elsewhere", "z") is price_of(table, "elsewhere", "z") is None
     for model in ("no-rule", "no-match", "no-price", "bad-price"):
         assert price_of(table, "anthropic", model) is None
     assert set(table) == {

@@ -20,6 +20,7 @@ PARENTS: dict[str, tuple[str, ...]] = {
     "ConfigurationError": ("SDKError", "ValueError"),
     "CassetteError": ("ConfigurationError",),
     "BatchError": ("SDKError",),
+    "BudgetExceededError": ("SDKError",),
     "RequestValidationError": ("SDKError", "ValueError"),
     "UnsupportedParameterError": ("RequestValidationError",),
     "UnsupportedOperationError": ("RequestValidationError",),
@@ -78,6 +79,7 @@ def one_of_each() -> list[errors.SDKError]:
         errors.ConfigurationError("m"),
         errors.CassetteError("m"),
         errors.BatchError("m", path="in.jsonl", line=7),
+        errors.BudgetExceededError("m", bound="cost", limit=1.0, spent=0.5, reserved=0.25, needed=0.5),
         errors.RequestValidationError("m", param="prompt"),
         errors.UnsupportedParameterError("m", param="echo", server="r9s", servers=("together",)),
         errors.UnsupportedOperationError("m", operation="editImage", server="writer", servers=()),
@@ -131,7 +133,7 @@ def test_the_tree_is_that_of_the_contract() -> None:
 
 def test_one_of_each_is_of_every_public_class() -> None:
     assert {type(error) for error in one_of_each()} == public()
-    assert len(one_of_each()) == 30
+    assert len(one_of_each()) == 31
 
 
 @pytest.mark.parametrize("status", range(400, 600))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
 from llmsdk import SDK, Cassette, Failover, Price, errors
 from llmsdk.models import ChatCompletionChunk, ChatCompletionResponse, JsonObject
@@ -22,6 +22,10 @@ from support.canned import CannedServer, Connection, Request
 from support.colours import KEY, Colour, collect
 
 QUICK = RetryConfig("backoff", BackoffStrategy(1, 2, 1, 10_000), True, max_attempts=3)
+
+
+def endless(value: Any) -> Any:
+    raise RecursionError
 
 
 class Graph(BaseModel):
@@ -212,6 +216,11 @@ async def test_events_of_a_type(colour: Colour, canned: CannedServer) -> None:
             with pytest.raises(errors.ResponseValidationError, match="cast_to names: id: it is missing") as caught:
                 await collect(stream)
             assert caught.value.partial == [Graph(id="a")]
+        canned.stream(events([1, 2], [3]))
+        assert await collect(await client.call("get", "/x", cast_to=list[int], stream=True)) == [[1, 2], [3]]
+        stream = await client.call("get", "/x", cast_to=Annotated[Any, AfterValidator(endless)], stream=True)
+        with pytest.raises(errors.ResponseValidationError, match="its validator raised RecursionError"):
+            await collect(stream)
         canned.stream(b'data: {"a": 1}\n\ndata: {"a": \n\n')
         stream = await client.call("get", "/x", stream=True)
         with pytest.raises(errors.ResponseValidationError):

@@ -18,7 +18,7 @@ from .stream.events import EventDecoder
 
 if TYPE_CHECKING:
     from .plan import Plan
-    from .state import Received
+    from .state import CallState, Received
 
 
 class NoParameters:
@@ -48,9 +48,9 @@ class PathForm:
         """Make the request."""
         return self.request.encode(base_url, extras)
 
-    def read(self, plan: Plan, secrets: Secrets, received: Sequence[Received]) -> Any:
+    def read(self, plan: Plan, state: CallState, received: Sequence[Received]) -> Any:
         """Read a reply."""
-        return read_cast(plan, secrets, received, self.cast, self.items)
+        return read_cast(plan, state, received, self.cast, self.items)
 
     def decoder(self, plan: Plan, secrets: Secrets, meta: ReplyMeta, coding: str | None) -> EventDecoder:
         """Make what reads a stream."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..errors import ConfigurationError
@@ -36,6 +37,7 @@ from .secrecy import shown
 
 if TYPE_CHECKING:
     from ..observers import Observer
+    from .budget import Budget
     from .failover.policy import Failover
     from .prices import Prices
 
@@ -68,6 +70,7 @@ class SDKConfig:
     failover: Failover | None = None
     track_usage: bool = False
     prices: Prices | None = None
+    budget: Budget | None = None
     backend: str = "httpx"
     observers: tuple[Observer, ...] = ()
 
@@ -153,6 +156,7 @@ def configure(options: SDKOptions) -> SDKConfig:
         failover=failover,
         track_usage=checked_flag(options.get("track_usage", False), "track_usage"),
         prices=_checked_prices(options.get("prices")),
+        budget=_checked_budget(options.get("budget")),
         backend=checked_backend(options.get("backend", "httpx")),
         observers=checked_observers(options.get("observers") or ()),
     )
@@ -172,6 +176,13 @@ def _checked_prices(value: Any) -> Prices | None:
     from .prices import checked_prices  # as few ask for costs
 
     return checked_prices(value)
+
+
+def _checked_budget(value: Any) -> Budget | None:
+    if value is None:
+        return None
+    checked: Budget = import_module(f"{__package__}.budget").checked_budget(value)
+    return checked
 
 
 def _url_params(options: SDKOptions) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..utils.forks import forkable_lock, once
@@ -14,7 +15,10 @@ from .target import Target, resolve
 from .world import ENV
 
 if TYPE_CHECKING:
-    from .usage import Meter, Pending
+    from .budget import Budget
+    from .operation import Operation
+    from .reservations import Terms
+    from .usage import Meter, Pending, UsageTotals
 
 MAX_PENDING = 1000
 """Replies whose token counts are kept as they came, until somebody asks for their sum."""
@@ -65,6 +69,20 @@ class Core:
 
                 self.meter = Meter(self.pending, self.config.prices)
             return self.meter
+
+    def budgets(self, tracked: tuple[UsageTotals, ...]) -> tuple[Budget, ...]:
+        """Collect the budgets that a call belongs to."""
+        given = (self.config.budget, *(totals.budget for totals in tracked))
+        return tuple(dict.fromkeys(budget for budget in given if budget is not None))
+
+    def terms_of(
+        self, budgets: tuple[Budget, ...], operation: Operation, server: str, params: Mapping[str, Any]
+    ) -> Terms | None:
+        """Find out what a call may take of its budgets."""
+        # By its name: few programs have a budget.
+        find: Any = import_module(f"{__package__}.reservations").terms_of
+        terms: Terms | None = find(budgets, self.config.prices, operation, server, params)
+        return terms
 
     def cost_of(self, server: str, model: str, usage: Any) -> float | None:
         """Return the cost of one call, when somebody asks for it."""

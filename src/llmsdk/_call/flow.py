@@ -66,7 +66,7 @@ def run_call(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Any
         while (further := pages.after(received[-1])) is not None:
             received.append((yield from exchange(further, state, driver, env)))
     if plan.operation.own is not None:
-        return plan.operation.own.read(plan, state.secrets, received)
+        return plan.operation.own.read(plan, state, received)
     return read_reply(plan, state, received)
 
 
@@ -80,6 +80,8 @@ def exchange(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Rec
     retries = plan.limits.retries
     # A policy with a budget of its own leaves that of the SDK alone, for better and for worse.
     budget = (None if retries is None else retries.budget) or plan.limits.budget
+    if plan.terms is not None:
+        yield from plan.terms.hold(plan.encoded.body, plan.limits, state, env.clock)
     number = state.earlier  # a caller who waits between its attempts counts on through all of them
     while True:
         number += 1
@@ -87,6 +89,8 @@ def exchange(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Rec
         if isinstance(outcome, Received):
             budget.success()
             return outcome
+        if state.held is not None:
+            state.held.fail(outcome.error, state)
         now = env.clock()
         delay = retry_delay(
             outcome,
@@ -101,6 +105,8 @@ def exchange(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Rec
         if delay is None:
             state.failed = outcome  # with the verdict, which the error alone does not tell
             raise outcome.error
+        if plan.terms is not None:
+            plan.terms.hold_again(plan.encoded.body, state, outcome.error)
         if plan.log is not None:
             plan.log("retrying in %.3f s after %s", delay, type(outcome.error).__name__)
         yield Sleep(delay)

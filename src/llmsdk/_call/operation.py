@@ -32,7 +32,7 @@ class OwnForm(Protocol):
         """Make the request."""
         ...
 
-    def read(self, plan: Any, secrets: Any, received: Sequence[Any]) -> Any:
+    def read(self, plan: Any, state: Any, received: Sequence[Any]) -> Any:
         """Read a reply, which of a list may have come in pages."""
         ...
 

@@ -26,6 +26,7 @@ from .request.encode import NO_EXTRAS, Encoded, Extras, encode
 from .target import Target
 
 if TYPE_CHECKING:
+    from .reservations import Terms
     from .usage import Pending, UsageTotals
 
 Finish = Callable[[Any, "Plan"], None]
@@ -54,6 +55,7 @@ class Plan:
         given, url_params: Headers and parts of URLs that are the caller's: some may be as secret as the key.
         expects: Statuses from 300 on that are no failure, such as the redirect to a storage.
         cost_of: Gives the cost of a call by its server, model and usage.
+        terms: What the budgets of the call have to know of it; None without any.
         log: Takes lines for debugging.
     """
 
@@ -75,6 +77,7 @@ class Plan:
     results: int = 0
     expects: tuple[int, ...] = ()
     cost_of: Callable[[str, str, Any], float | None] | None = None
+    terms: Terms | None = None
     log: Callable[..., None] | None = None
 
 
@@ -125,7 +128,9 @@ def plan_call(
     target = core.usual_target
     if target is None or options.get("server") is not None or options.get("server_url") is not None:
         target = core.target(options.get("server"), options.get("server_url"))
-    if config.track_usage and params.get("stream") and operation.id in target.provider.routes:
+    tracked = () if core.meter is None else core.meter.active()
+    budgets = core.budgets(tracked) if tracked or config.budget is not None else ()
+    if (config.track_usage or budgets) and params.get("stream") and operation.id in target.provider.routes:
         params = {**target.provider.routes[operation.id].usage_wish, **params}  # the caller's own word stands
     if options.get("idle_timeout_ms") is not None and params.get("stream") is None:
         raise RequestValidationError(
@@ -153,7 +158,8 @@ def plan_call(
         finish=finish,
         pending=core.pending,
         cost_of=core.cost_of,
-        tracked=() if core.meter is None else core.meter.active(),
+        tracked=tracked,
+        terms=core.terms_of(budgets, operation, target.provider.name, {**params, **extra_body}) if budgets else None,
         given=given,
         url_params=config.url_params,
         log=None if config.debug_logger is None else config.debug_logger.debug,

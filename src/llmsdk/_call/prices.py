@@ -130,14 +130,12 @@ def price_of(prices: Prices | None, server: str, model: str) -> Price | None:
     return table.get((server, model)) or table.get(model)
 
 
-def checked_prices(value: Any) -> Prices | None:
+def checked_prices(value: Any) -> Prices:
     """Check a price table.
 
     Raises:
         ConfigurationError: It is not a mapping of models to prices.
     """
-    if value is None:
-        return None
     if not is_mapping(value):
         raise ConfigurationError(f"prices: must be a mapping of models to Price, got {type(value).__name__}")
     for name, price in value.items():

@@ -24,6 +24,22 @@ class Watchers(Protocol):
         ...
 
 
+class Held(Protocol):
+    """What an attempt has reserved of budgets."""
+
+    def pay(self, usage: Any) -> None:
+        """Settle by the usage that a reply states."""
+        ...
+
+    def fail(self, error: BaseException, state: CallState) -> None:
+        """Settle an attempt that brought no reply."""
+        ...
+
+    def lose(self) -> None:
+        """Settle what nothing is known about."""
+        ...
+
+
 @dataclass(slots=True, eq=False, repr=False)
 class Received:
     """A reply with a status below 300, or one that the plan expects; `body` is None while a stream is still open."""
@@ -58,12 +74,14 @@ class CallState:
         started: When the call began, by the monotonic clock; its deadline counts from here.
         idempotency_key: The same on every attempt, so that a server can tell a repeated request from a second one.
         earlier: Attempts that were made before this call, where the waits between them are the caller's.
+        waits_for_budget: Whether an attempt waits for the budget that calls under way hold, as the rows of a map do.
         is_abandoned: Set by another thread that wants no further attempt.
         observed: Those who watch the call.
         hook_state: What hooks keep from one attempt to the next.
         attempts: Every send so far.
         secrets: What errors must not show.
         countdown: Of the attempt under way.
+        held: What the attempt under way has reserved of budgets.
         failed: The failure that ended the call, for a caller who tries again itself.
     """
 
@@ -71,6 +89,7 @@ class CallState:
     started: float
     idempotency_key: str = field(default_factory=new_idempotency_key)
     earlier: int = 0
+    waits_for_budget: bool = False
     is_abandoned: bool = False
     observed: Watchers | None = None
     # What the call writes.
@@ -79,3 +98,4 @@ class CallState:
     secrets: Secrets = field(default_factory=Secrets)
     countdown: Countdown | None = None
     failed: Failed | None = None
+    held: Held | None = None

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from ..utils.forks import forkable_lock
+from .budget import Budget, checked_budget
 from .counts import Counts, counts_of, stated_cost
 from .prices import Prices, price_of
 
@@ -66,10 +67,16 @@ class UsageTotals:
     finish or are closed; a call that failed counts nothing.
     """
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Meter, budget: Budget | None = None) -> None:
         self._meter = meter
+        self._budget = budget
         self._rows: dict[tuple[str, str], _Sums] = {}
         self.is_open = True
+
+    @property
+    def budget(self) -> Budget | None:
+        """Bound of these calls, where `track` was given one."""
+        return self._budget
 
     @property
     def by_model(self) -> dict[tuple[str, str], ModelUsage]:
@@ -208,9 +215,9 @@ class Meter:
         return tuple(totals for totals in _tracking.get() if totals.is_open and totals._meter is self)  # pyright: ignore[reportPrivateUsage] # of this module
 
     @contextmanager
-    def track(self) -> Generator[UsageTotals, None, None]:
+    def track(self, budget: Budget | None = None) -> Generator[UsageTotals, None, None]:
         """Sum the calls that begin inside the block, in this task and in those it starts."""
-        totals = UsageTotals(self)
+        totals = UsageTotals(self, checked_budget(budget))
         _tracking.set((*_tracking.get(), totals))
         try:
             yield totals

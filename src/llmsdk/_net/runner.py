@@ -156,6 +156,8 @@ class Runner:
             from .._call.failover.plans import run_servers
 
             flow = run_servers(plans, failover, self.core, state, driver)
+        if plans[0].terms is not None:
+            flow = plans[0].terms.accounted(flow, state)
         if self.config.observers:
             state.observed, flow = self._observed(flow, plans[0], params)
         return flow, plans[0].encoded.stream

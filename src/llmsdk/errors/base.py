@@ -94,6 +94,31 @@ class UnsupportedOperationError(RequestValidationError):
         self.servers = servers
 
 
+class BudgetExceededError(SDKError):
+    """A call might pass a bound of its budget. It was not sent.
+
+    Attributes:
+        bound: Which one: `cost`, `tokens` or `requests`.
+        limit: Its value.
+        spent: What calls have taken of it that are over.
+        reserved: What is held for calls under way, and may become free again.
+        needed: What this call may take at the most.
+    """
+
+    def __init__(self, message: str, *, bound: str, limit: float, spent: float, reserved: float, needed: float) -> None:
+        super().__init__(message)
+        self.bound = bound
+        self.limit = limit
+        self.spent = spent
+        self.reserved = reserved
+        self.needed = needed
+
+    @property
+    def may_fit_later(self) -> bool:
+        """Whether there may be room for the call once calls under way are over."""
+        return self.reserved > 0 and self.spent + self.needed <= self.limit
+
+
 class RemoteError(SDKError):
     """Base of errors that are raised after something was sent.
 

@@ -19,6 +19,7 @@ from ..utils.shapes import described, is_mapping, named
 from .operations import all_operations
 
 _OWN = frozenset({"query", "body", "files", "content_type", "pages", "items"})
+_TOLD = ("model", "max_tokens", "max_completion_tokens", "max_output_tokens", "n", "best_of")
 
 
 def path_call(
@@ -62,10 +63,9 @@ def path_call(
     known = next((one for one in all_operations().values() if one.chunk is cast_to), None) if stream else None
     operation = path_operation(request, cast, page=page, items=args.get("items") or "data", known=known)
     given = {name: value for name, value in args.items() if name not in _OWN}
-    model = body.get("model") if is_mapping(body) else None
-    named_model = {"model": model} if isinstance(model, str) else {}
-    # What observers see; the body's own names are not told, as one of them may be that of an option.
-    return operation, {"path": request.path, **named_model, **({"stream": True} if stream else {}), **given}
+    # What observers and budgets see of the body; not all of it, as one of its names may be that of an option.
+    told = {name: body[name] for name in _TOLD if is_mapping(body) and name in body}
+    return operation, {"path": request.path, **told, **({"stream": True} if stream else {}), **given}
 
 
 def _accepted(method: str) -> frozenset[str]:

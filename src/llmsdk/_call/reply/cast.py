@@ -13,7 +13,7 @@ from ...errors import ResponseValidationError
 from ...models.common import Reply
 from ...models.documents import JsonObject
 from ...utils.jsonpaths import MISSING
-from ...utils.secrets import Secrets, masked
+from ...utils.secrets import masked
 from ...utils.shapes import is_list, is_object
 from ..adapters import adapter
 from .decode import json_fault, parse_json, shown_text, stated_error, without_secrets
@@ -23,7 +23,7 @@ from .reading import count, place_of
 if TYPE_CHECKING:
     from ...providers.spec import Provider
     from ..plan import Plan
-    from ..state import Received
+    from ..state import CallState, Received
 
 _UNREADABLE = (ValidationError, ValueError, RecursionError)
 _TOLD = ("object", "status")  # what a job says of itself, whose `error` is one of its fields
@@ -70,14 +70,14 @@ def _object(body: bytes) -> JsonObject:
     return JsonObject(adapter(dict[str, Any]).validate_json(body))
 
 
-def read_cast(plan: Plan, secrets: Secrets, received: Sequence[Received], cast: Cast, items: str) -> Any:
+def read_cast(plan: Plan, state: CallState, received: Sequence[Received], cast: Cast, items: str) -> Any:
     """Read a reply; the pages of a list become one document, which has all `items`.
 
     Raises:
         APIStatusError: The body is an error object.
         ResponseValidationError: The body is not of the type.
     """
-    first, body = received[0], received[0].body or b""
+    first, body, secrets = received[0], received[0].body or b"", state.secrets
     provider = plan.target.provider
     document = MISSING if cast.kind is bytes else parse_json(body)
     if cast.is_failure(provider, document):
@@ -96,7 +96,9 @@ def read_cast(plan: Plan, secrets: Secrets, received: Sequence[Received], cast: 
     if isinstance(reply, Reply | JsonObject):
         reply._meta = first.meta  # pyright: ignore[reportPrivateUsage] # as every reply has it
     if is_object(document) and is_object(document.get("usage")):
-        count(plan, first.meta, document["usage"])
+        count(plan, first.meta, state.held, document["usage"])
+    elif state.held is not None:
+        state.held.lose()
     return reply
 
 
@@ -128,4 +130,4 @@ def _problem(exc: Exception, body: bytes) -> str:
     if parse_json(body) is MISSING:
         looks = "HTML" if body.lstrip()[:1] == b"<" else json_fault(body)
         return f"the body is {looks}; an event stream is read with stream=True, anything else with cast_to=bytes"
-    return place_of(exc) if isinstance(exc, ValidationError) else "the body is nested too deeply"
+    return place_of(exc) if isinstance(exc, ValidationError) else f"its validator raised {type(exc).__name__}"

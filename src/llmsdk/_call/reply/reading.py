@@ -18,7 +18,7 @@ from ...utils.secrets import masked
 from ...utils.shapes import is_list, is_object
 from ..operation import Operation
 from ..plan import Plan
-from ..state import CallState, Received
+from ..state import CallState, Held, Received
 from .bare import begins_as_events, read_bare
 from .decode import json_fault, map_document, parse_json, recoded, shown_text, stated_error, without_secrets
 from .ends import check_end, tls_that_ends
@@ -78,7 +78,7 @@ def read_reply(plan: Plan, state: CallState, received: list[Received]) -> Any:
         else:
             reply.data += read.data
     if plan.operation.is_paid:  # anything else is no call of `sdk.usage`
-        count(plan, received[0].meta, getattr(reply, "usage", None))
+        count(plan, received[0].meta, state.held, getattr(reply, "usage", None))
     return finish(plan, reply, received[0].meta)
 
 
@@ -91,10 +91,12 @@ def finish(plan: Plan, reply: Any, meta: ReplyMeta) -> Any:
     return reply
 
 
-def count(plan: Plan, meta: ReplyMeta, usage: Any) -> None:
+def count(plan: Plan, meta: ReplyMeta, held: Held | None, usage: Any) -> None:
     """Take the token counts of a reply, or of a stream at its end."""
     server, model = plan.target.provider.name, plan.model or ""
     plan.pending.append((server, model, usage, plan.tracked))
+    if held is not None:
+        held.pay(usage)
     if usage is not None and plan.cost_of is not None:
         meta.read_cost = partial(plan.cost_of, server, model, usage)
 

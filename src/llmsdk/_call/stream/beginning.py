@@ -35,7 +35,7 @@ def begin_stream(plan: Plan, state: CallState, received: Received) -> Progress:
         idle_s=plan.limits.idle_s,
         deadline=None if deadline_s is None else state.started + deadline_s,
         finish=partial(finish, plan),
-        count=partial(count, plan, received.meta),
+        count=partial(count, plan, received.meta, state.held),
     )
 
 
@@ -52,7 +52,7 @@ def fold_reply(plan: Plan, state: CallState, received: Received) -> Any:
         if exc.partial is not None:
             finish(plan, exc.partial, received.meta)
         raise
-    count(plan, received.meta, getattr(reply, "usage", None))
+    count(plan, received.meta, state.held, getattr(reply, "usage", None))
     return finish(plan, reply, received.meta)
 
 

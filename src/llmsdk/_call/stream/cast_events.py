@@ -116,11 +116,12 @@ class CastDecoder(EventDecoder):
             return None
         try:
             self._cast.of(data)
-        except ValidationError as exc:
-            raise self._invalid(f"an event is not what cast_to names: {place_of(exc)}", data) from None
-        except (ValueError, RecursionError):
-            pass
-        raise self._invalid("an event is nested too deeply", data)
+        except (ValueError, RecursionError) as exc:
+            problem = (
+                place_of(exc) if isinstance(exc, ValidationError) else f"its validator raised {type(exc).__name__}"
+            )
+            raise self._invalid(f"an event is not what cast_to names: {problem}", data) from None
+        raise AssertionError("an event that could not be read can be read")  # pragma: no cover - it is the same
 
     def _synthesized(self, body: bytes) -> Event:
         event = self._read(body)

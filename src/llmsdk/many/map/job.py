@@ -134,7 +134,7 @@ class MapJob:
         now = self.clock()
         if row.state is None:
             key = row.item.idempotency_key if isinstance(row.item, Item) else None
-            row.state = CallState(now, key or new_idempotency_key())
+            row.state = CallState(now, key or new_idempotency_key(), waits_for_budget=True)
         row.state.earlier = row.attempts
         row.sent = len(row.state.attempts)
         self.rows.begin(row, now)

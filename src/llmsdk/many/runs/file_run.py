@@ -16,6 +16,7 @@ from ...errors import (
     APIStatusError,
     AuthenticationError,
     BatchError,
+    BudgetExceededError,
     PermissionDeniedError,
     RequestValidationError,
 )
@@ -91,6 +92,7 @@ class FileRun:
         self._failures: dict[str, int] = {}  # rows that failed, and how often an error was the answer
         self._errors_start = 0  # where the failures of this run begin
         self._has_ended = False
+        self._is_over_budget = False
         self._is_let_in = False  # whether the server has taken the key for any row
         self._refused = 0
         self._lock = threading.Lock()  # a sync run reads its rows in another thread than it takes outcomes
@@ -202,6 +204,9 @@ class FileRun:
         self.counts.attempt(seen.status, seen.elapsed_s)
 
     def _take_failure(self, row: BatchRow, error: BaseException, model: str, attempts: int) -> None:
+        if isinstance(error, BudgetExceededError):
+            self._stop_for(error)
+            return  # neither done nor failed: the next run sends it
         failures = self._failures.get(row.key, 0) + isinstance(error, APIStatusError)
         self._errors.append(failed(row, error, attempts=attempts, failures=failures))
         self.counts.failure(error, row, model, attempts)
@@ -211,6 +216,12 @@ class FileRun:
         if not self._is_let_in and self._refused == _REFUSED_AT_FIRST:
             problem = f"the first {self._refused} rows were refused for their key ({error}); mend the key and run again"
             raise file_error(self.paths.input, problem) from error
+
+    def _stop_for(self, error: BudgetExceededError) -> None:
+        """End the run at the first row that the budget has no room for; rows after it are left as they are."""
+        if not self._is_over_budget:
+            self._is_over_budget = True
+            raise file_error(self.paths.input, f"{error}; raise the budget and run again") from error
 
     # ---------------------------------------------------------------------- end
 

@@ -58,7 +58,7 @@ _ENDS = {
     "complete": "complete",
     "interrupted": "interrupted; run the same command again to go on",
     "deadline": "stopped at its deadline; run again to go on",
-    "stopped": "stopped by a file that could not be written; run again to go on",
+    "stopped": "stopped by an error; run again to go on",
 }
 
 
