@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 import anyio
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from llmsdk import SDK, Failover, errors, tool
 from llmsdk.local import Fault, LocalServer
@@ -54,6 +55,43 @@ def test_answers_as_types(sdk: SDK) -> None:
     with sdk.chat.parse(**ASK, messages=HELLO, response_format=City, stream=True) as stream:
         assert list(stream)
         assert isinstance(stream.final.parsed, City)
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"] = "cat"
+    lives: int = Field(ge=0, le=9, description="How many are left.")
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"] = "dog"
+    born: datetime
+    email: str = Field(min_length=3, json_schema_extra={"format": "idn-email"})
+
+
+class Pets(BaseModel):
+    pets: list[Annotated[Cat | Dog, Field(discriminator="kind")]] = Field(max_length=3)
+
+
+def test_schemas_are_written_as_anthropic_takes_them() -> None:
+    with (
+        LocalServer("anthropic") as server,
+        SDK(server="anthropic", server_url=server.url, api_key="sk-placeholder") as sdk,
+    ):
+        sdk.chat.parse(**ASK, messages=HELLO, response_format=Pets)
+        schema = server.requests[-1].json["output_config"]["format"]["schema"]
+    pets, cat, dog = schema["properties"]["pets"], schema["$defs"]["Cat"], schema["$defs"]["Dog"]
+    assert pets == {
+        "type": "array",
+        "items": {"anyOf": [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}]},
+        "description": "maxItems: 3",
+    }
+    assert cat["properties"]["lives"] == {
+        "type": "integer",
+        "description": "How many are left. (maximum: 9; minimum: 0)",
+    }
+    assert dog["properties"]["born"] == {"type": "string", "format": "date-time"}
+    assert dog["properties"]["email"] == {"type": "string", "description": "format: idn-email; minLength: 3"}
+    assert [part["additionalProperties"] for part in (schema, cat, dog)] == [False] * 3
 
 
 def test_functions_as_tools(sdk: SDK) -> None:

@@ -107,6 +107,20 @@ def test_a_choice_of_tools_that_gemini_lacks_is_refused() -> None:
     assert body("gemini", tool_choice=calling)["toolConfig"] == {"functionCallingConfig": calling}
 
 
+@pytest.mark.parametrize(
+    "given, wanted",
+    [
+        ({"logprobs": False}, {}),
+        ({"logprobs": True}, {"include": ["message.output_text.logprobs"]}),
+        ({"logprobs": 3}, {"include": ["message.output_text.logprobs"], "top_logprobs": 3}),
+        ({"logprobs": True, "top_logprobs": 2}, {"include": ["message.output_text.logprobs"], "top_logprobs": 2}),
+    ],
+)
+def test_log_probabilities_are_asked_for_in_either_form(given: dict[str, Any], wanted: dict[str, Any]) -> None:
+    sent = body("openai_responses", **given)
+    assert {name: sent[name] for name in ("include", "top_logprobs") if name in sent} == wanted
+
+
 def test_files_by_address_or_data_under_one_name() -> None:
     parts = [{"type": "file", "file": url} for url in ("https://example.org/a.pdf", "data:application/pdf;base64,aGk=")]
     (item,) = body("openai_responses", messages=[{"role": "user", "content": parts}])["input"]

@@ -9,6 +9,27 @@ from .spec import ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
 _PAGE = Page(more="$.has_more", cursor="$.last_id", param="after_id")
 _BATCH_STATUSES = (400, 401, 403, 404, 413, 429, 500, 529)
 
+# What Anthropic's own client leaves out of a schema and writes into its description: anthropic 2.14.0,
+# lib/_parse/_transform.py. Every object has to be closed, which it is.
+_SCHEMAS = Structured(
+    strict=False,
+    lacks=frozenset(
+        {
+            "minimum",
+            "maximum",
+            "exclusiveMinimum",
+            "exclusiveMaximum",
+            "multipleOf",
+            "minLength",
+            "maxLength",
+            "pattern",
+        }
+        | {"minItems", "maxItems", "uniqueItems", "contains", "minContains", "maxContains", "prefixItems", "default"}
+        | {"minProperties", "maxProperties", "propertyNames", "oneOf", "discriminator"}
+    ),
+    formats=frozenset({"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}),
+)
+
 # Recorded traffic of 2025 and 2026, and the types of the vendor's Python package, anthropic 2.14.0.
 PROVIDER = Provider(
     name="anthropic",
@@ -61,7 +82,7 @@ PROVIDER = Provider(
                 }
             )
             | CHAT_OF_OPENAI,
-            structured=Structured(strict=False),
+            structured=_SCHEMAS,
             statuses=(400, 401, 402, 403, 404, 413, 429, 500, 504, 529),
         ),
         # anthropic 2.14.0, types/message_count_tokens_params.py.

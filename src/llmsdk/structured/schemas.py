@@ -258,10 +258,15 @@ def _without_lacks(schema: Schema, server: Structured) -> Schema:
     if not lacked:
         return schema
     made = {key: value for key, value in schema.items() if key not in lacked}
+    lacked.pop("discriminator", None)  # the options say themselves which of them is meant
+    if "oneOf" in lacked:
+        made["anyOf"] = lacked.pop("oneOf")
     if (items := lacked.pop("prefixItems", None)) is not None and "items" not in made:
         distinct = [item for at, item in enumerate(items) if item not in items[:at]]
         made["items"] = distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
         lacked["order of items"] = ", ".join(str(item.get("type", "see items")) for item in items)
+    if not lacked:
+        return made
     told = "; ".join(f"{key}: {value}" for key, value in sorted(lacked.items()))
     made["description"] = f"{made['description']} ({told})" if made.get("description") else told
     return made

@@ -17,6 +17,7 @@ from ..common import (
     given,
     inner,
     json_text,
+    number,
     own_blocks,
     parts_of,
     refuse_role,
@@ -35,8 +36,11 @@ def request(params: Document) -> Document:
     limit = token_limit(body)
     if limit is not None:
         body["max_output_tokens"] = limit
-    if body.pop("logprobs", None):
+    count = number(body, "logprobs")  # how many alternatives, as other servers take it
+    if body.pop("logprobs", False) is not False:
         body["include"] = ["message.output_text.logprobs"]
+        if count is not None:
+            body.setdefault("top_logprobs", count)
     if effort := effort_of(body):
         body["reasoning"] = {"effort": effort, **child(body, "reasoning")}
     _set_text(body)
