@@ -88,6 +88,50 @@ def _moderation(parsed: ParsedRequest) -> Produced:
     return Produced(reply={"id": "modr-embedded", "model": _with_model(parsed)["model"], "results": results})
 
 
+def _decision(parsed: ParsedRequest) -> Produced:
+    """Answer by the share of a text's words that the input has; the likeliest of equals is the first."""
+    params = _with_model(parsed)
+    words = _words(params["input"])
+    answers = [_answered(question, words) for question in params["questions"]]
+    if not answers:
+        raise Refusal(400, "questions must not be empty.", "questions")
+    tokens = replies.count_tokens(json.dumps(params["input"]))
+    usage = {"input_tokens": tokens, "output_tokens": 0, "total_tokens": tokens}
+    return Produced(reply={"model": params["model"], "answers": answers, "usage": usage})
+
+
+def _answered(question: Json, words: set[str]) -> Json:
+    kind = question.get("type")
+    top: Json = {"type": kind, "name": question.get("name")}
+    if kind == "predicate":
+        return {**top, "probability": _share(question["instructions"], words)}
+    named = {"choice": ("choices", "value"), "score": ("levels", "label")}.get(str(kind))
+    if named is None or not question.get(named[0]):
+        raise Refusal(400, "questions must be predicates, choices or scores with their values.", "questions")
+    places: list[Json] = question[named[0]]
+    shares = [1 + _share([place[named[1]], place.get("description")], words) for place in places]
+    chances = [share / sum(shares) for share in shares]
+    if kind == "choice":
+        rows = [{"value": place["value"], "probability": one} for place, one in zip(places, chances, strict=True)]
+        best = max(rows, key=lambda row: row["probability"])
+        return {**top, "choice": best["value"], "confidence": max(chances), "probabilities": rows}
+    rows = [
+        {"value": at, "label": place["label"], "probability": one}
+        for at, (place, one) in enumerate(zip(places, chances, strict=True))
+    ]
+    score = sum(at * one for at, one in enumerate(chances))
+    return {**top, "score": score, "confidence": max(chances), "probabilities": rows}
+
+
+def _words(value: Any) -> set[str]:
+    return {word.strip('.,!?"[]{}:').lower() for word in json.dumps(value, ensure_ascii=False).split()}
+
+
+def _share(value: Any, words: set[str]) -> float:
+    wanted = _words(value)
+    return len(wanted & words) / len(wanted)
+
+
 def _models(parsed: ParsedRequest) -> Produced:
     return Produced(reply=paged(parsed, [_model(name, kind) for name, kind in MODELS]))
 
@@ -103,6 +147,7 @@ HANDLERS: Mapping[str, Handler] = {
     "createChatCompletion": _chat,
     "createImage": _image,
     "editImage": _image,
+    "createDecision": _decision,
     "createEmbedding": _embeddings,
     "createModeration": _moderation,
     "createSpeech": sounds.speech,

@@ -10,6 +10,9 @@ NAMES = {
     "Reply SamplingParams StreamOptions TokenLogprob TopLogprob Usage",
     "completions": "CompletionAccumulator CompletionChoice CompletionChunk CompletionChunkChoice CompletionDelta "
     "CompletionParams CompletionRequest CompletionResponse CustomizationCompletionRequest PromptPart",
+    "decisions": "ChoiceQuestion DecisionAnswer DecisionChoice DecisionLevel DecisionParams DecisionProbability "
+    "DecisionQuestion DecisionRequest DecisionResponse DecisionText DecisionUsage PredicateQuestion "
+    "ScoreQuestion",
     "documents": "JsonObject",
     "embeddings": "Embedding EmbeddingParams EmbeddingRequest EmbeddingsResponse",
     "files": "FileDeleted FileList FileListRequest FileObject FileRequest FileUploadRequest",

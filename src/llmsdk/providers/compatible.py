@@ -84,6 +84,8 @@ ROUTES = {
     "createSpeech": Route(optional=frozenset({"voice"}), says_stream=False),
     "createTranscription": Route(optional=_OPTIONAL_MODEL),
     "createTranslation": Route(optional=_OPTIONAL_MODEL),
+    # openai-python 3.57.0: types/decision_create_params.py, types/decision.py; a public beta since October 2026.
+    "createDecision": Route(),
     "createRerank": Route(optional=_OPTIONAL_MODEL, reply=RERANK_REPLY),
     "listModels": Route(page=PAGE),
     "retrieveModel": Route(),

@@ -70,6 +70,8 @@ PROVIDER = Provider(
             form_lists="comma",
             streams=False,
         ),
+        # docs.fireworks.ai, post-decisions, read on 2026-11-28: OpenAI's form, texts alone.
+        "createDecision": Route(),
         "listModels": Route(),
     },
 )

@@ -25,6 +25,9 @@ PARAMETERS: dict[str, str] = {
         presence_penalty prompt repetition_penalty safety_model seed stop stream stream_options suffix
         temperature top_k top_p user
     """,
+    "createDecision": """
+        input model prompt_cache_key prompt_cache_options questions safety_identifier
+    """,
     "createEmbedding": """
         dimensions encoding_format input input_type model user
     """,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .batches import ServerBatches
     from .chat import Chat
     from .completions import Completions
+    from .decisions import Decisions
     from .embeddings import Embeddings
     from .files import Files
     from .images import Images
@@ -45,6 +46,12 @@ class Attributes(Resources):
     def completions(self) -> Completions:
         """Text completion."""
         made: Completions = loaded("completions", "Completions")(self._runner)
+        return made
+
+    @once
+    def decisions(self) -> Decisions:
+        """Decisions: typed questions about an input, answered with probabilities."""
+        made: Decisions = loaded("decisions", "Decisions")(self._runner)
         return made
 
     @once

@@ -77,7 +77,7 @@ def test_rows_that_are_left_are_exit_code_1(files: Folder) -> None:
     [
         (
             ["-k", "chatt"],
-            "error: operation: must be one of chat, completions, embeddings, images, moderations, rerank, got 'chatt'",
+            "error: operation: must be one of chat, completions, decisions, embeddings, images, moderations, rerank",
         ),
         (["--errors", "{input}"], "error: {input}: is input and errors at once; name another file"),
         (["--report", "{input}/x"], "error: {input}/x: there is no folder {input}; make it first"),

@@ -133,7 +133,7 @@ def test_what_is_no_text_at_all(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["chatt", "editImage", "listModels", 7, None])
 def test_an_operation_that_there_is_not(name: Any) -> None:
-    with pytest.raises(BatchError, match=r"operation: must be one of chat, completions, embeddings, images.*, got"):
+    with pytest.raises(BatchError, match=r"operation: must be one of chat, completions, decisions, .*, got"):
         row_operation(name)
 
 

@@ -29,6 +29,7 @@ from ...errors import (
 from ...models import (
     ChatCompletionResponse,
     CompletionResponse,
+    DecisionResponse,
     EmbeddingsResponse,
     ImageResponse,
     ModerationResponse,
@@ -48,6 +49,7 @@ BatchReply: TypeAlias = (
     | CompletionResponse
     | EmbeddingsResponse
     | ImageResponse
+    | DecisionResponse
     | ModerationResponse
     | RerankResponse
 )

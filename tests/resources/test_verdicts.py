@@ -1,4 +1,4 @@
-"""Rerank and moderation: one reply whatever the server's form, and as many verdicts as inputs."""
+"""Rerank, moderation and decisions: one reply whatever the server's form, and a verdict for each input."""
 
 from __future__ import annotations
 
@@ -104,3 +104,37 @@ async def test_many_at_once(method: str, colour: Colour) -> None:
             mapped = (resource.map_async if colour.is_async else resource.map)(rows, ordered=True)
             found = [(index, len(reply.results)) async for index, reply in each(mapped)]
     assert found == [(n, 2 if method == "rerank.map" else 1) for n in range(5)]
+
+
+# ---------------------------------------------------------------- decisions
+
+ASKED: list[Any] = [
+    {"type": "predicate", "name": "late", "instructions": "The ferry is late."},
+    {"type": "choice", "instructions": "Which boat?", "choices": [{"value": "ferry"}, {"value": False}]},
+    {"type": "score", "instructions": "How late?", "levels": [{"label": "on time"}, {"label": "late"}]},
+]
+
+
+@pytest.mark.parametrize("server", ["openai", "fireworks"])
+async def test_decisions(server: str, colour: Colour) -> None:
+    with LocalServer(dialect=server) as local:
+        async with colour.open(server=server, server_url=local.url, api_key=KEY) as client:
+            reply = await client.call("decisions.create", model="m", input="The ferry is late.", questions=ASKED)
+            with pytest.raises(errors.BadRequestError, match="predicates, choices or scores"):
+                await client.call("decisions.create", model="m", input="x", questions=[{"type": "box"}])
+            with pytest.raises(errors.RequestValidationError, match=r"^questions: "):
+                await client.call("decisions.create", model="m", input="x", questions="late?")
+    assert reply.by_name["late"].probability == 1.0
+    assert reply.answers[1].choice == "ferry"
+    assert 0.5 < reply.answers[2].score < 1
+    assert sum(one.probability for one in reply.answers[2].probabilities) == pytest.approx(1)
+    assert reply.usage.total_tokens == 4
+
+
+async def test_an_answer_for_each_question(colour: Colour, canned: CannedServer) -> None:
+    canned.reply(200, {"model": "m", "answers": [{"type": "predicate", "name": None, "probability": 0.5}]})
+    async with colour.open(server_url=canned.url, api_key=KEY) as client:
+        reply = await client.call("decisions.create", model="m", input="x", questions=ASKED[:1])
+        assert reply.answers[0].probability == 0.5
+        with pytest.raises(errors.ResponseValidationError, match="1 of 3 results"):
+            await client.call("decisions.create", model="m", input="x", questions=ASKED)
