@@ -631,6 +631,43 @@ async def test_tls_that_ends_without_a_word_is_a_cut(
     assert [path.name for path in tmp_path.iterdir()] == ["kept.bin"]
 
 
+@pytest.mark.also_trio
+@pytest.mark.every_backend
+@pytest.mark.parametrize("way", ["whole", "to", "stream"])
+async def test_a_sound_that_tls_cuts_is_no_sound(
+    colour: Colour,
+    tls_faults: FaultServer,
+    certificate: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    speech = {"model": "m", "input": "x", "voice": "v"}
+    target = tmp_path / "kept.wav"
+    async with client_of(colour, tls_faults) as client:
+
+        async def load() -> bytes:
+            if way == "stream":
+                return b"".join([event.audio for event in await client.events("audio.speech", **speech)])
+            if way == "to":
+                return Path(await client.call("audio.speech", **speech, to=target)).read_bytes()
+            got: bytes = (await client.call("audio.speech", **speech)).audio
+            return got
+
+        tls_faults.play((head(200, "Content-Length: 40") + PNG[:40], Fin()))
+        assert await load() == PNG[:40]
+        target.write_bytes(b"before")
+        for end in (Fin(), Rst()):
+            tls_faults.play((*_UNENDING, end))
+            with pytest.raises(errors.APIConnectionError):
+                await load()
+            assert target.read_bytes() == b"before"
+        tls_faults.play((*_UNENDING, Bye()))
+        assert await load() == PNG[:40]
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.wav"]
+
+
 @pytest.mark.every_backend
 async def test_plain_http_that_is_closed_in_order_is_whole(colour: Colour, faults: FaultServer) -> None:
     async with client_of(colour, faults) as client:

@@ -25,7 +25,7 @@ from support.colours import Colour
 from support.fault_client import client_of
 
 _SRC = Path(__file__).parents[2] / "src"
-_EDITED = b'{"created": 1, "data": [{"b64_json": "aGk="}]}'
+_EDITED = b'{"created": 1, "data": [{"b64_json": "aGk="}], "text": "heard"}'
 _TOO_LARGE = b'{"error": {"message": "the file is too large"}}'
 
 
@@ -41,6 +41,7 @@ class Sink:
         seen: Length and digest of each whole body, in order.
         statuses: What the next requests are answered with; then 200.
         before_answer: Called once a request has been read.
+        dies: After how many bytes of the next request it resets the connection; None if it does not.
         impatient: With how many bytes of a request it answers 413 and closes; None if it reads all.
     """
 
@@ -48,6 +49,7 @@ class Sink:
         self.seen: list[tuple[int, str]] = []
         self.statuses: list[str] = []
         self.impatient: int | None = None
+        self.dies: int | None = None
         self.before_answer: Callable[[], Any] = int
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -94,6 +96,9 @@ class Sink:
             if self.impatient is not None and got >= self.impatient:
                 sock.sendall(_answer("413 Payload Too Large", _TOO_LARGE))
                 return False  # and what it has not read makes the system reset the connection
+            if self.dies is not None and got >= self.dies:
+                self.dies = None
+                return False
             more = sock.recv(1 << 20)
             if not more:
                 return False
@@ -197,6 +202,25 @@ async def test_a_retry_sends_the_same_bytes(colour: Colour, sink: Sink, make: Ca
         assert sink.seen[0] == sink.seen[1]
         await client.call("images.edit", image=("a.bin", data), prompt="x", model="m")
         assert sink.seen[2][0] > len(data)
+
+
+@pytest.mark.every_backend
+@pytest.mark.parametrize("kind", ["path", "handle"])
+async def test_a_recording_whose_connection_dies_is_sent_again(
+    colour: Colour, sink: Sink, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "clip.wav"
+    path.write_bytes(b"RIFF0000WAVE" + os.urandom(4 << 20))
+    sink.dies = 1 << 20
+    with path.open("rb") as handle:
+        async with client_of(colour, sink) as client:
+            given = path if kind == "path" else handle
+            reply = await client.call("audio.transcribe", model="m", file=given, retries=2)
+        assert handle.tell() == 0
+    assert reply.text == "heard"
+    assert len(reply.meta.attempts) == 2
+    ((size, _),) = sink.seen
+    assert size > path.stat().st_size
 
 
 @pytest.mark.every_backend
