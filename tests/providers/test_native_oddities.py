@@ -138,6 +138,47 @@ def test_a_conversation_that_the_server_keeps_is_gone_on_with() -> None:
             body(server, previous_response_id="resp_1")
 
 
+@pytest.mark.parametrize(
+    "server, param, params",
+    [
+        ("anthropic", "tool_choice", {"tool_choice": "any"}),
+        ("gemini", "tool_choice", {"tool_choice": "any"}),
+        ("gemini", "response_format", {"response_format": {"type": "regex", "pattern": "a"}}),
+        *((server, "messages", {"messages": [{"role": "function", "name": "f", "content": "x"}]}) for server in NATIVE),
+        ("anthropic", "messages", {"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]}),
+        ("gemini", "messages", {"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]}),
+        (
+            "anthropic",
+            "messages",
+            {"messages": [{"role": "user", "content": [{"type": "file", "file": "data:text/plain;base64,%%"}]}]},
+        ),
+    ],
+)
+def test_what_cannot_be_said_is_named(server: str, param: str, params: dict[str, Any]) -> None:
+    with pytest.raises(errors.RequestValidationError) as caught:
+        body(server, **params)
+    assert caught.value.param == param
+
+
+def test_data_that_is_no_base64_is_made_so() -> None:
+    part = {"type": "file", "file": "data:text/plain,Hello%20there"}
+    sent = body("gemini", messages=[{"role": "user", "content": [part]}])
+    media = {"mimeType": "text/plain", "data": "SGVsbG8gdGhlcmU="}
+    assert sent["contents"][0]["parts"] == [{"inlineData": media}]
+
+
+def test_log_probabilities_at_gemini_in_either_form() -> None:
+    assert body("gemini", logprobs=3)["generationConfig"] == {"responseLogprobs": True, "logprobs": 3}
+    both = body("gemini", logprobs=True, top_logprobs=2)["generationConfig"]
+    assert both == {"responseLogprobs": True, "logprobs": 2}
+
+
+def test_a_schema_that_is_true_somewhere_goes_as_json_schema() -> None:
+    schema = {"type": "object", "properties": {"a": True}}
+    form = {"type": "json_schema", "json_schema": {"schema": schema}}
+    assert body("gemini", response_format=form)["generationConfig"]["responseJsonSchema"] == schema
+
+
 # ------------------------------------------------------------------ replies
 
 
@@ -170,6 +211,21 @@ async def test_what_is_no_reply_is_an_error(colour: Colour, canned: CannedServer
     canned.reply(200, json.dumps(document).encode(), {"content-type": "application/json"})
     with pytest.raises(errors.ResponseValidationError, match="choices"):
         await answer(colour, canned, server)
+
+
+async def test_an_error_of_geminis_in_a_200(colour: Colour, canned: CannedServer) -> None:
+    stated = {"error": {"code": 429, "message": "Slow down", "status": "RESOURCE_EXHAUSTED"}}
+    canned.reply(200, json.dumps(stated).encode(), {"content-type": "application/json"})
+    with pytest.raises(errors.RateLimitError, match="Slow down"):
+        await answer(colour, canned, "gemini")
+
+
+@pytest.mark.parametrize("call", ["batches.list", "batches.retrieve"])
+async def test_batches_of_anthropics_that_are_none(colour: Colour, canned: CannedServer, call: str) -> None:
+    canned.reply(200, b"{}", {"content-type": "application/json"})
+    async with colour.open(server="anthropic", server_url=canned.url, api_key=KEY, retry_config=None) as client:
+        with pytest.raises(errors.ResponseValidationError):
+            await client.call(call, *(["b"] if call == "batches.retrieve" else []))
 
 
 @pytest.mark.parametrize("server", NATIVE)

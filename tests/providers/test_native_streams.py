@@ -19,7 +19,7 @@ from llmsdk.utils.headers import Headers
 from llmsdk.utils.secrets import Secrets
 
 from .test_codecs import CODECS, NATIVE, arguments, samples
-from .wires import PAIRS
+from .wires import PAIRS, bare, sparse
 
 Json = dict[str, Any]
 CHAT = all_operations()["createChatCompletion"]
@@ -80,6 +80,16 @@ def test_any_stream_folds_to_the_reply(protocol: str, data: st.DataObject) -> No
     places = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=4)))
     parts = [body[start:end] for start, end in pairwise([0, *places, len(body)])]
     assert comparable(folded(protocol, parts)) == comparable(whole(protocol, reply))
+
+
+@pytest.mark.parametrize("protocol", sorted(PAIRS))
+@settings(max_examples=50, deadline=None, suppress_health_check=SLOW)
+@given(data=st.data())
+def test_a_stream_of_few_events_says_as_much(protocol: str, data: st.DataObject) -> None:
+    reply, events = data.draw(PAIRS[protocol])
+    wanted = comparable(whole(protocol, reply))
+    for fewer in (sparse(protocol, reply, events), bare(protocol, events)):
+        assert comparable(folded(protocol, [b"".join(map(written, fewer))])) == wanted
 
 
 @pytest.mark.parametrize("sample", samples("stream"))

@@ -321,3 +321,23 @@ def responses(draw: st.DrawFn) -> Pair:
 
 
 PAIRS = {"anthropic": anthropic(), "gemini": gemini(), "openai_responses": responses()}
+
+
+def sparse(protocol: str, reply: Json, events: list[Json]) -> list[Json]:
+    """Leave out what some servers that speak a protocol do not send: pieces, and the ends of what has begun."""
+    if protocol == "anthropic":
+        blocks: list[Json] = [
+            {"type": "content_block_start", "index": at, "content_block": block}
+            for at, block in enumerate(reply["content"])
+        ]
+        kept = [event for event in events if event["type"] in ("message_start", "message_delta", "message_stop")]
+        return [kept[0], *blocks, *kept[1:]]
+    if protocol == "openai_responses":
+        begun = ("response.created", "response.output_item.added", "response.completed", "response.incomplete")
+        return [event for event in events if event["type"] in begun]
+    return events
+
+
+def bare(protocol: str, events: list[Json]) -> list[Json]:
+    """Leave out all but the first event and the last, which in one protocol hold everything."""
+    return [events[0], events[-1]] if protocol == "openai_responses" else events
