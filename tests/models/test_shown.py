@@ -65,6 +65,18 @@ def test_a_chat_reply_is_its_text_and_a_line_of_facts() -> None:
     assert "m · 1 tokens in, 5 out · stop · local · " in html
 
 
+def test_parsed_answers_and_runs_of_tools_are_shown() -> None:
+    def weather(city: str) -> str:
+        """Tell the weather."""
+        return f"sunny in {city}"
+
+    with SDK(server="local") as sdk:
+        parsed = sdk.chat.parse(model="m", messages=SAID, response_format=dict[str, int] | None)
+        run = sdk.chat.run_tools(model="m", messages=SAID, tools=[weather])
+    assert repr(parsed).endswith(f", parsed={parsed.parsed!r})")
+    assert run._repr_html_() == run.reply._repr_html_()
+
+
 def test_what_a_model_writes_is_no_html() -> None:
     evil = "<script>alert(1)</script>"
     call = {"id": "1", "type": "function", "function": {"name": evil, "arguments": evil}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Generic, Self, TypeVar, cast
 
 from pydantic import PrivateAttr
@@ -27,6 +28,9 @@ class ParsedChatCompletion(ChatCompletionResponse, Generic[T]):
     def reasks(self) -> int:
         """How often the model was asked again before the answer fitted."""
         return self._reasks
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        return [*super().__repr_args__(), ("parsed", self._parsed)]
 
     @classmethod
     def of(cls, reply: ChatCompletionResponse, parsed: Any, reasks: int) -> Self:

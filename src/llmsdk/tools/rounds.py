@@ -73,3 +73,6 @@ class ToolRun:
     def meta(self) -> ReplyMeta:
         """Facts about the last request."""
         return self.reply.meta
+
+    def _repr_html_(self) -> str:
+        return self.reply._repr_html_()  # pyright: ignore[reportPrivateUsage] # a name that notebooks ask for
