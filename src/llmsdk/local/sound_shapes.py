@@ -35,6 +35,8 @@ def together_sound(event: Json, params: Mapping[str, Any]) -> Json | None:
 
 def vllm_event(event: Json, params: Mapping[str, Any]) -> Json:
     """Write an event of a transcription as vLLM does, like one of a chat."""
-    choice = {"delta": {"content": event["delta"]}} if "delta" in event else {"delta": {}, "finish_reason": "stop"}
+    choice: Json = (
+        {"delta": {"content": event["delta"]}} if "delta" in event else {"delta": {}, "finish_reason": "stop"}
+    )
     top = {"id": "transcribe-embedded", "object": "transcription.chunk", "created": 0, "model": params.get("model")}
     return {**top, "choices": [choice], **({"usage": event["usage"]} if "usage" in event else {})}

@@ -248,5 +248,5 @@ class SpeechAccumulator(Accumulator[SpeechChunk, Speech]):
             return self.whole
         made = Speech.model_validate({**self._rest.build(), "audio": b"".join(self._pieces), "usage": self._usage})
         if self.is_streamed:
-            made._handed_out = self._size
+            made._handed_out = self._size  # pyright: ignore[reportPrivateUsage] # of the same module
         return made

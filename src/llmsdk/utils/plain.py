@@ -81,7 +81,8 @@ def _plain_other(value: Any) -> Any:
     if is_listed(value):
         return [plain(item) for item in value]
     # A dataclass of pydantic's has one too, and says as much by it as a model does.
-    serializer = getattr(type(value), "__pydantic_serializer__", None)
+    other: object = value
+    serializer = getattr(type(other), "__pydantic_serializer__", None)
     if serializer is None:
         raise NotJson
     try:

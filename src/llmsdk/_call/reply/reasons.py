@@ -81,5 +81,5 @@ def is_wordless(choices: list[Any]) -> bool:
 
 def _said(choice: Any) -> bool:
     message = getattr(choice, "message", None)
-    words = {} if message is None else message.model_dump(exclude={"role"}, exclude_none=True)
+    words: dict[str, Any] = {} if message is None else message.model_dump(exclude={"role"}, exclude_none=True)
     return bool(getattr(choice, "text", None)) or any(words.values())
