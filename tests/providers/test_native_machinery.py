@@ -19,7 +19,9 @@ from llmsdk.cli.app import app
 from llmsdk.local import Fault, LocalServer
 from llmsdk.otel import instrument
 from llmsdk.providers import PROVIDERS
-from support.colours import Colour
+from support.canned import CannedServer
+from support.colours import Colour, each
+from support.storages import script
 
 KEY = "sk-placeholder-of-some-length"
 HI: list[Any] = [{"role": "user", "content": "Hi"}]
@@ -141,6 +143,33 @@ def test_a_run_of_tools_goes_on_at_another_server(server: LocalServer, second: s
     assert run.meta.server == second
     assert "sunny in Lima" in run.text
     assert "blocks" not in json.dumps(other.requests[-1].json)
+
+
+def paused(reason: str, *blocks: Any) -> dict[str, Any]:
+    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": list(blocks)}
+    return {**head, "stop_reason": reason, "usage": {"input_tokens": 1, "output_tokens": 1}}
+
+
+SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "Lima"}}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_turn_that_the_server_pauses_is_gone_on_with(
+    colour: Colour, canned: CannedServer, streamed: bool
+) -> None:
+    replies = [paused("pause_turn", SEARCH), paused("end_turn", {"type": "text", "text": "Sunny."})]
+    script(canned, {"POST /messages": replies})
+    async with colour.open(server="anthropic", server_url=canned.url, api_key=KEY) as client:
+        given = {**ASK, "tools": [weather, {"type": "web_search_20250305", "name": "web_search"}]}
+        if streamed:
+            stream = await client.call("chat.run_tools", **given, stream=True)
+            assert [event async for event in each(stream)]
+            run = stream.final
+        else:
+            run = await client.call("chat.run_tools", **given)
+    assert run.text == "Sunny."
+    assert [len(one.results) for one in run.rounds] == [0, 0]
+    assert canned.last.json["messages"][-1] == {"role": "assistant", "content": [SEARCH]}
 
 
 async def test_previews_are_what_is_sent(server: LocalServer, colour: Colour) -> None:

@@ -19,6 +19,7 @@ from .functions import BadArgumentsError, Tool, made_tool
 from .rounds import Round, ToolResult, ToolRun
 
 _POLICIES = ("reply", "raise")
+_PAUSED = "pause_turn"  # the server's own tools are not done: it goes on once it gets its message back
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Loop:
             self.rounds.append(Round(number, reply, tuple(results)))
             # Told before an error is raised, so that `on_round` sees every round.
             yield Tell(self.rounds[-1])
-            if not calls:
+            if not calls and not _is_paused(reply):
                 return ToolRun(reply, self.messages, tuple(self.rounds))
             if self._raises:
                 _raise_first(results, number)
@@ -166,6 +167,10 @@ class Loop:
             rounds=self.rounds,
             meta=reply.meta,
         )
+
+
+def _is_paused(reply: ChatCompletionResponse) -> bool:
+    return bool(reply.choices) and reply.choices[0].finish_reason == _PAUSED
 
 
 def _raise_first(results: list[ToolResult], number: int) -> None:
