@@ -10,7 +10,6 @@ from ._call.config import configure
 from ._call.secrecy import hide, on_leaving
 from ._call.target import resolve
 from ._net.drivers import Drivers, Embedded
-from ._net.runner import Runner
 from .errors import ConfigurationError
 from .options import SDKOptions
 from .providers.ids import EMBEDDED
@@ -93,7 +92,6 @@ class SDK(Attributes, Paths):
                 is_hooked=bool(config.hooks),
                 backend=config.backend,
             )
-            self._runner = Runner(self._drivers, config)
         except BaseException as exc:
             on_leaving(exc)  # a traceback with locals would show the options, keys among them
             raise
@@ -123,7 +121,6 @@ class SDK(Attributes, Paths):
         if options.keys().isdisjoint(_OF_CONNECTIONS) and bool(made._config.hooks) == bool(self._config.hooks):
             made._owner = self
             made._drivers = self._drivers
-            made._runner = Runner(self._drivers, made._config)
         return made
 
     # The only import of files of rows; `once` makes it at the first use, also if several threads come at once.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -119,10 +118,10 @@ def test_an_operation_that_does_not_stream() -> None:
     with pytest.raises(AssertionError, match=r"^listModels does not stream$"):
         decoder_of(operation=all_operations()["listModels"])
     for missing in ("chunk", "accumulator"):
-        half = replace(CHAT, **{missing: None})
+        half = CHAT.__replace__(**{missing: None})
         with pytest.raises(AssertionError, match=r"^createChatCompletion does not stream$"):
             decoder_of(operation=half)
-    no_maker = replace(CHAT, as_chunk=None)
+    no_maker = CHAT.__replace__(as_chunk=None)
     decoder = decoder_of(operation=no_maker, content_type="")
     list(decoder.feed(TEXT.encode()))
     with pytest.raises(AssertionError, match=r"^createChatCompletion has no chunk to make$"):

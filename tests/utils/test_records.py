@@ -57,6 +57,7 @@ def test_it_travels_and_is_copied() -> None:
     one = Place("a", 81)
     assert pickle.loads(pickle.dumps(one)) == one
     assert copy.copy(one) == copy.deepcopy(one) == one
+    assert one.__replace__(port=82) == Place("a", 82)
 
 
 def test_its_signature_is_that_of_its_fields() -> None:

@@ -11,10 +11,10 @@ from ..utils.headers import check_header
 from ..utils.retries import RetryConfig, retries_of
 from ..utils.shapes import described, quoted
 from ..utils.urls import check_base_url, fill_path, path_text, placeholders
-from .request.encode import Unsupported
 
 if TYPE_CHECKING:
     from ..observers import Observer
+    from .request.encode import Unsupported
 
 # The SDK writes these itself; a second host, length or coding is how requests are smuggled (RFC 9112, 11.2).
 _RESERVED_HEADERS = frozenset(

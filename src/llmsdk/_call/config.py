@@ -32,7 +32,6 @@ from .checks import (
 from .hints import hint_of_option
 from .hooks import Hooks
 from .keys import Keys
-from .request.encode import Unsupported
 from .secrecy import shown
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from .budget import Budget
     from .failover.policy import Failover
     from .prices import Prices
+    from .request.encode import Unsupported
 
 logger.addHandler(logging.NullHandler())  # without it, Python prints warnings to stderr where logging is not set up
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..providers.spec import Route
 from ..utils.forks import once
+from ..utils.records import Record
 from .adapters import adapter, reader
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ class Example(NamedTuple):
     needs: str | None = None
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class Operation:
+class Operation(Record):
     """One endpoint, independent of provider and of sync or async.
 
     What other parts of the package have to know of an endpoint stands here and has no default where a forgotten value

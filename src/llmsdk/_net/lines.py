@@ -8,13 +8,15 @@ import ssl
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 import httpcore
 
-from .early import SavingStream
 from .errands import Errand
+
+if TYPE_CHECKING:
+    from .early import SavingStream
 
 CONNECT_S = 5.0
 """Bound of connecting, and of the TLS handshake, within the attempt's own."""

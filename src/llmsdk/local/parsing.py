@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -84,7 +84,7 @@ def endpoints_of(provider: Provider) -> list[Endpoint]:
             pattern = _pattern(route.stream_path.partition("?")[0])
             found.append(Endpoint(operation=operation, route=route, pattern=pattern, always_streams=True))
         if route.handover is not None:  # a call that only says that the file is there, and gets it described
-            done = replace(known["retrieveFile"], method="POST")
+            done = known["retrieveFile"].__replace__(method="POST")
             found.append(Endpoint(operation=done, route=Route(), pattern=_pattern(route.handover.done)))
     return found
 

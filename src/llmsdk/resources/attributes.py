@@ -27,25 +27,25 @@ class Attributes(Resources):
     @once
     def audio(self) -> Audio:
         """Audio: text to speech, and transcription."""
-        made: Audio = loaded("audio", "Audio")(self._runner)
+        made: Audio = loaded(".audio", "Audio")(self._runner)
         return made
 
     @once
     def batches(self) -> ServerBatches:
         """Batches that the server processes itself; `sdk.batch` sends a file of requests from here."""
-        made: ServerBatches = loaded("batches", "ServerBatches")(self._runner)
+        made: ServerBatches = loaded(".batches", "ServerBatches")(self._runner)
         return made
 
     @once
     def chat(self) -> Chat:
         """Chat completion."""
-        made: Chat = loaded("chat", "Chat")(self._runner)
+        made: Chat = loaded(".chat", "Chat")(self._runner)
         return made
 
     @once
     def completions(self) -> Completions:
         """Text completion."""
-        made: Completions = loaded("completions", "Completions")(self._runner)
+        made: Completions = loaded(".completions", "Completions")(self._runner)
         return made
 
     @once
@@ -57,35 +57,35 @@ class Attributes(Resources):
     @once
     def embeddings(self) -> Embeddings:
         """Embeddings: texts as vectors."""
-        made: Embeddings = loaded("embeddings", "Embeddings")(self._runner)
+        made: Embeddings = loaded(".embeddings", "Embeddings")(self._runner)
         return made
 
     @once
     def files(self) -> Files:
         """Files stored by a server."""
-        made: Files = loaded("files", "Files")(self._runner)
+        made: Files = loaded(".files", "Files")(self._runner)
         return made
 
     @once
     def images(self) -> Images:
         """Image generation and image edit."""
-        made: Images = loaded("images", "Images")(self._runner)
+        made: Images = loaded(".images", "Images")(self._runner)
         return made
 
     @once
     def models(self) -> Models:
         """The models of a server."""
-        made: Models = loaded("models", "Models")(self._runner)
+        made: Models = loaded(".models", "Models")(self._runner)
         return made
 
     @once
     def moderations(self) -> Moderations:
         """Moderation: whether texts and images violate a policy."""
-        made: Moderations = loaded("moderations", "Moderations")(self._runner)
+        made: Moderations = loaded(".moderations", "Moderations")(self._runner)
         return made
 
     @once
     def rerank(self) -> Rerank:
         """Rerank: documents ranked by relevance to a query."""
-        made: Rerank = loaded("rerank", "Rerank")(self._runner)
+        made: Rerank = loaded(".rerank", "Rerank")(self._runner)
         return made

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 from .._call.secrecy import hide
 from ..options import CallOptions
 from ..utils.descriptors import raise_lack
+from ..utils.forks import once
 from .signatures import described_by
 
 if TYPE_CHECKING:
+    from .._call.config import SDKConfig
     from .._call.operation import Operation
     from .._call.plan import Plan
+    from .._net.drivers import Drivers
     from .._net.runner import Runner
     from ..errors import SDKError
     from ..many.map import Adaptive, Mapped, MappedAsync, Rows, RowsAsync
@@ -37,13 +40,20 @@ class _Named:
 class Resources(_Named):
     """What has resources: a runner does their calls."""
 
-    _runner: Runner
+    _drivers: Drivers
+    _config: SDKConfig
+
+    @once
+    def _runner(self) -> Runner:
+        """Made with the first call: half of what `import llmsdk` could load stands behind it."""
+        runner: Runner = loaded(".._net.runner", "Runner")(self._drivers, self._config)
+        return runner
 
 
 def loaded(module: str, name: str) -> Any:
-    """Import a class of a resource: an SDK uses some of them, and its first call should not pay for the others."""
+    """Import a class that an SDK does not need before a call, or not for every one."""
     try:
-        return getattr(import_module(f"{__package__}.{module}"), name)
+        return getattr(import_module(module, __package__), name)
     except OSError as exc:
         raise_lack(exc)
         raise

@@ -243,5 +243,5 @@ def _call(
     method: str, path: str, cast_to: Any, args: Mapping[str, Any], stream: Any
 ) -> tuple[Operation, dict[str, Any]]:
     # Imported with the first such call: it needs pydantic, and most programs make none.
-    made = loaded("path_calls", "path_call")(method, path, cast_to, args, stream=stream)
+    made = loaded(".path_calls", "path_call")(method, path, cast_to, args, stream=stream)
     return cast("tuple[Operation, dict[str, Any]]", made)

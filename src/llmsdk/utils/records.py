@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
 from inspect import Parameter, Signature, get_annotations
-from typing import Any, ClassVar, NoReturn, dataclass_transform
+from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
 
 
 class _Signature:
@@ -52,6 +52,10 @@ class Record:
 
     def _values(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in self.takes)
+
+    def __replace__(self, **changes: Any) -> Self:
+        """Make another one that differs in some fields; `copy.replace` calls it, from Python 3.13 on."""
+        return type(self)(**{**dict(zip(self.takes, self._values(), strict=True)), **changes})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Record) and type(other) is type(self) and other._values() == self._values()
