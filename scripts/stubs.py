@@ -153,7 +153,7 @@ def attributes() -> str:
         text = (inspect.getdoc(kind) or "").splitlines()[0]
         lines += ["", "    @once", f"    def {name}(self) -> {kind.__name__}:", f'        """{text}"""']
         lines += [
-            f'        made: {kind.__name__} = loaded("{name}", "{kind.__name__}")(self._runner)',
+            f'        made: {kind.__name__} = loaded(".{name}", "{kind.__name__}")(self._runner)',
             "        return made",
         ]
     return "\n".join([*lines, ""])

@@ -49,7 +49,7 @@ def resources() -> dict[str, type[Any]]:
     """Find the classes of `sdk.completions` and its like, by the alphabet."""
     with SDK(server="local") as sdk:
         members = [item for kind in reversed(SDK.__mro__) for item in vars(kind).items()]
-        names = [name for name, value in members if isinstance(value, once)]
+        names = [name for name, value in members if isinstance(value, once) and not name.startswith("_")]
         return {name: type(getattr(sdk, name)) for name in sorted(names)}
 
 

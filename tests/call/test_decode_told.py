@@ -37,7 +37,7 @@ class Scored(Reply):
 
 
 def test_what_is_wrong_in_a_rare_way_is_told_in_the_words_of_pydantic() -> None:
-    operation = dataclasses.replace(CHAT, reply=Scored)
+    operation = CHAT.__replace__(reply=Scored)
     with pytest.raises(errors.ResponseValidationError) as caught:
         reply_of(operation, b'{"choices": [], "score": "high"}')
     assert caught.value.message.startswith("not a chat reply: score: Input should be a valid number")

@@ -21,7 +21,12 @@ from llmsdk.resources.signatures import Shown
 from llmsdk.utils.forks import once
 
 ROOT = Path(__file__).resolve().parents[2]
-RESOURCES = sorted(name for kind in SDK.__mro__ for name, value in vars(kind).items() if isinstance(value, once))
+RESOURCES = sorted(
+    name
+    for kind in SDK.__mro__
+    for name, value in vars(kind).items()
+    if isinstance(value, once) and not name.startswith("_")
+)
 UNREADABLE = ("FieldInfo", "object at 0x", "ForwardRef", "Ellipsis", "typing.", "llmsdk.")
 SAID = [{"role": "user", "content": "Hi"}]
 

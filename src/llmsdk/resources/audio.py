@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Required, Unpack, overload
 
@@ -25,7 +24,7 @@ Stream = EventStream[TranscriptionChunk, Transcription]
 StreamAsync = EventStreamAsync[TranscriptionChunk, Transcription]
 
 # Read as it comes, though the server is not asked for a stream, which some servers have in one format alone.
-_SAVE_SPEECH = replace(CREATE_SPEECH, is_opened=True)
+_SAVE_SPEECH = CREATE_SPEECH.__replace__(is_opened=True)
 
 
 @keywords

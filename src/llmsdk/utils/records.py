@@ -47,7 +47,8 @@ class Record:
         # A default is an attribute of the class, and so the record's own as long as it has no other.
         lacking = [name for name in names if name not in given and not hasattr(type(self), name)]
         if lacking or len(values) > len(names) or not given.keys() <= {*names}:
-            raise TypeError(f"{type(self).__name__} takes {', '.join(names) or 'no arguments'}")
+            needed = f", and needs {', '.join(map(repr, lacking))}" if lacking else ""
+            raise TypeError(f"{type(self).__name__} takes {', '.join(names) or 'no arguments'}{needed}")
         vars(self).update(given)
 
     def _values(self) -> tuple[Any, ...]:
