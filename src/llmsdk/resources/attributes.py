@@ -51,7 +51,7 @@ class Attributes(Resources):
     @once
     def decisions(self) -> Decisions:
         """Decisions: typed questions about an input, answered with probabilities."""
-        made: Decisions = loaded("decisions", "Decisions")(self._runner)
+        made: Decisions = loaded(".decisions", "Decisions")(self._runner)
         return made
 
     @once
