@@ -31,7 +31,6 @@ ARGS: dict[str, dict[str, Any]] = {
 }
 REPLIES: dict[str, tuple[str, bytes]] = {
     "audio.speech": ("audio/wav", b"RIFF....WAVE"),
-    "images.edit": ("application/json", b'{"created":1,"data":[{"b64_json":"iVBORw0KGgo="}]}'),
     "audio.transcribe": ("application/json", b'{"text":"x"}'),
     "audio.translate": ("application/json", b'{"text":"x"}'),
     "rerank.create": ("application/json", b'{"results":[{"index":0,"relevance_score":1}]}'),
@@ -168,13 +167,8 @@ async def test_a_stream_is_read_to_its_end(row: dict[str, Any], colour: Colour, 
             assert stream.final.usage.total_tokens == 67
         return
     if row["operation"] == "images.edit":
-        check_images(stream.final, body)
-        return
-    if row["operation"] == "images.edit":
         assert len(events) == 2
-        (image,) = stream.final.data
-        assert image.content() == base64.b64decode("iVBORw0KGgo=")
-        assert stream.final.usage is not None
+        check_images(stream.final, body)
         return
     said = "".join(event.text for event in events)
     assert said.startswith("The ferry leaves")
