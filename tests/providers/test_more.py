@@ -35,7 +35,6 @@ REPLIES: dict[str, tuple[str, bytes]] = {
     "audio.translate": ("application/json", b'{"text":"x"}'),
     "rerank.create": ("application/json", b'{"results":[{"index":0,"relevance_score":1}]}'),
     "moderations.create": ("application/json", b'{"results":[{"flagged":false},{"flagged":false}]}'),
-    "images.edit": ("application/json", b'{"created":1,"data":[{"b64_json":"iVBORw0KGgo="}]}'),
 }
 SOUND = base64.b64decode("AAAQACAAEAAAAPD/")
 
