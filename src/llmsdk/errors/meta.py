@@ -44,19 +44,21 @@ class Limit(Record):
 
 
 class RateLimit(Record):
-    """The rate limits of a reply, for requests and for tokens.
+    """The rate limits of a reply, for requests, tokens and images.
 
     Attributes:
         requests: The limit of requests; of several windows of time, the one that binds first.
         tokens: The limit of tokens, likewise.
         requests_windows: All limits of requests that the server states, the shortest window first.
         tokens_windows: All limits of tokens, likewise.
+        images: The limit of images that are sent, where the server has one.
     """
 
     requests: Limit = Limit()
     tokens: Limit = Limit()
     requests_windows: tuple[Limit, ...] = ()
     tokens_windows: tuple[Limit, ...] = ()
+    images: Limit = Limit()
 
 
 @dataclass

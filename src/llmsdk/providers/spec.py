@@ -240,6 +240,7 @@ class LimitHeaders(Record):
     Attributes:
         requests_limit, requests_remaining, requests_reset: Headers of this part of the limit of requests.
         tokens_limit, tokens_remaining, tokens_reset: Headers of this part of the limit of tokens.
+        images_limit, images_remaining, images_reset: Headers of this part of the limit of images that are sent.
         windows: Limits for several windows of time, where a server has them.
 
     Source: platform.openai.com, guide on rate limits, section on headers.
@@ -251,6 +252,9 @@ class LimitHeaders(Record):
     tokens_limit: tuple[str, ...] = ("x-ratelimit-limit-tokens",)
     tokens_remaining: tuple[str, ...] = ("x-ratelimit-remaining-tokens",)
     tokens_reset: tuple[str, ...] = ("x-ratelimit-reset-tokens",)
+    images_limit: tuple[str, ...] = ("x-ratelimit-limit-input-images",)
+    images_remaining: tuple[str, ...] = ("x-ratelimit-remaining-input-images",)
+    images_reset: tuple[str, ...] = ("x-ratelimit-reset-input-images",)
     windows: tuple[LimitWindow, ...] = ()
 
     @once
@@ -258,6 +262,7 @@ class LimitHeaders(Record):
         """All names, in lower case for comparison."""
         names = (*self.requests_limit, *self.requests_remaining, *self.requests_reset)
         names += (*self.tokens_limit, *self.tokens_remaining, *self.tokens_reset)
+        names += (*self.images_limit, *self.images_remaining, *self.images_reset)
         names += tuple(name for one in self.windows for name in (one.limit, one.remaining, one.reset) if name)
         return frozenset(name.lower() for name in names)
 

@@ -23,8 +23,9 @@ def rate_limit(names: LimitHeaders, headers: Mapping[str, str]) -> RateLimit:
     now = parse_date(headers.get("date") or "", now) or now
     requests = _limit(headers, now, names.requests_limit, names.requests_remaining, names.requests_reset)
     tokens = _limit(headers, now, names.tokens_limit, names.tokens_remaining, names.tokens_reset)
+    images = _limit(headers, now, names.images_limit, names.images_remaining, names.images_reset)
     if not names.windows:
-        return RateLimit(requests, tokens)
+        return RateLimit(requests, tokens, images=images)
     # A limit beside the windows is one of its own.
     found = {
         "requests": [one for one in (requests,) if one != Limit()],
@@ -39,6 +40,7 @@ def rate_limit(names: LimitHeaders, headers: Mapping[str, str]) -> RateLimit:
         _binding(found["tokens"]),
         tuple(found["requests"]),
         tuple(found["tokens"]),
+        images,
     )
 
 
