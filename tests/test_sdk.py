@@ -293,7 +293,7 @@ async def test_nothing_shows_the_key(colour: Colour, canned: CannedServer, caplo
 # ---------------------------------------------------------------------- bad input
 
 BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
-    ({"server": "togther"}, "server: unknown server 'togther'.*accepted.*did you mean 'together'"),
+    ({"server": "togther"}, "server: unknown server 'togther'.*known servers.*did you mean 'together'"),
     ({"server": 3}, "server: unknown server int"),
     ({"server_idx": len(PROVIDERS)}, f"server_idx: .*0 to {len(PROVIDERS) - 1}.*{len(PROVIDERS)}"),
     ({"server_idx": -1}, "server_idx"),
@@ -905,7 +905,7 @@ def test_importing_costs_no_http_library() -> None:
         ("url", "server_url="),
         ("api_version", "extra_query="),
         ("verify", "client="),
-        ("frobnicate", "accepted are api_key"),
+        ("frobnicate", "options are api_key"),
         ("http_client", "client="),
         ("timeot_ms", "did you mean 'timeout_ms'"),
     ],

@@ -65,7 +65,7 @@ def test_a_parameter_that_json_cannot_hold() -> None:
     accepted = (
         "strings of valid Unicode, finite numbers, booleans, None, and lists and dicts (with strings as keys) of these"
     )
-    line = f"logit_bias: cannot be written as JSON; accepted are {accepted}, got a key that is int 5"
+    line = f"logit_bias: cannot be written as JSON; expected {accepted}, got a key that is int 5"
     assert refused(CHAT, OPENAI, {**CHATTING, "logit_bias": {5: 1}}) == ("logit_bias", line)
 
 

@@ -626,7 +626,7 @@ def test_what_is_no_file_to_send(name: str, value: Any, sdk: SDK) -> None:
         ({"file_name": HALF}, "file_name: must be a string of valid Unicode or None, got str"),
         ({"file_name": Path("x")}, "file_name: must be a string of valid Unicode or None, got PosixPath"),
         ({"file": ("", b"x")}, "file: must have a name, but it is empty"),
-        ({"purpose": HALF}, "purpose: accepted are strings of valid Unicode"),
+        ({"purpose": HALF}, "purpose: expected strings of valid Unicode"),
     ],
 )
 def test_what_is_no_name_of_a_file(given: dict[str, Any], told: str, sdk: SDK) -> None:
@@ -652,7 +652,7 @@ def test_files_that_cannot_be_read(sdk: SDK, tmp_path: Path) -> None:
 
 
 def test_half_a_character_in_the_query_of_a_list(sdk: SDK) -> None:
-    assert str(refusal(partial(sdk.files.list, purpose=HALF))).startswith("purpose: accepted are strings")
+    assert str(refusal(partial(sdk.files.list, purpose=HALF))).startswith("purpose: expected strings")
 
 
 @pytest.mark.parametrize(

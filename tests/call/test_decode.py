@@ -533,8 +533,8 @@ def test_nesting_of_any_depth_raises_nothing_foreign(provider: Provider, pair: t
         (b"{}", "choices: it is missing"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"choices": [], "x": ' + b"[" * 250 + b"]" * 250 + b"}", "nested too deeply"),
-        (b'{"choices": {}}', "choices: it is no list"),
-        (b'{"choices": [[]]}', "choices.0: it is no object"),
+        (b'{"choices": {}}', "choices: it isn't a list"),
+        (b'{"choices": [[]]}', "choices.0: it isn't an object"),
     ],
 )
 def test_what_is_no_reply_says_why_in_our_words(body: bytes, words: str) -> None:

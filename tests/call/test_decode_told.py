@@ -46,7 +46,7 @@ def test_a_place_has_the_names_of_the_reply_alone() -> None:
     for body, place in ((b'{"choices": 5}', "choices"), (b'{"choices": [5]}', "choices.0")):
         with pytest.raises(errors.ResponseValidationError) as caught:
             reply_of(COMPLETION, body)
-        assert caught.value.message.startswith(f"not a completions reply: {place}: it is no ")
+        assert caught.value.message.startswith(f"not a completions reply: {place}: it isn't a")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])

@@ -39,7 +39,7 @@ def fine_route(**fields: Any) -> None:
 
 
 ROUTE = "routes.createChatCompletion"
-NONE = "is no parameter of createChatCompletion"
+NONE = "isn't a parameter of createChatCompletion"
 ODD = "with something else in it"
 STATUSES = "error_statuses: must be a mapping of strings to statuses from 400 to 599, got"
 PATH = "must be a JSONPath such as '$.error.message', got"

@@ -420,9 +420,9 @@ async def test_embeddings_and_images_go_on_too(colour: Colour, park: Park) -> No
         ([None], {}, "failover: servers must be ids or Provider constants"),
         (["together"], {"on": [400]}, "failover: on must not have 400"),
         (["together"], {"on": [422]}, "failover: on must not have 422"),
-        (["together"], {"on": ["4XX"]}, "failover: on has '4XX'; accepted are"),
-        (["together"], {"on": [200]}, "failover: on has int 200; accepted are"),
-        (["together"], {"on": [True]}, "failover: on has bool True; accepted are"),
+        (["together"], {"on": ["4XX"]}, "failover: on has '4XX'; expected"),
+        (["together"], {"on": [200]}, "failover: on has int 200; expected"),
+        (["together"], {"on": [True]}, "failover: on has bool True; expected"),
         (["together"], {"on": 503}, "failover: on must be a list, got int"),
     ],
 )

@@ -54,7 +54,7 @@ def test_the_longest_url() -> None:
     place, line = refused(MODELS, OPENAI, {}, extras=Extras(query={"a": "x" * (room + 1)}))
     assert place == "extra_query"
     assert line == (
-        "extra_query: is too long, the URL of models.list would have 65537 characters; accepted are up to 65536"
+        "extra_query: is too long, the URL of models.list would have 65537 characters; expected up to 65536"
     )
 
 
@@ -72,7 +72,7 @@ def test_a_value_of_the_query_that_has_no_spelling_is_named() -> None:
     place, line = refused(FILES, OPENAI, {"purpose": "\ud800"})
     assert place == "purpose"
     accepted = "strings of valid Unicode, finite numbers, booleans and None"
-    assert line == f"purpose: accepted are {accepted}, got str with a lone surrogate"
+    assert line == f"purpose: expected {accepted}, got str with a lone surrogate"
 
 
 def test_a_file_without_a_name_is_refused() -> None:

@@ -90,7 +90,7 @@ def test_the_line_of_a_file_that_is_not_fetched() -> None:
     _, error = fetched(*[reply(302, headers={"location": "/b"})] * 6)
     assert line_of(error, refused) == "the file's URL redirects more than 5 times"
     _, error = fetched(reply(302, headers={"location": "http://[bad"}))
-    assert line_of(error, refused) == "the file's URL redirects to what is no URL"
+    assert line_of(error, refused) == "the file's URL redirects to an invalid URL"
     _, error = fetched(url="ftp://files.example/a")
     assert line_of(error, refused).startswith("the file's URL cannot be fetched: ")
     assert not line_of(error, refused).endswith("None")
@@ -105,7 +105,7 @@ def test_a_url_as_long_as_any_is_fetched() -> None:
     assert fetched(reply(200, b"PNG"), url=longest)[1] == b"PNG"
     _, error = fetched(url=f"{longest}x")
     assert line_of(error, errors.ResponseValidationError) == (
-        "the file's URL cannot be fetched: url: got a str of 32769 characters; accepted are 32768"
+        "the file's URL cannot be fetched: url: got a str of 32769 characters; expected 32768"
     )
 
 

@@ -68,7 +68,7 @@ def test_a_secret_says_what_it_is_and_no_more() -> None:
         (
             "a\nb",
             (
-                "name: has a newline, a control character or a character outside Latin-1; accepted is one line of "
+                "name: has a newline, a control character or a character outside Latin-1; expected one line of "
                 "Latin-1 text"
             ),
         ),
@@ -212,7 +212,7 @@ def test_the_largest_numbers_that_json_can_hold() -> None:
 
 
 ACCEPTED = (
-    "accepted are strings of valid Unicode, finite numbers, booleans, None, and lists and dicts (with strings as keys) "
+    "expected strings of valid Unicode, finite numbers, booleans, None, and lists and dicts (with strings as keys) "
     "of these"
 )
 
@@ -267,7 +267,7 @@ def test_names_that_are_none(name: Any, shown: str) -> None:
 def test_scalars_that_are_none(value: Any, shown: str) -> None:
     assert place_and_text(lambda: check_scalar(value, "a", "b", 0, accepted="some")) == (
         "a.b[0]",
-        f"a.b[0]: accepted are some, got {shown}",
+        f"a.b[0]: expected some, got {shown}",
     )
     for fine in (None, True, 5, 0.5, "text"):
         check_scalar(fine, "a", accepted="some")
@@ -292,9 +292,9 @@ def made(operation: str, params: dict[str, Any], **extras: Any) -> Any:
     "query, place, text",
     [
         ({5: 1}, "extra_query[5]", "names must be strings of valid Unicode, got int 5"),
-        ({"a": {}}, "extra_query.a", f"accepted are {SCALARS}, or lists of these, got dict"),
-        ({"a": [1, {}]}, "extra_query.a[1]", f"accepted are {SCALARS}, got dict"),
-        ({"a": HALF}, "extra_query.a", f"accepted are {SCALARS}, or lists of these, got str with a lone surrogate"),
+        ({"a": {}}, "extra_query.a", f"expected {SCALARS}, or lists of these, got dict"),
+        ({"a": [1, {}]}, "extra_query.a[1]", f"expected {SCALARS}, got dict"),
+        ({"a": HALF}, "extra_query.a", f"expected {SCALARS}, or lists of these, got str with a lone surrogate"),
     ],
 )
 def test_queries_that_are_none(query: Any, place: str, text: str) -> None:
@@ -310,7 +310,7 @@ def test_an_extra_field_of_a_form_that_is_none() -> None:
     given = {"model": "m", "prompt": "p", "image": b"png"}
     assert place_and_text(lambda: made("editImage", given, body={"a": [1, [2]]})) == (
         "extra_body.a[1]",
-        f"extra_body.a[1]: accepted are {SCALARS} in a form, and lists and dicts of these, got list",
+        f"extra_body.a[1]: expected {SCALARS} in a form, and lists and dicts of these, got list",
     )
     assert place_and_text(lambda: made("editImage", given, body={5: 1})) == (
         "extra_body",
@@ -375,7 +375,7 @@ def test_a_form_names_its_own_fields_and_those_of_the_caller() -> None:
     given = {"model": "m", "prompt": HALF, "image": b"png"}
     assert place_and_text(lambda: made("editImage", given)) == (
         "prompt",
-        f"prompt: accepted are {SCALARS} in a form, and lists and dicts of these, got str with a lone surrogate",
+        f"prompt: expected {SCALARS} in a form, and lists and dicts of these, got str with a lone surrogate",
     )
     place, _ = place_and_text(lambda: made("editImage", {**given, "prompt": "p"}, body={HALF: 1}))
     assert place is not None

@@ -25,7 +25,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a client": ({"sdk": {"client": object()}}, "a client does not travel"),
     "an unknown option of the SDK": ({"sdk": {"sever": "openai"}}, "did you mean 'server'"),
     "an SDK": ({"sdk": "openai"}, "sdk: must be a mapping, got str"),
-    "an unknown option of calls": ({"options": {"deadline_ms": 5}}, "'deadline_ms' is no option of a call"),
+    "an unknown option of calls": ({"options": {"deadline_ms": 5}}, "'deadline_ms' isn't an option of a call"),
     "an unknown operation": ({"operation": "dream"}, "operation: must be one of"),
     "a row that is none": ({"row": 3}, "row: must be a column's name, a mapping"),
     "an empty mapping": ({"row": {}}, "row: must be a column's name, a mapping"),

@@ -199,9 +199,9 @@ def test_keys_that_are_done_are_not_sent(server: LocalServer) -> None:
 @pytest.mark.parametrize(
     "name, content, message",
     [
-        ("out.jsonl", b"[]\n", "line 1 is no JSON object"),
+        ("out.jsonl", b"[]\n", "line 1 is not a JSON object"),
         ("out.jsonl", b"{nonsense}\n", "cannot be read"),
-        ("out.parquet", b"nonsense", "no output of workers that can be read"),
+        ("out.parquet", b"nonsense", "isn't readable output of workers"),
         ("out.txt", b"", "must end in .parquet or in one of .jsonl"),
     ],
 )

@@ -165,9 +165,9 @@ def test_a_socks_proxy_needs_its_package(monkeypatch: pytest.MonkeyPatch, instal
         ("://proxy.example", "scheme ''"),
         ("http://", "a URL without a host"),
         ("http://user:word@proxy.example:99999", "port 99999"),
-        ("http://user:word@proxy.example:many", "a text that is no URL"),
-        ("http://user:word@[::1", "a text that is no URL"),
-        ("http://user:word@xn--a:3128", "a text that is no URL"),
+        ("http://user:word@proxy.example:many", "an invalid URL"),
+        ("http://user:word@[::1", "an invalid URL"),
+        ("http://user:word@xn--a:3128", "an invalid URL"),
     ],
 )
 def test_what_is_no_proxy_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch, proxy: str, told: str) -> None:
@@ -175,7 +175,7 @@ def test_what_is_no_proxy_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(name, proxy)
     with pytest.raises(errors.ConfigurationError) as caught:
         proxies.proxy_of("https", "api.example", None)
-    assert f"ALL_PROXY has {told}; accepted is http, https, socks5" in str(caught.value)
+    assert f"ALL_PROXY has {told}; expected http, https, socks5" in str(caught.value)
     assert "word" not in str(caught.value)
 
 

@@ -85,7 +85,7 @@ def test_several_folders_and_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     (tmp_path / "mine.toml").write_text('name = "mine"\nservers = ["https://mine.example"]\n[routes.listModels]\n')
     monkeypatch.setenv("LLMSDK_PROVIDERS", f"{tmp_path}:{FOLDER}")
     assert SDK(server="mine", api_key=KEY).models.preview().url == "https://mine.example/models"  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match=r"accepted are mine, acme, together, .*, or a Provider"):
+    with pytest.raises(ConfigurationError, match=r"known servers: mine, acme, together, .*, or a Provider"):
         SDK(server="nobody")  # type: ignore[arg-type]
     monkeypatch.setenv("LLMSDK_PROVIDERS", f"{tmp_path / 'mine.toml'}:{tmp_path / 'gone.toml'}")
     with pytest.raises(ConfigurationError, match=r"^environment variable LLMSDK_PROVIDERS: .*gone\.toml: No such file"):
@@ -166,7 +166,7 @@ SLIPS = {
     ),
     "unknown parameter": (
         f'{HEAD}[routes.createImage]\nrename = {{ promt = "text" }}\n',
-        r":4: .*routes\.createImage\.rename: 'promt' is no parameter of createImage; did you mean 'prompt'\?",
+        r":4: .*routes\.createImage\.rename: 'promt' isn't a parameter of createImage; did you mean 'prompt'\?",
     ),
     "form with odd values": (f"{HEAD}{SHAPE}\nsize = {{ one_of = [[1]] }}\n", r":4: .*plain values"),
     "no name": ('servers = ["https://mine.example"]\n', r":1: Provider needs name, routes"),

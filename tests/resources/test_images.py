@@ -381,7 +381,7 @@ async def test_a_device_or_a_pipe_is_not_replaced(colour: Colour, wire: respx.Mo
     async with colour.open(server="r9s", api_key=KEY) as client:
         reply = await client.call("images.create", prompt="p")
         for path in (tmp_path / "pipe", tmp_path / "link.png"):
-            with pytest.raises(errors.RequestValidationError, match=r"^path: .* is a device or a pipe; accepted is"):
+            with pytest.raises(errors.RequestValidationError, match=r"^path: .* is a device or a pipe; expected"):
                 await save(colour, reply.data[0], path)
     with pytest.raises(OSError, match="Is a device or a pipe") as caught:
         write_atomically(tmp_path / "pipe", b"x")
@@ -397,7 +397,7 @@ async def test_private_networks_are_allowed_by_a_bool_alone(
     wire.post(R9S).respond(json={"data": [{"url": "http://127.0.0.1:1/a"}]})
     async with colour.open(server="r9s", api_key=KEY) as client:
         reply = await client.call("images.create", prompt="p")
-        with pytest.raises(errors.RequestValidationError, match=r"^allow_private: got .*; accepted is a bool$"):
+        with pytest.raises(errors.RequestValidationError, match=r"^allow_private: got .*; expected a bool$"):
             await save(colour, reply.data[0], tmp_path / "cat", allow_private=value)
     assert list(tmp_path.iterdir()) == []
 

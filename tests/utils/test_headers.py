@@ -104,7 +104,7 @@ def test_good_header(name, value):
 
 @pytest.mark.parametrize("name", ["", "a b", "a:", "a\n", "a\r\nb", "é", "a(b", 'a"', "a\0", "a/b", "a@b", "a,b", "ａ"])
 def test_bad_header_name(name):
-    with pytest.raises(ValueError, match=r"^header name: got .*; accepted are letters") as caught:
+    with pytest.raises(ValueError, match=r"^header name: got .*; expected letters") as caught:
         check_header(name, "hunter2")
     assert "\n" not in str(caught.value)
     assert str(caught.value).isascii()
@@ -133,9 +133,9 @@ def test_bad_header_value_is_not_shown(value):
 
 @pytest.mark.parametrize("value", [None, 5, b"hunter2", ["hunter2"]])
 def test_header_types(value):
-    with pytest.raises(ValueError, match=f"^header x: got {type(value).__name__}; accepted is a str$"):
+    with pytest.raises(ValueError, match=f"^header x: got {type(value).__name__}; expected a str$"):
         check_header("x", value)
-    with pytest.raises(ValueError, match=f"^header name: got {type(value).__name__}; accepted is a str$"):
+    with pytest.raises(ValueError, match=f"^header name: got {type(value).__name__}; expected a str$"):
         check_header(value, "x")
 
 

@@ -56,9 +56,7 @@ def test_defaults():
 )
 def test_backoff_refuses(field, value):
     values = {"initial_interval": 1, "max_interval": 1, "exponent": 1, "max_elapsed_time": 1, field: value}
-    with pytest.raises(
-        ValueError, match=rf"^{field}: got {type(value).__name__}.*; accepted is a finite number >= [01]$"
-    ):
+    with pytest.raises(ValueError, match=rf"^{field}: got {type(value).__name__}.*; expected a finite number >= [01]$"):
         BackoffStrategy(**values)
 
 
@@ -71,7 +69,7 @@ def test_backoff_bounds_are_inclusive():
 
 @pytest.mark.parametrize("jitter", ["some", None, 1, "FULL", ["full"]])
 def test_jitter_is_a_choice(jitter):
-    with pytest.raises(ValueError, match=r"^jitter: got .*; accepted is one of 'full', 'equal', 'none'$"):
+    with pytest.raises(ValueError, match=r"^jitter: got .*; expected one of 'full', 'equal', 'none'$"):
         BackoffStrategy(1, 1, 1, 1, jitter=jitter)
 
 
@@ -112,12 +110,12 @@ def test_config_refuses(field, value, accepted):
     }
     with pytest.raises(ValueError, match=f"^{field}: got ") as caught:
         RetryConfig(**values)
-    assert str(caught.value).endswith(f"accepted is {accepted}")
+    assert str(caught.value).endswith(f"expected {accepted}")
     assert "\n" not in str(caught.value)
 
 
 def test_none_may_have_no_backoff_but_nothing_else():
-    with pytest.raises(ValueError, match=r"accepted is BackoffStrategy or None$"):
+    with pytest.raises(ValueError, match=r"expected BackoffStrategy or None$"):
         RetryConfig("none", "x", False)
 
 
@@ -429,5 +427,5 @@ def test_budget_refuses(field, value):
 
 def test_budget_starts_within_its_capacity():
     assert RetryBudget(initial=5, capacity=5).tokens == 5
-    with pytest.raises(ValueError, match=r"^initial: got 6; accepted is at most capacity, 5$"):
+    with pytest.raises(ValueError, match=r"^initial: got 6; expected at most capacity, 5$"):
         RetryBudget(initial=6, capacity=5)

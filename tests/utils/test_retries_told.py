@@ -23,7 +23,7 @@ SHOWN = (
     "max_elapsed_time=60000, jitter='full'), retry_connection_errors=True, max_attempts={}, max_retry_after_ms=60000, "
     "budget=None, bound_attempts=True, status_codes={})"
 )
-CODES = "accepted is an iterable of 400 to 599, '4XX' or '5XX'"
+CODES = "expected an iterable of 400 to 599, '4XX' or '5XX'"
 
 
 @pytest.mark.parametrize(
@@ -49,17 +49,17 @@ def test_a_policy_prints_as_it_was_written(codes: Any, shown: str) -> None:
 @pytest.mark.parametrize(
     "fields, line",
     [
-        ({"strategy": "always"}, "strategy: got str; accepted is one of 'backoff', 'none'"),
-        ({"strategy": 5}, "strategy: got int 5; accepted is one of 'backoff', 'none'"),
-        ({"backoff": 1.5}, "backoff: got float 1.5; accepted is BackoffStrategy"),
-        ({"strategy": "none", "backoff": 5}, "backoff: got int 5; accepted is BackoffStrategy or None"),
-        ({"retry_connection_errors": None}, "retry_connection_errors: got NoneType; accepted is True or False"),
-        ({"max_attempts": 0}, "max_attempts: got int 0; accepted is a finite number >= 1"),
-        ({"max_attempts": 2.5}, "max_attempts: got float 2.5; accepted is an int >= 1"),
-        ({"max_attempts": True}, "max_attempts: got bool True; accepted is a finite number >= 1"),
-        ({"max_retry_after_ms": -1}, "max_retry_after_ms: got int -1; accepted is a finite number >= 0"),
-        ({"budget": 5}, "budget: got int 5; accepted is RetryBudget or None"),
-        ({"bound_attempts": 0}, "bound_attempts: got int 0; accepted is True or False"),
+        ({"strategy": "always"}, "strategy: got str; expected one of 'backoff', 'none'"),
+        ({"strategy": 5}, "strategy: got int 5; expected one of 'backoff', 'none'"),
+        ({"backoff": 1.5}, "backoff: got float 1.5; expected BackoffStrategy"),
+        ({"strategy": "none", "backoff": 5}, "backoff: got int 5; expected BackoffStrategy or None"),
+        ({"retry_connection_errors": None}, "retry_connection_errors: got NoneType; expected True or False"),
+        ({"max_attempts": 0}, "max_attempts: got int 0; expected a finite number >= 1"),
+        ({"max_attempts": 2.5}, "max_attempts: got float 2.5; expected an int >= 1"),
+        ({"max_attempts": True}, "max_attempts: got bool True; expected a finite number >= 1"),
+        ({"max_retry_after_ms": -1}, "max_retry_after_ms: got int -1; expected a finite number >= 0"),
+        ({"budget": 5}, "budget: got int 5; expected RetryBudget or None"),
+        ({"bound_attempts": 0}, "bound_attempts: got int 0; expected True or False"),
         ({"status_codes": "5XX"}, f"status_codes: got str; {CODES}"),
         ({"status_codes": 500}, f"status_codes: got int 500; {CODES}"),
         ({"status_codes": [600]}, f"status_codes: got an item of int 600; {CODES}"),
@@ -80,13 +80,13 @@ def test_the_line_of_a_bad_policy(fields: dict[str, Any], line: str) -> None:
 @pytest.mark.parametrize(
     "fields, line",
     [
-        ({"initial_interval": -1}, "initial_interval: got int -1; accepted is a finite number >= 0"),
-        ({"max_interval": "5"}, "max_interval: got str; accepted is a finite number >= 0"),
-        ({"exponent": 0.5}, "exponent: got float 0.5; accepted is a finite number >= 1"),
-        ({"max_elapsed_time": float("nan")}, "max_elapsed_time: got float nan; accepted is a finite number >= 0"),
-        ({"initial_interval": 10**400}, "initial_interval: got int of 1329 bits; accepted is a finite number >= 0"),
-        ({"jitter": "some"}, "jitter: got str; accepted is one of 'full', 'equal', 'none'"),
-        ({"jitter": ["full"]}, "jitter: got list; accepted is one of 'full', 'equal', 'none'"),
+        ({"initial_interval": -1}, "initial_interval: got int -1; expected a finite number >= 0"),
+        ({"max_interval": "5"}, "max_interval: got str; expected a finite number >= 0"),
+        ({"exponent": 0.5}, "exponent: got float 0.5; expected a finite number >= 1"),
+        ({"max_elapsed_time": float("nan")}, "max_elapsed_time: got float nan; expected a finite number >= 0"),
+        ({"initial_interval": 10**400}, "initial_interval: got int of 1329 bits; expected a finite number >= 0"),
+        ({"jitter": "some"}, "jitter: got str; expected one of 'full', 'equal', 'none'"),
+        ({"jitter": ["full"]}, "jitter: got list; expected one of 'full', 'equal', 'none'"),
     ],
 )
 def test_the_line_of_a_bad_backoff(fields: dict[str, Any], line: str) -> None:
@@ -100,7 +100,7 @@ def test_the_line_of_a_bad_backoff(fields: dict[str, Any], line: str) -> None:
 def test_the_line_of_a_bad_budget(field: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         RetryBudget(**{field: -1})
-    assert str(caught.value) == f"{field}: got int -1; accepted is a finite number >= 0"
+    assert str(caught.value) == f"{field}: got int -1; expected a finite number >= 0"
     assert RetryBudget(**{"initial": 0, "capacity": 0, field: 0}).tokens == 0
 
 

@@ -143,7 +143,7 @@ def checked_url(url: Any, url_params: Mapping[str, Any]) -> str:
         raise ConfigurationError(str(exc)) from None
     if not has_host_name(filled):
         raise ConfigurationError(
-            "server_url: got a str with a bad host; accepted is a name of letters, digits and hyphens, or its IDNA form"
+            "server_url: got a str with a bad host; expected a name of letters, digits and hyphens, or its IDNA form"
         )
     return filled
 

@@ -121,7 +121,7 @@ def configure(options: SDKOptions) -> SDKConfig:
     options = cast(SDKOptions, shown(options))  # the one frame that sees them bare; `SDK` clears it where it raises
     for name in options:
         if name not in SDKOptions.__annotations__:
-            accepted = f"; accepted are {', '.join(SDKOptions.__annotations__)}"
+            accepted = f"; options are {', '.join(SDKOptions.__annotations__)}"
             hint = hint_of_option(name, SDKOptions.__annotations__) or accepted
             raise ConfigurationError(f"{named(name)}: unknown option of SDK{hint}")
     server_url = options.get("server_url")

@@ -274,13 +274,13 @@ def _joined(base: str, location: str) -> str:
     try:
         url = urljoin(base, location)
     except ValueError:
-        raise ResponseValidationError("the file's URL redirects to what is no URL") from None
+        raise ResponseValidationError("the file's URL redirects to an invalid URL") from None
     try:
         check_base_url(url.partition("#")[0])
         if len(url) > _MAX_URL:
-            raise ValueError(f"url: got a str of {len(url)} characters; accepted are {_MAX_URL}")
+            raise ValueError(f"url: got a str of {len(url)} characters; expected {_MAX_URL}")
         if not has_host_name(url):
-            raise ValueError("url: got a str with a bad host; accepted is a name, or its IDNA form")
+            raise ValueError("url: got a str with a bad host; expected a name, or its IDNA form")
     except ValueError as exc:
         raise ResponseValidationError(f"the file's URL cannot be fetched: {exc}") from None
     return url

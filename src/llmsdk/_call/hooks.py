@@ -26,7 +26,7 @@ class Hooks:
         for hook in self.given:
             if not any(callable(getattr(hook, name, None)) for name in _METHODS):
                 raise ConfigurationError(
-                    f"hooks: {type(hook).__name__} has no hook method; accepted are objects with any of "
+                    f"hooks: {type(hook).__name__} has no hook method; expected objects with any of "
                     + ", ".join(_METHODS)
                 )
         self._init = self._methods("sdk_init")

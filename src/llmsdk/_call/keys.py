@@ -89,7 +89,7 @@ def check_key(key: Secret, name: str) -> Secret:
     # What h11 lets through; a newline would begin another header (RFC 9112, 11.1).
     if not all(" " <= character <= "~" or "\xa0" <= character <= "\xff" for character in key.reveal()):
         raise ConfigurationError(
-            f"{name}: has a newline, a control character or a character outside Latin-1; accepted is one line of "
+            f"{name}: has a newline, a control character or a character outside Latin-1; expected one line of "
             "Latin-1 text"
         )
     if key.reveal() != key.reveal().strip():
@@ -103,7 +103,7 @@ def _key(value: Any, name: str) -> Secret | KeyFunction:
     if callable(value):
         return cast(KeyFunction, value)
     raise ConfigurationError(
-        f"{name}: accepted are a string, a function, or a mapping of server ids to these, got {type(value).__name__}"
+        f"{name}: expected a string, a function, or a mapping of server ids to these, got {type(value).__name__}"
     )
 
 
@@ -122,7 +122,7 @@ def _server_id(name: Any, known: Collection[str]) -> str:
     hint = guessed(str.__str__(name).lower(), known, least=0.85) if is_name else ""
     if hint or not is_name:
         raise ConfigurationError(
-            f"api_key: unknown server {quoted(name)} in the mapping; accepted are {', '.join(known)}, and a Provider"
+            f"api_key: unknown server {quoted(name)} in the mapping; expected {', '.join(known)}, and a Provider"
             + (hint and f"; {hint}")
         )
     return str.__str__(name)

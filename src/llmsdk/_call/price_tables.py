@@ -103,7 +103,7 @@ def read_table(path: str | os.PathLike[str]) -> PriceTable:
             _read_provider(provider, table, datetime.now(UTC).date())
     if not len(table):
         raise ConfigurationError(
-            f"prices: {place!r} has no prices in it; accepted is the JSON that LiteLLM or genai-prices publishes"
+            f"prices: {place!r} has no prices in it; expected the JSON that LiteLLM or genai-prices publishes"
         )
     return table
 

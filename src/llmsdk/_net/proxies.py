@@ -34,7 +34,7 @@ def proxy_of(scheme: str, host: str, port: int | None) -> str | None:
         parsed = httpx.URL(url)
         name = parsed.host
     except (httpx.InvalidURL, UnicodeError):
-        raise _refused("a text that is no URL") from None
+        raise _refused("an invalid URL") from None
     if parsed.scheme not in _SCHEMES:
         raise _refused(f"scheme {parsed.scheme[:20]!r}")
     if not name or (parsed.port or 0) > 0xFFFF:
@@ -46,7 +46,7 @@ def proxy_of(scheme: str, host: str, port: int | None) -> str | None:
 
 def _refused(found: str) -> ConfigurationError:
     accepted = f"{', '.join(_SCHEMES[:-1])} or {_SCHEMES[-1]}://host:port"
-    return ConfigurationError(f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY has {found}; accepted is {accepted}")
+    return ConfigurationError(f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY has {found}; expected {accepted}")
 
 
 def as_option(proxy: str) -> httpcore.Proxy:

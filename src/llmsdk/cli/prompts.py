@@ -67,7 +67,7 @@ def _image_url(image: str) -> str:
         raise Misuse(f"--image {image}: {exc.strerror}") from None
     kind = _KINDS.get(suffix_of(data))
     if kind is None:
-        raise Misuse(f"--image {image}: not a picture; accepted are PNG, JPEG, GIF, WebP and AVIF")
+        raise Misuse(f"--image {image}: not a picture; expected PNG, JPEG, GIF, WebP and AVIF")
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 

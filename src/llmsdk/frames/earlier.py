@@ -105,7 +105,7 @@ def _lines(path: str, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
                     return  # a run that was killed had not written all of it
                 value: Any = from_json(raw) if raw.strip() else {}
                 if not is_object(value):
-                    raise ValueError(f"line {number} is no JSON object")
+                    raise ValueError(f"line {number} is not a JSON object")
                 yield {name: value.get(column) for column, name in names.items()}
     except (OSError, ValueError) as exc:
         raise ConfigurationError(f"done: {path}: cannot be read: {exc}") from exc
@@ -125,4 +125,4 @@ def _parquet(path: str, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         for batch in found.to_batches(columns={name: dataset.field(column) for column, name in names.items()}):
             yield from batch.to_pylist()
     except (OSError, ValueError) as exc:  # what pyarrow raises is one of these
-        raise ConfigurationError(f"done: {path}: is no output of workers that can be read: {str(exc)[:200]}") from exc
+        raise ConfigurationError(f"done: {path}: isn't readable output of workers: {str(exc)[:200]}") from exc

@@ -84,7 +84,7 @@ class Plan:
         _check_mapping(self.options, "options")
         for name in self.options.keys() - _OPTIONS:
             accepted = ", ".join(sorted(_OPTIONS))
-            raise ConfigurationError(f"options: {quoted(name)} is no option of a call; accepted are {accepted}")
+            raise ConfigurationError(f"options: {quoted(name)} isn't an option of a call; options are {accepted}")
         check_open(self.options, "options")
         _check_row(self.row, column_names(operation), where)
         check_variables(self.api_key_env)

@@ -338,7 +338,7 @@ def checked_private(allow_private: object) -> bool:
     if isinstance(allow_private, bool):
         return allow_private
     raise RequestValidationError(
-        f"allow_private: got {described(allow_private)}; accepted is a bool", param="allow_private"
+        f"allow_private: got {described(allow_private)}; expected a bool", param="allow_private"
     )
 
 

@@ -186,7 +186,7 @@ def _check_names(route: Route, name: str) -> None:
         given: set[str] = set(getattr(route, field))
         for parameter in sorted(given.difference(known)):
             if hint := guessed(parameter, known):
-                text = f"{quoted(parameter)} is no parameter of {name}; {hint}"
+                text = f"{quoted(parameter)} isn't a parameter of {name}; {hint}"
                 raise _Fault(named("routes", name, field), text)
     for parameter in sorted(route.own.intersection(known)):
         raise _Fault(named("routes", name, "own"), f"{quoted(parameter)} is a parameter that every call knows")

@@ -90,7 +90,7 @@ def find_provider(server: Any, server_idx: Any = None) -> Provider | None:
         return checked_provider(server)
     if (found := provider_by_id(server)) is not None:
         return found
-    raise ConfigurationError(f"server: unknown server {quoted(server)}; accepted are {accepted(server)}")
+    raise ConfigurationError(f"server: unknown server {quoted(server)}; known servers: {accepted(server)}")
 
 
 def provider_by_id(name: Any) -> Provider | None:

@@ -78,7 +78,7 @@ def make_decoder(content_encoding: str | None) -> ContentDecoder:
     names = [name for part in content_encoding.split(",") if (name := part.strip(" \t").lower())]
     names = [name for name in names if name != "identity"]
     if len(names) > _MAX_CODINGS:
-        raise CodingError(f"content-encoding names {len(names)} codings; accepted are at most {_MAX_CODINGS}")
+        raise CodingError(f"content-encoding names {len(names)} codings; expected at most {_MAX_CODINGS}")
     steps = [_make_step(name) for name in reversed(names)]
     if not steps:
         return _IDENTITY
@@ -95,7 +95,7 @@ def _make_step(name: str) -> ContentDecoder:
     if engine is None:
         # Names of codings are short; anything else the server made up is not repeated.
         shown = name if len(name) <= 16 else name[:4] + "..."
-        raise CodingError(f"content-encoding {shown!r} cannot be decoded; accepted are {accepted_codings()}")
+        raise CodingError(f"content-encoding {shown!r} cannot be decoded; expected {accepted_codings()}")
     return _Coded(name, engine, members=name == "zstd")
 
 

@@ -66,15 +66,15 @@ def given_path(path: Any, param: str = "path") -> Path:
     """
     given: Any = path.__fspath__() if hasattr(path, "__fspath__") else path
     if not isinstance(given, str):
-        raise _refused(param, f"got {described(path)}; accepted is the path of a file, as a str or a path object")
+        raise _refused(param, f"got {described(path)}; expected the path of a file, as a str or a path object")
     if not given:
-        raise _refused(param, "got an empty str; accepted is the path of a file")
+        raise _refused(param, "got an empty str; expected the path of a file")
     try:
         is_path = b"\0" not in os.fsencode(given)
     except UnicodeEncodeError:
         is_path = False
     if not is_path:
-        raise _refused(param, "got a str with a NUL or a lone surrogate; accepted is the path of a file")
+        raise _refused(param, "got a str with a NUL or a lone surrogate; expected the path of a file")
     return Path(str.__str__(given))
 
 
@@ -89,9 +89,9 @@ def checked_path(path: Any, param: str = "path") -> Path:
     given = str.__str__(os.fspath(cast("str", path)))
     shown = repr(given[:_MAX_PATH])
     if os.path.isdir(made) or given[-1] in ("/", os.sep):
-        raise _refused(param, f"{shown} is a folder; accepted is the path of a file")
+        raise _refused(param, f"{shown} is a folder; expected the path of a file")
     if os.path.exists(made) and not os.path.isfile(made):
-        raise _refused(param, f"{shown} is a device or a pipe; accepted is the path of a file")
+        raise _refused(param, f"{shown} is a device or a pipe; expected the path of a file")
     return made
 
 

@@ -105,14 +105,14 @@ def check_header(name: object, value: object) -> None:
         ValueError: One line that never shows the value.
     """
     if not isinstance(name, str):
-        raise ValueError(f"header name: got {type(name).__name__}; accepted is a str")
+        raise ValueError(f"header name: got {type(name).__name__}; expected a str")
     if not re.fullmatch(_NAME, name):
-        raise ValueError(f"header name: got {name[:40]!a}; accepted are letters, digits and !#$%&'*+-.^_`|~")
+        raise ValueError(f"header name: got {name[:40]!a}; expected letters, digits and !#$%&'*+-.^_`|~")
     field = f"header {name[:40]}"
     if not isinstance(value, str):
-        raise ValueError(f"{field}: got {type(value).__name__}; accepted is a str")
+        raise ValueError(f"{field}: got {type(value).__name__}; expected a str")
     if not re.fullmatch(_VALUE, value) or re.search(_C1, value):
         raise ValueError(
             f"{field}: got str with a newline, a control character or one outside Latin-1; "
-            "accepted are visible Latin-1 characters, spaces and tabs"
+            "expected visible Latin-1 characters, spaces and tabs"
         )

@@ -13,7 +13,7 @@ from ..errors import RequestValidationError
 from .shapes import described, is_listed, is_mapping, is_unicode, named
 
 _ACCEPTED = (
-    "accepted are strings of valid Unicode, finite numbers, booleans, None, and lists and dicts (with strings as keys) "
+    "expected strings of valid Unicode, finite numbers, booleans, None, and lists and dicts (with strings as keys) "
     "of these"
 )
 _MOST_BITS = 1024  # no reader of JSON takes a number beyond the range of a float
@@ -151,7 +151,7 @@ def check_scalar(value: Any, *way: Any, accepted: str) -> None:
     found = _first_misfit(value, way) if is_scalar else (way, described(value))
     if found is not None:
         place = named(*way)
-        raise RequestValidationError(f"{place}: accepted are {accepted}, got {found[1]}", param=place)
+        raise RequestValidationError(f"{place}: expected {accepted}, got {found[1]}", param=place)
 
 
 def _first_misfit(value: Any, way: tuple[Any, ...]) -> tuple[tuple[Any, ...], str] | None:

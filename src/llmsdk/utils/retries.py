@@ -32,18 +32,18 @@ def _check_number(field: str, value: object, *, least: float) -> None:
                 return
         except OverflowError:  # an int beyond the range of float
             pass
-    raise ConfigurationError(f"{field}: got {described(value)}; accepted is a finite number >= {least:g}")
+    raise ConfigurationError(f"{field}: got {described(value)}; expected a finite number >= {least:g}")
 
 
 def _check_choice(field: str, value: object, accepted: tuple[str, ...]) -> None:
     if not isinstance(value, str) or value not in accepted:
         names = ", ".join(repr(name) for name in accepted)
-        raise ConfigurationError(f"{field}: got {described(value)}; accepted is one of {names}")
+        raise ConfigurationError(f"{field}: got {described(value)}; expected one of {names}")
 
 
 def _check_bool(field: str, value: object) -> None:
     if not isinstance(value, bool):
-        raise ConfigurationError(f"{field}: got {described(value)}; accepted is True or False")
+        raise ConfigurationError(f"{field}: got {described(value)}; expected True or False")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class RetryBudget:
         _check_number("per_second", per_second, least=0)
         _check_number("per_success", per_success, least=0)
         if initial > capacity:
-            raise ConfigurationError(f"initial: got {initial:g}; accepted is at most capacity, {capacity:g}")
+            raise ConfigurationError(f"initial: got {initial:g}; expected at most capacity, {capacity:g}")
         self.initial = initial
         self.per_second = per_second
         self.per_success = per_success
@@ -183,7 +183,7 @@ class RetryConfig:
         _check_bool("retry_connection_errors", self.retry_connection_errors)
         if self.max_attempts is not None:
             if isinstance(self.max_attempts, float):
-                raise ConfigurationError(f"max_attempts: got {described(self.max_attempts)}; accepted is an int >= 1")
+                raise ConfigurationError(f"max_attempts: got {described(self.max_attempts)}; expected an int >= 1")
             _check_number("max_attempts", self.max_attempts, least=1)
         if self.status_codes is not None:
             object.__setattr__(self, "status_codes", _statuses(self.status_codes))
@@ -205,11 +205,11 @@ class RetryConfig:
 def _check_kind(field: str, value: object, kind: type, *, optional: bool) -> None:
     if not (isinstance(value, kind) or (optional and value is None)):
         accepted = f"{kind.__name__} or None" if optional else kind.__name__
-        raise ConfigurationError(f"{field}: got {described(value)}; accepted is {accepted}")
+        raise ConfigurationError(f"{field}: got {described(value)}; expected {accepted}")
 
 
 def _statuses(values: Any) -> frozenset[int]:
-    accepted = "accepted is an iterable of 400 to 599, '4XX' or '5XX'"
+    accepted = "expected an iterable of 400 to 599, '4XX' or '5XX'"
     if isinstance(values, (str, bytes)):
         raise ConfigurationError(f"status_codes: got {described(values)}; {accepted}")
     try:

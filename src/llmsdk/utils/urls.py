@@ -70,9 +70,9 @@ def fill_path(template: str, values: Mapping[str, str]) -> str:
         value: object = values.get(found[1])
         if not isinstance(value, str):
             came = "nothing" if value is None else type(value).__name__
-            raise ValueError(f"{found[1]}: got {came}; accepted is a str for the path {template}")
+            raise ValueError(f"{found[1]}: got {came}; expected a str for the path {template}")
         if not value:
-            raise ValueError(f"{found[1]}: got an empty str; accepted is a non-empty one for the path {template}")
+            raise ValueError(f"{found[1]}: got an empty str; expected a non-empty one for the path {template}")
         return quote_segment(value)
 
     return re.sub(_PLACEHOLDER, segment, template)
@@ -127,30 +127,30 @@ def check_base_url(url: object, field: str = "url") -> str:
 def _fault_of(url: object) -> str | None:
     """Describe what is wrong with a base URL and what is accepted; None where nothing is."""
     if not isinstance(url, str):
-        return f"{described(url)}; accepted is a str"
+        return f"{described(url)}; expected a str"
     if not url:
-        return "an empty str; accepted is a URL such as 'https://host/v1'"
+        return "an empty str; expected a URL such as 'https://host/v1'"
     if _has_bad_character(url):
-        return "a str with a blank, backslash, control character or lone surrogate; accepted is a URL without"
-    bad_host = "a str with a bad host or port; accepted is a host, and a port of 1 to 65535"
+        return "a str with a blank, backslash, control character or lone surrogate; expected a URL without"
+    bad_host = "a str with a bad host or port; expected a host, and a port of 1 to 65535"
     try:
         parts = urlsplit(url)
         # Said first: every later message may show the URL.
         if "@" in parts.netloc:
-            return "a str with credentials; accepted is a URL without, the key goes to api_key"
+            return "a str with credentials; expected a URL without, the key goes to api_key"
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return bad_host
     if parts.scheme not in _DEFAULT_PORTS or not url.lower().startswith(f"{parts.scheme}://"):
-        return "a str without http:// or https://; accepted is a URL such as 'https://host/v1'"
+        return "a str without http:// or https://; expected a URL such as 'https://host/v1'"
     if not host:
-        return "a str without a host; accepted is a URL such as 'https://host/v1'"
+        return "a str without a host; expected a URL such as 'https://host/v1'"
     if port == 0 or not _is_host(host, bracketed="[" in parts.netloc):
         return bad_host
     if not ("[" in parts.netloc or _is_name(host)):
-        return "a str with a bad host; accepted are labels of 1 to 63 characters between dots, 253 in all"
+        return "a str with a bad host; expected labels of 1 to 63 characters between dots, 253 in all"
     if "#" in url:
-        return "a str with a fragment; accepted is a URL without '#'"
+        return "a str with a fragment; expected a URL without '#'"
     return None
 
 
@@ -186,11 +186,11 @@ def origin(url: str) -> tuple[str, str, int]:
         parts = urlsplit(url)
         scheme, host, port = parts.scheme, parts.hostname, parts.port
     except ValueError:
-        raise ValueError("url: got a str with a bad host or port; accepted is an absolute URL") from None
+        raise ValueError("url: got a str with a bad host or port; expected an absolute URL") from None
     if port is None:
         port = _DEFAULT_PORTS.get(scheme)
     if not host or port is None:
-        raise ValueError("url: got a str without scheme or host; accepted is an absolute URL")
+        raise ValueError("url: got a str without scheme or host; expected an absolute URL")
     return scheme, host, port
 
 

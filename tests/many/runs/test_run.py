@@ -346,7 +346,7 @@ def test_an_output_that_holds_something_else(folder: Folder, other: str) -> None
     folder.run()
     with folder.output.open("a") as file:
         file.write(f"{other}\n")
-    with pytest.raises(BatchError, match=r"out\.jsonl: line 3: is no result of a batch"):
+    with pytest.raises(BatchError, match=r"out\.jsonl: line 3: isn't a result of a batch"):
         folder.run()
 
 
@@ -366,7 +366,9 @@ def test_a_file_of_somebody_else_is_no_output(folder: Folder, held: str) -> None
 def test_a_file_of_somebody_else_takes_no_failures(folder: Folder, held: str) -> None:
     folder.write(chat_row("a"))
     folder.errors.write_text(held)
-    with pytest.raises(BatchError, match=r"errors\.jsonl: line 1: is no failure of a batch; name another file for err"):
+    with pytest.raises(
+        BatchError, match=r"errors\.jsonl: line 1: isn't a failure of a batch; name another file for err"
+    ):
         folder.run()
     assert folder.errors.read_text() == held
     assert folder.sent == 0
@@ -449,8 +451,8 @@ def test_a_folder_that_is_read_only(folder: Folder) -> None:
         ({"stream": True}, errors.RequestValidationError, "stream: replies of a batch come whole; leave it out"),
         ({"limit": 0}, errors.ConfigurationError, "limit: must be an int from 1"),
         ({"deadline_ms": -1}, errors.ConfigurationError, "deadline_ms"),
-        ({"input": 7}, errors.ConfigurationError, "input: got int 7; accepted is the path of a file"),
-        ({"output": ""}, errors.ConfigurationError, "output: got an empty str; accepted is the path"),
+        ({"input": 7}, errors.ConfigurationError, "input: got int 7; expected the path of a file"),
+        ({"output": ""}, errors.ConfigurationError, "output: got an empty str; expected the path"),
     ],
 )
 def test_arguments_that_cannot_be(folder: Folder, given: dict[str, Any], kind: type[Exception], told: str) -> None:

@@ -71,7 +71,7 @@ def test_parquet_in_and_out(files: Folder) -> None:
         (
             "in.csv",
             b"model,promt\nm,a\n",
-            r"in\.csv: line 1: column 'promt' is no parameter of chat\.create; take it out",
+            r"in\.csv: line 1: column 'promt' isn't a parameter of chat\.create; take it out",
         ),
         ("in.csv", b"model,prompt\nm,a,b\n", r"in\.csv: line 2: more cells than columns"),
         ("in.csv", b"model,prompt\nm,\xff\n", r"in\.csv: not UTF-8 at byte 16; save it as UTF-8"),

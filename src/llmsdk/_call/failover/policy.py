@@ -18,7 +18,7 @@ DEFAULT_ON: tuple[int | str, ...] = ("connection", "timeout", 408, 429, "5XX")
 NEVER = frozenset({400, 401, 403, 404, 422})
 """What is wrong with a request or a key at one server must be mended, not hidden behind another."""
 
-_ACCEPTED = 'accepted are "connection", "timeout", "5XX" and statuses from 400 to 599'
+_ACCEPTED = 'expected "connection", "timeout", "5XX" or statuses from 400 to 599'
 
 
 class Failover:

@@ -27,12 +27,12 @@ from .reasons import UNFINISHED, failure_of, is_wordless, reason_in
 
 _EXPECTED = {
     "missing": "it is missing",
-    "list_type": "it is no list",
-    "dict_type": "it is no object",
-    "model_type": "it is no object",
-    "model_attributes_type": "it is no object",
-    "string_type": "it is no text",
-    "int_type": "it is no integer",
+    "list_type": "it isn't a list",
+    "dict_type": "it isn't an object",
+    "model_type": "it isn't an object",
+    "model_attributes_type": "it isn't an object",
+    "string_type": "it isn't a string",
+    "int_type": "it isn't an integer",
 }
 """What is wrong with a part of a reply, by pydantic's name of it; in its own words where it is rarer."""
 

@@ -64,7 +64,7 @@ class PathRequest:
         url = join(base_url, self.path, {**self.query, **checked_query(extras.query or {})})
         if len(url) > LONGEST_URL:
             raise RequestValidationError(
-                f"path: is too long, with query and server the URL would have {len(url)} characters; accepted are up "
+                f"path: is too long, with query and server the URL would have {len(url)} characters; expected up "
                 f"to {LONGEST_URL}",
                 param="path",
             )

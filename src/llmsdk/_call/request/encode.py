@@ -115,7 +115,7 @@ def encode(
         longest = max(sorted(inside), key=lambda name: len(str(parts[name])))
         raise RequestValidationError(
             f"{longest}: is too long, the URL of {operation.resource}.{operation.name} would have {len(url)} "
-            f"characters; accepted are up to {LONGEST_URL}",
+            f"characters; expected up to {LONGEST_URL}",
             param=longest,
         )
     return Encoded(operation.method, url, streaming or operation.is_opened, body, dropped)

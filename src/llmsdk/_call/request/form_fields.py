@@ -60,7 +60,7 @@ def _placed(name: str, value: Any, route: Route, way: tuple[Any, ...]) -> Iterat
 def _check(value: Any, *way: Any) -> None:
     if is_list(value) or is_object(value):
         place = named(*way)
-        raise RequestValidationError(f"{place}: accepted are {_ACCEPTED}, got {described(value)}", param=place)
+        raise RequestValidationError(f"{place}: expected {_ACCEPTED}, got {described(value)}", param=place)
     check_scalar(value, *way, accepted=_ACCEPTED)
 
 

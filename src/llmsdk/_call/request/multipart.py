@@ -21,7 +21,7 @@ from .large import LARGE, Body, LargeFile, pieces, read_handle, read_path
 
 URL_ENCODED = "application/x-www-form-urlencoded"
 UNNAMED = "image.png"
-_ACCEPTED = "accepted are bytes, a path, an open binary file, or a (file name, bytes) pair"
+_ACCEPTED = "expected bytes, a path, an open binary file, or a (file name, bytes) pair"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

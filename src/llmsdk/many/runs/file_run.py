@@ -135,14 +135,14 @@ class FileRun:
         for number, _, raw in self._journal.read():
             key = key_of(raw)
             if key is None:
-                problem = "is no result of a batch; take the line out, or name another output"
+                problem = "isn't a result of a batch; remove the line, or name another output"
                 raise file_error(self.paths.journal, problem, line=number)
             self._done.add(key)
 
     def _load_failures(self) -> None:
         for number, offset, raw in self._errors.read():
             if not is_failure(raw):
-                problem = "is no failure of a batch; name another file for errors"
+                problem = "isn't a failure of a batch; name another file for errors"
                 raise file_error(self.paths.errors, problem, line=number)
             if not raw.endswith(b"\n"):
                 break

@@ -133,7 +133,7 @@ def own_blocks(message: Document, protocol: str) -> list[Document] | None:
 
 def refuse_role(message: Document, accepted: Iterable[str]) -> CannotSay:
     """Make the error about a message whose role has no place."""
-    return CannotSay("messages", f"role {message.get('role')!r} has no place here; accepted are {', '.join(accepted)}")
+    return CannotSay("messages", f"role {message.get('role')!r} has no place here; expected {', '.join(accepted)}")
 
 
 def join_turns(turns: Iterable[tuple[str, list[Document]]]) -> list[tuple[str, list[Document]]]:

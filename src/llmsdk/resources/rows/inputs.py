@@ -99,7 +99,7 @@ def _check_columns(names: Sequence[str], path: str, operation: Operation) -> Non
         if name not in known:
             where = f"{operation.resource}.{operation.name}"
             advice = "take it out, or name it custom_id if rows are to be known by it"
-            raise file_error(path, f"column {name[:80]!r} is no parameter of {where}; {advice}", line=1)
+            raise file_error(path, f"column {name[:80]!r} isn't a parameter of {where}; {advice}", line=1)
 
 
 def _csv_rows(path: str, operation: Operation) -> Iterator[tuple[int, dict[str, Any]]]:

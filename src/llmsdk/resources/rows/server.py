@@ -214,7 +214,7 @@ class BatchResults:
             value = self._form(value)
         if not is_object(value) or not isinstance(value.get("custom_id"), str):
             text = raw[:1000].decode("utf-8", "replace")
-            return f"line:{number}", ResponseValidationError("a line of the results is no result", body=text)
+            return f"line:{number}", ResponseValidationError("a line of the results isn't a result", body=text)
         try:
             return value["custom_id"], self._reply(value)
         except SDKError as exc:
