@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -583,3 +584,37 @@ async def test_a_choice_with_the_number_1(colour: Colour, canned: CannedServer, 
         stream = await client.call("chat.create", **ARGS, **asked)
         assert "".join([piece async for piece in each(stream.text_deltas())]) == text
         assert stream.final.text == "Hello"
+
+
+@pytest.mark.parametrize("is_observed", [False, True])
+async def test_a_dropped_stream_is_told_to_its_observer(
+    colour: Colour, canned: CannedServer, is_observed: bool
+) -> None:
+    closed = threading.Event()
+    serve(canned, endless(closed, event("a")))
+    told: list[Any] = []
+    async with open_client(colour, canned) as client:
+        stream = await client.call("chat.create", **ARGS)
+        if is_observed:
+            stream._progress.observed = SimpleNamespace(abandoned=told.append)
+        progress = stream._progress
+        del stream
+        gc.collect()
+        assert await anyio.to_thread.run_sync(closed.wait, PROMPT_S) if colour.is_async else closed.wait(PROMPT_S)
+        assert told == [progress] * is_observed
+        progress.observed = None
+
+
+async def test_what_is_no_failure_of_the_stream_passes_as_it_is(
+    colour: Colour, canned: CannedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(canned, endless(threading.Event(), event("a")))
+
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    async with open_client(colour, canned) as client:
+        stream = await client.call("chat.create", **ARGS)
+        monkeypatch.setattr(type(stream._progress), "feed", broken)
+        with pytest.raises(ZeroDivisionError):
+            await collect(stream)

@@ -11,6 +11,7 @@ import pytest
 
 import llmsdk
 from llmsdk.local import LocalServer
+from llmsdk.utils import forks
 from llmsdk.utils.forks import FIRST_USE, forkable_lock, once
 
 pytestmark = [
@@ -131,3 +132,25 @@ def test_no_property_holds_a_lock_that_a_fork_does_not_wait_for() -> None:
     package = Path(llmsdk.__file__).parent
     found = [path for path in package.rglob("*.py") if "functools import cached_property" in path.read_text("utf-8")]
     assert found == [package / "utils" / "forks.py"]
+
+
+def test_a_lock_that_a_thread_never_lets_go_is_free_in_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fork is not kept for ever, and the child has no thread that could release it."""
+    held, hanging, over = threading.RLock(), threading.Event(), threading.Event()
+    monkeypatch.setattr(forks, "FIRST_USE", held)
+    monkeypatch.setattr(forks, "_PATIENCE_S", 0.01)
+
+    def hang() -> None:
+        held.acquire()
+        hanging.set()
+        over.wait()
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    assert hanging.wait(10)
+    forks._before()
+    assert not held.acquire(blocking=False)
+    forks._after_in_child()
+    assert held.acquire(blocking=False)
+    over.set()
+    thread.join()
