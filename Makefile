@@ -20,7 +20,7 @@ RUNTIME := build/runtime
 .DEFAULT_GOAL := help
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check house docs site reliability bench soak batch-kill bulk ray mutants first-contact judges sbom audit clean FORCE
+.PHONY: help demo test check house docs site reliability bench soak batch-kill bulk ray mutants first-contact judges oldest sbom audit clean FORCE
 
 help:
 	@echo "make demo    run the main job on the embedded provider"
@@ -37,6 +37,7 @@ help:
 	@echo "make ray     the pace of one account with one process and with four workers of Ray, one of them killed; RATE=100"
 	@echo "make mutants change the core bit by bit, and see whether its tests notice; ONLY='llmsdk._core.flow.*'"
 	@echo "make judges  have other clients and servers judge; ONLY='openai_python nginx', OPENAPI=folder"
+	@echo "make oldest  the tests of the network with the oldest versions allowed; TESTS=tests/net"
 	@echo "make sbom    write dist/llmsdk.cdx.json, a CycloneDX bill of materials"
 	@echo "make audit   ask an advisory service about the runtime dependencies"
 	@echo "make clean   remove caches and build products"
@@ -128,6 +129,9 @@ $(RUNTIME)/.stamp: pyproject.toml $(DEV_STAMP)
 	@$(PIP) --python $(RUNTIME) install .
 	@$(PIP) --python $(RUNTIME) uninstall --yes llmsdk
 	@touch $@
+
+oldest:
+	@$(PYTHON) scripts/oldest.py $(TESTS)
 
 sbom: $(RUNTIME)/.stamp
 	@$(PIP) install 'cyclonedx-bom>=5'

@@ -33,6 +33,8 @@ def _context(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
     try:
         if cert_dir and not cert_file and not any(map(_holds_certificates, cert_dir.split(os.pathsep))):
             raise _refused("SSL_CERT_DIR", cert_dir, "no directory with certificates under their hashes") from None
+        if cert_file and not os.path.isfile(cert_file):  # which httpx before 0.28 takes for no variable at all
+            raise FileNotFoundError(cert_file)
         return httpx.create_ssl_context()
     except OSError as exc:  # an SSLError is one, too
         if not (cert_file or cert_dir) or is_lack(exc):
