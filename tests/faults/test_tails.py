@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from llmsdk._net import aiohttp_transport, pool
 from support.colours import Colour, settled
 from support.fault_client import ASK, CREATE, client_of, pause
 from support.fault_server import (
@@ -94,7 +95,7 @@ async def test_a_tail_in_pieces(colour: Colour, server: FaultServer, name: str) 
 
 
 @pytest.mark.parametrize("name, cut", [(name, cut) for name, cut in _CUTS if cut < len(_ENDS[name])])
-async def test_a_tail_that_has_not_come_is_not_waited_for(
+async def test_a_tail_that_does_not_come_soon_is_given_up(
     colour: Colour, server: FaultServer, name: str, cut: int
 ) -> None:
     """What of it comes later meets a connection that is closed."""
@@ -183,6 +184,45 @@ async def test_streams_in_a_row_have_one_connection(colour: Colour, server: Faul
                 await pause(colour, 0.005)
             await pause(colour, 0.01)
     assert server.connections == 1
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> float:
+    """How long a tail is waited for: longer than a busy machine takes for it."""
+    seconds = 2.0
+    monkeypatch.setattr(pool, "TAIL_S", seconds)
+    monkeypatch.setattr(aiohttp_transport._Unread, "patience_s", seconds)
+    return seconds
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 0.001, 0.01])
+async def test_streams_back_to_back_have_one_connection(
+    colour: Colour, server: FaultServer, patience: float, wait_s: float
+) -> None:
+    """A caller who asks again at once comes before the last chunk; to wait for that is cheaper than a connection."""
+    server.always((_FIRST, Wait(wait_s), chunk(b"")))
+    async with client_of(colour, server) as client:
+        for _ in range(20):
+            assert len(await client.events(CREATE, **ASK)) == 3
+    assert server.connections == 1
+
+
+async def test_a_server_whose_tail_never_comes_is_waited_for_once(
+    colour: Colour, faults: FaultServer, patience: float
+) -> None:
+    late = Late()
+    faults.always(late.play())
+    async with client_of(colour, faults) as client:
+        began = time.monotonic()
+        for _ in range(6):
+            assert len(await client.events(CREATE, **ASK)) == 3
+        assert patience / 2 < time.monotonic() - began < 4 * patience
+        assert faults.connections == 6
+        late.go.set()
+        faults.always((_FIRST + chunk(b""),))
+        await pause(colour, _SETTLE_S)
+        assert len(await client.events(CREATE, **ASK)) == 3
+        assert faults.connections <= 7
 
 
 async def test_streams_side_by_side_keep_their_connections(colour: Colour, faults: FaultServer) -> None:

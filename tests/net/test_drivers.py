@@ -397,11 +397,11 @@ def test_no_step_begins_when_the_time_is_over(way: str, is_begun: bool) -> None:
 @WAYS
 def test_a_poll_reads_only_what_has_arrived(way: str) -> None:
     wire = Wire(way)
-    wire.line.poll()
+    wire.line.poll(0.0)
     with pytest.raises(httpcore.ReadTimeout):
         wire.do("read", 10)
     wire = Wire(way, readable=True)
-    wire.line.poll()
+    wire.line.poll(0.0)
     assert wire.do("read", 10) == b"reply"
     assert wire.inner.timeouts == [0.01]
 
@@ -423,7 +423,7 @@ def test_a_tls_record_that_waits_in_memory_has_arrived() -> None:
     wire = Wire("async", tls=Decrypted(b"tail"))
     assert wire.stream.get_extra_info("is_readable") is True
     assert wire.stream.get_extra_info("is_readable") is True
-    wire.line.poll()
+    wire.line.poll(0.0)
     assert wire.do("read", 10) == b"tail"
     assert wire.inner.timeouts == []
     assert wire.stream.get_extra_info("is_readable") is False

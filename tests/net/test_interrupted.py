@@ -85,7 +85,7 @@ def test_a_connection_whose_tail_could_not_be_read_is_dropped() -> None:
         unread = object()
         line = SimpleNamespace(is_last=False)
 
-        async def is_ready(self) -> bool:
+        async def is_ready(self, _: float) -> bool:
             raise asyncio.CancelledError
 
         async def aclose(self) -> None:
@@ -97,7 +97,7 @@ def test_a_connection_whose_tail_could_not_be_read_is_dropped() -> None:
         pool._all.add(connection)
         pool.push_unread(connection)
         with pytest.raises(asyncio.CancelledError):
-            await transport._free(pool)
+            await transport._free(pool, countdown())
         assert (closed, pool.connections()) == (["closed"], [])
 
     asyncio.run(body())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, NamedTuple, Self
 from weakref import WeakSet
 
@@ -20,7 +21,7 @@ from ..utils.headers import Headers
 from .aiohttp_connections import UNDER_WAY, Attempt, gist, open_session
 from .failures import failure_of
 from .hook_views import show
-from .pool import may_follow
+from .pool import TAIL_S, learned, may_follow
 from .proxies import proxy_of
 from .requests import Content, OwnRequest, own_of
 from .tls import shared_context
@@ -122,7 +123,7 @@ class AiohttpReply:
     is_stream_consumed = False
     shown_as = httpx.Response
 
-    def __init__(self, response: aiohttp.ClientResponse, request: Any, pieces: _Pieces, unread: deque[Any]) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, request: Any, pieces: _Pieces, unread: _Unread) -> None:
         self.status_code = response.status
         self.headers = Headers(response.raw_headers)
         self.reason_phrase = response.reason or ""
@@ -150,6 +151,15 @@ class AiohttpReply:
         self._response.release()
         return True
 
+    async def comes_whole(self, seconds: float) -> bool:
+        """Wait for the rest of the body; whether it has come."""
+        for _ in range(2):
+            await _turn()  # the event loop asks what has arrived in the first, and reads it before the second
+        with suppress(TimeoutError, aiohttp.ClientError):
+            async with asyncio.timeout(seconds):
+                await self._response.content.wait_eof()
+        return self._response.content.is_eof()
+
     def leave(self) -> bool:
         """Return the connection back once the body has come whole, if that is before another request needs it."""
         if self.release_now():
@@ -165,6 +175,22 @@ class AiohttpReply:
             await _close(self._response)
 
 
+class _Unread(deque[AiohttpReply]):
+    """The replies of one host whose end was left unread, the oldest first."""
+
+    patience_s = TAIL_S
+
+    async def settle(self, countdown: Countdown) -> None:
+        """Forget the replies that have come whole meanwhile; wait for the oldest one that has not, or close it."""
+        while self and self[0].release_now():
+            self.popleft()
+        if self:
+            reply = self.popleft()
+            has_come = await reply.comes_whole(min(self.patience_s, countdown.left()))
+            self.patience_s = learned(has_come)
+            await reply.aclose()
+
+
 class _Destination(NamedTuple):
     """Where the requests for one URL go; holds what it is found by, so that nothing else can have its id."""
 
@@ -172,7 +198,7 @@ class _Destination(NamedTuple):
     url: yarl.URL
     proxy: str | None
     is_tls: bool
-    unread: deque[AiohttpReply]
+    unread: _Unread
 
 
 class AiohttpTransport:
@@ -188,7 +214,7 @@ class AiohttpTransport:
         self._is_hooked = is_hooked
         self._session: aiohttp.ClientSession | None = None
         self._destinations: dict[int, _Destination] = {}
-        self._unread: dict[Any, deque[AiohttpReply]] = {}
+        self._unread: dict[Any, _Unread] = {}
         self._waits: set[Any] = set()
         self._replies: WeakSet[AiohttpReply] = WeakSet()
 
@@ -201,7 +227,7 @@ class AiohttpTransport:
         own = own_of(request, countdown)
         to = self._to(own)
         if to.unread:
-            await _settle(to.unread)
+            await to.unread.settle(countdown)
         attempt = Attempt()
         try:
             response = await self._exchange(own, to, attempt)
@@ -260,7 +286,7 @@ class AiohttpTransport:
             proxy = proxy_of(scheme, host, port)
             # Left to yarl, an encoded ".." would be a step upwards.
             url = yarl.URL(str(own.url), encoded=True)
-            unread = self._unread.setdefault((scheme, host, port), deque())
+            unread = self._unread.setdefault((scheme, host, port), _Unread())
             to = self._destinations[id(own.target)] = _Destination(own.target, url, proxy, scheme == "https", unread)
         return to
 
@@ -277,17 +303,6 @@ class AiohttpTransport:
                 await unread.popleft().aclose()
         if session is not None:
             await session.close()
-
-
-async def _settle(unread: deque[AiohttpReply]) -> None:
-    """Forget the replies that have come whole meanwhile; close the connection of the oldest one that has not."""
-    while unread and unread[0].release_now():
-        unread.popleft()
-    if unread:
-        for _ in range(2):
-            await _turn()  # the event loop asks what has arrived in the first, and reads it before the second
-    if unread:
-        await unread.popleft().aclose()
 
 
 def _body_of(content: Body | None) -> bytes | Content | None:

@@ -63,11 +63,11 @@ class Connection(_Connection):
 
     __slots__ = ()
 
-    def is_ready(self) -> bool:
-        """Read what has arrived of an unread reply, without waiting; whether another request can be sent."""
+    def is_ready(self, patience_s: float) -> bool:
+        """Read what comes of an unread reply within that time; whether another request can be sent."""
         reply, self.unread = self.unread, None
         if reply is not None:
-            self.line.poll()
+            self.line.poll(patience_s)
             left = _TAIL_BYTES
             try:
                 for piece in reply.body:
@@ -112,10 +112,10 @@ class AsyncConnection(_Connection):
             if hasattr(holder, name):
                 setattr(holder, name, _NO_LOCK)
 
-    async def is_ready(self) -> bool:
-        """Read what has arrived of an unread reply, without waiting; whether another request can be sent."""
+    async def is_ready(self, patience_s: float) -> bool:
+        """Read what comes of an unread reply within that time; whether another request can be sent."""
         if (reply := self.unread) is not None:
-            self.line.poll()
+            self.line.poll(patience_s)
             left = _TAIL_BYTES
             try:
                 async for piece in reply.body:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
@@ -40,13 +41,14 @@ class _Nothing:
 
 
 class _Arrived:
-    """A limit that allows to read what has arrived, and not to wait for more."""
+    """A limit that allows to read what has arrived, and to wait a moment for more."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, seconds: float) -> None:
         self._stream = stream
+        self._until = time.monotonic() + seconds
 
     def left(self) -> float:
-        return _POLL_S if self._stream.get_extra_info("is_readable") else 0.0
+        return _POLL_S if self._stream.get_extra_info("is_readable") else self._until - time.monotonic()
 
 
 class Line:
@@ -76,9 +78,9 @@ class Line:
         self.is_reused = self.is_reused or self.received
         self.received = False
 
-    def poll(self) -> None:
-        """Have reads return what has arrived, and raise a timeout where they would have to wait."""
-        self.limit = _Arrived(self.stream)
+    def poll(self, seconds: float) -> None:
+        """Have reads return what has arrived, and raise a timeout where they would have to wait for longer."""
+        self.limit = _Arrived(self.stream, seconds)
 
     def left(self, expired: type[Exception]) -> float:
         """Return what the next step may take.

@@ -25,6 +25,17 @@ ConnectionT = TypeVar("ConnectionT")
 IDLE_S = 30.0
 """How long a connection is kept for another call."""
 
+# The last chunk of a body follows its [DONE] by one or two milliseconds where a proxy stands between, and a caller who
+# asks again at once comes sooner: of 20 streams in a row, 11 to 13 opened a connection, which costs 50 to 150 ms over
+# TLS. So it is waited for where a connection would be opened otherwise, unless the last one did not come in time.
+TAIL_S = 0.02
+"""How long the rest of a reply is waited for when its connection is next wanted."""
+
+
+def learned(has_come: bool) -> float:
+    """How long to wait for the next: not again where one did not come, until another has come by itself."""
+    return TAIL_S if has_come else 0.0
+
 
 _DELIMITERS = frozenset(("content-length", "transfer-encoding"))  # without either, the body ends with the connection
 
@@ -42,9 +53,10 @@ class Pool(Generic[ConnectionT]):
 
     Attributes:
         is_closed: Whether connections that become free are to be closed.
+        patience_s: How long to wait for the rest of an unread reply.
     """
 
-    __slots__ = ("_all", "_idle", "_make", "_unread", "is_closed")
+    __slots__ = ("_all", "_idle", "_make", "_unread", "is_closed", "patience_s")
 
     def __init__(self, make: Callable[[], ConnectionT]) -> None:
         self._make = make
@@ -53,6 +65,7 @@ class Pool(Generic[ConnectionT]):
         self._idle: deque[tuple[float, ConnectionT]] = deque()
         self._unread: deque[tuple[float, ConnectionT]] = deque()
         self.is_closed = False
+        self.patience_s = TAIL_S
 
     def new(self) -> ConnectionT:
         """Make a connection; it connects with its first request."""

@@ -19,7 +19,7 @@ from .connections import (
 )
 from .failures import failure_of
 from .hook_views import show
-from .pool import Pool, Pools
+from .pool import Pool, Pools, learned
 from .requests import OwnRequest, own_of
 
 CLOSE_S = 2.0
@@ -46,7 +46,7 @@ class SyncTransport:
         own = own_of(request, countdown)
         pool = self._pools.to(own.target)
         try:
-            reply = self._exchange(own, request, pool, self._free(pool) or pool.new())
+            reply = self._exchange(own, request, pool, self._free(pool, countdown) or pool.new())
         except TransportFailure as failure:
             if not failure.stale or countdown.left() <= 0:
                 raise
@@ -73,12 +73,15 @@ class SyncTransport:
         for connection in free:
             connection.close()
 
-    def _free(self, pool: Pool[Connection]) -> Connection | None:
+    def _free(self, pool: Pool[Connection], countdown: Countdown) -> Connection | None:
         while (connection := pool.pop_expired()) is not None:
             connection.close()
         while (connection := pool.pop_idle() or pool.pop_unread()) is not None:
             was_unread = connection.unread is not None
-            if connection.is_ready():
+            is_ready = connection.is_ready(min(pool.patience_s, countdown.left()))
+            if was_unread:
+                pool.patience_s = learned(is_ready)
+            if is_ready:
                 return connection
             pool.forget(connection)
             connection.close()
@@ -116,7 +119,7 @@ class AsyncTransport:
         own = own_of(request, countdown)
         pool = self._pools.to(own.target)
         try:
-            reply = await self._exchange(own, request, pool, await self._free(pool) or pool.new())
+            reply = await self._exchange(own, request, pool, await self._free(pool, countdown) or pool.new())
         except TransportFailure as failure:
             if not failure.stale or countdown.left() <= 0:
                 raise
@@ -136,17 +139,20 @@ class AsyncTransport:
         for connection in (*in_use, *free):
             await connection.aclose(at_loop_end=at_loop_end)
 
-    async def _free(self, pool: Pool[AsyncConnection]) -> AsyncConnection | None:
+    async def _free(self, pool: Pool[AsyncConnection], countdown: Countdown) -> AsyncConnection | None:
         while (connection := pool.pop_expired()) is not None:
             await connection.aclose()
         while (connection := pool.pop_idle() or pool.pop_unread()) is not None:
             was_unread = connection.unread is not None
             try:
-                if await connection.is_ready():
-                    return connection
+                is_ready = await connection.is_ready(min(pool.patience_s, countdown.left()))
             except BaseException:
                 await _drop(pool, connection)
                 raise
+            if was_unread:
+                pool.patience_s = learned(is_ready)
+            if is_ready:
+                return connection
             await _drop(pool, connection)
             if was_unread:
                 break  # as in the sync transport
