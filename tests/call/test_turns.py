@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from copy import deepcopy
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from llmsdk import Provider, Route, models
 from llmsdk._call.request.turns import turned
 from llmsdk._call.usage import Meter
 from llmsdk.models._thoughts import TagReader, tagged_in
-from llmsdk.providers import Turns
+from llmsdk.providers import PROVIDERS, Turns
 from support.canned import CannedServer
 from support.colours import KEY, Colour, each
 
@@ -221,6 +224,53 @@ def test_ids_of_calls_fit_the_server_that_reads_them() -> None:
     assert turned(without, Turns(call_id="[A-Za-z0-9]{9}")) == without
     assert assistant(Turns(), {"role": "assistant", "tool_calls": {"odd": 1}})["tool_calls"] == {"odd": 1}
     assert turned([{"role": "tool", "tool_call_id": "call_1"}], Turns()) == [{"role": "tool", "tool_call_id": "call_1"}]
+
+
+TURNS = {
+    name: one.routes["createChatCompletion"].turns
+    for name, one in PROVIDERS.items()
+    if "createChatCompletion" in one.routes
+}
+NAMES = [
+    "role",
+    "content",
+    "reasoning",
+    "tool_calls",
+    "id",
+    "type",
+    "function",
+    "text",
+    "thinking",
+    "index",
+    "blocks",
+    "extra_content",
+    "name",
+    "audio",
+]
+LEAVES = st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=5)
+ANYTHING = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner), max_leaves=9
+)
+PARTS = st.sampled_from([thinking("Hm."), thinking([HELLO]), HELLO])
+MESSAGES = st.fixed_dictionaries(
+    {"role": st.sampled_from(["assistant", "tool", "user", None])},
+    optional={
+        "content": ANYTHING | st.lists(PARTS, max_size=3),
+        "tool_calls": ANYTHING | st.lists(st.just(CALL) | ANYTHING, max_size=3),
+        **dict.fromkeys(("reasoning", "reasoning_content", "reasoning_details", "tool_call_id", "name"), ANYTHING),
+    },
+)
+
+
+@pytest.mark.parametrize("server", TURNS)
+@settings(max_examples=15, deadline=None)
+@given(messages=st.lists(MESSAGES | ANYTHING, max_size=3))
+def test_what_fits_stays_and_nothing_of_the_callers_changes(server: str, messages: list[Any]) -> None:
+    before = deepcopy(messages)
+    once = turned(messages, TURNS[server])
+    assert messages == before
+    assert turned(once, TURNS[server]) == once
+    assert len(once) == len(messages)
 
 
 # ------------------------------------------------------------------ counting
