@@ -66,6 +66,7 @@ def judge(checks: Checks) -> None:
                 == [8, 8]
             ),
         )
+        checks.run("batch", lambda: _batch(client) == ["a", "b"])
         checks.run("models", lambda: len(list(models.list())) == 3)
         checks.run("model", lambda: models.get(model="embedded-chat").name == "models/embedded-chat")
         for status, kind in ((401, errors.ClientError), (404, errors.ClientError), (500, errors.ServerError)):
@@ -76,3 +77,14 @@ def judge(checks: Checks) -> None:
             "error in a stream", 500, lambda: list(models.generate_content_stream(model="m", contents="Hello"))
         )
         client.close()
+
+
+def _batch(client: genai.Client) -> list[str]:
+    rows = [{"contents": "Hello", "metadata": {"key": name}} for name in ("a", "b")]
+    batch = client.batches.create(model="m", src=rows)
+    while batch.state.name != "JOB_STATE_SUCCEEDED":  # each look takes it one step on
+        batch = client.batches.get(name=batch.name)
+    assert batch.name in [one.name for one in client.batches.list()]
+    found = batch.dest.inlined_responses
+    assert all(ANSWER in one.response.text for one in found)
+    return [one.metadata["key"] for one in found]

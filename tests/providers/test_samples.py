@@ -18,7 +18,7 @@ from support.canned import CannedServer, Request
 from support.colours import KEY, Colour, collect
 
 EXCHANGES = exchanges()
-COUNT = 261
+COUNT = 266
 RAN: dict[str, set[str]] = {"sync": set(), "asyncio": set()}
 
 

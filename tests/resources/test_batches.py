@@ -108,6 +108,72 @@ async def test_rows_go_along_with_the_batch_where_the_server_takes_no_file(colou
     assert isinstance(found["c"], errors.NotFoundError)
 
 
+async def test_rows_go_along_with_geminis_batch_of_one_model(colour: Colour, tmp_path: Path) -> None:
+    rows = [
+        {"custom_id": name, "model": "models/m", "messages": SAID, "n": count} for name, count in (("a", 1), ("b", 2))
+    ]
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    with LocalServer("gemini") as server:
+        async with colour.open(**at(server, "gemini")) as client:
+            made = await client.call("batches.create", file=path)
+            sent = server.requests[-1]
+            over = await client.call("batches.wait", made, poll_ms=1)
+            with await client.call("batches.fetch", over) as results:
+                found = dict(results)
+            assert (await client.call("batches.retrieve", f"batches/{made.id}")).id == made.id
+            assert [one.id for one in (await client.call("batches.list")).data] == [made.id]
+            rows[1]["model"] = "other"
+            path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+            with pytest.raises(errors.BatchError, match="line 2: model: a batch of this server has one model"):
+                await client.call("batches.create", file=path)
+            with pytest.raises(errors.UnsupportedOperationError):
+                await client.call("batches.cancel", made.id)
+    assert sent.path.endswith("/models/m:batchGenerateContent")
+    lines = sent.json["batch"]["inputConfig"]["requests"]["requests"]
+    assert [line["metadata"]["key"] for line in lines] == ["a", "b"]
+    assert lines[1]["request"]["generationConfig"] == {"candidateCount": 2}
+    assert (made.status, over.status, over.request_counts.completed) == ("validating", "completed", 2)
+    assert [len(found[name].choices) for name in ("a", "b")] == [1, 2]
+
+
+async def test_geminis_results_are_read(colour: Colour, canned: CannedServer) -> None:
+    reply = {"candidates": [{"content": {"parts": [{"text": "Hello"}]}, "finishReason": "STOP"}], "modelVersion": "g-1"}
+    lines = [
+        {"response": reply, "metadata": {"key": "a"}},
+        {"error": {"code": 8, "message": "Slow down"}, "metadata": {"key": "b"}},
+        {"error": {"code": 99, "message": "Odd"}, "metadata": {"key": "c"}},
+        {"response": {}, "metadata": {"key": "d"}},
+        {"response": reply},
+    ]
+    said = {"state": "BATCH_STATE_SUCCEEDED", "output": {"inlinedResponses": {"inlinedResponses": lines}}}
+    script(canned, {"GET /batches/b": {"name": "batches/b", "metadata": said, "done": True}})
+    async with colour.open(**at(canned, "gemini")) as client:
+        batch = await client.call("batches.retrieve", "b")
+        assert "output" not in batch.model_dump()
+        with await client.call("batches.fetch", batch) as results:
+            found = dict(results)
+    assert found["a"].text == "Hello"
+    assert isinstance(found["b"], errors.RateLimitError)
+    assert (type(found["c"]), found["c"].message) == (errors.SDKDefaultError, "Odd")
+    assert isinstance(found["d"], errors.ResponseValidationError)
+    assert isinstance(found["line:5"], errors.ResponseValidationError)
+
+
+@pytest.mark.parametrize("document", [b"[]", b"{}", b'{"name": "batches/b"}'])
+async def test_a_batch_of_geminis_without_results(colour: Colour, canned: CannedServer, document: bytes) -> None:
+    done = {"name": "batches/b", "metadata": {"state": "BATCH_STATE_SUCCEEDED", "output": {"x": 1}}, "done": True}
+    script(canned, {"GET /batches/b": [done, document]})
+    async with colour.open(**at(canned, "gemini")) as client:
+        batch = await client.call("batches.retrieve", "b")
+        with await client.call("batches.fetch", batch) as results:
+            assert list(results) == []
+    script(canned, {"GET /batches/b": b"no JSON"})
+    async with colour.open(**at(canned, "gemini")) as client:
+        with await client.call("batches.fetch", batch) as results:
+            assert [type(one) for _, one in results] == [errors.ResponseValidationError]
+
+
 RESULTS = b"""\
 {"custom_id": "a", "result": {"type": "succeeded", "message": {"id": "msg_1", "type": "message", "role": "assistant", \
 "model": "m", "content": [{"type": "text", "text": "Hello"}], "stop_reason": "end_turn", "usage": {"input_tokens": 2, \

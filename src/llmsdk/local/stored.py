@@ -136,8 +136,9 @@ class Store:
         if rows is not None:
             lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
             parsed.params["input_file_id"] = self._keep_file("rows.jsonl", "batch", lines).shown["id"]
+            parsed.params["endpoint"] = parsed.params["endpoint"].format(model=parsed.params.get("model_id"))
         self._file(parsed.params["input_file_id"])
-        if parsed.params["endpoint"] not in (known := _batch_endpoints(parsed)):
+        if rows is None and parsed.params["endpoint"] not in (known := _batch_endpoints(parsed)):
             raise Refusal(400, f"endpoint must be one of {', '.join(known)}.", "endpoint")
         given = ("input_file_id", "endpoint", "completion_window", "metadata", "model_id")
         shown = {
@@ -176,8 +177,7 @@ class Store:
 
     def _lines(self, parsed: ParsedRequest, batch: Kept) -> tuple[list[Json], list[Json]]:
         """Read the rows of a batch, and what is wrong with them."""
-        rows = parsed.setting.provider.routes["createBatch"].rows
-        fields = rows.fields
+        fields = parsed.setting.provider.routes["createBatch"].rows.fields
         endpoint = batch.shown["endpoint"]
         lines: dict[str, Json] = {}
         problems: list[Json] = []
@@ -188,14 +188,14 @@ class Store:
                 line = json.loads(raw)
             except ValueError:
                 line = None
-            if not is_object(line) or not is_object(line.get(rows.body)) or not isinstance(line.get("custom_id"), str):
+            if not is_object(line) or not is_object(line.get("body")) or not isinstance(line.get("custom_id"), str):
                 problem = "invalid_json_line", "The line is no request."
             elif line["custom_id"] in lines:
                 problem = "duplicate_custom_id", "The custom_id is not the only one of its name."
             elif line.keys() != set(fields) or line.get("url", endpoint) != endpoint:
                 problem = "mismatched_endpoint", f"A line has {', '.join(fields)}, and the batch's endpoint."
             else:
-                lines[line["custom_id"]] = {**line, "body": line[rows.body]}
+                lines[line["custom_id"]] = line
                 continue
             problems.append({"code": problem[0], "message": problem[1], "line": number, "param": None})
         return list(lines.values()), problems
@@ -206,7 +206,6 @@ class Store:
         path = parsed.setting.base + batch.shown["endpoint"].removeprefix("/v1")
         results: dict[str, list[bytes]] = {"output": [], "error": []}
         lines, _ = self._lines(parsed, batch)
-        fields = parsed.setting.provider.routes["createBatch"].rows.fields
         for number, line in enumerate(lines, 1):
             request_id = f"req-{batch.shown['id']}-{number:06d}"
             body = json.dumps(line["body"]).encode()
@@ -216,7 +215,7 @@ class Store:
             response = {"status_code": reply.status, "request_id": request_id, "body": answer}
             result = {"id": request_id, "custom_id": line["custom_id"], "response": response, "error": None}
             is_error = reply.status != 200 or reply.events is not None
-            if is_error and fields == ("custom_id", "body"):  # a dialect of bare lines has bare errors
+            if is_error and "url" not in line:  # a dialect of bare lines has bare errors
                 result = {"custom_id": line["custom_id"], "error": answer["error"]}
             results["error" if is_error else "output"].append(json.dumps(result).encode() + b"\n")
         batch.shown["request_counts"] = _counted(len(lines), len(results["output"]), len(results["error"]))
@@ -225,6 +224,7 @@ class Store:
             lines_of = [native.write(json.loads(line)) for found in results.values() for line in found]
             content = b"".join(json.dumps(line).encode() + b"\n" for line in lines_of)
             self._kept["file"][batch.shown["id"]] = Kept({"id": batch.shown["id"]}, content)
+            batch.shown["lines"] = lines_of
             return
         for name, found in results.items():
             if found:

@@ -85,6 +85,8 @@ _KINDS: dict[str, tuple[_Check, str]] = {
     "Mapping[str, Any]": (_map(lambda _: True), "a mapping with strings as keys"),
     "Callable[[dict[str, Any]], dict[str, Any]]": (callable, "a function"),
     "Callable[[dict[str, Any]], dict[str, Any]] | None": (_maybe(callable), "a function or None"),
+    "Callable[[dict[str, Any]], list[dict[str, Any]]] | None": (_maybe(callable), "a function or None"),
+    "Callable[[list[dict[str, Any]]], dict[str, Any]] | None": (_maybe(callable), "a function or None"),
     "Callable[[], Callable[[dict[str, Any]], Iterable[Any]]] | None": (_maybe(callable), "a function or None"),
     "Mapping[str, Reshape]": (_map(callable), "a mapping of strings to functions"),
     "Mapping[str, Route]": (_map(_a(Route)), "a mapping of operation ids to Route"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from .codecs.gemini import EMBEDDINGS, GENERATE_CONTENT, TOKEN_COUNT
+from .codecs.gemini import BATCH, BATCH_ROWS, BATCHES, EMBEDDINGS, GENERATE_CONTENT, TOKEN_COUNT
 from .compatible import CHAT_OF_OPENAI
 from .reshape import WithoutPrefix
 from .spec import ErrorPaths, LimitHeaders, Page, Provider, Route, Structured
 
 _MODEL = {"model": WithoutPrefix("model", "models/")}
+_BATCH = {"batch_id": WithoutPrefix("batch_id", "batches/")}
+_BATCH_STATUSES = (400, 403, 404, 429, 500, 503)
 
 # Recorded traffic of 2025 and 2026, and the types of the vendor's Python package, google-genai 3.6.1.
 PROVIDER = Provider(
@@ -64,6 +66,25 @@ PROVIDER = Provider(
             unsupported=frozenset({"user"}),
             statuses=(400, 403, 404, 429, 500, 503),
         ),
+        # google-genai 3.6.1, batches.py. No cancellation: its reply is empty and names no batch; `sdk.post` sends one.
+        "createBatch": Route(
+            path="/models/{model_id}:batchGenerateContent",
+            codec=BATCH,
+            rows=BATCH_ROWS,
+            reshape={"model_id": WithoutPrefix("model_id", "models/")},
+            optional=frozenset({"input_file_id"}),
+            unsupported=frozenset({"input_file_id", "metadata", "output_expires_after", "priority"}),
+            statuses=_BATCH_STATUSES,
+        ),
+        "listBatches": Route(
+            codec=BATCHES,
+            unsupported=frozenset({"limit"}),
+            page=Page(cursor="$.nextPageToken", param="pageToken"),
+            statuses=_BATCH_STATUSES,
+        ),
+        "retrieveBatch": Route(codec=BATCH, reshape=_BATCH, statuses=_BATCH_STATUSES),
+        # The one kind of file that is read here: the results of a batch, which stand in it.
+        "fileContent": Route(path="/batches/{file_id}", statuses=_BATCH_STATUSES),
         "listModels": Route(
             unsupported=frozenset({"dedicated"}),
             reply={"$.data": "$.models", "$.data[*].id": "$.models[*].name"},

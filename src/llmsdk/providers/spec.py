@@ -53,17 +53,19 @@ class BatchRows(Record):
 
     Attributes:
         fields: What a line holds.
-        body: Which of these is the request.
         longest_id: How many characters a `custom_id` may have; None where nothing is said of it.
-        inline: Field of the new batch that holds the lines themselves; None where they are uploaded as a file.
+        inline: Turns lines into the fields of the new batch that hold them; None where they are uploaded as a file.
+        model: Parameter of the new batch that names the model, where its rows have but one.
         result: Turns a line of results into one of OpenAI's; None where it is one.
+        document: Finds the lines of results where they come as one document; None where they come as lines.
     """
 
     fields: tuple[str, ...] = ("custom_id", "method", "url", "body")
-    body: str = "body"
     longest_id: int | None = None
-    inline: str | None = None
+    inline: Callable[[list[dict[str, Any]]], dict[str, Any]] | None = None
+    model: str | None = None
     result: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    document: Callable[[dict[str, Any]], list[dict[str, Any]]] | None = None
 
 
 class Structured(Record):

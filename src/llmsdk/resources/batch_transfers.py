@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import from_json
-
 from .._call.download import Tools
 from .._call.effects import Flow, Invoke
 from .._call.request.encode import find_route
@@ -25,7 +23,7 @@ from .files import AnyPath
 from .operations.batches import CREATE_BATCH, RETRIEVE_BATCH
 from .operations.files import FILE_CONTENT, UPLOAD_FILE
 from .rows.rows import endpoint_of, operation_at, row_operation
-from .rows.server import BatchResults, wire_file
+from .rows.server import BatchResults, inline_rows, wire_file
 
 DEFAULT_WAIT_MS = 25 * 3_600_000  # a little more than the one window that servers offer
 _OF_CREATE_ONLY = frozenset({"extra_body", "extra_query"})  # the upload of the rows has its own body
@@ -53,10 +51,11 @@ def to_hand_in(
     target = runner.target(options.get("server"), options.get("server_url"))
     rows = find_route(CREATE_BATCH, target.provider, PROVIDERS).rows
     # A file at the server is kept and perhaps paid for: a batch that would be refused here is to cost no upload.
-    runner.preview(CREATE_BATCH, {**params, **({} if rows.inline else {"input_file_id": "file"})})
+    tried = {"input_file_id": "file"} if rows.inline is None else {} if rows.model is None else {rows.model: "model"}
+    runner.preview(CREATE_BATCH, {**params, **tried})
     if rows.inline is not None:
-        read = partial(wire_file, path, row_operation(operation), rows, runner, options)
-        return None, partial(_inline, rows.inline, params.get("extra_body"), read)
+        read_inline = partial(inline_rows, path, row_operation(operation), rows, runner, options)
+        return None, partial(_inline, rows.model, params.get("extra_body"), read_inline)
     upload = {"file": path, "purpose": "batch", **options}
     # Rows are read when the upload begins, in a thread where the call is async: a file may take seconds to check.
     plan = Transfer(UPLOAD_FILE, upload, runner.core, allow_private=allow_private)
@@ -64,10 +63,13 @@ def to_hand_in(
     return plan, partial(_uploaded, plan, read)
 
 
-def _inline(name: str, beside: Any, read: Callable[[], tuple[str, bytes]], tools: Tools) -> Flow[Mapping[str, Any]]:
-    _, lines = yield Invoke(tools.thread, (read,))
-    # No parameter of the vocabulary: only one server has it, in a form of its own.
-    return {"extra_body": {**(beside or {}), name: [from_json(line) for line in lines.splitlines()]}}
+def _inline(
+    model_name: str | None, beside: Any, read: Callable[[], tuple[dict[str, Any], str | None]], tools: Tools
+) -> Flow[Mapping[str, Any]]:
+    fields, model = yield Invoke(tools.thread, (read,))
+    # No parameter of the vocabulary: each server has it in a form of its own.
+    said = {"extra_body": {**(beside or {}), **fields}}
+    return said if model_name is None else {**said, model_name: model}
 
 
 def _uploaded(plan: Transfer, read: Callable[[], tuple[str, bytes]], tools: Tools) -> Flow[Mapping[str, Any]]:

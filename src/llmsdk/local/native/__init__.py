@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import anthropic, anthropic_batches, gemini, responses
+from . import anthropic, anthropic_batches, gemini, gemini_batches, responses
 from .common import Native
 
 __all__ = ["BATCH_LINE", "GENERATE_CONTENT", "MESSAGES", "RESPONSES", "Native"]
@@ -31,5 +31,9 @@ GENERATE_CONTENT: Natives = {
     "createChatCompletion": gemini.GENERATE_CONTENT,
     "countTokens": gemini.TOKEN_COUNT,
     "createEmbedding": gemini.EMBEDDINGS,
+    "createBatch": gemini_batches.NEW_BATCH,
+    "listBatches": gemini_batches.BATCHES,
+    "retrieveBatch": gemini_batches.BATCH,
+    BATCH_LINE: gemini_batches.LINE,
 }
 RESPONSES: Natives = {"createChatCompletion": responses.RESPONSES, "countTokens": responses.TOKEN_COUNT}

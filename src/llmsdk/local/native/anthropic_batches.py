@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...utils.shapes import Json
-from .common import Native, child, children, moment
+from .common import Native, children, moment
 
 
 def read(body: Json) -> Json:
@@ -11,7 +11,8 @@ def read(body: Json) -> Json:
     rows = children(body, "requests")
     if not rows:
         raise ValueError("requests must not be empty")
-    return {"endpoint": "/v1/messages", "requests": rows}
+    lines = [{"custom_id": row["custom_id"], "body": row["params"]} for row in rows]
+    return {"endpoint": "/v1/messages", "requests": lines}
 
 
 def write(batch: Json) -> Json:
@@ -49,10 +50,10 @@ def write_list(batches: Json) -> Json:
 
 def write_line(line: Json) -> Json:
     """Write what became of a row."""
-    response = child(line, "response")
-    if response["status_code"] == 200:
-        return {"custom_id": line["custom_id"], "result": {"type": "succeeded", "message": response["body"]}}
-    return {"custom_id": line["custom_id"], "result": {"type": "errored", "error": response["body"]}}
+    if line.get("error") is None:
+        return {"custom_id": line["custom_id"], "result": {"type": "succeeded", "message": line["response"]["body"]}}
+    error = {"type": "error", "error": line["error"], "request_id": None}
+    return {"custom_id": line["custom_id"], "result": {"type": "errored", "error": error}}
 
 
 NEW_BATCH = Native(read=read, write=write)

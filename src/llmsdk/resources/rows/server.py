@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -73,13 +73,51 @@ def wire_file(
     Raises:
         BatchError: A line is no such row, or repeats a `custom_id`; named with its number. Nothing was sent.
     """
+    # In memory as a whole: servers take some 100 to 200 MB of rows (OpenAI's bound is 200 MB and 50,000 rows).
+    lines = bytearray()
+    for custom_id, _, body in _wire_rows(path, operation, rows, runner, options):
+        parts = {
+            "custom_id": to_json(custom_id),
+            "method": to_json(operation.method),
+            "url": to_json(endpoint_of(operation)),
+            "body": body,
+        }
+        lines += b"{%b}\n" % b",".join(b'"%b":%b' % (name.encode(), parts[name]) for name in rows.fields)
+    return f"{Path(path).stem or 'batch'}.jsonl", bytes(lines)
+
+
+def inline_rows(
+    path: str | os.PathLike[str], operation: Operation, rows: BatchRows, runner: Runner, options: Mapping[str, Any]
+) -> tuple[dict[str, Any], str | None]:
+    """Rewrite a file of rows as the fields of a new batch.
+
+    Returns:
+        The fields, and the model of the rows where they have but one.
+
+    Raises:
+        BatchError: As `wire_file`; or the rows have several models where a batch has one.
+    """
+    lines: list[dict[str, Any]] = []
+    model: str | None = None
+    for custom_id, row, body in _wire_rows(path, operation, rows, runner, options):
+        named = str(row.params.get("model", row.params.get("model_id")))
+        if rows.model is not None and model not in (None, named):
+            problem = f"model: a batch of this server has one model, {model!r} in the lines before, got {named!r}"
+            raise file_error(os.fspath(path), problem, line=row.line)
+        model = named
+        lines.append({"custom_id": custom_id, "body": from_json(body)})
+    return ({} if rows.inline is None else rows.inline(lines)), model
+
+
+def _wire_rows(
+    path: str | os.PathLike[str], operation: Operation, rows: BatchRows, runner: Runner, options: Mapping[str, Any]
+) -> Iterator[tuple[str, BatchRow, bytes]]:
+    """Check the rows of a file; each is returned with its name and with the body that a call would send."""
     shown = os.fspath(path)
     target = runner.target(options.get("server"), options.get("server_url"))
     unsupported = checked_unsupported(options.get("unsupported"), runner.config.unsupported)
     check_extra(shown)
     seen: dict[str, int] = {}
-    # In memory as a whole: servers take some 100 to 200 MB of rows (OpenAI's bound is 200 MB and 50,000 rows).
-    lines = bytearray()
     for row in read_rows(shown, operation):
         try:
             if isinstance(row, InvalidRow):
@@ -100,16 +138,9 @@ def wire_file(
             )
         except (ValueError, RequestValidationError) as exc:
             raise file_error(shown, str(exc), line=row.line) from None
-        parts = {
-            "custom_id": to_json(custom_id),
-            "method": to_json(operation.method),
-            "url": to_json(endpoint_of(operation)),
-            rows.body: encoded.body if isinstance(encoded.body, bytes) else b"{}",
-        }
-        lines += b"{%b}\n" % b",".join(b'"%b":%b' % (name.encode(), parts[name]) for name in rows.fields)
-    if not lines:
+        yield custom_id, row, encoded.body if isinstance(encoded.body, bytes) else b"{}"
+    if not seen:
         raise file_error(shown, "holds no rows")
-    return f"{Path(shown).stem or 'batch'}.jsonl", bytes(lines)
 
 
 def _custom_id(row: BatchRow, longest: int | None) -> str:
@@ -147,7 +178,7 @@ class BatchResults:
         self._operation = operation
         self._provider = provider
         route = provider.routes.get("createBatch")
-        self._form = None if route is None else route.rows.result
+        self._rows = BatchRows() if route is None else route.rows
         # Without a name, where the system can: a process that is killed leaves no replies behind.
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`, or with this object
 
@@ -158,6 +189,20 @@ class BatchResults:
     def end_file(self) -> None:
         """Take the end of one file, whose last line may lack its own."""
         self._file.write(b"\n")
+        if self._rows.document is not None:
+            self._by_line(self._rows.document)
+
+    def _by_line(self, lines_of: Callable[[dict[str, Any]], list[dict[str, Any]]]) -> None:
+        """Rewrite results that came as one document line by line; what is no document stays as one odd line."""
+        self._file.seek(0)
+        try:
+            document: Any = from_json(self._file.read())
+        except ValueError:
+            return
+        self._file.seek(0)
+        self._file.truncate()
+        for line in lines_of(document) if is_object(document) else ():
+            self._file.write(to_json(line) + b"\n")
 
     def __iter__(self) -> Iterator[tuple[str, BatchReply | SDKError]]:
         if self._file.closed:
@@ -210,8 +255,8 @@ class BatchResults:
             value: Any = from_json(raw)
         except ValueError:
             value = None
-        if is_object(value) and self._form is not None:
-            value = self._form(value)
+        if is_object(value) and self._rows.result is not None:
+            value = self._rows.result(value)
         if not is_object(value) or not isinstance(value.get("custom_id"), str):
             text = raw[:1000].decode("utf-8", "replace")
             return f"line:{number}", ResponseValidationError("a line of the results isn't a result", body=text)

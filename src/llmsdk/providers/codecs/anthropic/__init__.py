@@ -19,6 +19,4 @@ MESSAGES = Codec(request=request, reply=reply, decoder=Decoder)
 TOKEN_COUNT = Codec(request=read_by_model)
 BATCH = Codec(request=batches.request, reply=batches.reply)
 BATCHES = Codec(request=batches.request, reply=batches.listing)
-BATCH_ROWS = BatchRows(
-    fields=("custom_id", "params"), body="params", longest_id=64, inline="requests", result=batches.result
-)
+BATCH_ROWS = BatchRows(fields=("custom_id", "body"), longest_id=64, inline=batches.rows, result=batches.result)

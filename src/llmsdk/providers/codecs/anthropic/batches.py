@@ -22,6 +22,11 @@ def request(params: Document) -> Document:
     return beside(params, ("batch_id", "endpoint", "completion_window"))
 
 
+def rows(lines: list[Document]) -> Document:
+    """Write the rows of a new batch."""
+    return {"requests": [{"custom_id": line["custom_id"], "params": line["body"]} for line in lines]}
+
+
 def reply(document: Document) -> Document:
     """Read a batch."""
     if document.get("type") == "error" or "processing_status" not in document:
