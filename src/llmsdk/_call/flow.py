@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import APITimeoutError, Attempt, ConfigurationError, DeadlineExceededError, ReplyMeta
 from ..hooks import HookContext
@@ -20,11 +20,13 @@ from .plan import Plan
 from .reply.decode import MAX_ERROR_BODY, shown_text, without_secrets
 from .reply.limits import rate_limit
 from .reply.reading import end_of, is_streamed, read_reply
-from .request.large import Body
 from .request.multipart import Form, write_form
 from .state import CallState, Failed, Received
 from .verdict import MAX_REDIRECTS, body_failed, retry_delay, status_failed, transport_failed
 from .world import Driver, Env
+
+if TYPE_CHECKING:
+    from .request.large import Body
 
 _ERROR_BODY_WAIT_S = 5.0  # the status is known by then; a body that stalls is not worth a caller's timeout
 _SLACK_S = 0.002  # by which a timer may fire ahead of the deadline that it was set for

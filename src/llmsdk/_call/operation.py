@@ -138,10 +138,6 @@ class Operation(Record):
         """Reads the JSON of a reply."""
         return reader(self.reply).validate_json
 
-    def count(self, result: list[Any]) -> int:
-        """Count the results that hold something."""
-        return len(result) if self.is_blank is None else sum(not self.is_blank(item) for item in result)
-
     @once
     def accept(self) -> tuple[str, str]:
         """The Accept header of a call, and of a stream. Which type of file or text is wanted, a parameter says."""
@@ -165,7 +161,7 @@ class Operation(Record):
         """Whether requests of it can stand in a file of rows: JSON to a model, and JSON back."""
         return self.is_paid and not self.files and self.reply is not bytes and self.of_file is None
 
-    @property
+    @once
     def is_paid(self) -> bool:
         """Whether it costs tokens: lists, counts and what a server keeps do not."""
         return self.method == "POST" and not self.is_stored and self.traced_as is not None

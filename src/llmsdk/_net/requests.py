@@ -26,7 +26,8 @@ class Content:
 
     def __init__(self, body: Body) -> None:
         self._is_large = len(body) > LARGE
-        self._pieces = in_pieces(body)
+        # Without a call, as nearly every body is small.
+        self._pieces = iter((body,)) if isinstance(body, bytes) and not self._is_large else in_pieces(body)
         self.problem: Exception | None = None
 
     def __iter__(self) -> Iterator[bytes]:

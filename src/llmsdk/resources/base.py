@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 
+from .._call.hints import missing
 from .._call.secrecy import hide
 from ..options import CallOptions
 from ..utils.descriptors import raise_lack
@@ -32,8 +33,6 @@ class _Named:
         def __getattr__(self, name: str) -> Any:
             if name.startswith("_"):  # a finalizer may ask for one when nothing can be imported any more
                 raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-            from .._call.hints import missing  # for an error only
-
             raise missing(self, name)
 
 

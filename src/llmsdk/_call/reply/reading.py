@@ -159,7 +159,7 @@ def decode_reply(
     except (ValidationError, ValueError, RecursionError):
         reply = _second_look(came, route, body, content_type, results)
     result = getattr(reply, operation.content, None)
-    if not result or (results and operation.count(result) < results):
+    if not result or (results and _count(operation, result) < results):
         _check_result(came, route, reply, body, results)
     elif operation.content == "choices" and (result[0].finish_reason in UNFINISHED or reply.__pydantic_extra__):
         _check_choices(came, reply, body)
@@ -189,7 +189,7 @@ def _check_result(came: _Came, route: Route, reply: Any, body: bytes, results: i
     operation, provider = came.operation, came.provider
     content = operation.content
     result = getattr(reply, content, None)
-    if not result or not operation.count(result):
+    if not result or not _count(operation, result):
         is_stated = states_error(provider, reply) or is_error_instead(
             operation, reply.model_extra, reply.model_fields_set
         )
@@ -200,9 +200,14 @@ def _check_result(came: _Came, route: Route, reply: Any, body: bytes, results: i
         return
     if result == [] and content not in reply.model_fields_set and f"$.{content}" not in route.reply:
         raise came.unfit(f"{content}: it is missing")
-    count = operation.count(result or [])
+    count = _count(operation, result or [])
     if count < results:
         raise came.unfit(f"{content}: {f'{count} of {results} results' if count else 'it is empty'}")
+
+
+def _count(operation: Operation, result: list[Any]) -> int:
+    """Count the results that hold something."""
+    return len(result) if operation.is_blank is None else sum(not operation.is_blank(item) for item in result)
 
 
 def _check_choices(came: _Came, reply: Any, body: bytes) -> None:

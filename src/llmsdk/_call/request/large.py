@@ -38,9 +38,7 @@ def whole(body: Body | None) -> bytes | None:
 
 def in_pieces(body: Body) -> Iterator[bytes]:
     """Iterate a body as it is sent."""
-    if isinstance(body, bytes):
-        return iter((body,)) if len(body) <= LARGE else pieces((body,))
-    return iter(body)
+    return pieces((body,)) if isinstance(body, bytes) else iter(body)
 
 
 def pieces(parts: Iterable[bytes]) -> Iterator[bytes]:

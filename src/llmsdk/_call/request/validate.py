@@ -14,7 +14,7 @@ from ...providers.spec import Route
 from ...utils.plain import misfit
 from ...utils.shapes import is_sized, named
 from ..adapters import adapter
-from ..hints import hint_of_parameter
+from ..hints import hint_of_parameter, hint_of_value
 from ..operation import Operation
 
 _WRAPPER_LABELS = ("list[", "tuple[", "dict[", "function-", "nullable[", "lax-or-strict[", "json-or-python[", "union[")
@@ -103,8 +103,6 @@ def _explain(errors: list[ErrorDetails], params: Mapping[str, Any]) -> RequestVa
     came = "but is missing" if "given" in wanted else f"got {type(value).__name__}"
     hint = ""
     if callable(value):  # of the values that JSON has, none is
-        from ..hints import hint_of_value  # for an error only
-
         hint = hint_of_value(first, value)
     return RequestValidationError(f"{path}: must be {' or '.join(wanted)}, {came}{hint}", param=path)
 
