@@ -948,6 +948,7 @@ async def test_parameters_of_other_clients(colour: Colour, method: str, name: st
         ("chat.completions", r"^Chat has no attribute 'completions'; call sdk\.chat\.create"),
         ("images.generate", r"^Images has no attribute 'generate'; call sdk\.images\.create"),
         ("responses", r"^SDK has no attribute 'responses'; call sdk\.chat\.create"),
+        ("audio.transcriptions", r"^Audio has no attribute 'transcriptions'; call sdk\.audio\.transcribe"),
         ("chat.stream", r"^Chat has no attribute 'stream'; call sdk\.chat\.create\(..., stream=True\)$"),
         ("models.with_raw_response", r"^Models has no attribute 'with_raw_response'; replies and streams have \.meta"),
         ("imges", r"^SDK has no attribute 'imges'; did you mean 'images'\?$"),

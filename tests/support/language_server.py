@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 CARET = "|"
-_PATIENCE_S = 120.0  # a machine at work may need it; what answers takes under a second
+_PATIENCE_S = 300.0  # a machine at work may need it; what answers takes under a second
 
 
 class LanguageServer:

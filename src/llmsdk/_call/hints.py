@@ -104,6 +104,8 @@ _OF_ATTRIBUTES = {
     ("Images", "generate"): "call sdk.images.create(...)",
     ("Images", "generations"): "call sdk.images.create(...)",
     ("Embeddings", "embed"): "call sdk.embeddings.create(...)",
+    ("Audio", "transcriptions"): "call sdk.audio.transcribe(...)",
+    ("Audio", "translations"): "call sdk.audio.translate(...)",
     ("Models", "get"): "call sdk.models.retrieve(...)",
     ("SDK", "responses"): "call sdk.chat.create(...)",
     ("SDK", "messages"): "call sdk.chat.create(...)",
