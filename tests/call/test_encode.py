@@ -108,7 +108,7 @@ def test_two_parameters_that_mean_the_same_may_not_differ() -> None:
 def test_a_choice_of_tools_that_is_none_is_told_both_forms() -> None:
     with pytest.raises(errors.RequestValidationError) as info:
         made(CHAT, TOGETHER, {"model": "m", "messages": HELLO, "tool_choice": 5})
-    assert str(info.value) == "tool_choice: must be a valid string or a valid dictionary, got int"
+    assert str(info.value) == "tool_choice: must be a string or a dict, got int"
 
 
 def test_extra_body_and_query_go_through_untouched_and_win() -> None:

@@ -301,7 +301,7 @@ MISUSES = {
         "0",
         "-o",
         "max_tokens=x",
-    ): "--max-tokens: must be a valid integer",
+    ): "--max-tokens: must be an integer",
     ("chat", "x", "-s", "local", "-o", "nonsense"): "-o nonsense: must be KEY=VALUE, such as -o top_p=0.9",
     ("chat", "x", "-s", "local", "-o", "=1"): "-o =1: must be KEY=VALUE",
     ("chat", "x", "-s", "local", "-o", "stream=true"): "-o stream: comes from the prompt and the command",

@@ -138,7 +138,7 @@ def test_together_takes_model_and_texts_only(name: str) -> None:
         ({"input": 3}, "input: must be .* got int"),
         ({"input": [1.5]}, r"input\[0\]: must be .* got float"),
         ({"input": (word for word in "ab")}, "input: must be .* got generator"),
-        ({"input": "a", "dimensions": "8"}, "dimensions: must be a valid integer.*got str"),
+        ({"input": "a", "dimensions": "8"}, "dimensions: must be an integer.*got str"),
         ({"input": "a", "stream": True}, "stream: unknown parameter"),
         ({"input": "a", "dimension": 8}, "dimension: unknown parameter.*did you mean 'dimensions'"),
     ],

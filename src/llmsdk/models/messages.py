@@ -21,9 +21,7 @@ def _form_of(value: Any) -> str | None:
 
 
 _OBJECT, _TEXT = Tag("object"), Tag("text")
-_BY_FORM = Discriminator(
-    _form_of, custom_error_type="form", custom_error_message="a valid string or a valid dictionary"
-)
+_BY_FORM = Discriminator(_form_of, custom_error_type="form", custom_error_message="a string or a dict")
 
 
 class TextPart(TypedDict, total=False):

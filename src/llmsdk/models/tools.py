@@ -230,7 +230,7 @@ ToolChoiceParam: TypeAlias = Annotated[
     Discriminator(
         _choice_tag,
         custom_error_type="tool_choice",
-        custom_error_message="a valid string or a valid dictionary",
+        custom_error_message="a string or a dict",
     ),
 ]
 """Which tool to call: `none`, `auto`, `required`, a tool's name, or an object that names one."""

@@ -18,6 +18,15 @@ from ..hints import hint_of_parameter, hint_of_value
 from ..operation import Operation
 
 _WRAPPER_LABELS = ("list[", "tuple[", "dict[", "function-", "nullable[", "lax-or-strict[", "json-or-python[", "union[")
+# In Python's words, where pydantic says "a valid dictionary"; a tuple is accepted wherever a list is.
+_KINDS = {
+    **dict.fromkeys(("list_type", "tuple_type"), "a list"),
+    "dict_type": "a dict",
+    "string_type": "a string",
+    "int_type": "an integer",
+    "float_type": "a number",
+    "bool_type": "a boolean",
+}
 # What every provider needs something in; an empty prompt is a prompt.
 _NEVER_EMPTY = frozenset({"model", "messages", "image"})
 
@@ -139,4 +148,4 @@ def _steps(loc: tuple[str | int, ...], params: Mapping[str, Any]) -> tuple[str |
 def _wanted(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return "given"
-    return error["msg"].removeprefix("Input should be ")
+    return _KINDS.get(error["type"]) or error["msg"].removeprefix("Input should be ")
