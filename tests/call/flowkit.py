@@ -192,6 +192,10 @@ class Client:
 
     build: Any = build
     rebuild: Any = rebuild
+    proxy: str | None = None
+
+    def proxy_for(self, url: str) -> str | None:
+        return self.proxy
 
     def chunks(self, response: Any, countdown: Any) -> Any:
         return Pieces(response)

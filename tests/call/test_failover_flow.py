@@ -183,7 +183,10 @@ def test_the_error_tells_the_whole_story() -> None:
     ]
     assert error.__notes__ == [
         "failover: before this, server 'together' failed with InternalServerError: 500: first",
-        "failover: before this, server 'r9s' failed with APIConnectionError: no reply: cut",
+        (
+            "failover: before this, server 'r9s' failed with APIConnectionError: no reply from https://r9s.test "
+            "(server 'r9s') after 1 attempt in 0 ms: cut"
+        ),
         "failover: server 'openai' was not asked, it wants to be left alone for 30.0 s",
     ]
     again = pickle.loads(pickle.dumps(error))

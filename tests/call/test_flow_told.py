@@ -42,16 +42,19 @@ def check_meta(
     assert [(one.server, one.status, one.error) for one in meta.attempts] == [("together", *one) for one in attempts]
 
 
+WHERE = "https://api.together.xyz (server 'together')"
+
+
 # -------------------------------------------------------- before the reply
 
 
 @pytest.mark.parametrize(
     "kind, error, text",
     [
-        ("timeout", errors.APITimeoutError, "no reply in time: broken"),
-        ("connect", errors.APIConnectionError, "no reply: broken"),
-        ("network", errors.APIConnectionError, "no reply: broken"),
-        ("protocol", errors.APIConnectionError, "no reply: broken"),
+        ("timeout", errors.APITimeoutError, f"no reply within timeout_ms=600000 from {WHERE} after 1 attempt in 2.0 s"),
+        ("connect", errors.APIConnectionError, f"no reply from {WHERE} after 1 attempt in 2.0 s: broken"),
+        ("network", errors.APIConnectionError, f"no reply from {WHERE} after 1 attempt in 2.0 s: broken"),
+        ("protocol", errors.APIConnectionError, f"no reply from {WHERE} after 1 attempt in 2.0 s: broken"),
     ],
 )
 def test_no_reply(kind: Any, error: type[Exception], text: str) -> None:
@@ -71,14 +74,15 @@ def test_a_deadline_that_passes_during_an_attempt() -> None:
     assert isinstance(turn.outcome, TransportFailure)
     turn.outcome.__cause__ = cause
     _, result = play(turn, clock=Clock(), deadline_in=5)
-    told(result, errors.DeadlineExceededError, "deadline_ms passed during an attempt")
+    text = f"deadline_ms=5000 passed during an attempt: no reply from {WHERE} after 1 attempt in 5.0 s"
+    told(result, errors.DeadlineExceededError, text)
     assert result.__cause__ is cause
     check_meta(result.meta, status=None, elapsed_ms=5000, attempts=[(None, "timeout")])
 
 
 def test_a_deadline_that_has_passed_before_an_attempt() -> None:
     _, result = play(clock=Clock(), deadline_in=0)
-    told(result, errors.DeadlineExceededError, "deadline_ms passed")
+    told(result, errors.DeadlineExceededError, "deadline_ms=0 passed before an attempt")
     check_meta(result.meta, status=None, elapsed_ms=0, attempts=[])
 
 
@@ -106,7 +110,8 @@ def test_a_cause_that_quotes_the_key_is_dropped() -> None:
     assert isinstance(turn.outcome, TransportFailure)
     turn.outcome.__cause__ = OSError(f"saw {KEY}")
     _, result = play(turn, retries=None)
-    assert told(result, errors.APIConnectionError, "no reply: broken").__cause__ is None
+    text = f"no reply from {WHERE} after 1 attempt in 0 ms: broken"
+    assert told(result, errors.APIConnectionError, text).__cause__ is None
 
 
 def test_a_hook_that_turns_retries_on_for_what_may_not_be_retried_is_not_there() -> None:
@@ -128,7 +133,8 @@ def test_a_reply_that_is_late() -> None:
         headers={"x-request-id": "r-1"},
     )
     _, result = play(turn)
-    told(result, errors.APITimeoutError, "the reply did not arrive whole in time, only 3 bytes did")
+    text = f"the reply from {WHERE} did not arrive whole within timeout_ms=600000, only 3 bytes did"
+    told(result, errors.APITimeoutError, text)
     assert result.body == "12\ufffd"
     assert result.__cause__ is cause
     assert result.request_id == "r-1"
@@ -139,7 +145,7 @@ def test_a_deadline_inside_the_reply() -> None:
     cause = OSError("cause")
     turn = reply(200, body=broken("timeout", cause=cause, body=b"12\xff"), reading_s=3, headers={"x-request-id": "r-1"})
     _, result = play(turn, clock=Clock(), deadline_in=3)
-    told(result, errors.DeadlineExceededError, "deadline_ms passed inside the reply, after 3 bytes")
+    told(result, errors.DeadlineExceededError, "deadline_ms=3000 passed inside the reply, after 3 bytes")
     assert result.body == "12\ufffd"
     assert result.__cause__ is cause
     assert result.request_id == "r-1"
@@ -165,13 +171,17 @@ def test_a_reply_that_breaks(kind: Any) -> None:
     cause = OSError("cause")
     turn = reply(200, body=broken(kind, f"reset {KEY}", cause, body=b"12345"), headers={"x-request-id": "r-1"})
     _, result = play(turn)
-    told(result, errors.APIConnectionError, "the connection broke inside the reply, after 5 bytes: reset ***")
+    told(
+        result,
+        errors.APIConnectionError,
+        f"the connection broke inside the reply from {WHERE}, after 5 bytes: reset ***",
+    )
     assert result.body == "12345"
     assert result.__cause__ is cause
     assert result.request_id == "r-1"
     quoting = broken(kind, cause=OSError(f"saw {KEY}"))
     _, result = play(reply(200, body=quoting))
-    told(result, errors.APIConnectionError, "the connection broke inside the reply, after 0 bytes: cut")
+    told(result, errors.APIConnectionError, f"the connection broke inside the reply from {WHERE}, after 0 bytes: cut")
     assert result.__cause__ is None
 
 

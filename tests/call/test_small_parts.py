@@ -212,7 +212,7 @@ def test_a_list_ends_where_no_next_page_is_named(last: Any) -> None:
 def test_a_list_that_goes_on_nowhere_is_an_error(cursor: dict[str, Any]) -> None:
     _, error = pages({"has_more": True, "last_id": "a"}, {"has_more": True, **cursor})
     assert type(error) is errors.ResponseValidationError
-    assert str(error) == "the server says that its list goes on, and not from where"
+    assert error.message == "the server says that its list goes on, and not from where"
     assert (error.meta.status_code, error.headers["x-echo"]) == (200, "***")
 
 

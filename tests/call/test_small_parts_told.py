@@ -18,6 +18,10 @@ from llmsdk._call.reply.body import BodyReader
 from llmsdk.providers.spec import Page
 
 FILE = "https://files.example/a.png"
+NO_FILE = (
+    "the file could not be fetched: no reply from https://files.example (server 'together') after 1 attempt in 0 ms: "
+    "broken"
+)
 PRIVATE = "is in a private network; allow_private=True allows it"
 
 
@@ -57,7 +61,7 @@ def test_statuses_that_bring_no_file(status: int, kind: type[Exception]) -> None
     headers = {} if status == 302 else {"location": "/b"}
     player, error = fetched(reply(status, b"gone", headers=headers))
     why = "gone" if status >= 400 else "the reply holds neither it nor where it is"
-    assert line_of(error, kind) == f"{status}: the file could not be fetched: {why}"
+    assert line_of(error, kind).startswith(f"{status}: the file could not be fetched: {why}")
     assert error.status_code == status
     assert len(player.requests) == 1
 
@@ -66,8 +70,8 @@ def test_statuses_that_bring_no_file(status: int, kind: type[Exception]) -> None
     "turn, kind, line",
     [
         (failure("timeout"), errors.APITimeoutError, "the file did not arrive in time"),
-        (failure("network"), errors.APIConnectionError, "the file could not be fetched: no reply: broken"),
-        (failure("connect"), errors.APIConnectionError, "the file could not be fetched: no reply: broken"),
+        (failure("network"), errors.APIConnectionError, NO_FILE),
+        (failure("connect"), errors.APIConnectionError, NO_FILE),
         (reply(200, TransportFailure("coding", "bad")), errors.ResponseValidationError, "the file cannot be read: bad"),
         (
             reply(200, TransportFailure("network", "cut")),
@@ -159,11 +163,12 @@ def test_a_client_whose_replies_have_no_extensions_can_fetch() -> None:
 
 def test_the_line_of_a_list_that_does_not_end() -> None:
     _, error = pages(*[{"has_more": True, "last_id": "a"}] * 3)
-    assert line_of(error, errors.ResponseValidationError) == "the server repeats a page of its list"
+    assert type(error) is errors.ResponseValidationError
+    assert error.message == "the server repeats a page of its list"
     assert error.meta.status_code == 200
     assert len(error.meta.attempts) == 2
     _, error = pages(*[{"has_more": True, "last_id": str(number)} for number in range(1_000)])
-    assert line_of(error, errors.ResponseValidationError) == "the list has more than 1000 pages"
+    assert error.message == "the list has more than 1000 pages"
     assert len(error.meta.attempts) == 1_000
 
 

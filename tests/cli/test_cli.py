@@ -237,7 +237,8 @@ def test_preview_sends_nothing_and_needs_no_key(monkeypatch: pytest.MonkeyPatch)
 def test_errors_of_the_server_are_one_line_and_exit_1(server: LocalServer) -> None:
     where = ("-m", "m", "--server-url", server.url)
     server.script(Fault(status=401, body={"error": {"message": "no\nsuch \x1b[31mkey"}}))
-    assert error_of("chat", "x", *where, code=1) == "401: no such [31mkey (request id req-embedded-000001)"
+    facts = f"the SDK sent no key, server 'openai' at {server.url.removesuffix('/v1')}, request id req-embedded-000001"
+    assert error_of("chat", "x", *where, code=1) == f"401: no such [31mkey ({facts})"
     server.script(Fault(cut_after_events=2))
     cut = ask("chat", "x", *where, code=1)
     assert cut.stdout.endswith("\n")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+CONNECT_S = 5.0
+"""Bound of connecting, and of the TLS handshake, within the attempt's own."""
+
 
 class Countdown:
     """Seconds that an attempt may still take.

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import APITimeoutError, Attempt, ConfigurationError, DeadlineExceededError, ReplyMeta
+from ..errors import APITimeoutError, Attempt, ConfigurationError, DeadlineExceededError, RemoteError, ReplyMeta
 from ..hooks import HookContext
 from ..utils.headers import Headers
 from ..utils.log import logger
 from ..utils.secrets import Secret, masked
-from ..utils.urls import same_origin_target, shown_address
+from ..utils.urls import same_origin_target, shown_address, shown_origin
 from .countdown import Countdown
 from .effects import Close, Flow, Read, Send, Sleep, TransportFailure
 from .paging import Pages
@@ -106,6 +106,8 @@ def exchange(plan: Plan, state: CallState, driver: Driver, env: Env) -> Flow[Rec
         )
         if delay is None:
             state.failed = outcome  # with the verdict, which the error alone does not tell
+            if isinstance(outcome.error, RemoteError) and outcome.error.meta is not None:
+                outcome.error.meta.proxy = _proxy(run)
             raise outcome.error
         if plan.terms is not None:
             plan.terms.hold_again(plan.encoded.body, state, outcome.error)
@@ -153,7 +155,9 @@ def _attempt(run: _Run, number: int) -> Flow[Received | Failed]:
         response = yield from _send(run, number)
     except TransportFailure as failure:
         run.state.attempts.append(Attempt(plan.target.provider.name, None, failure.kind, (env.clock() - began) * 1000))
-        failed = transport_failed(failure, plan, run.state.secrets, _meta(run), is_over=_is_over(run))
+        meta = _meta(run)
+        meta.proxy = _proxy(run)
+        failed = transport_failed(failure, plan, run.state.secrets, meta, is_over=_is_over(run))
         return (yield from _after_error(run, None, failed))
     is_kept = False  # else it is closed before anybody waits: a body read whole leaves its connection to the retry
     try:
@@ -196,7 +200,7 @@ def _received(run: _Run, response: Any) -> Flow[Received | Failed]:
         if check_end is not None:
             check_end(body)
     except TransportFailure as failure:
-        failed = body_failed(failure, meta, run.state.secrets, is_over=_is_over(run))
+        failed = body_failed(failure, plan, run.state.secrets, meta, is_over=_is_over(run))
         return (yield from _after_error(run, None, failed))
     if hooks.wants_responses:
         changed = yield from _after_success(run, run.driver.rebuild(response, body), meta, body)
@@ -215,7 +219,8 @@ def _countdown(run: _Run, now: float) -> Countdown:
     if run.deadline is not None:
         limit = min(limit, run.deadline - now)
         if limit <= 0:
-            raise DeadlineExceededError("deadline_ms passed", meta=_meta(run))
+            deadline_ms = (limits.deadline_s or 0) * 1000
+            raise DeadlineExceededError(f"deadline_ms={deadline_ms:g} passed before an attempt", meta=_meta(run))
     retries = limits.retries
     if retries is not None and retries.bound_attempts and retries.strategy == "backoff":
         left = retries.backoff.max_elapsed_time / 1000 - (now - run.started)
@@ -313,6 +318,11 @@ def _is_over(run: _Run) -> bool:
     return run.deadline is not None and run.env.clock() >= run.deadline - _SLACK_S
 
 
+def _proxy(run: _Run) -> str:
+    """Name the proxy that led to the server, without its password; "" where there was none."""
+    return shown_origin(run.driver.proxy_for(run.plan.encoded.url) or "")
+
+
 def _headers(response: Any) -> Headers:
     """Take a response's headers, whatever client it comes from."""
     headers = response.headers
@@ -329,6 +339,7 @@ def _meta(run: _Run, status: int | None = None, headers: Mapping[str, str] | Non
         attempts=tuple(run.state.attempts),
         elapsed_ms=(run.env.clock() - run.started) * 1000,
         dropped=run.plan.encoded.dropped,
+        origin=shown_origin(run.plan.encoded.url),  # of a file it may be another than the server's
         tags_reasoning=run.plan.route.turns is not None and run.plan.route.turns.tagged,
     )
     if headers is not None:

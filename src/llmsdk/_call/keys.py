@@ -51,11 +51,21 @@ class KeySource:
 
     Attributes:
         header: That of a literal key, which is the same for all calls; None where a function gives the key.
+        origin: Where the key was given, for errors.
     """
 
-    __slots__ = ("form", "header", "name", "value")  # `header` is made once and not per call: 8 calls less in each
+    # `header` is made once and not per call: 8 calls less in each.
+    __slots__ = ("form", "header", "name", "origin", "value")
 
-    def __init__(self, value: Secret | KeyFunction, form: str = "{api_key}", name: str = "authorization") -> None:
+    def __init__(
+        self,
+        value: Secret | KeyFunction,
+        form: str = "{api_key}",
+        name: str = "authorization",
+        *,
+        origin: str = "http_headers",
+    ) -> None:
+        self.origin = origin
         self.value = value
         self.form = form
         self.name = name

@@ -105,15 +105,18 @@ def _key_source(config: SDKConfig, provider: Provider, base_url: str, own_url: s
             )
             return None
         _warn_of_plain_http(base_url)
-        return KeySource(key, form, name)
-    found = _variable(provider.env_var, *provider.other_env_vars)
+        given = "api_key" if isinstance(key, Secret) else "the function given as api_key"
+        return KeySource(key, form, name, origin=given)
+    variable = next((name for name in (provider.env_var, *provider.other_env_vars) if _variable(name)), None)
+    found = _variable(variable)
     # The environment's key may go to what the environment or the dialect names, and not to a URL of the caller's.
     hosts = {*provider.key_hosts, *(host for _, host, _ in own)}
     if url := _variable(provider.base_url_var):
         hosts.add(origin(url)[1])
     if found is not None and origin(base_url)[1] in hosts:
         _warn_of_plain_http(base_url)
-        return KeySource(check_key(Secret(found), f"environment variable {provider.env_var}"), form, name)
+        where = f"environment variable {variable}"
+        return KeySource(check_key(Secret(found), where), form, name, origin=f"the {where}")
     is_required = provider.key_required and not (provider.key_optional_elsewhere and origin(base_url) not in own)
     if is_required and not {"authorization", name} & {given.lower() for given in config.http_headers}:
         held = f" ({provider.env_var} is set, but belongs to {', '.join(sorted(hosts))})" if found is not None else ""

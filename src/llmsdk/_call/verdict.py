@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import ssl
 from datetime import datetime
@@ -12,17 +13,20 @@ from ..errors import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
+    AuthenticationError,
     ConfigurationError,
     DeadlineExceededError,
     RemoteError,
     ReplyMeta,
     ResponseValidationError,
 )
+from ..errors.meta import effort_of, where_of
 from ..errors.status import SDKDefaultError
 from ..providers.spec import Provider
 from ..utils.retries import RetryBudget, RetryConfig, next_delay, should_retry_header
 from ..utils.secrets import Secrets, masked
 from ..utils.urls import same_origin_target, shown_address
+from .countdown import CONNECT_S
 from .effects import TransportFailure
 from .plan import Plan
 from .reply.decode import decode_error, safe_cause, shown_text, without_secrets
@@ -40,12 +44,22 @@ def status_failed(response: Any, body: bytes, plan: Plan, secrets: Secrets, meta
         return Failed(SDKDefaultError(text, status_code=status, body=shown, meta=meta), retryable=False)
     reason = partial(_reason, response)
     error = decode_error(plan.target.provider, status, body, reason=reason, meta=meta, secrets=secrets, now=now)
+    if isinstance(error, AuthenticationError):
+        error.key_origin = _key_origin(plan)
     retryable, retries = should_retry_header(headers), plan.limits.retries
     if retryable is None:  # else the server has said it, and knows best
         retryable = (
             retries is not None and status in retries.statuses and not _is_permanent(plan.target.provider, error)
         )
     return Failed(error, retryable, error.retry_after_s)
+
+
+def _key_origin(plan: Plan) -> str:
+    """Say where the key came from that a server refuses: often it is another one than its user thinks."""
+    header, key = plan.target.provider.key_header, plan.target.key
+    if key is not None:
+        return f"the key came from {key.origin}"
+    return "the key came from http_headers" if header and header[0] in plan.given else "the SDK sent no key"
 
 
 # Codes and types of a balance that is spent, letters and digits only, by the pages on errors of OpenAI, Moonshot,
@@ -79,32 +93,62 @@ def transport_failed(
     # Once the reply has begun, the server has done the work and would do it twice; a certificate stays what it is.
     retryable = retryable and not failure.began and not _is_untrusted(cause)
     error: Exception
+    where = f"{masked(where_of(meta), secrets)} {effort_of(meta)}"
     if failure.kind == "request":  # the client itself refuses it, as it would the next time
         error, retryable = ConfigurationError(masked(f"the request could not be sent: {failure}", secrets)), False
     elif failure.kind == "timeout" and is_over:
-        error, retryable = DeadlineExceededError("deadline_ms passed during an attempt", meta=meta), False
+        text = f"{_deadline(plan)} passed during an attempt: no reply from {where}"
+        error, retryable = DeadlineExceededError(text, meta=meta), False
     elif failure.kind == "timeout":
-        error = APITimeoutError(f"no reply in time: {failure}", meta=meta)
+        error = APITimeoutError(_too_late(failure, plan, meta, where), meta=meta)
     else:
-        error = APIConnectionError(masked(f"no reply: {failure}", secrets), meta=meta)
+        error = APIConnectionError(f"no reply from {where}: {_cause_text(failure, secrets)}", meta=meta)
     error.__cause__ = cause
     return Failed(error, retryable)
 
 
-def body_failed(failure: TransportFailure, meta: ReplyMeta, secrets: Secrets, *, is_over: bool) -> Failed:
+def _too_late(failure: TransportFailure, plan: Plan, meta: ReplyMeta, where: str) -> str:
+    """Say which limit has passed, and its value."""
+    timeout_s, retries = plan.limits.timeout_s, plan.limits.retries
+    if "Connect" in type(failure.__cause__).__name__ and timeout_s > CONNECT_S:
+        return f"no connection within {CONNECT_S:g} s to {where}"
+    limit, most_ms = f"timeout_ms={timeout_s * 1000:g}", math.inf
+    if retries is not None and retries.bound_attempts and retries.strategy == "backoff":
+        most_ms = retries.backoff.max_elapsed_time
+    if meta.elapsed_ms >= most_ms - 2 and meta.attempts[-1].elapsed_ms < timeout_s * 1000 - 2:
+        limit = f"max_elapsed_time={most_ms:g} of the retries"  # which bounds the attempt under way too
+    # A failure without a cause is one of ours, and says what was waited for.
+    return f"no reply within {limit} from {where}" + (f": {failure}" if failure.__cause__ is None else "")
+
+
+def _deadline(plan: Plan) -> str:
+    return f"deadline_ms={(plan.limits.deadline_s or 0) * 1000:g}"
+
+
+def _cause_text(failure: TransportFailure, secrets: Secrets) -> str:
+    """Say why there is no reply; the number of an error means nothing to most readers."""
+    text = re.sub(r"^\[Errno -?[0-9]+\] ", "", masked(str(failure), secrets))
+    text = text[:1].lower() + text[1:] if text[1:2].islower() else text
+    return f"the proxy answered {text}" if "Proxy" in type(failure.__cause__).__name__ else text
+
+
+def body_failed(failure: TransportFailure, plan: Plan, secrets: Secrets, meta: ReplyMeta, *, is_over: bool) -> Failed:
     """Judge a failure inside the body of a reply; it is never tried again, since the server has done its work."""
     meta, body = without_secrets(meta, secrets), shown_text(failure.body, secrets)
-    size = f"{len(failure.body)} bytes"
+    count, where = len(failure.body), masked(where_of(meta), secrets)
+    size = "1 byte" if count == 1 else f"{count} bytes"
     error: RemoteError
     if failure.kind == "timeout" and is_over:
-        error = DeadlineExceededError(f"deadline_ms passed inside the reply, after {size}", body=body, meta=meta)
+        error = DeadlineExceededError(f"{_deadline(plan)} passed inside the reply, after {size}", body=body, meta=meta)
     elif failure.kind == "timeout":
-        error = APITimeoutError(f"the reply did not arrive whole in time, only {size} did", body=body, meta=meta)
+        limit = f"timeout_ms={plan.limits.timeout_s * 1000:g}"
+        text = f"the reply from {where} did not arrive whole within {limit}, only {size} did"
+        error = APITimeoutError(text, body=body, meta=meta)
     elif failure.kind in ("coding", "too large"):
         text = masked(str(failure), secrets)
         error = ResponseValidationError(text, status_code=meta.status_code, body=body, meta=meta)
     else:
-        text = masked(f"the connection broke inside the reply, after {size}: {failure}", secrets)
+        text = f"the connection broke inside the reply from {where}, after {size}: {_cause_text(failure, secrets)}"
         error = APIConnectionError(text, body=body, meta=meta)
     error.__cause__ = safe_cause(failure.__cause__, secrets)
     return Failed(error, retryable=False)

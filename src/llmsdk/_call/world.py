@@ -51,6 +51,10 @@ class Driver(Protocol):
         """Makes requests."""
         ...
 
+    def proxy_for(self, url: str) -> str | None:
+        """Find the proxy of the environment that leads to a URL; None of a supplied client, whose own affair it is."""
+        ...
+
     def rebuild(self, response: Any, body: bytes) -> Any:
         """Make a response that hooks can read, of one whose body was read and decoded."""
         ...

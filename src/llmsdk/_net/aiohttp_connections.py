@@ -10,9 +10,10 @@ from typing import Any, cast
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
+from .._call.countdown import CONNECT_S
 from ..utils.descriptors import is_last
 from .early import arrived, copied
-from .lines import CONNECT_S, is_readable
+from .lines import is_readable
 from .pool import IDLE_S
 
 _MAX_FIELD = 1 << 16  # of a status line or header; httpcore's bound is of the same size

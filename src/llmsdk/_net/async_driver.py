@@ -21,6 +21,7 @@ from .guards import OFFLINE, refuse_closed, refuse_offline
 from .hook_views import build_shown, rebuild, reply_under
 from .loops import close_soon, exhaust, is_over, token_here
 from .patches import is_patched
+from .proxies import proxy_to
 from .requests import build_own
 from .supplied import AsyncHttpxClient, AsyncSuppliedClient, Watched
 from .transport import CLOSE_S, AsyncTransport
@@ -155,6 +156,10 @@ class AsyncDriver:
             case _:
                 assert_never(effect)
         return None
+
+    def proxy_for(self, url: str) -> str | None:
+        """Find the proxy of the environment that leads to a URL; None of a supplied client, whose own affair it is."""
+        return proxy_to(url) if self.is_own else None
 
     def chunks(self, response: Any, countdown: Countdown) -> Chunks:
         """Iterate the raw bytes of a body."""

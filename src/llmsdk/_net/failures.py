@@ -77,6 +77,8 @@ def _reason(exc: BaseException) -> str:
         found = causes[0] if causes else found.__cause__
     if isinstance(found, socket.gaierror):
         found = _lack() or found  # the resolver opens files, and does not say that it could not
+    if isinstance(found, OSError) and found.errno and "Connect call failed" in str(found):
+        return os.strerror(found.errno)  # asyncio repeats the address in its place
     return str(found or exc).strip() or type(exc).__name__
 
 

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import anyio
 import httpcore
 
+from .._call.countdown import CONNECT_S
 from .errands import Errand
 
 if TYPE_CHECKING:
     from .early import SavingStream
-
-CONNECT_S = 5.0
-"""Bound of connecting, and of the TLS handshake, within the attempt's own."""
 
 # For a read of bytes that have arrived; only a part of a TLS record takes that long.
 _POLL_S = 0.01

@@ -12,9 +12,7 @@ from anyio.to_thread import run_sync
 
 from .._call.download import Tools
 from ..errors import ConfigurationError
-from ..utils.urls import origin
 from .guards import refuse_offline
-from .proxies import proxy_of
 
 if TYPE_CHECKING:
     from .async_driver import AsyncDriver
@@ -54,7 +52,7 @@ async def _resolve_async(driver: AsyncDriver, host: str, port: int, seconds: flo
 
 def _is_proxied(driver: SyncDriver | AsyncDriver, url: str) -> bool:
     """Whether a proxy of the environment is used; what a supplied client does is its own affair, and is guarded."""
-    return driver.is_own and proxy_of(*origin(url)) is not None
+    return driver.proxy_for(url) is not None
 
 
 def _here(function: Callable[..., Any], *args: Any) -> Any:

@@ -9,7 +9,7 @@ import httpcore
 import httpx
 
 from ..errors import ConfigurationError
-from ..utils.urls import is_loopback
+from ..utils.urls import is_loopback, origin
 
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 _PORTS = {"http": 80, "https": 443}
@@ -47,6 +47,11 @@ def proxy_of(scheme: str, host: str, port: int | None) -> str | None:
 def _refused(found: str) -> ConfigurationError:
     accepted = f"{', '.join(_SCHEMES[:-1])} or {_SCHEMES[-1]}://host:port"
     return ConfigurationError(f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY has {found}; expected {accepted}")
+
+
+def proxy_to(url: str) -> str | None:
+    """Find the environment's proxy for a URL, as `proxy_of`."""
+    return proxy_of(*origin(url))
 
 
 def as_option(proxy: str) -> httpcore.Proxy:

@@ -8,12 +8,11 @@ from typing import Any, Self, cast
 import anyio
 import httpx
 
-from .._call.countdown import Countdown
+from .._call.countdown import CONNECT_S, Countdown
 from .._call.keys import KeyHeader
 from .._call.request.large import Body, whole
 from ..options import AsyncHttpClient, HttpClient
 from .failures import failure_of
-from .lines import CONNECT_S
 from .proxies import proxy_of
 from .requests import encoded
 from .tls import shared_context

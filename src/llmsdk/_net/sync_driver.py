@@ -20,6 +20,7 @@ from .guards import OFFLINE, refuse_closed, refuse_offline
 from .hook_views import build_shown, rebuild, reply_under
 from .lines import hang_up
 from .patches import is_patched
+from .proxies import proxy_to
 from .requests import build_own
 from .supplied import HttpxClient, SuppliedClient
 from .transport import SyncTransport
@@ -102,6 +103,10 @@ class SyncDriver:
             case _:
                 assert_never(effect)
         return None
+
+    def proxy_for(self, url: str) -> str | None:
+        """Find the proxy of the environment that leads to a URL; None of a supplied client, whose own affair it is."""
+        return proxy_to(url) if self.is_own else None
 
     def chunks(self, response: Any, countdown: Countdown) -> Iterator[bytes]:
         """Iterate the raw bytes of a body.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from .meta import Attempt, ReplyMeta
+from .meta import Attempt, ReplyMeta, effort_of
 
 _MAX_TEXT = 4_000  # characters of server text in str(error); `.message` and `.body` hold the rest
 _MAX_ID = 200
@@ -156,9 +156,21 @@ class RemoteError(SDKError):
         return self.meta.headers if self.meta else {}
 
     def __str__(self) -> str:
+        return self._line(self._facts())
+
+    def brief(self) -> str:
+        """Give the text without the server's address, for who names the server beside it."""
+        return self._line([])
+
+    def _line(self, facts: list[str]) -> str:
         text = super().__str__()
         # What a server's support asks for first stands in every log line; cut, as a server may send anything.
-        return f"{text} (request id {self.request_id[:_MAX_ID]})" if self.request_id else text
+        known = [*facts, f"request id {self.request_id[:_MAX_ID]}"] if self.request_id else facts
+        return f"{text} ({', '.join(known)})" if known else text
+
+    def _facts(self) -> list[str]:
+        """Say what is known beside the message, for whoever reads it in a log."""
+        return []
 
 
 class APIStatusError(RemoteError):
@@ -210,14 +222,17 @@ class APIStatusError(RemoteError):
         self.data = data
         self.retry_after_s = retry_after_s
 
-    def __str__(self) -> str:
+    def _facts(self) -> list[str]:
+        return _facts_of(self.meta)
+
+    def _line(self, facts: list[str]) -> str:
         outer = self.meta.status_code if self.meta else None
         # Who sees 503 here and 200 in a log of the server's would look for a proxy between them.
         inside = f"an error object inside a {outer} reply" if outer is not None and outer < 300 else ""
         if inside and self.status_code == outer:
             # A code that stands for no status would otherwise read "200: ...".
-            return f"{inside}: {super().__str__()}"
-        return f"{self.status_code}{f' ({inside})' if inside else ''}: {super().__str__()}"
+            return f"{inside}: {super()._line(facts)}"
+        return f"{self.status_code}{f' ({inside})' if inside else ''}: {super()._line(facts)}"
 
 
 class APIConnectionError(RemoteError):
@@ -283,3 +298,15 @@ class ResponseValidationError(RemoteError):
         super().__init__(message, meta=meta, partial=partial)
         self.status_code = status_code
         self.body = body
+
+    def _facts(self) -> list[str]:
+        return _facts_of(self.meta)
+
+
+def _facts_of(meta: ReplyMeta | None) -> list[str]:
+    """Say which server answered and, where it was asked more than once, how often."""
+    if meta is None or not meta.origin:
+        return []
+    through = f" through the proxy {meta.proxy}" if meta.proxy else ""
+    facts = [f"server {meta.server!r} at {meta.origin}{through}"]
+    return [*facts, effort_of(meta)] if len(meta.attempts) > 1 else facts

@@ -76,6 +76,8 @@ class ReplyMeta:
         structured: How `chat.parse` asked for the form of the answer: `json_schema_strict`, `json_schema`,
             `json_object` or `tool`.
         tags_reasoning: Whether models of the server write their reasoning into the text, as `<think>…</think>`.
+        origin: Scheme and host of the server, such as `https://api.openai.com`.
+        proxy: On errors, scheme and host of the proxy of the environment that led to the server; "" where none did.
     """
 
     server: str
@@ -87,6 +89,8 @@ class ReplyMeta:
     dropped: tuple[str, ...] = ()
     structured: str | None = None
     tags_reasoning: bool = False
+    origin: str = ""
+    proxy: str = ""
     # Reading a dozen headers of limits costs more than the rest of this object, and few callers ask.
     read_cost: Callable[[], float | None] | None = field(default=None, repr=False, compare=False)
     read_limits: Callable[[Mapping[str, str]], RateLimit] | None = field(default=None, repr=False, compare=False)
@@ -112,3 +116,16 @@ class ReplyMeta:
 
 def _known(cost: float | None) -> float | None:
     return cost
+
+
+def where_of(meta: ReplyMeta) -> str:
+    """Say for an error where a call went."""
+    through = f", through the proxy {meta.proxy}" if meta.proxy else ""
+    return f"{meta.origin} (server {meta.server!r}{through})" if meta.origin else f"server {meta.server!r}"
+
+
+def effort_of(meta: ReplyMeta) -> str:
+    """Say for an error how often a server was asked, and how long that took."""
+    count = sum(attempt.server == meta.server for attempt in meta.attempts)
+    took = f"{meta.elapsed_ms / 1000:.1f} s" if meta.elapsed_ms >= 1000 else f"{meta.elapsed_ms:.0f} ms"
+    return f"after {count} attempt{'' if count == 1 else 's'} in {took}"

@@ -10,7 +10,13 @@ class BadRequestError(APIStatusError, status=400):
 
 
 class AuthenticationError(APIStatusError, status=401):
-    """401: the API key is missing or wrong."""
+    """401: the API key is missing or wrong; `key_origin` says where it came from, such as an environment variable."""
+
+    key_origin: str | None = None
+
+    def _facts(self) -> list[str]:
+        # First: it is what most of these are cured by.
+        return [*([self.key_origin] if self.key_origin else []), *super()._facts()]
 
 
 class PaymentRequiredError(APIStatusError, status=402):

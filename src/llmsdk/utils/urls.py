@@ -247,6 +247,17 @@ def same_origin_target(url: str, location: str) -> str | None:
         return None
 
 
+@lru_cache(maxsize=256)
+def shown_origin(url: str) -> str:
+    """Show scheme and host of a URL, without credentials; "" where it has none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}"[:_LONGEST_SHOWN] if host else ""
+
+
 def shown_address(url: str) -> str:
     """Show a URL without credentials, query and fragment."""
     start = re.split(r"[?#]", url, maxsplit=1)[0]

@@ -141,7 +141,9 @@ def _told(
     """Write the story of the other servers into an error."""
     error.earlier = tuple(earlier)
     for other in earlier:
-        error.add_note(f"failover: before this, server {other.server!r} failed with {type(other).__name__}: {other}")
+        error.add_note(
+            f"failover: before this, server {other.server!r} failed with {type(other).__name__}: {other.brief()}"
+        )
     for plan in waiting:
         if wait := cooldowns.left(_server(plan), now):
             name = plan.target.provider.name

@@ -34,6 +34,7 @@ def begin_stream(plan: Plan, state: CallState, received: Received) -> Progress:
         timeout_s=plan.limits.timeout_s,
         idle_s=plan.limits.idle_s,
         deadline=None if deadline_s is None else state.started + deadline_s,
+        deadline_ms=(deadline_s or 0.0) * 1000,
         finish=partial(finish, plan),
         count=partial(count, plan, received.meta, state.held),
     )

@@ -18,6 +18,7 @@ from ...errors import (
     StreamInterruptedError,
     StreamTimeoutError,
 )
+from ...errors.meta import where_of
 from ...utils.secrets import masked
 from ..countdown import Countdown
 from ..effects import TransportFailure
@@ -43,6 +44,7 @@ class Progress:
     timeout_s: float
     idle_s: float
     deadline: float | None
+    deadline_ms: float
     finish: Callable[[Any, ReplyMeta], Any]
     count: Callable[[Any], None]
     chunks: Any = None
@@ -144,14 +146,20 @@ class Progress:
             body = shown_text(failure.body, self.decoder.secrets)
             error = ResponseValidationError(text, status_code=self.meta.status_code, body=body, meta=self.meta)
         else:
-            error = StreamInterruptedError(
-                f"the connection broke inside the stream: {text}", reason="connection", meta=self.meta
-            )
+            message = f"the connection broke inside the stream from {self._where()}: {text}"
+            error = StreamInterruptedError(message, reason="connection", meta=self.meta)
         error.__cause__ = safe_cause(failure.__cause__, self.decoder.secrets)
         return error
 
     def _deadline_passed(self) -> DeadlineExceededError:
-        return DeadlineExceededError("deadline_ms passed inside the stream", meta=self.meta)
+        return DeadlineExceededError(f"deadline_ms={self.deadline_ms:g} passed inside the stream", meta=self.meta)
 
     def _silent(self) -> StreamTimeoutError:
-        return StreamTimeoutError("the stream fell silent: no event in time", meta=self.meta)
+        waited = time.monotonic() - (self.idle_since or 0.0)
+        limit = f"no byte within timeout_ms={self.timeout_s * 1000:g}"
+        if waited >= self.idle_s - 0.002:
+            limit = f"no event within idle_timeout_ms={self.idle_s * 1000:g}"
+        return StreamTimeoutError(f"the stream from {self._where()} fell silent: {limit}", meta=self.meta)
+
+    def _where(self) -> str:
+        return masked(where_of(self.meta), self.decoder.secrets)
