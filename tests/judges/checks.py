@@ -20,6 +20,7 @@ KEY = "sk-placeholder"
 HELLO = [{"role": "user", "content": "Hello"}]
 WEATHER = [{"role": "user", "content": "What's the weather in Lima?"}]
 ANSWER = "you said 'Hello'"  # part of what the embedded provider says to it
+CLIP = ("clip.wav", b"RIFF0000WAVE")
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "description": "Weather", "parameters": SCHEMA}}]
 FORM = {"type": "json_schema", "json_schema": {"name": "place", "schema": SCHEMA}}

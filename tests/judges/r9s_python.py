@@ -7,7 +7,7 @@ from r9s import errors
 
 from llmsdk.local import LocalServer
 
-from .checks import ANSWER, FORM, HELLO, KEY, TOOLS, WEATHER, Checks, called, text_of
+from .checks import ANSWER, CLIP, FORM, HELLO, KEY, TOOLS, WEATHER, Checks, called, text_of
 
 PACKAGE = "r9s"
 
@@ -20,6 +20,16 @@ def judge(checks: Checks) -> None:
         checks.run("completion stream", lambda: len(list(create(model="m", prompt="Hello", stream=True))) > 2)
         checks.run("models", lambda: len(client.models.list().data) == 3)
         checks.run("image", lambda: client.images.create(model="m", prompt="a").data[0].url.startswith("http"))
+        clip = {"file_name": CLIP[0], "content": CLIP[1]}
+        speech = {"model": "m", "input": "a b", "voice": "nova", "response_format": "wav"}
+        checks.run("speech", lambda: client.audio.speech(**speech).read()[:4] == b"RIFF")
+        checks.run("transcription", lambda: "12 bytes" in client.audio.transcribe(file=clip, model="whisper-1").text)
+        checks.run(
+            "subtitles",
+            lambda: "-->" in client.audio.transcribe(file=clip, model="whisper-1", response_format="srt"),
+        )
+        checks.run("translation", lambda: "12 bytes" in client.audio.translate(file=clip, model="whisper-1").text)
+        checks.run("moderation", lambda: client.moderations.create(input=["a", "flag this"]).results[1].flagged is True)
         # Its description has the status in error bodies as a number, its client's models want text there.
         for status in (400, 401, 404, 429, 500):
             server.script({"status": status})

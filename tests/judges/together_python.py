@@ -6,7 +6,7 @@ import together
 
 from llmsdk.local import LocalServer
 
-from .checks import ANSWER, FORM, HELLO, KEY, TOOLS, WEATHER, Checks, arguments_of, called, text_of
+from .checks import ANSWER, CLIP, FORM, HELLO, KEY, TOOLS, WEATHER, Checks, arguments_of, called, text_of
 
 PACKAGE = "together"
 
@@ -53,6 +53,24 @@ def _others(checks: Checks, client: together.Together) -> None:
     checks.run("completion", lambda: ANSWER in create(model="m", prompt="Hello").choices[0].text)
     checks.run("completion echo", lambda: create(model="m", prompt="Hello", echo=True).prompt[0].text == "Hello")
     checks.run("embeddings", lambda: len(client.embeddings.create(model="m", input=["a", "b"]).data) == 2)
+    checks.run(
+        "speech",
+        lambda: (
+            client.audio.speech.create(model="m", input="a b", voice="v", response_format="wav").read()[:4] == b"RIFF"
+        ),
+    )
+    raw = {"model": "m", "input": "a b", "voice": "v", "response_format": "raw"}
+    checks.run("speech stream", lambda: len(list(client.audio.speech.create(**raw, stream=True))) > 2)
+    hear = client.audio.transcriptions.create
+    checks.run(
+        "transcription",
+        lambda: (
+            len(hear(model="m", file=CLIP, response_format="verbose_json", timestamp_granularities=["word"]).segments)
+            == 1
+        ),
+    )
+    checks.run("translation", lambda: "12 bytes" in client.audio.translations.create(model="m", file=CLIP).text)
+    checks.run("rerank", lambda: client.rerank.create(model="m", query="a", documents=["b", "a"]).results[0].index == 1)
     checks.skip("models", "its client asks v2 of the API, which the dialect has not")
 
 

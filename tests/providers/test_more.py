@@ -31,6 +31,7 @@ ARGS: dict[str, dict[str, Any]] = {
 }
 REPLIES: dict[str, tuple[str, bytes]] = {
     "audio.speech": ("audio/wav", b"RIFF....WAVE"),
+    "images.edit": ("application/json", b'{"created":1,"data":[{"b64_json":"iVBORw0KGgo="}]}'),
     "audio.transcribe": ("application/json", b'{"text":"x"}'),
     "audio.translate": ("application/json", b'{"text":"x"}'),
     "rerank.create": ("application/json", b'{"results":[{"index":0,"relevance_score":1}]}'),

@@ -144,7 +144,8 @@ class App:
             shaped = native.events(chunks)
         # Events that say their type in the data say it as their name too.
         events = [_event(_dump(event), event.get("type")) for event in shaped if event is not None]
-        if not route.ends_with_connection and route.codec is None:  # protocols of their own have other ends
+        is_unmarked = route.ends_with_connection or parsed.endpoint.operation.id in style.unmarked
+        if not is_unmarked and route.codec is None:  # protocols of their own have other ends
             events.append(_event(self.setting.provider.sentinel))
         return Response(events=events, content_type=style.event_type)
 

@@ -63,7 +63,7 @@ def _rerank(parsed: ParsedRequest) -> Produced:
     found = [len(wanted & {word.strip(".,!?") for word in text.lower().split()}) for text in texts]
     order = sorted(range(len(texts)), key=lambda at: -found[at])
     results: list[Json] = [{"index": at, "relevance_score": found[at] / max(1, len(wanted))} for at in order]
-    if params.get("return_documents"):
+    if params.get("return_documents") or parsed.setting.style.returns_documents:
         results = [{**result, "document": {"text": texts[result["index"]]}} for result in results]
     tokens = sum(map(replies.count_tokens, texts))
     usage = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
@@ -96,7 +96,13 @@ def _decision(parsed: ParsedRequest) -> Produced:
     if not answers:
         raise Refusal(400, "questions must not be empty.", "questions")
     tokens = replies.count_tokens(json.dumps(params["input"]))
-    usage = {"input_tokens": tokens, "output_tokens": 0, "total_tokens": tokens}
+    usage = {
+        "input_tokens": tokens,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": 0,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": tokens,
+    }
     return Produced(reply={"model": params["model"], "answers": answers, "usage": usage})
 
 

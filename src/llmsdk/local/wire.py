@@ -79,6 +79,8 @@ class WireStyle:
         sends_usage: Whether streams end with usage without being asked.
         joins_usage: Operations whose streams have their usage in the last event of a choice, and none of its own.
         splits_echo: Whether an echoed prompt has a place of its own, apart from the text.
+        unmarked: Operations whose streams end without a sentinel.
+        returns_documents: Whether rerank returns the documents unasked.
         sounds_as: What speech comes as: a "file", or "json" with its bytes in it.
         images_as: What images come as where the request does not say.
         natives: By operation id, protocols of its own.
@@ -95,6 +97,8 @@ class WireStyle:
     sends_usage: bool = False
     joins_usage: frozenset[str] = frozenset()
     splits_echo: bool = False
+    unmarked: frozenset[str] = frozenset()
+    returns_documents: bool = False
     sounds_as: str = "file"
     images_as: str = "b64_json"
     natives: Natives = field(default_factory=dict[str, Native])
@@ -349,7 +353,8 @@ def _gemini_models(reply: Json, params: Mapping[str, Any]) -> Json:
 
 
 _IMAGES: dict[str, Shape] = {"createImage": _openai_image, "editImage": _openai_image}
-_OPENAI = WireStyle(headers={"x-request-id": "{id}"}, shapes=_IMAGES, takes_any=True)
+_AUDIO = frozenset({"createSpeech", "createTranscription", "createTranslation"})  # whose last event says that it is
+_OPENAI = WireStyle(headers={"x-request-id": "{id}"}, shapes=_IMAGES, takes_any=True, unmarked=_AUDIO)
 
 # Forms as observed where observed, else as documented: Together of 2026, Writer 1.7 and v1, r9s 2026-01-21.
 STYLES: Mapping[str, WireStyle] = {
@@ -386,6 +391,7 @@ STYLES: Mapping[str, WireStyle] = {
         sends_usage=True,
         joins_usage=frozenset({"createCompletion"}),  # as recorded; those of chats have an event of their own
         splits_echo=True,
+        returns_documents=True,
         images_as="url",
     ),
     "writer": WireStyle(
@@ -427,10 +433,12 @@ STYLES: Mapping[str, WireStyle] = {
             "createTranscription": sound_shapes.mistral_reply,
             "createTranscription" + CHUNK: sound_shapes.mistral_event,
         },
+        unmarked=_AUDIO,
         sounds_as="json",
     ),
     "vllm": WireStyle(
         takes_any=True,
+        returns_documents=True,
         shapes={
             "createTranscription" + CHUNK: sound_shapes.vllm_event,
             "createTranslation" + CHUNK: sound_shapes.vllm_event,
