@@ -62,7 +62,9 @@ SERVER_CONSTANTS = frozenset(name.upper() for name in PROVIDERS)
 # Where names of servers may stand: the list of ids, the files of the servers, the protocols, some of which share
 # their names; and how the embedded provider looks.
 NAMES_SERVERS = {"providers.ids", "local.wire", *(f"providers.{name}" for name in PROVIDERS)}
-NAMES_SERVERS |= {f"providers.codecs.{name}.replies" for name in ("anthropic", "gemini", "responses")}
+NAMES_SERVERS |= {"providers.codecs"} | {
+    f"providers.codecs.{name}.replies" for name in ("anthropic", "gemini", "responses")
+}
 
 
 @dataclass

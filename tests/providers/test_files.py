@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from dataclasses import fields
 from pathlib import Path
@@ -120,6 +121,24 @@ def test_a_byte_order_mark_is_no_slip(tmp_path: Path) -> None:
     assert Provider.from_toml(tmp_path / "mine.toml").name == "mine"
 
 
+@pytest.mark.parametrize(
+    "protocol, path, holds", [("messages", "/messages", "messages"), ("responses", "/responses", "input")]
+)
+def test_a_file_names_the_protocol_of_a_chat(tmp_path: Path, protocol: str, path: str, holds: str) -> None:
+    chat = f'[routes.createChatCompletion]\npath = "{path}"\ncodec = "{protocol}"\n'
+    (tmp_path / "mine.toml").write_text(f"{HEAD}{chat}")
+    provider = Provider.from_toml(tmp_path / "mine.toml")
+    shown = SDK(server=provider, api_key=KEY).chat.preview(**CHAT, max_tokens=5)
+    assert shown.url == f"https://mine.example{path}"
+    assert holds in shown.body
+    sent = {"blocks": [{"type": "reasoning", "id": "r"}], "blocks_of": PROTOCOLS[protocol]}
+    again = SDK(server=provider, api_key=KEY).chat.preview(
+        model="m", max_tokens=5, messages=[*CHAT["messages"], {"role": "assistant", "content": "x", **sent}]
+    )
+    assert '"reasoning"' in json.dumps(again.body)
+
+
+PROTOCOLS = {"messages": "anthropic", "responses": "openai_responses"}
 SHAPE = "[routes.createImage.reshape]"
 HEAD = 'name = "mine"\nservers = ["https://mine.example"]\n'
 SLIPS = {
@@ -175,7 +194,14 @@ SLIPS = {
         r":2: Provider 'mine': servers\[0\]: got a str without http",
     ),
     "a bad path": (f'{HEAD}[routes.listModels]\npath = "/{{"\n', r":4: .*path"),
-    "code": (f'{HEAD}[routes.createChatCompletion]\ncodec = "anthropic"\n', r":4: .*codec: is code"),
+    "unknown protocol": (
+        f'{HEAD}[routes.createChatCompletion]\ncodec = "mesages"\n',
+        r":4: .*codec: must be one of messages, generate_content, responses",
+    ),
+    "protocol of something else": (
+        f'{HEAD}[routes.createImage]\ncodec = "responses"\n',
+        r":4: .*codec: is known of createChatCompletion alone",
+    ),
     "a window": (
         f'{HEAD}[routes]\n[[limits.windows]]\nof = "calls"\nseconds = 1\n',
         r":\d: .*must be \"requests\" or \"tokens\"",

@@ -14,7 +14,8 @@
     turns = { reasoning = "reasoning_content", required = true }
 
 Keys are the fields of `Provider`, `Route` and their parts; where a field may be None, `false` says so. A form of a
-parameter is the name of a class of `reshape.py` in small letters, with what it needs.
+parameter is the name of a class of `reshape.py` in small letters, with what it needs. A chat by a protocol of its own
+says which: `codec = "responses"`, `"messages"` or `"generate_content"`, with the `path` that the server has for it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from ..errors import ConfigurationError
 from ..utils.shapes import described, guessed, is_list, is_mapping, named, quoted
 from . import reshape, spec
 from .checks import check_provider, fields_of, kind_of
+from .codecs import CHATS, chat_codec
 from .spec import Provider, Reshape, Route
 
 _FORMS: dict[str, type[reshape.Form]] = {
@@ -61,6 +63,7 @@ _GIVEN: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
 }
 _LARGEST = 1 << 20
+_CHAT = "createChatCompletion"
 
 
 class _Slip(Exception):
@@ -135,7 +138,11 @@ def _value(annotation: str, value: Any, way: tuple[str, ...]) -> Any:
         case "tuple[LimitWindow, ...]" if is_list(value):
             return tuple(_record(spec.LimitWindow, one, way) for one in value)
         case "Codec":
-            raise _Slip("is code, which a file cannot hold", *way)
+            if not isinstance(value, str) or value not in CHATS:
+                raise _Slip(f"must be one of {', '.join(CHATS)}, got {described(value)}", *way)
+            if way[-2:-1] != (_CHAT,):
+                raise _Slip(f"is known of {_CHAT} alone", *way)
+            return chat_codec(value)
         case name if is_list(value):
             return frozenset(value) if name.startswith("frozenset") and _are_texts(value) else tuple(value)
         case name if is_mapping(value) and hasattr(spec, name):
