@@ -119,6 +119,7 @@ def test_importing_prints_nothing(name: str) -> None:
 # below it are the package's own, like everything with an underscore at its first folder.
 PATHS = {
     "cassette": "recordings of real exchanges",
+    "check": "what `sdk.check` returns, for annotations",
     "cli": "the command `llmsdk`",
     "errors": "what calls raise",
     "frames": "calls over pandas, Dask and Spark frames",

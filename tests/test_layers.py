@@ -27,13 +27,14 @@ ROOMS: dict[str, tuple[int, tuple[str, ...]]] = {
     "beyond one call": (5, ("structured", "tools")),
     "telemetry": (5, ("otel",)),
     "face": (6, ("sdk", "__init__")),
-    "testing": (7, ("local", "cassette")),
+    "testing": (7, ("local", "cassette", "check")),
     "many": (7, ("many", "frames", "ray")),
     "cli": (8, ("cli",)),
 }
 LAYERS = {head: layer for layer, heads in ROOMS.values() for head in heads}
 # A wing is imported through its door only: who may, and what.
 DOORS = {
+    ("sdk", "check.running"),
     ("sdk", "local"),
     ("sdk", "many.runs.batch"),
     ("resources.base", "many.map"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ._call.budget import Budget
     from ._call.config import SDKConfig
     from ._call.usage import UsageTotals
+    from .check.report import CheckReport
     from .many.runs.batch import FileBatch
 
 
@@ -151,6 +153,31 @@ class SDK(Attributes, Paths):
             >>> usage.total_tokens
         """
         return self._runner.core.metering().track(budget)
+
+    def check(self, model: str) -> CheckReport:
+        """Compare what the server does with what its dialect says, by some ten small calls.
+
+        At most 12 requests of 256 tokens to generate are sent, within the SDK's `budget`.
+
+        Args:
+            model: Its name at the server.
+
+        Returns:
+            What was expected and seen; `print` shows a table, and `write` makes a file of the `Provider` that fits.
+
+        Raises:
+            SDKError: A plain question got no answer: a wrong key, no such model, no connection.
+
+        Example:
+            >>> print(sdk.check("m"))
+        """
+        report: CheckReport = import_module(".check.running", __package__).run(self, model)
+        return report
+
+    async def check_async(self, model: str) -> CheckReport:
+        """Compare what the server does with what its dialect says; as `check`."""
+        report: CheckReport = await import_module(".check.running", __package__).run_async(self, model)
+        return report
 
     def close(self) -> None:
         """Close all connections; can be called again. An event loop closes its own soon afterwards."""

@@ -845,3 +845,26 @@ def test_links_show_where_they_lead(server: LocalServer, terminals: Callable[...
     assert "\x1b[2J" not in shown
     assert "\u202e" not in shown
     assert terminal.code() == 0
+
+
+def test_check_compares_a_server_with_its_dialect(tmp_path: Path, server: LocalServer) -> None:
+    path = tmp_path / "acme.toml"
+    result = ask("check", "-m", "m", "--server-url", server.url, "--write", str(path))
+    assert "with at most 12 requests of 256 tokens" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stdout.splitlines()[-1].endswith("10 requests, 77 tokens; the server fits its dialect")
+    assert f"asks m at {server.url}" in result.stderr
+    again = json.loads(ask("check", "-s", str(path), "-m", "m", "--json").stdout)
+    assert (again["server"], again["fits"], again["base_url"]) == ("acme", True, server.url)
+    assert {"what": "end mark", "expected": "[DONE]", "seen": "[DONE]", "fits": True} in again["findings"]
+    assert ask("check", "-s", "local").stdout
+    server.always(Fault(end_after_events=3))
+    assert "NO  end mark" in ask("check", "-m", "m", "--server-url", server.url, code=1).stdout
+
+
+def test_check_says_why_it_cannot(tmp_path: Path, server: LocalServer) -> None:
+    server.always(Fault(status=401))
+    result = ask("check", "-m", "m", "--server-url", server.url, code=1)
+    assert "401" in result.stderr.splitlines()[-1]
+    assert error_of("check", "--server-url", server.url).startswith("no model is named; pass --model")
+    assert "none.toml: cannot be read" in error_of("check", "-s", str(tmp_path / "none.toml"), "-m", "m")

@@ -14,7 +14,7 @@ from llmsdk import SDK, Provider, Route
 from llmsdk.errors import ConfigurationError
 from llmsdk.local import LocalServer
 from llmsdk.providers import ErrorPaths, LimitHeaders, LimitWindow, Page, Structured, Turns
-from llmsdk.providers.files import _FORMS, _GIVEN
+from llmsdk.providers.files import _GIVEN, FORMS
 from llmsdk.providers.reshape import AsList, OneOf, PlainParts, Renamed, WidthHeight
 from support.canned import CannedServer
 from support.colours import KEY, Colour
@@ -230,8 +230,8 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
 def test_every_form_can_stand_in_a_file() -> None:
     from llmsdk.providers import reshape
 
-    assert set(_FORMS.values()) == set(reshape.Form.__subclasses__())
-    needed = {kind.__annotations__[name] for kind in _FORMS.values() for name in kind.takes if name != "name"}
+    assert set(FORMS.values()) == set(reshape.Form.__subclasses__())
+    needed = {kind.__annotations__[name] for kind in FORMS.values() for name in kind.takes if name != "name"}
     assert needed <= _GIVEN.keys(), "say in files.py what a form of this kind needs"
 
 

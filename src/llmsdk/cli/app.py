@@ -23,6 +23,7 @@ from . import history
 from . import options as opt
 from .audio import speak, transcribe
 from .batch import batch
+from .check import check
 from .facts import described, facts, overview
 from .prompts import content_of, image_path_of, piped, prompt_of, response_format_of
 from .screen import clean_line, json_text, show
@@ -200,6 +201,7 @@ def image(
 
 app.command()(speak)
 app.command()(transcribe)
+app.command()(check)
 
 
 @app.command()

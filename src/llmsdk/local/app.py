@@ -24,6 +24,8 @@ from .parsing import Endpoint, ParsedRequest, Setting, endpoints_of, find_endpoi
 from .stored import STORAGE, Store
 from .wire import CHUNK, style_of
 
+_CHAT = "createChatCompletion"
+
 
 class App:
     """Answers requests as one dialect.
@@ -133,7 +135,9 @@ class App:
     def _stream(self, parsed: ParsedRequest, chunks: list[Json]) -> Response:
         style, route = self.setting.style, parsed.endpoint.route
         options: Json = parsed.params.get("stream_options") or {}
-        wants_usage = style.sends_usage or options.get("include_usage") is True
+        # Where a dialect has no wish for it, its chats end with usage without being asked.
+        comes_by_itself = style.sends_usage or (parsed.endpoint.operation.id == _CHAT and not route.usage_wish)
+        wants_usage = comes_by_itself or options.get("include_usage") is True
         if parsed.endpoint.operation.id in style.joins_usage:
             *chunks, last, end = chunks
             chunks.append({**last, "usage": end["usage"]})

@@ -35,7 +35,7 @@ from .checks import check_provider, fields_of, kind_of
 from .codecs import CHATS, chat_codec
 from .spec import Provider, Reshape, Route
 
-_FORMS: dict[str, type[reshape.Form]] = {
+FORMS: dict[str, type[reshape.Form]] = {
     "as_list": reshape.AsList,
     "as_upload": reshape.AsUpload,
     "flattened": reshape.Flattened,
@@ -165,9 +165,9 @@ def _table(value: Any, way: tuple[str, ...]) -> Mapping[str, Any]:
 def _form(parameter: str, value: Any, way: tuple[str, ...]) -> Reshape:
     """Make a form: `"as_list"`, or `{ renamed = { b64_json = "base64" } }`."""
     form, given = (value, None) if isinstance(value, str) else next(iter(_table(value, way).items()), ("", None))
-    kind = _FORMS.get(form)
+    kind = FORMS.get(form)
     if kind is None or (is_mapping(value) and len(value) != 1):
-        raise _Slip(f"must be one of {', '.join(_FORMS)}, got {quoted(form)}", *way)
+        raise _Slip(f"must be one of {', '.join(FORMS)}, got {quoted(form)}", *way)
     names = [name for name in kind.takes if name != "name"]
     own = {"name": parameter} if "name" in kind.takes else {}
     if len(names) != (given is not None):
