@@ -18,7 +18,7 @@ from support.canned import CannedServer, Request
 from support.colours import KEY, Colour, collect
 
 EXCHANGES = exchanges()
-COUNT = 266
+COUNT = 267
 RAN: dict[str, set[str]] = {"sync": set(), "asyncio": set()}
 
 

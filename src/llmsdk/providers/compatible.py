@@ -28,8 +28,9 @@ AS_REASONING = Turns(reasoning="reasoning")
 AS_REASONING_CONTENT = Turns(reasoning="reasoning_content")
 # The messages and calls of openai-python, for its server refuses further fields, and longer ids of calls.
 AS_OPENAI = Turns(strict=True, keeps=frozenset({"refusal", "audio"}), call_id=".{1,40}")
-# Where nothing says which of the names a server reads: reasoning goes back under the one that it came under.
-AS_IT_CAME = Turns(keeps=frozenset({"reasoning", "reasoning_content"}))
+# Where nothing says which of the names a server reads: reasoning goes back under the one that it came under. Behind a
+# relay may be a server that wants the index of calls.
+AS_IT_CAME = Turns(keeps=frozenset({"reasoning", "reasoning_content", "index"}))
 _OPTIONAL_MODEL = frozenset({"model"})
 # Parameters that openai-python 3.57.0 has and the lists of most other servers have not, which refuse them or take no
 # notice of them; a caller is told so before the call either way.
