@@ -171,6 +171,8 @@ def test_a_slip_that_other_checks_find_names_its_place() -> None:
 
 def test_what_is_right() -> None:
     fine()
+    # A parameter of chat alone looks like one of text completion, and is no slip.
+    fine(routes={"createCompletion": Route(unsupported=frozenset({"top_logprobs"}))})
     fine(
         name="x" * 100,
         servers=["https://a.example/v1", "http://127.0.0.1:1"],
@@ -187,7 +189,7 @@ def test_what_is_right() -> None:
     fine_route(
         path="/models/{model}/{_x1}/{OWN_Id}",
         stream_path="/s",
-        rename={"a": "b"},
+        rename={"a": "b", "input": "text"},
         unsupported={"seed"},
         optional=["model"],
         reshape={"messages": len},

@@ -181,12 +181,13 @@ def _check_service(provider: Provider) -> None:
 def _check_names(route: Route, name: str) -> None:
     """Refuse what looks like a parameter of the operation and is none: the rule for it would never apply.
 
-    Other names pass. They do no harm, and a later version may have them.
+    Other names pass, such as those of another operation. They do no harm, and a later version may have them.
     """
     known = PARAMETERS[name].split()
+    anywhere = set(" ".join(PARAMETERS.values()).split())
     for field in ("rename", "unsupported", "optional", "reshape"):
         given: set[str] = set(getattr(route, field))
-        for parameter in sorted(given.difference(known)):
+        for parameter in sorted(given - anywhere):
             if hint := guessed(parameter, known):
                 text = f"{quoted(parameter)} isn't a parameter of {name}; {hint}"
                 raise _Fault(named("routes", name, field), text)
