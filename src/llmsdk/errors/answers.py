@@ -28,7 +28,7 @@ class Problem(NamedTuple):
 
 
 class AnswerError(RemoteError):
-    """A reply came, but what the model says in it cannot be used; the reply is kept.
+    """The answer of the model can't be used; the reply is kept.
 
     Attributes:
         reply: The whole reply.
@@ -60,7 +60,7 @@ class AnswerError(RemoteError):
 
 
 class RefusalError(AnswerError):
-    """The model refused to answer, or a content filter cut its answer; `text` is the refusal, where there is one."""
+    """The model refused to answer, or a content filter stopped its answer; `text` is the refusal, if there is one."""
 
 
 class IncompleteOutputError(AnswerError):
@@ -68,7 +68,7 @@ class IncompleteOutputError(AnswerError):
 
 
 class ParseError(AnswerError):
-    """The answer is not JSON, or does not fit the type that was asked for.
+    """The answer isn't JSON, or doesn't match the requested type.
 
     Attributes:
         problems: What is wrong with the answer, and where.
@@ -88,7 +88,7 @@ class ParseError(AnswerError):
 
 
 class ToolCallError(AnswerError):
-    """The model called a tool that there is not, or with arguments that do not fit; raised by `on_error="raise"`.
+    """The model called an unknown tool, or with invalid arguments; raised with `on_error="raise"`.
 
     Attributes:
         tool: Name of the tool, None where there is no such one.

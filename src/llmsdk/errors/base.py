@@ -95,7 +95,7 @@ class UnsupportedOperationError(RequestValidationError):
 
 
 class BudgetExceededError(SDKError):
-    """A call might pass a bound of its budget. It was not sent.
+    """A call could exceed its budget. It was not sent.
 
     Attributes:
         bound: Which one: `cost`, `tokens` or `requests`.
@@ -236,7 +236,7 @@ class APIStatusError(RemoteError):
 
 
 class APIConnectionError(RemoteError):
-    """No reply, or not all of it, came back: refused, reset, cut. The transport's exception is `__cause__`.
+    """No reply, or an incomplete one: refused, reset, cut. The exception of the HTTP library is `__cause__`.
 
     Attributes:
         body: The body received so far, as text, the first MiB; "" if there was none, and of a stream only what
@@ -272,14 +272,14 @@ class StreamInterruptedError(APIConnectionError):
 
 # Both bases: who waits for timeouts and who waits for broken streams each catch it.
 class StreamTimeoutError(StreamInterruptedError, APITimeoutError):
-    """A stream fell silent: no byte within `timeout_ms`, or no event within `idle_timeout_ms`."""
+    """Nothing arrived in time: no byte within `timeout_ms`, or no event within `idle_timeout_ms`."""
 
     def __init__(self, message: str, *, body: str = "", meta: ReplyMeta | None = None, partial: Any = None) -> None:
         super().__init__(message, reason="idle", body=body, meta=meta, partial=partial)
 
 
 class ResponseValidationError(RemoteError):
-    """A reply came but is not what the operation answers with: HTML, broken JSON, a missing field, too large.
+    """The reply is invalid: HTML, broken JSON, a missing field, too large.
 
     Attributes:
         status_code: HTTP status of the reply; None where the error is not about one.

@@ -6,7 +6,7 @@ from .base import APIStatusError
 
 
 class BadRequestError(APIStatusError, status=400):
-    """400: the server could not make sense of the request."""
+    """400: the request is invalid."""
 
 
 class AuthenticationError(APIStatusError, status=401):
@@ -24,7 +24,7 @@ class PaymentRequiredError(APIStatusError, status=402):
 
 
 class PermissionDeniedError(APIStatusError, status=403):
-    """403: the key may not do this; Together also answers so when the input is too long."""
+    """403: the key isn't allowed to do this; Together also sends it if the input is too long."""
 
 
 class NotFoundError(APIStatusError, status=404):
@@ -44,7 +44,7 @@ class PayloadTooLargeError(APIStatusError, status=413):
 
 
 class UnprocessableEntityError(APIStatusError, status=422):
-    """422: the request is well formed, but its values make no sense together."""
+    """422: the request is well formed, but its values are invalid."""
 
 
 class RateLimitError(APIStatusError, status=429):
@@ -56,7 +56,7 @@ class InternalServerError(APIStatusError, status=500):
 
 
 class BadGatewayError(APIStatusError, status=502):
-    """502: a gateway got no valid answer from the server behind it."""
+    """502: a gateway received no valid reply from the server behind it."""
 
 
 class ServiceUnavailableError(APIStatusError, status=503):
@@ -68,7 +68,7 @@ class GatewayTimeoutError(APIStatusError, status=504):
 
 
 class SDKDefaultError(APIStatusError):
-    """Any other status, and error objects whose code stands for no status."""
+    """Any other status, and error objects with a code that isn't a status."""
 
 
 # Statuses of proxies and of servers of one kind, such as 529, have no class of their own.

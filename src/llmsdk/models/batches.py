@@ -13,7 +13,7 @@ BatchStatus: TypeAlias = (
     Literal["validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"]
     | str
 )
-"""Where a batch is, in lower case whatever the server's own spelling; a server may have words of its own."""
+"""Status of a batch, always in lower case; a server may have values of its own."""
 
 # Of the statuses that are known; a word of a server's own goes on being asked about.
 _OVER = frozenset({"completed", "failed", "expired", "cancelled"})
@@ -56,7 +56,7 @@ class BatchRequest(TypedDict, total=False):
 
 
 class BatchCounts(Model):
-    """How many rows there are, are answered, and have failed."""
+    """Numbers of rows: all, answered, failed."""
 
     total: Whole = None
     """Rows of the batch."""
@@ -75,7 +75,7 @@ class Batch(Reply):
     object: Text = None
     """Kind of object, in the server's own word."""
     status: Annotated[BatchStatus | None, Loose()] = None
-    """Where the batch is; the values are `BatchStatus`."""
+    """Status of the batch; see `BatchStatus`."""
     endpoint: Text = None
     """Where its rows go."""
     input_file_id: Text = None
@@ -133,7 +133,7 @@ class Batch(Reply):
 
 
 class BatchList(Listing):
-    """The batches that a server knows of; iterate over it."""
+    """The batches of a server; iterate over it."""
 
     data: Annotated[list[Batch], OrEmpty(list)] = Field(default_factory=list[Batch])
     """The batches."""

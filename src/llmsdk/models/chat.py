@@ -48,7 +48,7 @@ class AudioParam(TypedDict, total=False):
 
 
 class PredictionParam(TypedDict, total=False):
-    """What most of the answer will be, such as a file before a small change."""
+    """Text that most of the answer repeats, such as a file before a small change."""
 
     type: Literal["content"] | str
     """`content`."""

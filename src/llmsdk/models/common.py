@@ -184,7 +184,7 @@ def text_of(content: Any) -> str:
 
 
 class PromptTokensDetails(Model):
-    """What the prompt's tokens were."""
+    """Details of the tokens of the prompt."""
 
     cached_tokens: Whole = None
     """Tokens read from the prompt cache."""
@@ -193,7 +193,7 @@ class PromptTokensDetails(Model):
 
 
 class CompletionTokensDetails(Model):
-    """What the completion's tokens were."""
+    """Details of the tokens of the completion."""
 
     reasoning_tokens: Whole = None
     """Tokens of reasoning."""
@@ -247,7 +247,7 @@ class InputUsage(Model):
 
 
 class TopLogprob(Model):
-    """A token that could have stood at a place, with its log probability."""
+    """An alternative token with its log probability."""
 
     token: Text = None
     """The token as text."""

@@ -131,7 +131,7 @@ class CompletionResponse(Reply):
 
 # Together repeats the text here.
 class CompletionDelta(Model):
-    """The same new text as in `text`, as chat has it."""
+    """The same new text as in `text`, in the form of chat."""
 
     role: Text = None
     """Who speaks; `assistant` in replies."""

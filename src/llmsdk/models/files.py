@@ -66,7 +66,7 @@ class FileObject(Reply):
 
 
 class FileList(Listing):
-    """The files that a server keeps; iterate over it."""
+    """The files of a server; iterate over it."""
 
     data: Annotated[list[FileObject], OrEmpty(list)] = Field(default_factory=list[FileObject])
     """The files."""
@@ -76,7 +76,7 @@ class FileList(Listing):
 
 
 class FileDeleted(Reply):
-    """What became of a file that was to be deleted."""
+    """The result of deleting a file."""
 
     id: str
     """Id of the file."""

@@ -343,7 +343,7 @@ def checked_private(allow_private: object) -> bool:
 
 
 class ImageUsage(Model):
-    """What images cost; which fields are set depends on the model behind the server."""
+    """Usage of image calls; which fields are set depends on the model."""
 
     prompt_tokens: Whole = None
     """Tokens of the prompt."""

@@ -136,7 +136,7 @@ class ToolCall(Model):
 
 
 class GraphSource(Model):
-    """A piece of a file that an answer rests on."""
+    """A piece of a file that an answer is based on."""
 
     file_id: Text = None
     """Id of the file."""
@@ -205,7 +205,7 @@ class SystemMessage(TypedDict, total=False):
 
 
 class DeveloperMessage(TypedDict, total=False):
-    """Instructions to the model, under the newer name of OpenAI."""
+    """Instructions to the model; OpenAI's newer role for them."""
 
     role: Required[Literal["developer"]]
     content: Required[ContentParam]
@@ -215,7 +215,7 @@ class DeveloperMessage(TypedDict, total=False):
 
 
 class UserMessage(TypedDict, total=False):
-    """What the user says or shows."""
+    """A message of the user: text, images, audio."""
 
     role: Required[Literal["user"]]
     content: Required[ContentParam]
@@ -225,7 +225,7 @@ class UserMessage(TypedDict, total=False):
 
 
 class FunctionCallParam(TypedDict, total=False):
-    """A call that the model had asked for."""
+    """The function of an earlier tool call."""
 
     name: str | None
     """Name of the function."""
@@ -235,7 +235,7 @@ class FunctionCallParam(TypedDict, total=False):
 
 # `index` is there because servers send it with their calls, and callers send those back.
 class ToolCallParam(TypedDict, total=False):
-    """A call of a tool that the model had asked for."""
+    """An earlier tool call of the model."""
 
     id: str | None
     """Id that the answer's `tool_call_id` repeats."""
@@ -264,7 +264,7 @@ ToolCallItem: TypeAlias = Annotated[
 
 
 class AssistantMessage(TypedDict, total=False):
-    """What the model had said."""
+    """An earlier answer of the model."""
 
     role: Required[Literal["assistant"]]
     content: ContentParam
@@ -272,13 +272,13 @@ class AssistantMessage(TypedDict, total=False):
     name: str | None
     """Who speaks."""
     refusal: str | None
-    """Why the model had refused."""
+    """Why the model refused."""
     reasoning: str | None
-    """What the model had thought."""
+    """The model's reasoning."""
     reasoning_content: str | None
-    """What the model had thought, under another name."""
+    """The model's reasoning, under another name."""
     tool_calls: Annotated[Sequence[ToolCallItem], Listed()] | None
-    """Calls that the model had asked for."""
+    """Tool calls of the model."""
     function_call: FunctionCallParam | None
     """Deprecated form of a tool call."""
     blocks: Annotated[Sequence[Mapping[str, Any]], Listed()] | None

@@ -53,7 +53,7 @@ class RerankResultDocument(Model):
 
 
 class RerankResult(Model):
-    """One document's place in the order: which document it is, and how relevant."""
+    """A document with its relevance."""
 
     index: Whole = None
     """Position among the documents sent, from 0."""

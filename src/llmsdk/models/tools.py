@@ -23,7 +23,7 @@ def tag_by(key: str, known: frozenset[str]) -> Discriminator:
 
 
 class FunctionDefinition(TypedDict, total=False):
-    """A function of yours that the model may ask to be called."""
+    """A function that the model may call."""
 
     name: Required[str]
     """Name of the function."""
@@ -36,7 +36,7 @@ class FunctionDefinition(TypedDict, total=False):
 
 
 class FunctionTool(TypedDict, total=False):
-    """A tool that your own code runs."""
+    """A function as a tool; your own code runs it."""
 
     type: Required[Literal["function"]]
     function: Required[FunctionDefinition]
@@ -76,14 +76,14 @@ class GraphDefinition(TypedDict, total=False):
 
 
 class GraphTool(TypedDict, total=False):
-    """Questions to a knowledge graph. Writer only."""
+    """Questions to a knowledge graph. Supported by Writer."""
 
     type: Required[Literal["graph"]]
     function: Required[GraphDefinition]
 
 
 class LlmDefinition(TypedDict, total=False):
-    """The model to hand over to."""
+    """The other model."""
 
     description: Required[str]
     """What the model is good at."""
@@ -92,7 +92,7 @@ class LlmDefinition(TypedDict, total=False):
 
 
 class LlmTool(TypedDict, total=False):
-    """Another model that the model may hand over to. Writer only."""
+    """Another model that the model may use. Supported by Writer."""
 
     type: Required[Literal["llm"]]
     function: Required[LlmDefinition]
@@ -116,7 +116,7 @@ class TranslationDefinition(TypedDict, total=False):
 
 
 class TranslationTool(TypedDict, total=False):
-    """Translation. Writer only."""
+    """Translation. Supported by Writer."""
 
     type: Required[Literal["translation"]]
     function: Required[TranslationDefinition]
@@ -141,7 +141,7 @@ class VisionDefinition(TypedDict, total=False):
 
 
 class VisionTool(TypedDict, total=False):
-    """A look at images. Writer only."""
+    """Analysis of images. Supported by Writer."""
 
     type: Required[Literal["vision"]]
     function: Required[VisionDefinition]
@@ -157,7 +157,7 @@ class WebSearchDefinition(TypedDict, total=False):
 
 
 class WebSearchTool(TypedDict, total=False):
-    """A search of the web. Writer only."""
+    """A web search. Supported by Writer."""
 
     type: Required[Literal["web_search"]]
     function: Required[WebSearchDefinition]
@@ -254,7 +254,7 @@ class JsonObjectFormat(TypedDict, total=False):
 
 
 class JsonSchema(TypedDict, total=False):
-    """A named JSON schema. Writer takes any object here."""
+    """A named JSON Schema. Writer accepts any object here."""
 
     name: str
     """Letters, digits, underscore and dash, at most 64. Together requires it."""
@@ -267,14 +267,14 @@ class JsonSchema(TypedDict, total=False):
 
 
 class JsonSchemaFormat(TypedDict, total=False):
-    """JSON that fits a schema."""
+    """JSON that matches a schema."""
 
     type: Required[Literal["json_schema"]]
     json_schema: Required[JsonSchema]
 
 
 class OlderJsonSchemaFormat(TypedDict, total=False):
-    """JSON that fits a schema, in Together's older form."""
+    """JSON that matches a schema, in Together's older form."""
 
     type: Required[Literal["json_schema"]]
     schema: Required[Mapping[str, Any]]
@@ -282,7 +282,7 @@ class OlderJsonSchemaFormat(TypedDict, total=False):
 
 
 class RegexFormat(TypedDict, total=False):
-    """Text that fits a regular expression. Documented by Together."""
+    """Text that matches a regular expression. Documented by Together."""
 
     type: Required[Literal["regex"]]
     pattern: Required[str]
