@@ -34,7 +34,7 @@ sdk = SDK(server_url=url, api_key="sk-placeholder", retry_config=None, backend=b
 ask = {"model": "m", "prompt": "x"}
 
 def note(exc):
-    is_told = isinstance(exc, errors.SDKError) and "Too many open files" in str(exc)
+    is_told = isinstance(exc, errors.SDKError) and "too many open files" in str(exc).lower()
     seen[type(exc).__name__ if is_told else repr(exc)] += 1
 
 def call(number):
@@ -119,6 +119,48 @@ def test_too_few_descriptors_are_told_and_passing(faults: FaultServer, way: str,
     assert again == {"ok": 2}
     assert first.keys() <= {"ok", "APIConnectionError"}
     assert first["APIConnectionError"] == 2 if state == "full" else first["ok"] >= 20
+
+
+_LATE = """
+import asyncio, json, sys
+from llmsdk import SDK
+
+url, way = sys.argv[1:]
+known = []
+
+def look(event, args):
+    if event == "socket.connect":
+        known[:] = sys.modules
+
+async def main():
+    sdk = SDK(server_url=url, api_key="sk-placeholder", backend="aiohttp" if way == "aiohttp" else "httpx")
+    late = []
+    for stream in (False, True):
+        ask = {"model": "m", "prompt": "x", "stream": stream}
+        if way == "sync":
+            reply = sdk.completions.create(**ask)
+            [reply.text] if not stream else list(reply)
+        else:
+            reply = await sdk.completions.create_async(**ask)
+            [reply.text] if not stream else [one async for one in reply]
+        late.append(sorted(set(sys.modules).difference(known)))
+        await sdk.aclose()
+        sdk = SDK(server_url=url, api_key="sk-placeholder", backend="aiohttp" if way == "aiohttp" else "httpx")
+    sdk.close()
+    print(json.dumps(late))
+
+import encodings.idna, socket
+socket.getaddrinfo("127.0.0.1", 1)
+sys.addaudithook(look)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("way", ["sync", "asyncio", "aiohttp"])
+def test_nothing_is_imported_once_a_socket_is_open(faults: FaultServer, way: str) -> None:
+    """It could fail for want of a descriptor, and the reply would be lost."""
+    faults.always(lambda seen: GOOD_STREAM if seen.json.get("stream") else reply())
+    assert run(_LATE, faults.url, way) == [[], []]
 
 
 _CROWD = """

@@ -45,13 +45,18 @@ class Handler(ResponseHandler):
 
     attempt: Attempt | None = None
     is_early = False
+    is_last = False
     replies = 0  # to the attempt
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         sock = transport.get_extra_info("socket")
-        if sock is not None and is_last(sock.fileno()):
-            self.force_close()
+        self.is_last = sock is not None and is_last(sock.fileno())
+
+    @property
+    def should_close(self) -> bool:
+        """Whether the connection is not to be kept for another request."""
+        return self.is_last or super().should_close
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if exc is not None and self.transport is not None:

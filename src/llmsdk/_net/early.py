@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import ByteStream, SocketAttribute
 
 # A write of no more is done before the answer can come: it fits into the buffers of the system.
@@ -75,6 +76,8 @@ class SavingStream(ByteStream):
         copy = copied(self._sock)
         try:
             await self._stream.send(item)
+            if copy is not None:
+                await anyio.lowlevel.checkpoint()  # a failure shows in the next turn of the event loop
         except anyio.BrokenResourceError:
             self.has_failed = True
         finally:
