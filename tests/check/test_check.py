@@ -333,11 +333,17 @@ def test_what_it_may_cost_is_announced_before() -> None:
         assert isinstance(sdk.usage, UsageTotals)
 
 
-def test_a_protocol_of_its_own_cannot_be_written(tmp_path: Path) -> None:
-    with LocalServer(dialect="anthropic") as local, SDK(server="anthropic", server_url=local.url, api_key=KEY) as sdk:
-        report = sdk.check(MODEL)
-    with pytest.raises(errors.ConfigurationError, match="is code, which a file cannot hold"):
-        report.write(tmp_path / "a.toml")
+@pytest.mark.parametrize("name", ["anthropic", "gemini", "openai_responses"])
+def test_a_protocol_of_its_own_is_written_by_its_name(name: str, tmp_path: Path) -> None:
+    with LocalServer(dialect=name) as local:
+        with SDK(server=PROVIDERS[name], server_url=local.url, api_key=KEY) as sdk:
+            sdk.check(MODEL).write(tmp_path / "acme.toml")
+        with SDK(server=Provider.from_toml(tmp_path / "acme.toml"), api_key=KEY) as sdk:
+            again = sdk.check(MODEL)
+    assert (again.server, again.fits) == ("acme", True)
+
+
+def test_files_that_cannot_be_written(tmp_path: Path) -> None:
     with SDK(server="local") as sdk:
         report = sdk.check(MODEL)
     with pytest.raises(errors.ConfigurationError, match="cannot be written"):

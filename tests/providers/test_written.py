@@ -57,5 +57,6 @@ def test_code_is_left_out_or_refused() -> None:
         assert f"# routes.createCompletion.reshape.{name}: " in written(provider)
         with pytest.raises(errors.ConfigurationError, match=rf"reshape\.{name}: "):
             written(provider, {"createCompletion"})
-    native = replace(PROVIDERS["anthropic"], name="b")
-    assert "# routes.createChatCompletion.codec.request: is code" in written(native)
+    text = written(replace(PROVIDERS["anthropic"], name="b"), {"createChatCompletion"})
+    assert 'codec = "messages"' in text
+    assert "# routes.countTokens.codec: is code" in text

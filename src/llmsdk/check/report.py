@@ -101,7 +101,7 @@ class CheckReport:
             name: Its id; by default the name of the file.
 
         Raises:
-            ConfigurationError: The dialect is a protocol of its own, which no file can hold; or it cannot be written.
+            ConfigurationError: The chat of the dialect is code, which no file can hold; or the file cannot be written.
         """
         where = Path(path)
         provider = replace(self.provider, name=name or where.stem)

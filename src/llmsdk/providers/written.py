@@ -10,9 +10,10 @@ from typing import Any, cast
 from ..errors import ConfigurationError
 from ..utils.shapes import is_list, is_listed, is_mapping, named
 from .checks import fields_of
+from .codecs import CHATS, chat_codec
 from .files import FORMS
 from .reshape import Form
-from .spec import Provider, Route
+from .spec import Codec, Provider, Route
 
 _BARE = r"[A-Za-z0-9_-]+"
 _NAMES = {kind: name for name, kind in FORMS.items()}
@@ -91,7 +92,11 @@ def _value(value: Any, way: tuple[str, ...]) -> str:
         return _table(value, way)
     if isinstance(value, Form):
         return _form(value, way)
-    if _is_record(value):
+    if isinstance(value, Codec):
+        protocol = next((name for name in CHATS if chat_codec(name) is value), None)
+        if protocol is not None:
+            return _text(protocol)
+    if _is_record(value) and not isinstance(value, Codec):
         return _table(dict(_differing(value)), way)
     raise ConfigurationError(f"{named(*way)}: is code, which a file cannot hold")
 
