@@ -34,6 +34,11 @@ def streamed(sdk: SDK) -> None:
         assert_type(chunk, ChatCompletionChunk)
 
 
+def either(sdk: SDK, stream: bool) -> None:
+    assert_type(sdk.post("/ask", stream=stream), JsonObject | EventStream[JsonObject, list[JsonObject]])
+    assert_type(sdk.get("/ask", stream=stream, cast_to=Graph), Graph | EventStream[Graph, list[Graph]])
+
+
 async def asynchronous(sdk: SDK) -> None:
     assert_type(await sdk.get_async("/graphs/1", cast_to=Graph), Graph)
     assert_type(await sdk.patch_async("/graphs/1"), JsonObject)

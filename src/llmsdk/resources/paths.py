@@ -77,6 +77,10 @@ class Paths(Resources):
     def get(
         self, path: str, *, cast_to: type[T] = ..., stream: Literal[True], **args: Unpack[GetStreamArgs]
     ) -> EventStream[T, list[T]]: ...
+    @overload
+    def get(
+        self, path: str, *, cast_to: type[T] = ..., stream: bool, **args: Unpack[GetStreamArgs]
+    ) -> T | EventStream[T, list[T]]: ...
     @described_by(GetStreamArgs)
     def get(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
         """Send a GET request to a path of the server in use.
@@ -110,6 +114,10 @@ class Paths(Resources):
     async def get_async(
         self, path: str, *, cast_to: type[T] = ..., stream: Literal[True], **args: Unpack[GetStreamArgs]
     ) -> EventStreamAsync[T, list[T]]: ...
+    @overload
+    async def get_async(
+        self, path: str, *, cast_to: type[T] = ..., stream: bool, **args: Unpack[GetStreamArgs]
+    ) -> T | EventStreamAsync[T, list[T]]: ...
     @described_by(GetStreamArgs)
     async def get_async(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
         """Send a GET request to a path of the server in use; see `get`."""
@@ -123,6 +131,10 @@ class Paths(Resources):
     def post(
         self, path: str, *, cast_to: type[T] = ..., stream: Literal[True], **args: Unpack[SendStreamArgs]
     ) -> EventStream[T, list[T]]: ...
+    @overload
+    def post(
+        self, path: str, *, cast_to: type[T] = ..., stream: bool, **args: Unpack[SendStreamArgs]
+    ) -> T | EventStream[T, list[T]]: ...
     @described_by(SendStreamArgs)
     def post(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
         """Send a POST request to a path of the server in use.
@@ -155,6 +167,10 @@ class Paths(Resources):
     async def post_async(
         self, path: str, *, cast_to: type[T] = ..., stream: Literal[True], **args: Unpack[SendStreamArgs]
     ) -> EventStreamAsync[T, list[T]]: ...
+    @overload
+    async def post_async(
+        self, path: str, *, cast_to: type[T] = ..., stream: bool, **args: Unpack[SendStreamArgs]
+    ) -> T | EventStreamAsync[T, list[T]]: ...
     @described_by(SendStreamArgs)
     async def post_async(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
         """Send a POST request to a path of the server in use; see `post`."""
@@ -168,6 +184,10 @@ class Paths(Resources):
     def put(
         self, path: str, *, cast_to: type[T] = ..., stream: Literal[True], **args: Unpack[SendStreamArgs]
     ) -> EventStream[T, list[T]]: ...
+    @overload
+    def put(
+        self, path: str, *, cast_to: type[T] = ..., stream: bool, **args: Unpack[SendStreamArgs]
+    ) -> T | EventStream[T, list[T]]: ...
     @described_by(SendStreamArgs)
     def put(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
         """Send a PUT request to a path of the server in use; see `post`."""
@@ -181,6 +201,10 @@ class Paths(Resources):
     async def put_async(
         self, path: str, *, cast_to: type[T] = ..., stream: Literal[True], **args: Unpack[SendStreamArgs]
     ) -> EventStreamAsync[T, list[T]]: ...
+    @overload
+    async def put_async(
+        self, path: str, *, cast_to: type[T] = ..., stream: bool, **args: Unpack[SendStreamArgs]
+    ) -> T | EventStreamAsync[T, list[T]]: ...
     @described_by(SendStreamArgs)
     async def put_async(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
         """Send a PUT request to a path of the server in use; see `put`."""
@@ -194,6 +218,10 @@ class Paths(Resources):
     def patch(
         self, path: str, *, cast_to: type[T] = ..., stream: Literal[True], **args: Unpack[SendStreamArgs]
     ) -> EventStream[T, list[T]]: ...
+    @overload
+    def patch(
+        self, path: str, *, cast_to: type[T] = ..., stream: bool, **args: Unpack[SendStreamArgs]
+    ) -> T | EventStream[T, list[T]]: ...
     @described_by(SendStreamArgs)
     def patch(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
         """Send a PATCH request to a path of the server in use; see `post`."""
@@ -207,6 +235,10 @@ class Paths(Resources):
     async def patch_async(
         self, path: str, *, cast_to: type[T] = ..., stream: Literal[True], **args: Unpack[SendStreamArgs]
     ) -> EventStreamAsync[T, list[T]]: ...
+    @overload
+    async def patch_async(
+        self, path: str, *, cast_to: type[T] = ..., stream: bool, **args: Unpack[SendStreamArgs]
+    ) -> T | EventStreamAsync[T, list[T]]: ...
     @described_by(SendStreamArgs)
     async def patch_async(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
         """Send a PATCH request to a path of the server in use; see `patch`."""
@@ -220,6 +252,10 @@ class Paths(Resources):
     def delete(
         self, path: str, *, cast_to: type[T] = ..., stream: Literal[True], **args: Unpack[GetStreamArgs]
     ) -> EventStream[T, list[T]]: ...
+    @overload
+    def delete(
+        self, path: str, *, cast_to: type[T] = ..., stream: bool, **args: Unpack[GetStreamArgs]
+    ) -> T | EventStream[T, list[T]]: ...
     @described_by(GetStreamArgs)
     def delete(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
         """Send a DELETE request to a path of the server in use; see `get`. A reply without a body is an empty dict."""
@@ -233,6 +269,10 @@ class Paths(Resources):
     async def delete_async(
         self, path: str, *, cast_to: type[T] = ..., stream: Literal[True], **args: Unpack[GetStreamArgs]
     ) -> EventStreamAsync[T, list[T]]: ...
+    @overload
+    async def delete_async(
+        self, path: str, *, cast_to: type[T] = ..., stream: bool, **args: Unpack[GetStreamArgs]
+    ) -> T | EventStreamAsync[T, list[T]]: ...
     @described_by(GetStreamArgs)
     async def delete_async(self, path: str, *, cast_to: Any = dict, stream: bool = False, **args: Any) -> Any:
         """Send a DELETE request to a path of the server in use; see `delete`."""
