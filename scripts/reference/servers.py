@@ -47,8 +47,8 @@ def servers_page() -> tuple[str, str]:
         "several servers share, such as `thinking`, are typed.\n\nFor a server that isn't listed, pass its "
         "`server_url`, or write a [`Provider`](#provider): a constant in Python, or a TOML file read by "
         "`Provider.from_toml(path)`. The environment variable `LLMSDK_PROVIDERS` names such files, or folders of "
-        "them; their names are ids then. The file of each server in `src/llmsdk/providers/` states its sources and "
-        "their date."
+        "them; their names are ids then, and go before the ids here. The file of each server in "
+        "`src/llmsdk/providers/` states its sources and their date."
     )
     head = ["Index", "Server", "Base URL", "Authorization", "Environment variable"]
     return here, page(

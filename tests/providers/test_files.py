@@ -104,16 +104,13 @@ def test_several_folders_and_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 @pytest.mark.parametrize("place", ["", "groq.toml"], ids=["its folder", "itself"])
-def test_a_file_is_not_passed_over_for_a_server_of_that_name(
+def test_a_file_goes_before_a_server_of_this_package(
     place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "groq.toml").write_text('name = "groq"\nservers = ["https://mine.example"]\n[routes.listModels]\n')
     monkeypatch.setenv("LLMSDK_PROVIDERS", f"{tmp_path / 'gone'}:{tmp_path / place}")
-    with pytest.raises(
-        ConfigurationError, match=r"groq\.toml: 'groq' is a server of this package; give the file another"
-    ):
-        SDK(server="groq", api_key=KEY)
-    assert SDK(server="xai", api_key=KEY).chat.preview(**CHAT).url
+    assert SDK(server="groq", api_key=KEY).models.preview().url == "https://mine.example/models"
+    assert SDK(server="xai", api_key=KEY).models.preview().url == "https://api.x.ai/v1/models"
 
 
 def test_a_byte_order_mark_is_no_slip(tmp_path: Path) -> None:

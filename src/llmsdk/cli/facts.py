@@ -17,8 +17,8 @@ _SHOWN_FROM = 20  # of shorter keys not even the end is shown
 
 def facts() -> list[dict[str, Any]]:
     """Describe every server, those in files of users' own at the end."""
-    own = (provider_by_id(name) for name in own_files())
-    return [_server(provider) for provider in (*PROVIDERS.values(), *own) if provider is not None]
+    found = map(provider_by_id, dict.fromkeys((*PROVIDERS, *own_files())))
+    return [_server(provider) for provider in found if provider is not None]
 
 
 def _server(provider: Provider) -> dict[str, Any]:

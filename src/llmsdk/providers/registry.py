@@ -94,13 +94,15 @@ def find_provider(server: Any, server_idx: Any = None) -> Provider | None:
 
 
 def provider_by_id(name: Any) -> Provider | None:
-    """Find a provider by its id, among those of this package and those in files; None where there is none."""
+    """Find a provider by its id, among those in files and those of this package; None where there is none.
+
+    A file of the user's goes before a server of this package that has its name: a fact that has changed can be mended.
+    """
     if not isinstance(name, str):
         return None
     if name in PROVIDERS:
-        if os.environ.get(FOLDERS):
-            _refuse_twins(name)
-        return PROVIDERS[name]
+        path = next(filter(os.path.isfile, _paths_of(name)), None)
+        return PROVIDERS[name] if path is None else _read(path)
     path = own_files().get(name)
     return None if path is None else _read(path)
 
@@ -131,16 +133,10 @@ def _files_in(folder: str) -> list[str]:
     return [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(_TOML)]
 
 
-def _refuse_twins(name: str) -> None:
-    """Refuse a file that is named as a server of this package, and that nobody would read.
-
-    Raises:
-        ConfigurationError: There is such a file.
-    """
+def _paths_of(name: str) -> Iterator[str]:
+    """Give the places where a file of this name may be."""
     for place in _places():
-        path = place if os.path.basename(place) == name + _TOML else os.path.join(place, name + _TOML)
-        if os.path.isfile(path):
-            raise ConfigurationError(f"{path}: {quoted(name)} is a server of this package; give the file another name")
+        yield place if os.path.basename(place) == name + _TOML else os.path.join(place, name + _TOML)
 
 
 @cache
