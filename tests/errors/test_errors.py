@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from llmsdk import errors
+from llmsdk.errors import base, status
 from llmsdk.errors.status import class_for
 from llmsdk.models import CompletionResponse
 from llmsdk.providers import OPENAI
@@ -99,7 +100,18 @@ def one_of_each() -> list[errors.SDKError]:
 def public() -> set[type[errors.SDKError]]:
     """Find the classes of what a call itself can come to."""
     kinds = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
-    return {kind for kind in kinds if kind.__module__ in ("llmsdk.errors.base", "llmsdk.errors.status")}
+    return {kind for kind in kinds if kind in (*vars(base).values(), *vars(status).values())}
+
+
+def test_classes_name_the_path_that_users_import() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.SDKError)]
+    assert len(kinds) > 30
+    assert {kind.__module__ for kind in kinds} == {"llmsdk.errors"}
+
+    class Own(errors.NotFoundError):
+        """A caller's."""
+
+    assert Own.__module__ == __name__
 
 
 @pytest.fixture

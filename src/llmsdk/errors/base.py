@@ -23,7 +23,15 @@ def _restore(cls: type[SDKError], message: str, state: dict[str, Any]) -> SDKErr
 class SDKError(Exception):
     """Every error that this package raises."""
 
+    # Tracebacks and logs show the path that users import, and not the file that a class stands in.
+    __module__ = "llmsdk.errors"
+
     message: str
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.startswith("llmsdk.errors."):
+            cls.__module__ = "llmsdk.errors"
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
