@@ -101,7 +101,7 @@ def test_the_types_are_those_that_the_reader_knows() -> None:
     shown = {name: str(one) for name, one in inspect.signature(METHODS["chat.create"]).parameters.items()}
     assert shown["temperature"] == "temperature: float | None = ..."
     assert shown["stream"] == "stream: bool = False"
-    assert shown["tools"] == "tools: Sequence[ToolParam] | None = ..."
+    assert shown["tools"] == "tools: Iterable[ToolParam] | None = ..."
     assert shown["stop"] == "stop: str | Sequence[str] | None = ..."
     assert shown["unsupported"] == "unsupported: Literal['error', 'drop', 'pass'] | None = ..."
     whole = "ChatCompletionResponse | EventStream[ChatCompletionChunk, ChatCompletionResponse]"

@@ -84,7 +84,7 @@ def hint_of_value(name: object, value: object) -> str:
     if name == "response_format" and isinstance(value, type):
         return "; answers of a class are asked for by sdk.chat.parse(response_format=...)"
     if name in ("tools", "functions"):
-        return "; functions are called by sdk.chat.run_tools(tools=[...]), and tool(function).param describes one"
+        return "; functions are called by sdk.chat.run_tools(tools=[...]), and tools=[tool(function)] describes one"
     return ""
 
 

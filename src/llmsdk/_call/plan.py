@@ -15,6 +15,7 @@ from ..providers.spec import Route
 from ..utils.codings import accepted_codings
 from ..utils.retries import RetryConfig
 from ..utils.secrets import Secret
+from ..utils.shapes import as_list
 from ..utils.urls import path_text
 from .checks import checked_headers, checked_ms, checked_retries, checked_unsupported
 from .config import Limits, SDKConfig
@@ -105,6 +106,10 @@ def split_arguments(operation: Operation, args: Mapping[str, Any]) -> tuple[dict
                 "model_id: differs from model; pass one of them, or the same value", param="model_id"
             )
         params["model"] = model_id
+    # Read once, here: every attempt, and every server that a call may go on to, is sent the same.
+    for name in ("messages", "tools"):
+        if name in params and params[name].__class__ is not list:
+            params[name] = as_list(params[name])
     return options, params
 
 

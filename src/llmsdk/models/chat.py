@@ -1,7 +1,7 @@
 """Chat: the parameters of a request, and by re-export what comes back and how it folds."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Required
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Required
 
 from typing_extensions import TypedDict
 
@@ -19,6 +19,13 @@ from .chat_replies import (
 from .common import Listed, SamplingParams
 from .messages import MessageItem, TextPart
 from .tools import FunctionDefinition, NamedFunction, ResponseFormatParam, ToolChoiceParam, ToolParam
+
+if TYPE_CHECKING:
+    from ..utils.plain import AsParam
+
+    ToolItem = ToolParam | AsParam
+else:
+    ToolItem = ToolParam  # what it stands for is there before the types are checked
 
 __all__ = [
     "AudioParam",
@@ -69,7 +76,7 @@ class ReasoningParam(TypedDict, total=False):
 class ChatInputParams(TypedDict, total=False):
     """What a model reads, without the forms that `parse` and `run_tools` set themselves."""
 
-    messages: Required[Annotated[Sequence[MessageItem], Listed()]]
+    messages: Required[Annotated[Iterable[MessageItem], Listed()]]
     """The conversation so far, oldest first: dicts with a `role`, or messages of replies."""
     tool_choice: ToolChoiceParam | None
     """Which tool to call: `none`, `auto`, `required`, or an object that names one."""
@@ -144,7 +151,7 @@ class ChatCommonParams(SamplingParams, ChatInputParams, total=False):
 class ChatFormParams(TypedDict, total=False):
     """What forms an answer can have."""
 
-    tools: Annotated[Sequence[ToolParam], Listed()] | None
+    tools: Annotated[Iterable[ToolItem], Listed()] | None
     """Tools that the model may call; kinds other than `function` are Writer's."""
     response_format: ResponseFormatParam | None
     """Format of the answer: text, JSON, JSON Schema, or a pattern."""

@@ -85,7 +85,8 @@ class OrEmpty(_Mark):
 class Listed(_Mark):
     """Mark a `Sequence` of a request: a list or a tuple is accepted, neither text nor a generator.
 
-    A generator would be used up by the check, and the wire can hold nothing but lists.
+    A generator would be used up by the check, and the wire can hold nothing but lists. Where an `Iterable` is accepted,
+    it has become a list before (`split_arguments`).
     """
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

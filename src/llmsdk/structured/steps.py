@@ -12,7 +12,7 @@ from pydantic_core import from_json, to_json
 from ..errors import DeadlineExceededError
 from ..models.chat import ChatCompletionResponse
 from ..models.messages import ChatMessage, FunctionCall, ToolCall
-from ..utils.shapes import is_listed, is_object
+from ..utils.shapes import as_list, is_listed, is_object
 
 
 class TimeLeft:
@@ -39,8 +39,8 @@ class TimeLeft:
 
 
 def conversation(args: Mapping[str, Any]) -> list[Any] | None:
-    """Copy the messages of a call; None where they are no list, which the call itself refuses."""
-    messages: Any = args.get("messages")
+    """Copy the messages of a call; None where they are nothing to iterate, which the call itself refuses."""
+    messages: Any = as_list(args.get("messages"))
     return list(messages) if is_listed(messages) else None
 
 

@@ -19,6 +19,7 @@ from ..errors import Problem, RequestValidationError
 from ..models.tools import FunctionTool
 from ..structured.answers import AnswerProblems, validated
 from ..structured.schemas import Schema, adapter_of, annotated, names_in, readable, schema_of, typed_dict_of
+from ..utils.plain import AsParam
 from ..utils.shapes import quoted
 from .docstrings import described
 
@@ -33,7 +34,7 @@ class BadArgumentsError(AnswerProblems):
     """Arguments that a tool cannot be called with."""
 
 
-class Tool(Generic[P, R]):
+class Tool(AsParam, Generic[P, R]):
     """A function that a model may ask to be called; calling it calls the function.
 
     Attributes:

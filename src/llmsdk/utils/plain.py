@@ -23,6 +23,14 @@ class AsSent:
     """Marks models of what a server sends: given back, they hold what it had sent, and nothing of their defaults."""
 
 
+class AsParam:
+    """Marks what stands in a request for the object in its `param`."""
+
+    @property
+    def param(self) -> Any:
+        raise NotImplementedError
+
+
 class NotJson(ValueError):
     """A value has a part that JSON cannot hold; `misfit` finds it."""
 
@@ -80,6 +88,8 @@ def _plain_other(value: Any) -> Any:
         return _plain_dict(value)
     if is_listed(value):
         return [plain(item) for item in value]
+    if isinstance(value, AsParam):
+        return plain(value.param)
     # A dataclass of pydantic's has one too, and says as much by it as a model does.
     other: object = value
     serializer = getattr(type(other), "__pydantic_serializer__", None)

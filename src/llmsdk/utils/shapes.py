@@ -29,6 +29,20 @@ def is_listed(value: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, list | tuple)
 
 
+_KEPT = (list, tuple, str, bytes, bytearray, memoryview, Mapping)
+
+
+def as_list(value: Any) -> Any:
+    """Read any iterable of items into a list; lists, tuples, and what is no iterable of items stay as they are.
+
+    Once: a generator has nothing left for a second reader. Texts, objects and pydantic's models are no lists of items,
+    though each can be iterated.
+    """
+    kind: type[Any] = value.__class__
+    is_none = not issubclass(kind, Iterable) or hasattr(kind, "__pydantic_serializer__")
+    return value if is_none or issubclass(kind, _KEPT) else list(value)
+
+
 def is_sized(value: object) -> TypeGuard[str | bytes | bytearray | list[Any] | tuple[Any, ...]]:
     """Recognize text, bytes, a list or a tuple: what may be empty."""
     return isinstance(value, str | bytes | bytearray | list | tuple)

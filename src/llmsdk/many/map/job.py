@@ -13,7 +13,7 @@ from ...options import CALL_OPTIONS
 from ...utils.headers import new_idempotency_key
 from ...utils.retries import DEFAULT_RETRY, BackoffStrategy, RetryBudget, RetryConfig
 from ...utils.secrets import revealed
-from ...utils.shapes import is_mapping
+from ...utils.shapes import as_list, is_mapping
 from .pace import LONGEST_WAIT_S, Adaptive, Feedback, Pacer, as_adaptive
 from .rows import MapRow, RowQueue
 
@@ -233,7 +233,8 @@ def _params(item: Any) -> Mapping[str, Any]:
             raise RequestValidationError(
                 f"{name}: is an option of the whole map, not of one request; pass it to map", param=name
             )
-    return {name: value for name, value in params.items() if name != "stream"}
+    # Read once, as the row may be tried again.
+    return {name: as_list(value) if name == "messages" else value for name, value in params.items() if name != "stream"}
 
 
 _OF_MAP = CALL_OPTIONS - {"extra_body"}
