@@ -266,9 +266,9 @@ async def test_a_path_that_cannot_be_written(colour: Colour, canned: CannedServe
             with pytest.raises(errors.RequestValidationError) as caught:
                 await client.call("audio.speech", **SAY, to=bad)
             assert caught.value.param == "to"
-        assert canned.requests == []  # before anything is paid for
         with pytest.raises(FileNotFoundError) as missing:
             await client.call("audio.speech", **SAY, to=tmp_path / "none" / "a.wav")
+        assert canned.requests == []  # before anything is paid for
         assert missing.value.filename == str(tmp_path / "none" / "a.wav")
 
 
@@ -518,3 +518,70 @@ async def test_long_sounds_take_little_memory(form: str, colour: Colour, canned:
             await client.call("audio.speech", **SAY)
     assert to.stat().st_size == size == 64 << 20
     assert peak < 16 << 20
+
+
+# ---------------------------------------------------------------- ends
+
+
+@pytest.mark.parametrize(
+    "method, given, events, rest",
+    [
+        ("audio.speech", SAY, SSE, b""),
+        ("audio.transcribe", HEAR, b'data: {"type":"transcript.text.done","text":"heard"}\n\n', b""),
+        (
+            "audio.transcribe",
+            HEAR,
+            b'event: transcription.done\ndata: {"type":"transcription.done","text":"heard"}\n\n',
+            b"",
+        ),
+        ("audio.transcribe", HEAR, b'data: {"type":"transcript.text.done","text":"heard"}\n\n', b"data: [DONE]\n\n"),
+    ],
+)
+async def test_the_last_event_is_the_end(
+    method: str, given: Any, events: bytes, rest: bytes, colour: Colour, canned: CannedServer
+) -> None:
+    """A server that keeps the stream open behind it is not waited for."""
+    left: list[bool] = []
+
+    def script(connection: Connection, request: Request) -> None:
+        connection.head(content_type="text/event-stream")
+        connection.chunk(events)
+        if rest:
+            connection.chunk(rest)
+        left.append(connection.saw_close())
+
+    canned.script = script
+    async with opened(colour, canned, timeout_ms=8000) as client:
+        stream = await client.call(method, **given, stream=True)
+        await collect(stream)
+        assert stream.final is not None
+    assert stream.meta.status_code == 200
+
+
+async def test_a_last_event_without_a_sound_before_it(colour: Colour, canned: CannedServer) -> None:
+    canned.stream(b'data: {"type":"speech.audio.done","usage":{"total_tokens":3}}\n\n')
+    async with opened(colour, canned) as client:
+        with pytest.raises(errors.ResponseValidationError, match="without audio"):
+            await client.events("audio.speech", **SAY)
+
+
+async def test_a_silent_server_while_a_file_is_written(colour: Colour, canned: CannedServer, to: Path) -> None:
+    def script(connection: Connection, request: Request) -> None:
+        cut(connection, request)
+        connection.saw_close()
+
+    canned.script = script
+    async with opened(colour, canned) as client:
+        with pytest.raises(errors.StreamTimeoutError):
+            await client.call("audio.speech", **SAY, to=to, idle_timeout_ms=200)
+    assert os.listdir(to.parent) == []
+
+
+def test_the_key_of_fireworks_goes_to_its_hosts_of_audio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIREWORKS_API_KEY", KEY)
+    for host in ("audio-prod", "audio-turbo"):
+        url = f"https://{host}.us-virginia-1.direct.fireworks.ai/v1"
+        with SDK(server="fireworks", server_url=url) as sdk:
+            assert sdk.audio.preview(file=b"x").url == f"{url}/audio/transcriptions"
+    with pytest.raises(errors.ConfigurationError, match="api_key"):
+        SDK(server="fireworks", server_url="https://elsewhere.example/v1")

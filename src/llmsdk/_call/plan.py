@@ -137,7 +137,7 @@ def plan_call(
     budgets = core.budgets(tracked) if tracked or config.budget is not None else ()
     if (config.track_usage or budgets) and params.get("stream") and operation.id in target.provider.routes:
         params = {**target.provider.routes[operation.id].usage_wish, **params}  # the caller's own word stands
-    if options.get("idle_timeout_ms") is not None and params.get("stream") is None:
+    if options.get("idle_timeout_ms") is not None and params.get("stream") is None and not operation.is_opened:
         raise RequestValidationError(
             "idle_timeout_ms: is for streams only; pass stream=True with it",
             param="idle_timeout_ms",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +12,35 @@ from ..utils.files import Draft
 from .streams import EventStream, EventStreamAsync
 
 
-def save_stream(stream: EventStream[Any, Any], path: Path) -> Path:
+def save_stream(begin: Callable[[], EventStream[Any, Any]], path: Path) -> Path:
     """Write the pieces of a stream; what was at the path stays where the stream fails.
+
+    Args:
+        begin: Makes the call, which is not paid for where the path cannot be written.
 
     Raises:
         OSError: The path cannot be written.
-        RemoteError: As the stream.
+        SDKError: As the call and its stream.
     """
-    with stream:
-        draft = Draft(path)
-        try:
+    draft = Draft(path)
+    try:
+        with begin() as stream:
             for event in stream:
                 draft.write(event.audio)
-            draft.commit()
-        finally:
-            draft.discard()
+        draft.commit()
+    finally:
+        draft.discard()
     return path
 
 
-async def save_stream_async(stream: EventStreamAsync[Any, Any], path: Path) -> Path:
+async def save_stream_async(begin: Callable[[], Awaitable[EventStreamAsync[Any, Any]]], path: Path) -> Path:
     """Write the pieces of a stream; as `save_stream`."""
-    async with stream:
-        draft = await run_sync(Draft, path)
-        try:
+    draft = await run_sync(Draft, path)
+    try:
+        async with await begin() as stream:
             async for event in stream:
                 draft.write(event.audio)  # into the cache of the system, which takes less time than another thread
-            await run_sync(draft.commit)
-        finally:
-            draft.discard()
+        await run_sync(draft.commit)
+    finally:
+        draft.discard()
     return path

@@ -37,6 +37,11 @@ class Accumulator(ABC, Generic[ChunkT, ReplyT]):
         """Whether everything that was begun has come to its end."""
 
     @property
+    def ended(self) -> bool:
+        """Whether a chunk has said that it is the last, so that nothing else is waited for."""
+        return False
+
+    @property
     @abstractmethod
     def is_empty(self) -> bool:
         """Whether nothing has come of what was asked for."""

@@ -233,8 +233,13 @@ class SpeechAccumulator(Accumulator[SpeechChunk, Speech]):
         return not self._size
 
     @property
-    def finished(self) -> bool:
+    def ended(self) -> bool:
         """Whether an event has said that it was the last."""
+        return self._is_over
+
+    @property
+    def finished(self) -> bool:
+        """Whether all has come."""
         return self._is_over or self.whole is not None
 
     @property

@@ -280,6 +280,11 @@ class TranscriptionAccumulator(Accumulator[TranscriptionChunk, Transcription]):
         return not self._texts and not self._last and self.whole is None
 
     @property
+    def ended(self) -> bool:
+        """Whether an event has said that it was the last; one like a chat's may be followed by token counts."""
+        return bool(self._last)
+
+    @property
     def finished(self) -> bool:
         """Whether the text is complete."""
         return self._is_over or self.whole is not None

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Required, Unpack, overload
 
@@ -119,7 +120,7 @@ class Audio(Resource):
         if args.get("to") is None:
             return self._runner.call(CREATE_SPEECH, _without_path(args))
         path = checked_path(args["to"], "to")
-        return save_stream(self._runner.call(_SAVE_SPEECH, _without_path(args)), path)
+        return save_stream(partial(self._runner.call, _SAVE_SPEECH, _without_path(args)), path)
 
     @overload
     async def speech_async(self, *, stream: Literal[False] = ..., **args: Unpack[SpeechArgs]) -> Speech: ...
@@ -139,7 +140,7 @@ class Audio(Resource):
         if args.get("to") is None:
             return await self._runner.call_async(CREATE_SPEECH, _without_path(args))
         path = checked_path(args["to"], "to")
-        return await save_stream_async(await self._runner.call_async(_SAVE_SPEECH, _without_path(args)), path)
+        return await save_stream_async(partial(self._runner.call_async, _SAVE_SPEECH, _without_path(args)), path)
 
     @overload
     def transcribe(self, *, stream: Literal[False] = ..., **args: Unpack[TranscribeArgs]) -> Transcription: ...

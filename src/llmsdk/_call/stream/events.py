@@ -125,7 +125,7 @@ class EventDecoder:
             ResponseValidationError: An event is not what the operation streams, or a bound was passed.
             TransportFailure: The content coding is broken.
         """
-        some = False
+        some, has_last = False, self._operation.is_bare  # of a chat, token counts may come behind the last choice
         parse = self._parsed if self._route.event else self._validate
         add = self.accumulator.add if self._tags is None else self._add_tagged
         for piece in self._body.decoded(raw) if self._is_coded else (raw,):
@@ -160,8 +160,7 @@ class EventDecoder:
                     data = frame.data
                     event = self._rare(frame)
                     if self.done:
-                        self._check_choices()
-                        self._check_results()
+                        self._check_end()
                         return some
                     if event is None:
                         continue
@@ -170,6 +169,10 @@ class EventDecoder:
                 add(event)
                 some = True
                 yield event
+                if has_last and self.accumulator.ended:
+                    self.done = True
+                    self._check_end()
+                    return some
         return some
 
     def _recoded(self, decode: Callable[[dict[str, Any]], Iterable[Any]], frame: Frame) -> Iterator[Any]:
@@ -337,6 +340,10 @@ class EventDecoder:
         self.accumulator.whole = reply
         self.done = True
         return event
+
+    def _check_end(self) -> None:
+        self._check_choices()
+        self._check_results()
 
     def _check_choices(self) -> None:
         """Refuse to call a stream finished in which a choice failed and never came to its end."""
