@@ -102,14 +102,17 @@ def _server_part(provider: Provider, here: str) -> str:
 
 def _facts(provider: Provider) -> Iterator[list[str]]:
     """What there is to say of a server beside its operations; a row without a value is left out."""
+    yield ["Use", f'`SDK(server="{provider.name}")`']
+    yield ["Key", codes(name for name in (provider.env_var, *provider.other_env_vars) if name)]
+    yield ["Base URL", _urls(provider)]
     yield ["Request id", codes((*provider.request_id, *provider.error.request_id))]
     yield ["End of a stream", f"`{provider.sentinel.decode()}`"]
-    yield ["Base URL from", f"`{provider.base_url_var}`" if provider.base_url_var else ""]
+    yield ["Base URL from variable", f"`{provider.base_url_var}`" if provider.base_url_var else ""]
     filled = {name for url in provider.servers for name in re.findall(r"{(\w+)}", url)}
     yield ["`url_params`", codes(sorted(filled))]
     yield ["`url_params`, per SDK or call", codes(provider.url_params)]
     yield [f"`{provider.env_var}` also for", codes(provider.key_hosts)]
-    yield ["Limits, where it sends them", _limits_text(provider.limits)]
+    yield ["Rate-limit headers", _limits_text(provider.limits)]
     route = provider.routes.get("createChatCompletion")
     if route is not None:
         structured = route.structured
@@ -124,7 +127,7 @@ def _limits_text(limits: LimitHeaders) -> str:
     """Say which limits headers tell: those of several windows, or one of each kind by the names of its headers."""
     if limits.windows:
         return ", ".join(f"{one.of} per {_SPANS.get(one.seconds, f'{one.seconds} s')}" for one in limits.windows)
-    return codes((*limits.requests_remaining, *limits.tokens_remaining)) + " and their like"
+    return codes((*limits.requests_remaining, *limits.tokens_remaining)) + " and similar"
 
 
 _SPANS = {10: "10 seconds", 60: "minute", 300: "5 minutes", 3600: "hour", 86_400: "day", 2_592_000: "month"}
@@ -138,9 +141,9 @@ def _turns_text(route: Route) -> str:
     if turns.reasoning:
         texts = [f"reasoning is sent as `{turns.reasoning}`" + ", which calls must have" * turns.required]
     else:
-        texts = ["reasoning is sent unchanged" if names <= turns.keeps else "reasoning is left out"]
+        texts = ["reasoning is sent unchanged" if names <= turns.keeps else "reasoning isn't sent"]
     texts += [f"{codes(sorted(turns.keeps - names))} kept"] * bool(turns.keeps - names)
-    texts += ["fields that the server does not know left out"] * turns.strict
+    texts += ["unknown fields aren't sent"] * turns.strict
     texts += ["calls of other servers marked"] * bool(turns.call_default)
     texts += [f"ids of calls replaced that do not match `{turns.call_id}`"] * bool(turns.call_id)
     texts += ["reasoning is written as `<think>…</think>` in front of the text"] * turns.tagged

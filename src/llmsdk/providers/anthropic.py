@@ -1,4 +1,4 @@
-"""Anthropic, by its own Messages protocol."""
+"""Anthropic, with its own Messages protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Azure OpenAI, by its v1 API: `url_params={"resource": ...}`, and `model` is the name of a deployment."""
+"""Azure OpenAI, with its v1 API. Pass `url_params={"resource": ...}`; `model` is the name of a deployment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Google's Gemini API, by its own generateContent protocol."""
+"""Google Gemini, with its own generateContent protocol."""
 
 from __future__ import annotations
 

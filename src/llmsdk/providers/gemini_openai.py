@@ -1,4 +1,4 @@
-"""Gemini by its layer for OpenAI's clients; `gemini` speaks Google's own protocol."""
+"""Google Gemini, with its OpenAI-compatible API; `gemini` uses Google's own protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The router of Hugging Face, a relay of several vendors."""
+"""Hugging Face's router to several vendors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""llama.cpp's server, a server of one's own."""
+"""llama.cpp's server, on your own machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LM Studio, a server of one's own."""
+"""LM Studio, on your own machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NVIDIA NIM, hosted; of one's own by `server_url`."""
+"""NVIDIA NIM, hosted; your own with `server_url`."""
 
 from __future__ import annotations
 

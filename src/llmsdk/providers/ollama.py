@@ -1,4 +1,4 @@
-"""Ollama on this machine; its cloud by `server_url="https://ollama.com/v1"`."""
+"""Ollama on your own machine; its cloud with `server_url="https://ollama.com/v1"`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenAI; and, by `server_url`, any server that speaks its API: vLLM, llama.cpp, a gateway."""
+"""OpenAI; and, with `server_url`, any OpenAI-compatible server or gateway."""
 
 from __future__ import annotations
 

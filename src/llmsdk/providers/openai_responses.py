@@ -1,4 +1,4 @@
-"""OpenAI, by its Responses protocol."""
+"""OpenAI, with its Responses API."""
 
 from __future__ import annotations
 

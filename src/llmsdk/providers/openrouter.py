@@ -1,4 +1,4 @@
-"""OpenRouter, a relay of many vendors; the headers `HTTP-Referer` and `X-OpenRouter-Title` name your application."""
+"""OpenRouter, a router to many vendors; the headers `HTTP-Referer` and `X-OpenRouter-Title` name your application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""r9s, a relay of several vendors."""
+"""r9s, a router to several vendors."""
 
 from __future__ import annotations
 

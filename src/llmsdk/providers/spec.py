@@ -69,7 +69,7 @@ class BatchRows(Record):
 
 
 class Structured(Record):
-    """How a server is asked for an answer in the form of a JSON schema; the defaults are OpenAI's parameter.
+    """How a server is asked for an answer that matches a JSON Schema; the defaults are OpenAI's parameter.
 
     Attributes:
         way: `json_schema` as the response format; `json_object`, with the schema in a system message; or a forced
@@ -86,7 +86,7 @@ class Structured(Record):
 
 
 class Turns(Record):
-    """What a server does with messages of the assistant that come back to it in later turns.
+    """What a server does with earlier messages of the assistant.
 
     Attributes:
         reasoning: The name under which it takes the reasoning of a message; None where it refuses or ignores it.
@@ -138,7 +138,7 @@ class Codec(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """How a provider deviates from one operation; every default means that it does not.
+    """How a provider differs in one operation; every default means that it doesn't.
 
     Attributes:
         path, stream_path: Own paths; of the streamed call, where that is another one.
@@ -237,7 +237,7 @@ class LimitWindow(Record):
 
 
 class LimitHeaders(Record):
-    """Names of rate-limit headers, the first that is present wins; OpenAI's unless a provider has others.
+    """Names of rate-limit headers; the first one present is used. The defaults are OpenAI's.
 
     Attributes:
         requests_limit, requests_remaining, requests_reset: Headers of this part of the limit of requests.
@@ -271,7 +271,7 @@ class LimitHeaders(Record):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Provider:
-    """A service and its dialect. Make your own to speak to a server that this package does not know.
+    """A service and its dialect. Write your own for a server that isn't in this package.
 
     Attributes:
         name: Server id; in messages, in `meta.server` and as key of an `api_key` mapping.

@@ -1,4 +1,4 @@
-"""vLLM, a server of one's own."""
+"""vLLM, your own server."""
 
 from __future__ import annotations
 
