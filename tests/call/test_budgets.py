@@ -19,6 +19,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from pydantic import BaseModel
 
 from call.flowkit import Clock, env_of, make_call
 from llmsdk import SDK, Budget, Failover, Price, errors
@@ -123,6 +124,12 @@ def params(operation: str, **given: Any) -> Terms | None:
     return terms_of([Budget(tokens=1)], None, all_operations()[operation], "openai", given)
 
 
+def terms_for(body: bytes) -> int:
+    terms = params("createChatCompletion", max_tokens=5)
+    assert terms is not None
+    return terms.needed(body).tokens
+
+
 @pytest.mark.parametrize(
     "operation, given, most",
     [
@@ -139,7 +146,7 @@ def params(operation: str, **given: Any) -> Terms | None:
 def test_the_most_that_a_call_may_generate(operation: str, given: dict[str, Any], most: int) -> None:
     terms = params(operation, **given)
     assert terms is not None
-    assert terms.output_tokens == most
+    assert terms.output_tokens * terms.choices == most
 
 
 def test_the_most_that_a_prompt_may_have() -> None:
@@ -151,6 +158,8 @@ def test_the_most_that_a_prompt_may_have() -> None:
         assert _prompt_tokens(wire) < 5000
     assert _prompt_tokens(b'{"url":"https://example.com/a.png"}') > 4096
     assert _prompt_tokens(b'{"text":"%b"}' % picture) > 100_000
+    assert terms_for(b'{"generationConfig":{"maxOutputTokens":900}}') > 900
+    assert terms_for(b'{"max_tokens_to_sample":70,"x":"\\"max_tokens\\":5000"}') < 200
     with_tools = params("createChatCompletion", max_tokens=1, tools=[{}])
     assert with_tools is not None
     assert with_tools.needed(b"{}").tokens == 2 + 512 + 1
@@ -358,6 +367,38 @@ async def test_any_other_path_has_its_part(colour: Colour, canned: CannedServer)
         assert tokens(budget)[0] > 40
         with pytest.raises(errors.RequestValidationError, match=r"^max_tokens: "):
             await client.call("post", "/other", body={"model": "m"})
+
+
+async def test_a_stream_that_was_closed_early_pays_for_all_that_may_come(colour: Colour, canned: CannedServer) -> None:
+    """Some servers count as they go: what they have counted so far says nothing of the rest."""
+    chunk: dict[str, Any] = {"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}
+    last = {**chunk, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 1, "completion_tokens": 1}
+    events = [{"choices": [chunk], "usage": usage}] * 3 + [{"choices": [last], "usage": {**usage, "total_tokens": 9}}]
+    canned.stream(b"".join(b"data: %b\n\n" % json.dumps(one).encode() for one in events) + b"data: [DONE]\n\n")
+    budget = Budget(tokens=10_000)
+    async with colour.open(server_url=canned.url, budget=budget) as client:
+        for count, least in ((1, 50), (4, 9)):
+            before = tokens(budget)[0]
+            stream = await client.call("chat.create", **ASK, stream=True)
+            for _ in range(count):
+                await settled(stream.__anext__() if client.is_async else stream.__next__())
+            await settled(stream.close())
+            spent = tokens(budget)[0] - before
+            assert spent == 9 if count == 4 else spent > least
+    assert tokens(budget)[1] == 0
+
+
+async def test_a_model_of_a_path_call_may_stand_in_an_object(colour: Colour, canned: CannedServer) -> None:
+    class Asked(BaseModel):
+        model: str = "m"
+        max_tokens: int = 40
+
+    canned.reply(200, {})
+    budget = Budget(tokens=1000)
+    async with colour.open(server_url=canned.url, budget=budget) as client:
+        await client.call("post", "/ask", body=Asked())
+    assert tokens(budget)[0] > 40
 
 
 # --------------------------------------------------------------- concurrency

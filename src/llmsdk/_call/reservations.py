@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _PICTURE_TOKENS = 4096
 _TOOLS_TOKENS = 512  # of the text that servers write around tools; Anthropic's documentation has 346
 _PICTURE = re.compile(rb'"(?:data:image/[^"]*|https?://[^"\s]*)"|"(?:iVBORw0KGgo|/9j/|UklGR|R0lGOD)[^"]*"')
+_OUTPUT = re.compile(rb'"max_?(?:completion|output|new)?_?tokens(?:_to_sample)?":([0-9]{1,15})', re.IGNORECASE)
 _BOUNDS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _UNKNOWN = (408, 504, 522, 524)  # a proxy stopped waiting for a server that may have worked on
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.01, 0.5  # between two looks at a budget whose rest is held by others
@@ -39,7 +40,8 @@ class Terms:
     """What the budgets of a call have to know of it, before it is sent.
 
     Attributes:
-        output_tokens: Most that it may generate.
+        output_tokens: Most that each choice may generate.
+        choices: How many there may be.
         price: None where no budget bounds the cost.
         is_work: Whether a model works, as far as can be told; else a call takes a request alone.
     """
@@ -47,6 +49,7 @@ class Terms:
     budgets: tuple[Budget, ...]
     output_tokens: int
     price: Price | None
+    choices: int = 1
     has_tools: bool = False
     is_work: bool = True
 
@@ -55,8 +58,9 @@ class Terms:
         if not self.is_work:
             return Amount(requests=1)
         prompt = _prompt_tokens(body) + self.has_tools * _TOOLS_TOKENS
-        cost = 0.0 if self.price is None else self.price.most(prompt, self.output_tokens)
-        return Amount(units(cost), prompt + self.output_tokens, 1)
+        output = self.choices * max(self.output_tokens, _asked_for(body))
+        cost = 0.0 if self.price is None else self.price.most(prompt, output)
+        return Amount(units(cost), prompt + output, 1)
 
     def hold(
         self, body: Body | Form | None, limits: Limits, state: CallState, clock: Callable[[], float]
@@ -118,9 +122,9 @@ def terms_of(
     model = params.get("model")
     if operation.own is not None and not isinstance(model, str):
         return Terms(tuple(budgets), 0, None, is_work=False)
-    output = 0
+    output, choices = 0, 1
     if any(one.cost is not None or one.tokens is not None for one in budgets):
-        output = _output_tokens(budgets, operation, params)
+        output, choices = _output_tokens(budgets, operation, params), _choices(params)
     price = None
     if any(one.cost is not None for one in budgets):
         price = price_of(prices, server, str(model or ""))
@@ -129,11 +133,11 @@ def terms_of(
                 f"prices: server {server!r} has no price for the model of this call, and its budget bounds the cost; "
                 "pass SDK(prices={model: Price(...)})"
             )
-    return Terms(tuple(budgets), output, price, has_tools=bool(params.get("tools")))
+    return Terms(tuple(budgets), output, price, choices, has_tools=bool(params.get("tools")))
 
 
 def _output_tokens(budgets: Sequence[Budget], operation: Operation, params: Mapping[str, Any]) -> int:
-    named = next((params[name] for name in _BOUNDS if _is_count(params.get(name))), None)
+    named = max((params[name] for name in _BOUNDS if _is_count(params.get(name))), default=None)
     if named is None:
         if operation.own is None and "max_tokens" not in operation.parameters:
             return 0  # vectors, ranks, pictures: no text is generated
@@ -144,10 +148,14 @@ def _output_tokens(budgets: Sequence[Budget], operation: Operation, params: Mapp
             "Budget(output_tokens=...) sets it for the reservation of all calls without",
             param="max_tokens",
         )
+    return int(named)
+
+
+def _choices(params: Mapping[str, Any]) -> int:
     choices: int = max([1, *(params[name] for name in ("n", "best_of") if _is_count(params.get(name)))])
     prompt: Any = params.get("prompt")
     prompts = len(prompt) if is_list(prompt) and not all(map(_is_count, prompt)) else 1
-    return int(named) * choices * max(1, prompts)
+    return choices * max(1, prompts)
 
 
 def _is_count(value: Any) -> bool:
@@ -168,6 +176,12 @@ def _prompt_tokens(body: Body | Form | None) -> int:
         length -= found.end() - found.start()
         pictures += 1
     return length + pictures * _PICTURE_TOKENS
+
+
+def _asked_for(body: Body | Form | None) -> int:
+    """Find the bounds of the output that a body has, wherever it has them: `extra_body` may put one anywhere."""
+    found = _OUTPUT.findall(body) if isinstance(body, bytes) else ()
+    return max(map(int, found), default=0)
 
 
 class Reservation:

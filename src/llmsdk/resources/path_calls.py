@@ -64,7 +64,8 @@ def path_call(
     operation = path_operation(request, cast, page=page, items=args.get("items") or "data", known=known)
     given = {name: value for name, value in args.items() if name not in _OWN}
     # What observers and budgets see of the body; not all of it, as one of its names may be that of an option.
-    told = {name: body[name] for name in _TOLD if is_mapping(body) and name in body}
+    sent: Any = request.body
+    told = {name: sent[name] for name in _TOLD if is_mapping(sent) and name in sent}
     return operation, {"path": request.path, **told, **({"stream": True} if stream else {}), **given}
 
 

@@ -91,12 +91,12 @@ def finish(plan: Plan, reply: Any, meta: ReplyMeta) -> Any:
     return reply
 
 
-def count(plan: Plan, meta: ReplyMeta, held: Held | None, usage: Any) -> None:
+def count(plan: Plan, meta: ReplyMeta, held: Held | None, usage: Any, is_whole: bool = True) -> None:
     """Take the token counts of a reply, or of a stream at its end."""
     server, model = plan.target.provider.name, plan.model or ""
     plan.pending.append((server, model, usage, plan.tracked))
     if held is not None:
-        held.pay(usage)
+        held.pay(usage if is_whole else None)  # what a server had counted so far is no bound of what it made
     if usage is not None and plan.cost_of is not None:
         meta.read_cost = partial(plan.cost_of, server, model, usage)
 

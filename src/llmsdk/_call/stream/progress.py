@@ -46,7 +46,7 @@ class Progress:
     deadline: float | None
     deadline_ms: float
     finish: Callable[[Any, ReplyMeta], Any]
-    count: Callable[[Any], None]
+    count: Callable[[Any, bool], None]
     chunks: Any = None
     ahead: Iterator[Any] | None = None
     at_end: bool = False
@@ -124,7 +124,8 @@ class Progress:
         """Report the token counts that have come, once, however the stream ended."""
         if not self.counted:
             self.counted = True
-            self.count(self.decoder.accumulator.usage)
+            accumulator = self.decoder.accumulator
+            self.count(accumulator.usage, self.finished or accumulator.finished)
             if self.observed is not None:
                 self.observed.ended(self)
 
