@@ -30,6 +30,8 @@ USAGES: list[tuple[str, dict[str, Any], tuple[int, int, int, int, int]]] = [
     ("xai", {**PLAIN, "total_tokens": 170, **CACHED, **REASONED}, (100, 70, 170, 64, 20)),
     ("xai", {**PLAIN, "completion_tokens": 5, **REASONED}, (100, 25, 150, 0, 20)),
     ("perplexity", {**PLAIN, "reasoning_tokens": 900, "citation_tokens": 7}, (100, 950, 150, 0, 900)),
+    ("gemini_openai", {**PLAIN, "total_tokens": 170}, (100, 70, 170, 0, 20)),
+    ("gemini_openai", PLAIN, (100, 50, 150, 0, 0)),
     ("mistral", {**PLAIN, "prompt_audio_seconds": None}, (100, 50, 150, 0, 0)),
     ("vllm", {**PLAIN, "prompt_tokens_details": None}, (100, 50, 150, 0, 0)),
 ]  # fmt: skip

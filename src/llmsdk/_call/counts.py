@@ -72,6 +72,16 @@ def counts_of(usage: Any) -> Counts | None:
     )
 
 
+def with_rest(usage: Any) -> Any:
+    """Count as generated what a total has beyond the prompt, of a server whose completion leaves out the reasoning."""
+    stated = token_counts(usage)
+    completion = stated.get("completion_tokens", 0)
+    rest = stated.get("total_tokens", 0) - stated.get("prompt_tokens", 0)
+    if rest <= completion:
+        return usage
+    return {**_fields(usage), "completion_tokens": rest, "reasoning_tokens": rest - completion}
+
+
 def stated_cost(usage: Any) -> float | None:
     """Read what a server says that a call has cost; None where it does not say.
 

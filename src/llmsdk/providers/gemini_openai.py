@@ -17,6 +17,7 @@ PROVIDER = Provider(
     routes={
         "createChatCompletion": Route(
             usage_wish=USAGE_WISH,
+            completion_is_rest=True,  # thoughts are in the total alone (Clarifai/clarifai-python#978)
             structured=SCHEMAS,
             # Signatures of its calls must go back; calls of other servers have none, and say so in the documented way.
             turns=Turns(

@@ -160,6 +160,7 @@ class Route:
         says_stream: Whether the body holds `stream`; False where the path says it.
         ends_with_connection: Whether a stream may end without finish reason and sentinel.
         usage_wish: Parameters that make a stream report its token counts; empty where it does so unasked, or cannot.
+        completion_is_rest: Whether `completion_tokens` leave out what was generated to reason, which the total has.
         page: How lists are paged; None for a list in one piece.
         optional_result: Whether a reply may come without what was asked for.
         statuses: Error statuses that the provider documents.
@@ -190,6 +191,7 @@ class Route:
     says_stream: bool = True
     ends_with_connection: bool = False
     usage_wish: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    completion_is_rest: bool = False
     page: Page | None = None
     optional_result: bool = False
     statuses: tuple[int, ...] = ()

@@ -16,6 +16,7 @@ from ...providers.spec import Provider, Route
 from ...utils.jsonpaths import MISSING
 from ...utils.secrets import masked
 from ...utils.shapes import is_list, is_object
+from ..counts import with_rest
 from ..operation import Operation
 from ..plan import Plan
 from ..state import CallState, Held, Received
@@ -94,6 +95,9 @@ def finish(plan: Plan, reply: Any, meta: ReplyMeta) -> Any:
 def count(plan: Plan, meta: ReplyMeta, held: Held | None, usage: Any, is_whole: bool = True) -> None:
     """Take the token counts of a reply, or of a stream at its end."""
     server, model = plan.target.provider.name, plan.model or ""
+    route = plan.target.provider.routes.get(plan.operation.id)  # none for a path that is no operation of ours
+    if route is not None and route.completion_is_rest:
+        usage = with_rest(usage)
     plan.pending.append((server, model, usage, plan.tracked))
     if held is not None:
         held.pay(usage if is_whole else None)  # what a server had counted so far is no bound of what it made
