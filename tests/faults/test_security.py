@@ -127,7 +127,7 @@ async def test_no_error_shows_the_key(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     faults.play(_ERROR_PATHS[path])
-    options = {"api_key": _key(kind), "debug_logger": logging.getLogger("debug"), "timeout_ms": 150}
+    options = {"api_key": _key(kind), "debug_logger": logging.getLogger("debug"), "timeout_ms": 500}
     async with client_of(colour, faults, **options) as client:
         with pytest.raises(errors.SDKError) as caught:
             got = await client.call(CREATE, **ASK, stream=streamed)

@@ -251,6 +251,10 @@ MESSAGES = [{"role": "user", "content": "Hi"}]
 CHAT = {"model": "m", "messages": MESSAGES}
 # What each public method needs besides, to get as far as sending; a method that is missing here fails the test below.
 NEEDS: dict[str, dict[str, Any]] = {
+    "audio.speech": {"model": "m", "input": "text", "voice": "v"},
+    "audio.transcribe": {"model": "m", "file": b"RIFF"},
+    "audio.translate": {"model": "m", "file": b"RIFF"},
+    "chat.count_tokens": CHAT,
     "chat.create": CHAT,
     "chat.parse": {**CHAT, "response_format": int},
     "chat.run_tools": {**CHAT, "tools": []},
@@ -258,6 +262,10 @@ NEEDS: dict[str, dict[str, Any]] = {
     "completions.create": ASK,
     "completions.create_model_customization_completion": {**ASK, "customization_id": "c"},
     "completions.map": {"requests": [ASK]},
+    "decisions.create": {"model": "m", "input": "text", "questions": [{"type": "predicate", "instructions": "Is it?"}]},
+    "decisions.map": {
+        "requests": [{"model": "m", "input": "text", "questions": [{"type": "predicate", "instructions": "Is it?"}]}]
+    },
     "embeddings.create": {"model": "m", "input": "text"},
     "embeddings.map": {"requests": [{"model": "m", "input": "text"}]},
     "images.create": {"model": "m", "prompt": "p"},

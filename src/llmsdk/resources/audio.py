@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Required, Unpack, overload
 
 from .._call.preview import Preview
+from .._call.secrecy import hide
 from .._net.saving import save_stream, save_stream_async
 from .._net.streams import EventStream, EventStreamAsync
 from ..models.speech import Speech, SpeechChunk, SpeechParams
@@ -118,9 +119,9 @@ class Audio(Resource):
             >>> sdk.audio.speech(model="m", input="The ferry leaves at nine.", voice="v").save("ferry")
         """
         if args.get("to") is None:
-            return self._runner.call(CREATE_SPEECH, _without_path(args))
+            return self._runner.call(CREATE_SPEECH, _without_path(hide(args)))
         path = checked_path(args["to"], "to")
-        return save_stream(partial(self._runner.call, _SAVE_SPEECH, _without_path(args)), path)
+        return save_stream(partial(self._runner.call, _SAVE_SPEECH, _without_path(hide(args))), path)
 
     @overload
     async def speech_async(self, *, stream: Literal[False] = ..., **args: Unpack[SpeechArgs]) -> Speech: ...
@@ -138,9 +139,9 @@ class Audio(Resource):
     async def speech_async(self, **args: Any) -> Any:
         """Turn text into speech; see `speech`."""
         if args.get("to") is None:
-            return await self._runner.call_async(CREATE_SPEECH, _without_path(args))
+            return await self._runner.call_async(CREATE_SPEECH, _without_path(hide(args)))
         path = checked_path(args["to"], "to")
-        return await save_stream_async(partial(self._runner.call_async, _SAVE_SPEECH, _without_path(args)), path)
+        return await save_stream_async(partial(self._runner.call_async, _SAVE_SPEECH, _without_path(hide(args))), path)
 
     @overload
     def transcribe(self, *, stream: Literal[False] = ..., **args: Unpack[TranscribeArgs]) -> Transcription: ...
