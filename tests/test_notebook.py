@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +40,19 @@ ANSWER = "Embedded provider: you said 'Hi'."
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+def home() -> Iterator[Path]:
+    """A folder with a short name: the paths of Unix sockets are."""
+    with tempfile.TemporaryDirectory(prefix="nb") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def shown(home: Path) -> dict[str, list[Any]]:
     """Outputs of the cells."""
     nbclient: Any = pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
     nbformat: Any = pytest.importorskip("nbformat")
-    home = tmp_path_factory.mktemp("jupyter")
+    traitlets: Any = pytest.importorskip("traitlets.config")
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code.strip()) for code in CELLS.values()])
     for number, cell in enumerate(book.cells):
         cell["id"] = f"cell-{number}"
@@ -50,7 +60,15 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR"):
             patch.setenv(name, str(home / name.lower()))
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(SRC), os.environ.get("PYTHONPATH", "")])))
-        client = nbclient.NotebookClient(book, timeout=120, startup_timeout=120, kernel_name="python3")
+        # Not over TCP: a port that is free when it is chosen may be taken when the kernel comes to it.
+        sockets = {"transport": "ipc", "ip": str(home / "kernel")} if hasattr(socket, "AF_UNIX") else {}
+        client = nbclient.NotebookClient(
+            book,
+            timeout=120,
+            startup_timeout=120,
+            kernel_name="python3",
+            config=traitlets.Config(KernelManager=sockets),
+        )
         client.execute(cwd=str(home))
     return {name: cell.outputs for name, cell in zip(CELLS, book.cells, strict=True)}
 
