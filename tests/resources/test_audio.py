@@ -585,3 +585,18 @@ def test_the_key_of_fireworks_goes_to_its_hosts_of_audio(monkeypatch: pytest.Mon
             assert sdk.audio.preview(file=b"x").url == f"{url}/audio/transcriptions"
     with pytest.raises(errors.ConfigurationError, match="api_key"):
         SDK(server="fireworks", server_url="https://elsewhere.example/v1")
+
+
+@pytest.mark.parametrize(
+    "method, given, hint",
+    [
+        ("audio.speech", {"text": "x", "voice": "v"}, "pass input="),
+        ("audio.speech", {"input": "x", "voice_id": "v"}, "pass voice="),
+        ("audio.transcribe", {"audio": b"x"}, "pass file="),
+        ("audio.transcribe", {"file_url": "https://example.org/a.mp3"}, "pass url="),
+    ],
+)
+async def test_names_of_other_clients(method: str, given: Any, hint: str, colour: Colour, canned: CannedServer) -> None:
+    async with opened(colour, canned) as client:
+        with pytest.raises(errors.RequestValidationError, match=hint):
+            await client.call(method, model="m", **given)

@@ -61,6 +61,10 @@ _NAMES_OF_CALL = {
     "messages": ("prompt", "input"),
     **dict.fromkeys(("max_output_tokens", "max_new_tokens", "max_tokens_to_sample"), ("max_tokens",)),
     "stop_sequences": ("stop",),
+    "voice_id": ("voice",),
+    "file_url": ("url",),
+    **dict.fromkeys(("audio", "audio_file", "recording"), ("file",)),
+    "audio_format": ("response_format",),
 }
 
 
