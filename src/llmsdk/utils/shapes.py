@@ -38,9 +38,9 @@ def as_list(value: Any) -> Any:
     Once: a generator has nothing left for a second reader. Texts, objects and pydantic's models are no lists of items,
     though each can be iterated.
     """
-    kind: type[Any] = value.__class__
-    is_none = not issubclass(kind, Iterable) or hasattr(kind, "__pydantic_serializer__")
-    return value if is_none or issubclass(kind, _KEPT) else list(value)
+    kind = value.__class__
+    is_one = not hasattr(kind, "__iter__") or hasattr(kind, "__pydantic_serializer__")
+    return value if is_one or issubclass(kind, _KEPT) else list(value)
 
 
 def is_sized(value: object) -> TypeGuard[str | bytes | bytearray | list[Any] | tuple[Any, ...]]:
