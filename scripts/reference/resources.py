@@ -22,6 +22,19 @@ from .found import linked, operations_of, resources, routes_of, servers_text, sh
 from .markdown import code_block, codes, link, page, table
 from .types import description_of, fields_of, type_text
 
+# What one reads before the reference of a resource.
+GUIDES = {
+    "audio": "audio.md",
+    "batch": "batch.md",
+    "batches": "batches.md",
+    "chat": "chat.md",
+    "embeddings": "embeddings.md",
+    "files": "batches.md",
+    "images": "images.md",
+    "moderations": "moderation.md",
+    "rerank": "rerank.md",
+}
+
 
 def resource_page(resource: str) -> tuple[str, str]:
     """Write the page of one resource."""
@@ -37,10 +50,11 @@ def resource_page(resource: str) -> tuple[str, str]:
         for operation in operations
     ]
     servers = link("Servers", "servers.md", here)
+    guide = f" {link('Guide with examples', GUIDES[resource], here)}." if resource in GUIDES else ""
     intro = (
-        f"{first_line(kind)}\n\nEvery method has an async version with `_async` at the end of its name, which accepts "
-        "the same arguments. *Sent to* in the tables of parameters names the servers that are not known to lack a "
-        f"parameter. For the others, it raises an error before anything is sent: see {servers}."
+        f"{first_line(kind)}{guide}\n\nEvery method has an async version with `_async` at the end of its name, which "
+        "accepts the same arguments. *Sent to* in the tables names the servers that aren't known to lack a parameter. "
+        f"At the other servers, the call raises an error before anything is sent; see {servers}."
     )
     preview = ""
     if hasattr(kind, "preview"):
