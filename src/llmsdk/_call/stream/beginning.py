@@ -12,7 +12,7 @@ from ..reply.ends import check_end, tls_that_ends
 from ..reply.reading import count, finish
 from ..state import CallState, Received
 from .events import EventDecoder, fold_whole
-from .pieces import PieceDecoder
+from .pieces import EndingDecoder, PieceDecoder
 from .progress import Progress
 
 
@@ -63,7 +63,8 @@ def _decoder(
     if plan.operation.own is not None:
         decoder: EventDecoder = plan.operation.own.decoder(plan, state.secrets, received.meta, coding)
         return decoder
-    return EventDecoder(
+    kind = EndingDecoder if plan.operation.is_bare else EventDecoder
+    return kind(
         plan.operation,
         plan.target.provider,
         received.meta,

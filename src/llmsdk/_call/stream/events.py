@@ -125,7 +125,7 @@ class EventDecoder:
             ResponseValidationError: An event is not what the operation streams, or a bound was passed.
             TransportFailure: The content coding is broken.
         """
-        some, has_last = False, self._operation.is_bare  # of a chat, token counts may come behind the last choice
+        some = False
         parse = self._parsed if self._route.event else self._validate
         add = self.accumulator.add if self._tags is None else self._add_tagged
         for piece in self._body.decoded(raw) if self._is_coded else (raw,):
@@ -160,7 +160,7 @@ class EventDecoder:
                     data = frame.data
                     event = self._rare(frame)
                     if self.done:
-                        self._check_end()
+                        self.check_end()
                         return some
                     if event is None:
                         continue
@@ -169,10 +169,6 @@ class EventDecoder:
                 add(event)
                 some = True
                 yield event
-                if has_last and self.accumulator.ended:
-                    self.done = True
-                    self._check_end()
-                    return some
         return some
 
     def _recoded(self, decode: Callable[[dict[str, Any]], Iterable[Any]], frame: Frame) -> Iterator[Any]:
@@ -341,7 +337,13 @@ class EventDecoder:
         self.done = True
         return event
 
-    def _check_end(self) -> None:
+    def check_end(self) -> None:
+        """Refuse to call a stream finished that is not.
+
+        Raises:
+            APIStatusError: A choice failed.
+            ResponseValidationError: Nothing came of what was asked for.
+        """
         self._check_choices()
         self._check_results()
 

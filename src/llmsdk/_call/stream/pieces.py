@@ -1,4 +1,4 @@
-"""A streamed file as it arrives: bytes in, one event for each piece of them out."""
+"""Streams of sounds and texts as they arrive: those that end with an event, and files in pieces."""
 
 from __future__ import annotations
 
@@ -14,6 +14,25 @@ from ..reply.body import BodyReader
 from ..reply.decode import without_secrets
 from ..reply.ends import MAX_FILE_BYTES
 from .events import EventDecoder
+
+
+class EndingDecoder(EventDecoder):
+    """Ends a stream with the event that says that it is the last; of a chat, token counts may come behind it.
+
+    Not in `EventDecoder` itself, where the question would be asked for each chunk of a chat.
+    """
+
+    def feed(self, raw: bytes) -> Generator[Any, None, bool]:
+        """Take raw bytes and hand out the events that are complete, up to the last; as `EventDecoder.feed`."""
+        some = False
+        for event in super().feed(raw):
+            some = True
+            yield event
+            if self.accumulator.ended:
+                self.done = True
+                self.check_end()
+                break
+        return some
 
 
 class PieceDecoder:
