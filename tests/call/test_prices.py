@@ -231,6 +231,14 @@ GENAI = [
                     {"constraint": {"start_time": "16:30:00Z", "end_time": "00:30:00Z"}, "prices": {"input_mtok": 1}},
                 ],
             },
+            {
+                "id": "by-night",
+                "match": {"equals": "by-night"},
+                "prices": [
+                    {"prompts": 1, "prices": {"input_mtok": 5}},
+                    {"constraint": {}, "prices": {"input_mtok": 1}},
+                ],
+            },
             {"id": "no-rule", "match": {"sounds_like": "x"}, "prices": {"input_mtok": 1}},
             {"id": "no-match", "match": [], "prices": {"input_mtok": 1}},
             {"id": "no-price", "match": {"equals": "no-price"}, "prices": {"input_audio_mtok": 1}},
@@ -286,6 +294,9 @@ def test_a_table_of_genai_prices(tmp_path: Path) -> None:
         assert price is not None, model
         assert (price.input_per_million, price.cached_input_per_million, price.output_per_million) == (3, 0.3, 15)
         assert price.of(200_001, 0, 0, cache_write_tokens=200_001) == pytest.approx(200_001 * 7.5e-6)
+    by_night = price_of(table, "anthropic", "by-night")
+    assert by_night is not None
+    assert by_night.input_per_million == 5  # whatever the hour: the price that holds at all of them
     fast = price_of(table, "xai", "grok-5-fast")
     assert fast is not None
     assert fast.input_per_million == 2
@@ -301,6 +312,8 @@ def test_a_table_of_genai_prices(tmp_path: Path) -> None:
         assert price_of(table, "anthropic", model) is None
     assert set(table) == {
         "claude-one",
+        "by-night",
+        ("anthropic", "by-night"),
         *(("anthropic", "claude-one"), ("xai", "grok"), ("xai", "search"), ("fireworks", "q")),
     }
 

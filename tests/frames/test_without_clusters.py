@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 import llmsdk.ray
-from llmsdk import Adaptive
+from llmsdk import Adaptive, Budget
 from llmsdk.errors import ConfigurationError
 from llmsdk.frames import FrameWorker, records
 from llmsdk.frames.leases import Grant, LeaseRequest
@@ -133,6 +134,17 @@ def test_one_worker_takes_many_batches_over_its_connections(server: LocalServer)
     found = worked_off(plan_for(server, limit=2), *[pa.table(TABLE)] * 3)
     assert [table.num_rows for table in found] == [4, 4, 4]
     assert len(server.requests) == 12
+
+
+def test_workers_share_a_budget_by_its_file(server: LocalServer, tmp_path: Path) -> None:
+    budget = Budget(requests=6, tokens=100_000, path=tmp_path / "account.json")
+    sdk = {"server_url": server.url, "budget": budget}
+    travelled = pickle.dumps(plan_for(server, sdk=sdk, params={"model": "m", "max_tokens": 5}))
+    found = [worked_off(pickle.loads(travelled), pa.table(TABLE))[0]["llm_error_class"].to_pylist() for _ in range(2)]
+    assert sorted(found[0] + found[1], key=str) == ["BudgetExceededError"] * 2 + [None] * 6
+    assert (len(server.requests), budget.spent.requests, budget.reserved.requests) == (6, 6, 0)
+    with pytest.raises(ConfigurationError, match="give it path="):
+        pickle.dumps(plan_for(server, sdk={"server_url": server.url, "budget": Budget(requests=6)}))
 
 
 def test_what_fits_no_row_ends_the_batch(server: LocalServer) -> None:

@@ -6,18 +6,24 @@ import io
 import json
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict
+from urllib.parse import unquote, urlsplit
 
+import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import AfterValidator, BaseModel
 
 from llmsdk import SDK, Cassette, Failover, Price, errors
+from llmsdk._call.request.any_path import checked_path
 from llmsdk.models import ChatCompletionChunk, ChatCompletionResponse, JsonObject
 from llmsdk.otel import instrument
 from llmsdk.providers import Page
 from llmsdk.utils import BackoffStrategy, RetryConfig
+from llmsdk.utils.urls import join
 from support.canned import CannedServer, Connection, Request
 from support.colours import KEY, Colour, collect
 
@@ -327,6 +333,22 @@ async def test_paths_that_lead_elsewhere_are_refused(
     assert told in str(caught.value)
     assert caught.value.param == "path"
     assert not canned.requests
+
+
+@settings(max_examples=400)
+@given(st.text(st.sampled_from("/.%2eE5cCfF\\?#@: abz{}é\u2028\ud800;=&+~\t\n"), max_size=25))
+def test_no_path_leads_anywhere_else(path: str) -> None:
+    try:
+        checked = checked_path(path)
+    except errors.RequestValidationError:
+        return
+    for base in ("https://api.example.com/v1", "https://api.example.com"):
+        url = httpx.Request("GET", join(base, checked)).url
+        assert (url.scheme, url.host, url.port, url.query) == ("https", "api.example.com", None, b"")
+        sent = url.raw_path.decode()
+        assert sent.startswith(urlsplit(base).path + "/")
+        for read in (sent, unquote(sent)):
+            assert {".", ".."}.isdisjoint(read.replace("\\", "/").split("/"))
 
 
 @pytest.mark.parametrize(
