@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from ..utils.shapes import is_object
 
@@ -12,8 +11,7 @@ _TICKS = 10_000_000_000  # in a dollar
 _MOST = 1e15  # beyond it is no cost of a call, and infinity is none
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """The tokens of one call, as its server states them.
 
     Attributes:
