@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -233,6 +234,32 @@ def test_what_is_otherwise_is_noticed_and_can_be_written_down(name: str, canned:
         assert (what not in {one.what for one in again.deviations}) is is_mended, str(again)
         if is_mended:
             assert again.fits, str(again)
+
+
+def without_mark(mark: bytes) -> Change:
+    return in_streams(lambda body: b"\n\n".join(one for one in body.split(b"\n\n") if mark not in one))
+
+
+EVERYWHERE: dict[str, Callable[[Provider], Change]] = {
+    "tools": lambda provider: refused(lambda body: body.get("tools")),
+    "bad value": lambda provider: errors_as(400, b"<html>Bad"),
+    "end mark": lambda provider: without_mark(provider.sentinel),
+    "usage": lambda provider: in_replies(lambda reply: {name: one for name, one in reply.items() if name != "usage"}),
+}
+
+
+@pytest.mark.parametrize("what", EVERYWHERE)
+@pytest.mark.parametrize("name", [name for name in CHATS if name != "local"])
+def test_faults_are_noticed_in_every_dialect(name: str, what: str, canned: CannedServer) -> None:
+    provider = PROVIDERS[name]
+    is_native = provider.routes["createChatCompletion"].codec is not None
+    if is_native and (what in ("end mark", "usage") or (name, what) == ("gemini", "bad value")):
+        pytest.skip("the protocol has another form for it")
+    with otherwise(canned, EVERYWHERE[what](provider), name), LocalServer(dialect=name) as plain:
+        path = urlsplit(plain.url).path
+        with SDK(server=provider, server_url=f"{canned.url}{path}", api_key=KEY) as sdk:
+            report = sdk.check(MODEL)
+    assert what in {one.what for one in report.deviations}, str(report)
 
 
 def test_a_mistyped_argument_is_noticed(canned: CannedServer) -> None:

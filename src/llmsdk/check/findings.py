@@ -66,7 +66,7 @@ def _reasoning(message: Any, text: str, route: Route) -> Finding:
 
 def _of_headers(headers: Mapping[str, str], request_id: str | None, provider: Provider) -> list[Finding]:
     ids, limits = id_headers(headers), limit_headers(headers)
-    expected = " or ".join(provider.request_id)
+    expected = " or ".join(provider.request_id) or "none"
     found: list[Finding] = []
     if request_id is not None:
         found.append(Finding("request id", expected, request_id))
