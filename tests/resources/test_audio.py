@@ -55,6 +55,7 @@ async def test_one_sound_in_three_ways(colour: Colour, to: Path) -> None:
             events = await client.events("audio.speech", **SAY, stream_format="sse")
             folded = await client.call("audio.speech", **SAY, stream_format="sse")  # a stream that nobody asked for
     assert whole.audio[:4] == b"RIFF"
+    assert whole.content == whole.audio
     assert pieces
     assert whole.audio == b"".join(pieces) == to.read_bytes() == b"".join(event.audio for event in events)
     assert folded.audio == whole.audio

@@ -130,6 +130,11 @@ class Speech(Reply, _Sound):
         known = type_of("", self.audio)
         return known or (stated.lower() if stated.lower().startswith("audio/") else "application/octet-stream")
 
+    @property
+    def content(self) -> bytes:
+        """The bytes of the sound, as `audio`; raises ConfigurationError where they were streamed, and not kept."""
+        return self._kept()
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the sound to a file, whole or not at all.
 
