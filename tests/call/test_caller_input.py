@@ -387,7 +387,7 @@ def test_a_key_for_a_server_that_does_not_exist() -> None:
 def test_url_params_that_nothing_takes() -> None:
     error = refusal(partial(SDK, server_url="https://{region}.example", url_params={"region": "eu", "zone": "a"}))
     assert str(error).startswith("url_params.zone: ")
-    assert str(refusal(partial(SDK, server="writer", api_key=KEY, url_params={"model_id": "m"}))).startswith(
+    assert str(refusal(partial(SDK, server="writer", api_key=KEY, url_params={"customization": "m"}))).startswith(
         "url_params"
     )
     assert str(refusal(partial(SDK, server="local", url_params={3: "a"}))).startswith("url_params[3]: ")
