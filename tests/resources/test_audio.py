@@ -101,7 +101,8 @@ def test_a_sound_as_json_pickle_print_and_player() -> None:
     assert "<audio controls" in page
     raw = Speech(audio=b"\0\1" * 8)
     assert raw.media_type == "application/octet-stream"
-    assert raw._repr_html_() == "<div>16 bytes of sound</div>"
+    assert "16 bytes of sound</div>" in raw._repr_html_()
+    assert "<audio" not in raw._repr_html_()
     assert repr(SpeechChunk(audio=b"abc", type="x")) == "SpeechChunk(audio='<3 bytes of sound>', type='x')"
 
 

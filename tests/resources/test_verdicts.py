@@ -8,6 +8,7 @@ import pytest
 
 from llmsdk import errors
 from llmsdk.local import LocalServer
+from llmsdk.models import DecisionResponse, ModerationResponse, RerankResponse, Transcription
 from llmsdk.providers import PROVIDERS
 from support.canned import CannedServer
 from support.colours import KEY, Colour, each
@@ -138,3 +139,27 @@ async def test_an_answer_for_each_question(colour: Colour, canned: CannedServer)
         assert reply.answers[0].probability == 0.5
         with pytest.raises(errors.ResponseValidationError, match="1 of 3 results"):
             await client.call("decisions.create", model="m", input="x", questions=ASKED)
+
+
+# ---------------------------------------------------------------- notebooks
+
+
+def test_a_notebook_shows_tables() -> None:
+    ranked = RerankResponse.model_validate({"results": [{"index": 1, "relevance_score": 0.9}]})
+    assert "<td>1</td><td>0.9</td>" in ranked._repr_html_()
+    judged = ModerationResponse.model_validate(
+        {"results": [{"flagged": True, "categories": {"<violence>": True, "hate": False}}, {"categories": 5}]}
+    )
+    assert "True</td>" in judged._repr_html_()
+    assert "&lt;violence&gt;</td>" in judged._repr_html_()
+    decided = DecisionResponse.model_validate({"answers": [{"type": "predicate", "probability": 0.5}]})
+    assert "predicate</td>" in decided._repr_html_()
+    said = Transcription.model_validate({"text": "a<b", "language": "en", "duration": 1.5})
+    assert "a&lt;b" in said._repr_html_()
+    assert "en · 1.5 s" in said._repr_html_()
+    segments = [{"start": 0, "end": 1.5, "speaker_id": "A", "text": "a<b"}]
+    shown = Transcription.model_validate({"text": "a<b", "segments": segments})._repr_html_()
+    assert "<th>start</th><th>end</th><th>speaker</th><th>text</th>" in shown
+    assert "A</td>" in shown
+    odd = Transcription.model_validate({"text": "a", "segments": "none", "duration": "long"})
+    assert odd._repr_html_().count("a") > 1

@@ -29,6 +29,8 @@ _MOST_COLUMNS = 6
 _MOST_BYTES = 16 << 20  # of a picture in a notebook, which holds it as text
 _FIRST_SECONDS = 1_000_000_000  # of 2001: no count of anything else that replies hold as a date
 _AS_PICTURE = frozenset({"image/png", "image/jpeg", "image/gif"})  # that all notebooks show; others go in as HTML
+_AS_SOUND = frozenset(f"audio/{kind}" for kind in ("wav", "mpeg", "ogg", "flac", "mp4", "aac", "opus"))
+_SPOKEN = ("start", "end", "speaker", "text")
 _FAINT = "color: gray; font-size: smaller"
 
 
@@ -161,6 +163,41 @@ def _image_html(kind: str, data: str) -> str:
     source = f"data:{kind};base64,{data}" if kind else data
     # An address of another scheme is nothing to show.
     return f'<img src="{escape(source)}" style="max-width: 100%">' if kind or data.startswith("http") else ""
+
+
+def sound_html(kind: str, data: bytes, plain: str) -> str:
+    """Show a sound as a player, where browsers play it."""
+    line = f'<div style="{_FAINT}">{escape(plain)}</div>'
+    if kind not in _AS_SOUND or not 0 < len(data) <= _MOST_BYTES:
+        return line
+    return f'<audio controls src="data:{kind};base64,{base64.b64encode(data).decode()}"></audio>{line}'
+
+
+def said_html(reply: Any) -> str:
+    """Show what is said in a recording: who says what when, or the text, and a line of facts."""
+    spoken = [one for one in reply.segments or () if isinstance(one, Model)] if is_list(reply.segments) else []
+    length = [f"{reply.duration:,.6g} s"] if isinstance(reply.duration, int | float) else []
+    facts = [*(str(one) for one in (reply.language, reply.model) if one), *length, *_of_call(reply)]
+    rows = [{name: getattr(one, name) for name in _SPOKEN} for one in spoken[:_MOST_ROWS]]
+    columns = [name for name in _SPOKEN if any(row[name] is not None for row in rows)]
+    shown = table(rows, columns) if rows else _text(reply.text)
+    return f'{shown}<div style="{_FAINT}">{escape(" · ".join(facts))}</div>'
+
+
+def verdicts_html(results: Sequence[Any]) -> str:
+    """Show which inputs are flagged, and for what."""
+    rows = [
+        {
+            "flagged": one.is_flagged,
+            "categories": ", ".join(name for name, value in _object(one.categories).items() if value is True),
+        }
+        for one in results
+    ]
+    return table(rows, ["flagged", "categories"])
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if is_object(value) else {}
 
 
 def usage_html(usage: Model) -> str:

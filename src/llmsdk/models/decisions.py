@@ -7,7 +7,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from ..utils.keywords import keywords
-from .common import Listed, Loose, Model, Number, Object, OrEmpty, Reply, Text, Whole
+from .common import Listed, Loose, Model, Number, Object, OrEmpty, Reply, Text, Whole, shown
 
 DecisionText: TypeAlias = str | Annotated[Sequence[Mapping[str, Any]], Listed()]
 """A text, or parts of it: `{"type": "input_text", ...}`, `{"type": "input_image", ...}`."""
@@ -154,6 +154,10 @@ class DecisionResponse(Reply):
     """The answers, in the order of the questions."""
     usage: Annotated[DecisionUsage | None, Loose()] = None
     """Token counts."""
+
+    def _repr_html_(self) -> str:
+        html: str = shown().list_html(self.answers)
+        return html
 
     @property
     def by_name(self) -> dict[str, DecisionAnswer]:

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from ..utils.keywords import keywords
 from ..utils.shapes import is_object
-from .common import Flag, InputUsage, Listed, Loose, Model, OrEmpty, Reply, Text
+from .common import Flag, InputUsage, Listed, Loose, Model, OrEmpty, Reply, Text, shown
 
 ModerationInput: TypeAlias = str | Annotated[Sequence[str | Mapping[str, Any]], Listed()]
 """A text, several texts, or parts of one input (`{"type": "text", ...}`, `{"type": "image_url", ...}`)."""
@@ -63,3 +63,7 @@ class ModerationResponse(Reply):
     """The verdicts: one per text, or one for a list of parts."""
     usage: Annotated[InputUsage | None, Loose()] = None
     """Token counts."""
+
+    def _repr_html_(self) -> str:
+        html: str = shown().verdicts_html(self.results)
+        return html

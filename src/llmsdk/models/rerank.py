@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from ..utils.keywords import keywords
 from ..utils.shapes import is_list, is_object
-from .common import InputUsage, Listed, Loose, Model, Number, OrEmpty, Reply, Text, Whole
+from .common import InputUsage, Listed, Loose, Model, Number, OrEmpty, Reply, Text, Whole, shown
 
 RerankDocument: TypeAlias = str | Mapping[str, Any]
 """A text, or an object of named fields where the model accepts these."""
@@ -88,6 +88,10 @@ class RerankResponse(Reply):
     """The results, best first."""
     usage: Annotated[InputUsage | None, Loose()] = None
     """Token counts."""
+
+    def _repr_html_(self) -> str:
+        html: str = shown().list_html(self.results)
+        return html
 
     @model_validator(mode="before")
     @classmethod

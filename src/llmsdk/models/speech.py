@@ -3,7 +3,6 @@
 import base64
 import os
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Annotated, Any, Literal, Required
 
@@ -15,7 +14,7 @@ from ..utils.files import checked_path, decoded_base64, type_of, write_suffixed
 from ..utils.keywords import keywords
 from ..utils.shapes import is_object
 from ._fold.rule import Fold
-from .common import Listed, Loose, Model, OrEmpty, Reply, Text
+from .common import Listed, Loose, Model, OrEmpty, Reply, Text, shown
 from .folding import Accumulator
 from .transcriptions import AudioUsage
 
@@ -77,8 +76,6 @@ class SpeechRequest(SpeechParams, total=False):
 
 # ---------------------------------------------------------------- replies
 
-_SHOWN_BYTES = 16 << 20  # that a notebook holds as text, a third larger
-_PLAYED = frozenset({"audio/wav", "audio/mpeg", "audio/ogg", "audio/flac", "audio/mp4", "audio/aac", "audio/opus"})
 _ENCODED = ("audio", "audio_data", "b64", "delta")
 
 
@@ -170,12 +167,8 @@ class Speech(Reply, _Sound):
 
     def _repr_html_(self) -> str:
         """Show a player in a notebook."""
-        kind = self.media_type
-        line = escape(self._told())
-        if kind not in _PLAYED or not 0 < len(self.audio) <= _SHOWN_BYTES:
-            return f"<div>{line}</div>"
-        data = base64.b64encode(self.audio).decode()
-        return f'<audio controls src="data:{kind};base64,{data}"></audio><div>{line}</div>'
+        html: str = shown().sound_html(self.media_type, self.audio, self._told())
+        return html
 
 
 class SpeechChunk(_Sound):

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 from ..utils.keywords import keywords
 from ..utils.shapes import is_list, is_object
 from ._fold.rule import Fold
-from .common import Listed, Loose, Model, Number, Objects, Reply, StreamOptions, Text, Whole
+from .common import Listed, Loose, Model, Number, Objects, Reply, StreamOptions, Text, Whole, shown
 from .folding import Accumulator
 from .images import CheckedFile
 
@@ -185,6 +185,10 @@ class Transcription(Reply):
     """Model that answered."""
     usage: Annotated[AudioUsage | None, Loose()] = None
     """What the call used."""
+
+    def _repr_html_(self) -> str:
+        html: str = shown().said_html(self)
+        return html
 
 
 class TranscriptionChunk(Model):

@@ -75,7 +75,7 @@ class ServerBatches(Resource):
             input_file_id: Id of the uploaded file with the rows.
             file: A file of rows as `batch.run` takes them, or OpenAI's batch lines; every row is checked, rewritten to
                 the server's form and uploaded, or sent with the batch (Anthropic).
-            operation: What the rows are for: `chat`, `completions`, `embeddings` or `images`.
+            operation: What the rows are for: `chat`, `completions`, `embeddings`, `images`, `moderations`, …
             completion_window: How long the batch may take; servers know `24h` only.
             allow_private: Let a server hand the upload over to a storage in a private network.
             metadata: Your own notes, up to 16 pairs. OpenAI only.
