@@ -68,7 +68,7 @@ def _inline(
 ) -> Flow[Mapping[str, Any]]:
     fields, model = yield Invoke(tools.thread, (read,))
     # No parameter of the vocabulary: each server has it in a form of its own.
-    said = {"extra_body": {**(beside or {}), **fields}}
+    said: dict[str, Any] = {"extra_body": {**(beside or {}), **fields}}
     return said if model_name is None else {**said, model_name: model}
 
 
