@@ -19,6 +19,7 @@ from llmsdk.models import (
     ImageResponse,
     ModelInfo,
     ModelList,
+    TokenCountResponse,
     ToolCall,
 )
 
@@ -70,6 +71,12 @@ async def completions_async(sdk: SDK, is_stream: bool) -> None:
     customized = sdk.completions.create_model_customization_completion_async
     assert_type(await customized(model="m", prompt="p", customization_id="c"), CompletionResponse)
     assert_type(await customized(completion_request=request, customization_id="c", model="m"), CompletionResponse)
+
+
+async def token_counts(sdk: SDK) -> None:
+    assert_type(sdk.chat.count_tokens(model="m", messages=[], tools=[], tool_choice="auto"), TokenCountResponse)
+    assert_type(await sdk.chat.count_tokens_async(model="m", messages=[]), TokenCountResponse)
+    sdk.chat.count_tokens(model="m")  # type: ignore[call-arg] # messages are required
 
 
 def chat(sdk: SDK, is_stream: bool) -> None:
