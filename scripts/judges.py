@@ -46,6 +46,7 @@ JUDGES = (
     ("prism", CLIENTS),
     ("litellm_proxy", CLIENTS),
     ("llama_cpp", CLIENTS),
+    ("transformers_serve", CLIENTS),
     ("nginx", CLIENTS),
     ("tinyproxy", CLIENTS),
 )
