@@ -68,6 +68,14 @@ def test_no_reply(kind: Any, error: type[Exception], text: str) -> None:
     assert result.meta.dropped == ("echo",)
 
 
+def test_a_connection_that_takes_too_long() -> None:
+    turn = failure("timeout", takes_s=5)
+    assert isinstance(turn.outcome, TransportFailure)
+    turn.outcome.__cause__ = httpx.ConnectTimeout("late")
+    _, result = play(turn, retries=None)
+    told(result, errors.APITimeoutError, f"no connection within 5 s to {WHERE} after 1 attempt in 5.0 s")
+
+
 def test_a_deadline_that_passes_during_an_attempt() -> None:
     cause = OSError("cause")
     turn = failure("timeout", takes_s=5)

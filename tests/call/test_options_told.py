@@ -35,3 +35,29 @@ def test_a_server_without_a_url_of_its_own_asks_for_one() -> None:
     with pytest.raises(errors.ConfigurationError) as caught:
         SDK(server=Provider(name="ours", servers=(), routes=TOGETHER.routes), api_key="sk-placeholder")
     assert str(caught.value) == "server_url: server 'ours' has no URL of its own; pass server_url="
+
+
+class _Async:
+    build_request = close = print
+
+    async def send(self, request: Any) -> Any:
+        """Send nothing."""
+
+
+class _Sync:
+    build_request = send = close = print
+
+
+OPTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"client": _Async()}, "client: _Async is async; pass it as async_client"),
+    ({"async_client": _Sync()}, "async_client: _Sync is not async; pass it as client"),
+    ({"http_headers": {"Host": "a"}}, "http_headers: Host is written by the SDK and can't be set"),
+    ({"server_url": "http://{host}/v1"}, "server_url: nothing fills {host}; pass url_params={'host': ...}"),
+]
+
+
+@pytest.mark.parametrize("options, line", OPTIONS)
+def test_options_that_cannot_be(options: dict[str, Any], line: str) -> None:
+    with pytest.raises(errors.ConfigurationError) as caught:
+        SDK(api_key="sk-placeholder", **options)
+    assert str(caught.value) == line

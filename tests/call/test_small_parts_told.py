@@ -14,6 +14,7 @@ from llmsdk import errors
 from llmsdk._call.effects import TransportFailure
 from llmsdk._call.failover.cooldowns import Cooldowns
 from llmsdk._call.failover.flow import covers
+from llmsdk._call.preview import UPLOAD, _form
 from llmsdk._call.reply.body import BodyReader
 from llmsdk.providers.spec import Page
 
@@ -232,3 +233,8 @@ def test_how_much_is_kept_of_a_body_beyond_its_bound() -> None:
     with pytest.raises(TransportFailure) as caught:
         small.feed(b"abc")
     assert caught.value.body == b"ab"
+
+
+def test_a_form_as_curl_leaves_out_what_is_null() -> None:
+    words = _form({"a": None, "b": ["x", None], "c": UPLOAD}, "--form-string")
+    assert words == ["--form-string", "b=x", "-F", "c=@FILE"]

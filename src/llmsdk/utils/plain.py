@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
@@ -23,12 +24,12 @@ class AsSent:
     """Marks models of what a server sends: given back, they hold what it had sent, and nothing of their defaults."""
 
 
-class AsParam:
+class AsParam(ABC):
     """Marks what stands in a request for the object in its `param`."""
 
     @property
-    def param(self) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def param(self) -> Any: ...
 
 
 class NotJson(ValueError):

@@ -50,8 +50,7 @@ def fold_reply(plan: Plan, state: CallState, received: Received) -> Any:
         # A body that was read has no coding any more.
         reply = fold_whole(_decoder(plan, state, received, None), received.body or b"")
     except RemoteError as exc:
-        if exc.partial is not None:
-            finish(plan, exc.partial, received.meta)
+        finish(plan, exc.partial, received.meta)
         raise
     count(plan, received.meta, state.held, getattr(reply, "usage", None))
     return finish(plan, reply, received.meta)
