@@ -15,6 +15,7 @@ from llmsdk._call.download import Tools, fetch
 from llmsdk._call.effects import Close, Flow, Pull, Send
 from llmsdk._call.failover.flow import first_event
 from llmsdk._call.stream.beginning import begin_stream
+from llmsdk._call.stream.progress import Progress
 
 HOME = "https://api.example/v1"
 
@@ -41,7 +42,8 @@ def test_a_file_under_way(at: type) -> None:
     drop(fetch(core, template, "https://files.example/a.png", False, tools), player, at)
 
 
-def test_a_stream_before_its_first_event() -> None:
+def begun() -> tuple[Progress, Any]:
+    """Begin a stream, with a driver for its bytes."""
     clock = Clock()
     call = make_call(clock=clock, stream=True, retries=None)
     flow = call.exchange(env_of(clock))
@@ -50,7 +52,21 @@ def test_a_stream_before_its_first_event() -> None:
         flow.send(httpx.Response(200, headers={"content-type": "text/event-stream"}))
     progress = begin_stream(call.plan, call.state, stop.value.value)
     chunks = object()
-    driver: Any = SimpleNamespace(chunks=lambda response, countdown: chunks)
+    return progress, SimpleNamespace(chunks=lambda response, countdown: chunks)
+
+
+def test_a_stream_before_its_first_event() -> None:
+    progress, driver = begun()
     ahead = first_event(progress, driver)
-    assert next(ahead) == Pull(chunks)
+    assert isinstance(next(ahead), Pull)
     ahead.close()
+
+
+def test_a_stream_that_ends_at_once_has_no_first_event() -> None:
+    progress, driver = begun()
+    ahead = first_event(progress, driver)
+    next(ahead)
+    with pytest.raises(StopIteration) as stop:
+        ahead.send(b"data: [DONE]\n\n")
+    assert stop.value.value is progress
+    assert progress.ahead is None

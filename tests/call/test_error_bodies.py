@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from llmsdk._call.reply.error_bodies import Fields, fields_of, is_error, is_error_instead, states_error, status_of
+from llmsdk._call.reply.reasons import reason_in
 from llmsdk.providers import OPENAI
 from llmsdk.providers.spec import ErrorPaths, Provider
 from llmsdk.resources.operations import all_operations
@@ -220,3 +221,14 @@ def test_an_error_that_nothing_marks() -> None:
         assert is_error_instead(CHAT, document) is is_one, document
     assert not is_error_instead(CHAT, {"message": "m"}, beside={"choices"})
     assert is_error_instead(CHAT, {"message": "m"}, beside={"other"})
+
+
+@pytest.mark.parametrize("document", [MISSING, None, 5, "down", [], ["down"], {}, {"code": 0, "msg": "OK"}])
+def test_what_gives_no_reason(document: Any) -> None:
+    assert not reason_in(OPENAI, document)
+    assert not reason_in(OPENAI, document, beside_answer=True)
+
+
+def test_words_of_any_name_are_a_reason_where_no_answer_came() -> None:
+    assert reason_in(OPENAI, {"info": "try again later"})
+    assert not reason_in(OPENAI, {"info": "try again later"}, beside_answer=True)

@@ -12,6 +12,7 @@ import pytest
 
 from llmsdk import SDK, errors
 from llmsdk._call import plan
+from llmsdk._call.secrecy import hide_frames
 from support.canned import CannedServer
 from support.colours import KEY, Colour, collect
 
@@ -95,6 +96,13 @@ async def test_a_fault_of_ours_is_shown(colour: Colour, monkeypatch: pytest.Monk
         with pytest.raises(ZeroDivisionError) as caught:
             await client.call("chat.create", **ASK)
     assert any(path.endswith("plan.py") for path in shown(caught))
+
+
+def test_the_names_of_a_module_stay() -> None:
+    names: dict[str, Any] = {"__name__": "llmsdk.own", "hide": hide_frames, "error": errors.SDKError("m")}
+    exec(compile("hide(error)", "own", "exec"), names)
+    assert "__tracebackhide__" not in names
+    assert names["hide"] is hide_frames
 
 
 @pytest.mark.parametrize("way", ["status", "typo", "tools"])

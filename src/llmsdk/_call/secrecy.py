@@ -124,7 +124,7 @@ def _mark(frame: FrameType) -> None:
     if not frame.f_code.co_flags & CO_OPTIMIZED:
         return  # a module's, whose locals are no copy
     shown: Any = frame.f_locals
-    if isinstance(shown, dict):
+    if isinstance(shown, dict):  # pragma: no branch - Python 3.13 and newer
         # A copy, up to Python 3.12: it would keep alive what the frame lets go of, an error that holds the frame too.
         shown.clear()
     shown["__tracebackhide__"] = True
