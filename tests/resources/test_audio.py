@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from llmsdk import SDK, Failover, errors
@@ -43,6 +44,7 @@ def opened(colour: Colour, canned: CannedServer, **options: Any) -> Client:
 # ---------------------------------------------------------------- speech: three ways
 
 
+@pytest.mark.also_trio
 @pytest.mark.every_backend
 async def test_one_sound_in_three_ways(colour: Colour, to: Path) -> None:
     with LocalServer() as server:
@@ -240,6 +242,7 @@ def reset(connection: Connection, request: Request) -> None:
     connection.close(reset=True)
 
 
+@pytest.mark.also_trio
 @pytest.mark.every_backend
 @pytest.mark.parametrize("script", [cut, cut_short, reset])
 async def test_a_cut_in_the_middle_is_never_a_sound(
@@ -602,3 +605,26 @@ async def test_names_of_other_clients(method: str, given: Any, hint: str, colour
     async with opened(colour, canned) as client:
         with pytest.raises(errors.RequestValidationError, match=hint):
             await client.call(method, model="m", **given)
+
+
+@pytest.mark.also_trio
+async def test_a_cancelled_call_leaves_no_file(colour: Colour, canned: CannedServer, to: Path) -> None:
+    """Cancelled in the middle of a sound, which only async calls can be; a sync one ends at its deadline."""
+    closed: list[bool] = []
+
+    def script(connection: Connection, request: Request) -> None:
+        cut(connection, request)
+        closed.append(connection.saw_close())
+
+    canned.script = script
+    to.write_bytes(b"before")
+    async with opened(colour, canned) as client:
+        if colour.is_async:
+            with anyio.move_on_after(0.5) as scope:
+                await client.call("audio.speech", **SAY, to=to)
+            assert scope.cancelled_caught
+        else:
+            with pytest.raises(errors.DeadlineExceededError):
+                await client.call("audio.speech", **SAY, to=to, deadline_ms=500)
+    assert to.read_bytes() == b"before"
+    assert os.listdir(to.parent) == ["said.wav"]
