@@ -138,7 +138,7 @@ class SDK(Attributes, Paths):
         """Token counts of all calls so far, per server and model, and their cost if `prices` are set."""
         return self._runner.core.metering().totals
 
-    def track(self, *, budget: Budget | None = None) -> AbstractContextManager[UsageTotals]:
+    def track(self, budget: Budget | None = None) -> AbstractContextManager[UsageTotals]:
         """Count the tokens of the calls that begin inside a `with` block, without those of other tasks and threads.
 
         Args:

@@ -334,7 +334,7 @@ async def test_a_block_has_a_budget_of_its_own(colour: Colour, canned: CannedSer
     canned.reply(200, reply())
     whole, part = Budget(requests=3), Budget(tokens=200)
     async with colour.open(server_url=canned.url, budget=whole) as client:
-        with client.sdk.track(budget=part) as usage:
+        with client.sdk.track(part) as usage:
             assert usage.budget is part
             await client.call("chat.create", **ASK)
             assert (whole.spent.requests, part.spent.tokens) == (1, 30)
