@@ -345,6 +345,7 @@ async def test_recordings_of_every_kind(make: Any, name: str, colour: Colour, ca
         (b"", r"file: must be a file, but it is empty"),
         (io.BytesIO(b""), r"file: must be a file, but it is empty"),
         ("clip.mp3", r"file: must be bytes, a path object"),
+        ([b"one"], r"file: must be bytes, a path object.*, got list"),
         (io.StringIO("x"), r"file: .*text"),
         (("", b"x"), r"file: must have a name"),
         (None, r"file: audio.transcribe on server 'openai' needs one of file or file_id or url, but it is missing"),

@@ -118,14 +118,16 @@ FileInput: TypeAlias = bytes | os.PathLike[str] | BinaryIO | tuple[str, bytes]
 
 
 class _IsFile:
-    """Check a file without reading it."""
+    """Check a file, or `several` in a list, without reading it."""
+
+    def __init__(self, *, several: bool = False) -> None:
+        self._several = several
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self._check)
 
-    @staticmethod
-    def _check(value: Any) -> Any:
-        items = value if is_list(value) else [value]
+    def _check(self, value: Any) -> Any:
+        items = value if self._several and is_list(value) else [value]
         for item in items:
             match item:
                 case bytes() | os.PathLike() | (str(), bytes()):
@@ -147,7 +149,7 @@ CheckedFile: TypeAlias = Annotated[FileInput, _IsFile()]
 class ImageEditParams(TypedDict, total=False):
     """Parameters of an image edit, without the model."""
 
-    image: Required[Annotated[FileInput | list[FileInput], _IsFile()]]
+    image: Required[Annotated[FileInput | list[FileInput], _IsFile(several=True)]]
     """The image to change, or several."""
     prompt: Required[str]
     """What to change."""
