@@ -186,6 +186,28 @@ async def test_nothing_without_a_reason_is_no_reply(
     assert json.loads(caught.value.body) == document
 
 
+OTHERS: list[tuple[str, dict[str, Any]]] = [
+    ("models.list", {}),
+    ("files.list", {}),
+    ("embeddings.create", {"model": "m", "input": "a"}),
+    ("images.create", {"model": "m", "prompt": "p"}),
+    ("moderations.create", {"input": "a"}),
+    ("audio.transcribe", {"model": "m", "file": ("a.wav", b"RIFF1234WAVE")}),
+    ("audio.speech", {"model": "m", "input": "a", "voice": "v"}),
+]
+
+
+@pytest.mark.parametrize("document", [{"code": 1001, "msg": "bad key"}, {"status": "failed", "reason": "bad key"}])
+@pytest.mark.parametrize("method, args", OTHERS)
+async def test_a_reason_is_the_error_of_every_operation(
+    method: str, args: dict[str, Any], document: dict[str, Any], colour: Colour, canned: CannedServer
+) -> None:
+    canned.reply(200, document)
+    async with colour.open(api_key=KEY, server="openai", server_url=canned.url) as client:
+        with pytest.raises(errors.SDKDefaultError, match="bad key"):
+            await client.call(method, **args)
+
+
 async def test_choices_without_anything_are_no_reply(colour: Colour, canned: CannedServer) -> None:
     for method, args in (("chat.create", ASK), ("completions.create", {"model": "m", "prompt": "p"})):
         canned.reply(200, {"choices": [{"index": 0}]})

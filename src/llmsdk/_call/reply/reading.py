@@ -173,9 +173,9 @@ def decode_reply(
 def _second_look(came: _Came, route: Route, body: bytes, content_type: str, results: int) -> Any:
     """Read a reply that pydantic could not: it may be an error, or JSON that only Python's own parser takes."""
     operation, document = came.operation, parse_json(body)
-    has_none = bool(results) and is_object(document) and not document.get(operation.content)
+    has_none = is_object(document) and not document.get(operation.content)
     is_stated = is_error(came.provider, document) or is_error_instead(operation, document)
-    if is_stated or (has_none and reason_in(came.provider, document)):
+    if is_stated or (results and has_none and reason_in(came.provider, document)):
         raise came.states(document) from None
     if is_list(document) and operation.method == "GET" and operation.content == "data":
         document = {"data": document}  # a list without its envelope, as some servers behind any URL send it
@@ -185,6 +185,8 @@ def _second_look(came: _Came, route: Route, body: bytes, content_type: str, resu
     try:
         return map_document(route.reply, operation.reply, from_json(text))
     except (ValidationError, ValueError, RecursionError) as failure:
+        if has_none and reason_in(came.provider, document):
+            raise came.states(document) from None
         raise came.unfit(_problem(failure, document, body, content_type)) from None
 
 
@@ -193,16 +195,17 @@ def _check_result(came: _Came, route: Route, reply: Any, body: bytes, results: i
     operation, provider = came.operation, came.provider
     content = operation.content
     result = getattr(reply, content, None)
+    is_missing = result == [] and content not in reply.model_fields_set and f"$.{content}" not in route.reply
     if not result or not _count(operation, result):
         is_stated = states_error(provider, reply) or is_error_instead(
             operation, reply.model_extra, reply.model_fields_set
         )
-        is_wanted = bool(results) and not route.optional_result
+        is_wanted = (results or is_missing) and not route.optional_result
         if is_stated or (is_wanted and reason_in(provider, parse_json(body))):
             raise came.states(parse_json(body))
     if route.optional_result:
         return
-    if result == [] and content not in reply.model_fields_set and f"$.{content}" not in route.reply:
+    if is_missing:
         raise came.unfit(f"{content}: it is missing")
     count = _count(operation, result or [])
     if count < results:
