@@ -167,6 +167,10 @@ def _difference_rows(operation: Operation, provider: Provider) -> Iterator[list[
         yield [method, f"`{name}`", f"`{theirs}`"]
     for name, shape in route.reshape.items():
         yield [method, f"`{name}`", _shape_text(shape)]
+    for theirs, names in route.pairs.items():
+        yield [method, codes(names), f"together one object, `{theirs}`"]
+    for name, other in route.excludes.items():
+        yield [method, f"`{name}`", f"not together with `{other}`"]
     for name in sorted(route.optional):
         yield [method, f"`{name}`", "may be left out"]
 
