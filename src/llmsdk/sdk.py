@@ -76,6 +76,8 @@ class SDK(Attributes, Paths):
         ConfigurationError: An option that cannot be, or no key where one is needed.
     """
 
+    __module__ = "llmsdk"  # as users import it
+
     @described_by(SDKOptions)
     def __init__(self, **options: Unpack[SDKOptions]) -> None:
         hide(options)  # no frame shows a key from here on

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from llmsdk import errors
+from llmsdk import SDK, errors
 from llmsdk.errors import base, status
 from llmsdk.errors.status import class_for
 from llmsdk.models import CompletionResponse
@@ -107,6 +107,7 @@ def test_classes_name_the_path_that_users_import() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.SDKError)]
     assert len(kinds) > 30
     assert {kind.__module__ for kind in kinds} == {"llmsdk.errors"}
+    assert SDK.__module__ == "llmsdk"
 
     class Own(errors.NotFoundError):
         """A caller's."""
