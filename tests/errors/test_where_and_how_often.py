@@ -54,8 +54,8 @@ LIMITS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "no head": (silent, {"timeout_ms": 60}, "no reply within timeout_ms=60 from {} after 1 attempt in TIME"),
     "no head in all": (
         silent,
-        {"deadline_ms": 60},
-        "deadline_ms=60 passed during an attempt: no reply from {} after 1 attempt in TIME",
+        {"deadline_ms": 600},
+        "deadline_ms=600 passed during an attempt: no reply from {} after 1 attempt in TIME",
     ),
     "half a body": (
         begun,
@@ -80,8 +80,14 @@ LIMITS: dict[str, tuple[Any, dict[str, Any], str]] = {
 @pytest.mark.every_backend
 @pytest.mark.parametrize("name", LIMITS)
 async def test_the_limit_that_passed_and_its_value(name: str, colour: Colour, canned: CannedServer) -> None:
-    canned.script, call, line = LIMITS[name]
-    text = await failure(colour, errors.APITimeoutError, call, server_url=canned.url)
+    script, call, line = LIMITS[name]
+    canned.reply(200, {"data": []})
+    async with colour.open(server_url=canned.url, retry_config=None) as client:
+        await client.call("models.list")  # what a first call imports takes its time
+        canned.script = script
+        with pytest.raises(errors.APITimeoutError) as caught:
+            await collect(await client.call("chat.create", **ASK, **call))
+    text = str(caught.value)
     wanted = re.escape(line.format(f"{canned.url} (server 'openai')")).replace("TIME", TIME)
     assert re.fullmatch(wanted, text), text
 
