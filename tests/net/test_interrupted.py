@@ -24,6 +24,7 @@ from llmsdk._net.lines import is_readable
 from llmsdk._net.lookup import async_tools, sync_tools
 from llmsdk._net.loops import exhaust
 from llmsdk._net.steps import Iteration, take, take_async
+from llmsdk._net.streams import EventStreamAsync
 from llmsdk._net.sync_driver import SyncDriver
 from llmsdk._net.transport import AsyncTransport
 from support.canned import CannedServer
@@ -167,6 +168,11 @@ def test_what_a_step_raises_is_raised_inside() -> None:
     made: Any = steps
     assert take(made(), do) == 2
     assert asyncio.run(take_async(made(), do_async)) == 2
+
+
+def test_a_stream_that_was_never_made_has_nothing_to_close() -> None:
+    """Its constructor failed: there is no event loop that could close it."""
+    EventStreamAsync.__new__(EventStreamAsync).__del__()
 
 
 def test_an_iteration_is_its_own_iterator() -> None:
