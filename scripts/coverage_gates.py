@@ -11,7 +11,7 @@ REPORT = ROOT / "build" / "coverage.json"
 PACKAGE = "src/llmsdk/"
 
 # Part of the package -> lowest percentage of lines and branches together; "" is the whole package.
-GATES: dict[str, float] = {"_call/": 99.0, "_net/": 99.5, "errors/": 100.0, "utils/": 99.5, "": 97.0}
+GATES: dict[str, float] = {"_call/": 99.8, "_net/": 99.8, "errors/": 100.0, "utils/": 99.8, "": 97.0}
 
 
 def load_report() -> dict[str, Any]:

@@ -100,7 +100,7 @@ async def test_a_fault_of_ours_is_shown(colour: Colour, monkeypatch: pytest.Monk
 
 def test_the_names_of_a_module_stay() -> None:
     names: dict[str, Any] = {"__name__": "llmsdk.own", "hide": hide_frames, "error": errors.SDKError("m")}
-    exec(compile("hide(error)", "own", "exec"), names)
+    exec(compile("hide(error)", "<own>", "exec"), names)
     assert "__tracebackhide__" not in names
     assert names["hide"] is hide_frames
 

@@ -15,6 +15,7 @@ from llmsdk.utils.urls import (
     origin,
     placeholders,
     quote_segment,
+    shown_origin,
 )
 
 
@@ -316,3 +317,11 @@ def test_public(host):
 
 def test_percent_encoding_round_trip():
     assert unquote(fill_path("{x}", {"x": "ä/ö"})) == "ä/ö"
+
+
+@pytest.mark.parametrize(
+    "url, shown",
+    [("https://user:pass@host:8443/v1?key=x", "https://host:8443"), ("http://[", ""), ("no url", ""), ("", "")],
+)
+def test_the_origin_that_is_shown_has_no_credentials(url: str, shown: str) -> None:
+    assert shown_origin(url) == shown
