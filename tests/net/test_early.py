@@ -41,6 +41,7 @@ class Under:
     def __init__(self, lent: Any, *, fails: bool, says_so: bool = True) -> None:
         self.extra_attributes: Any = {SocketAttribute.raw_socket: lambda: lent}
         self.done: list[Any] = []
+        self.is_broken = False
         self._lent, self._fails, self._says_so = lent, fails, says_so
 
     def extra(self, attribute: Any, default: Any = None) -> Any:
@@ -54,6 +55,8 @@ class Under:
                 raise anyio.BrokenResourceError
 
     async def receive(self, max_bytes: int = 1) -> bytes:
+        if self.is_broken:
+            raise anyio.BrokenResourceError
         return b"later"
 
     async def send_eof(self) -> None:
@@ -94,6 +97,33 @@ def test_a_write_that_succeeds_saves_nothing() -> None:
             assert not stream.has_failed
             assert await stream.receive() == b"later"
             assert stream.extra(SocketAttribute.raw_socket).fileno() == ours.fileno()
+            await stream.send(b"head of the next request")
+            assert not stream.has_failed
+            await stream.send(_LARGE)
+            await stream.aclose()
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+@pytest.mark.parametrize("arrived_then", [b"HTTP/1.1 413", b""])
+def test_a_write_that_fails_after_it_returned_loses_nothing(arrived_then: bytes, is_closed: bool) -> None:
+    """asyncio writes the last of a large piece in the background, and closes the socket if that fails."""
+
+    async def body() -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            lent = Lent(ours)
+            under = Under(lent, fails=False)
+            stream = SavingStream(under)
+            await stream.send(_LARGE)
+            theirs.sendall(arrived_then)
+            lent.is_closed, under.is_broken = is_closed, True
+            if arrived_then and is_closed:
+                assert await stream.receive() == arrived_then
+            with pytest.raises(anyio.BrokenResourceError):
+                await stream.receive()
+            await stream.aclose()
 
     asyncio.run(body())
 

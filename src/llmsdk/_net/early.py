@@ -50,6 +50,8 @@ class SavingStream(ByteStream):
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self._sock: Any = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - has nothing to do with Django
+        self._copy: socket.socket | None = None  # from a large write until the next request
+        self._is_answered = False
         self._saved = b""
         self.has_failed = False
         vars(self)["receive"] = stream.receive  # itself, so that a read costs nothing more
@@ -61,35 +63,51 @@ class SavingStream(ByteStream):
         return found
 
     async def receive(self, max_bytes: int = _SMALL) -> bytes:
-        """Read what was saved, and then what comes."""
+        """Read what comes, or what was saved when a write failed."""
         if not self._saved:
-            data: bytes = await self._stream.receive(max_bytes)
-            return data
+            try:
+                data: bytes = await self._stream.receive(max_bytes)
+            except anyio.BrokenResourceError:
+                # asyncio still writes the last 64 KiB when `send` has returned, and may fail only then.
+                self._save()
+                if not self._saved:
+                    raise
+            else:
+                self._is_answered = True
+                return data
         data, self._saved = self._saved[:max_bytes], self._saved[max_bytes:]
         return data
 
     async def send(self, item: bytes) -> None:
         """Write; what has arrived is saved if that fails."""
+        if self._is_answered:  # this is another request
+            self._release()
         if len(item) <= _SMALL:
             await self._stream.send(item)
             return
-        copy = copied(self._sock)
+        if self._copy is None:
+            self._copy = copied(self._sock)
+            vars(self).pop("receive", None)
         try:
             await self._stream.send(item)
-            if copy is not None:
+            if self._copy is not None:
                 await anyio.lowlevel.checkpoint()  # a failure shows in the next turn of the event loop
         except anyio.BrokenResourceError:
             self.has_failed = True
         finally:
-            if copy is not None:
-                self._save(copy)
+            self._save()
 
-    def _save(self, copy: socket.socket) -> None:
-        with copy:
-            if self._sock.fileno() < 0:  # asyncio has closed it
-                self.has_failed = True
-                self._saved += arrived(copy)
-                vars(self).pop("receive", None)
+    def _save(self) -> None:
+        """Take what has arrived, if asyncio has closed its socket."""
+        if self._copy is not None and self._sock.fileno() < 0:
+            self.has_failed = True
+            copy, self._copy = self._copy, None
+            self._saved += arrived(copy)
+
+    def _release(self) -> None:
+        copy, self._copy, self._is_answered = self._copy, None, False
+        if copy is not None:
+            copy.close()
 
     async def send_eof(self) -> None:
         """Say that no more will be written."""
@@ -97,4 +115,5 @@ class SavingStream(ByteStream):
 
     async def aclose(self) -> None:
         """Close it."""
+        self._release()
         await self._stream.aclose()
