@@ -92,13 +92,16 @@ def test_a_write_that_succeeds_saves_nothing() -> None:
     async def body() -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            stream = SavingStream(Under(Lent(ours), fails=False))
+            under = Under(Lent(ours), fails=False)
+            stream = SavingStream(under)
             await stream.send(_LARGE)
             assert not stream.has_failed
+            assert stream.receive != under.receive
             assert await stream.receive() == b"later"
             assert stream.extra(SocketAttribute.raw_socket).fileno() == ours.fileno()
             await stream.send(b"head of the next request")
             assert not stream.has_failed
+            assert stream.receive == under.receive  # its reads cost nothing more again
             await stream.send(_LARGE)
             await stream.aclose()
 

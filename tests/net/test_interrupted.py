@@ -6,7 +6,7 @@ import asyncio
 import select
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from types import SimpleNamespace
 from typing import Any
 
@@ -152,12 +152,12 @@ def test_a_player_may_have_a_recording_of_a_host_that_is_not_known(
 
 
 def test_what_a_step_raises_is_raised_inside() -> None:
-    def steps() -> Iterator[Any]:
+    def steps() -> Generator[int, int, int]:
         try:
-            yield 1
+            found = yield 1
         except ZeroDivisionError:
             found = yield 2
-        return found  # type: ignore[return-value]
+        return found
 
     def do(step: int) -> int:
         return step // (step - 1)

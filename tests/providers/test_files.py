@@ -239,8 +239,8 @@ def test_forms_are_values() -> None:
     assert len({form, Renamed("a", ((1, 2),))}) == 1
     assert repr(form) == "Renamed(name='a', values=((1, 2),))"
     assert pickle.loads(pickle.dumps(form)) == form
-    for made in (lambda: Renamed("a"), lambda: AsList("a", "b"), lambda: WidthHeight(name="a")):  # type: ignore[call-arg]
+    for made in (lambda: Renamed("a"), lambda: AsList("a", "b"), lambda: WidthHeight(name="a")):  # type: ignore[call-arg] # the assertion
         with pytest.raises(TypeError, match=r"takes"):
             made()
     with pytest.raises(AttributeError, match="cannot assign to field 'name'"):
-        form.name = "b"  # type: ignore[misc]
+        form.name = "b"  # type: ignore[misc] # the assertion

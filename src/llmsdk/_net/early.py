@@ -108,6 +108,7 @@ class SavingStream(ByteStream):
         copy, self._copy, self._is_answered = self._copy, None, False
         if copy is not None:
             copy.close()
+        vars(self)["receive"] = self._stream.receive
 
     async def send_eof(self) -> None:
         """Say that no more will be written."""

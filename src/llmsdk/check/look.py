@@ -23,7 +23,7 @@ class RawStream:
 
     Attributes:
         events: The data of each event that is JSON.
-        mark: The data of the last event, where that is none; b"" without one.
+        mark: The data of the last event if that is no JSON object, such as `[DONE]`; else b"".
     """
 
     events: tuple[Any, ...]

@@ -151,9 +151,8 @@ def decode_reply(
         if bare is not None:
             return bare
     route, came = provider.routes[operation.id], _Came(operation, provider, body, meta, secrets)
-    if (
-        route.codec is not None and route.codec.reply is not None
-    ):  # translated first: everything below knows one protocol
+    # Translated first: everything below knows one protocol.
+    if route.codec is not None and route.codec.reply is not None:
         body = recoded(route.codec.reply, body)
     try:
         if route.reply:
