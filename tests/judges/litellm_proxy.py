@@ -10,7 +10,7 @@ from llmsdk import SDK
 from llmsdk.errors import SDKError
 
 from .checks import HELLO, KEY, PROXY, Checks, CouldNotRun, free_port, serving
-from .sdk_checks import plain, streamed
+from .sdk_checks import STREAMS, one_connection, plain, streamed
 
 MOCK = "The mock answers."
 CONFIG = f"""\
@@ -38,6 +38,7 @@ def judge(checks: Checks) -> str:
             url = f"http://127.0.0.1:{port}/v1"
             with SDK(server_url=url, api_key=KEY, timeout_ms=30_000) as sdk:
                 _proxy(checks, sdk)
+            one_connection(checks, url, KEY, "mock")
             wrong = SDK(server_url=url, api_key="sk-other", timeout_ms=30_000)
             # Without a database it has no other keys, and says so as 400.
             checks.raises("wrong key", 400, lambda: wrong.chat.create(model="mock", messages=HELLO), SDKError)
@@ -48,7 +49,7 @@ def judge(checks: Checks) -> str:
 
 def _proxy(checks: Checks, sdk: SDK) -> None:
     checks.run("models", lambda: {one.id for one in sdk.models.list().data} == {"mock", "limited"})
-    checks.run("20 streams", lambda: all(streamed(sdk, "mock") == MOCK for _ in range(20)))
+    checks.run("streams", lambda: all(streamed(sdk, "mock") == MOCK for _ in range(STREAMS)))
     checks.run("completion", lambda: sdk.completions.create(model="mock", prompt="a").choices[0].text != "")
     limited = {"model": "limited", "messages": HELLO, "retries": None}
     checks.raises("429", 429, lambda: sdk.chat.create(**limited), SDKError)

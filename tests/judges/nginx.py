@@ -11,7 +11,7 @@ from llmsdk import SDK
 from llmsdk.local import LocalServer
 
 from .checks import ANSWER, KEY, Checks, free_port, program, serving
-from .sdk_checks import STREAMS, plain, streamed
+from .sdk_checks import STREAMS, one_connection, plain, streamed
 
 CONFIG = """\
 daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
@@ -42,6 +42,7 @@ def judge(checks: Checks) -> str:
                 used = {line.split()[0] for line in lines}
                 checks.that(f"{STREAMS} streams over one connection", len(used) == 1 and len(lines) == STREAMS, lines)
                 plain(checks, sdk, "m", ANSWER)
+            one_connection(checks, f"http://127.0.0.1:{port}/v1", KEY, "m")
             server.close()  # nginx answers for it: a page of HTML
             with SDK(server_url=f"http://127.0.0.1:{port}/v1", api_key=KEY, retry_config=None) as sdk:
                 checks.raises("502 as HTML", 502, lambda: sdk.models.list())

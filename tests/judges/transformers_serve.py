@@ -17,7 +17,7 @@ from pathlib import Path
 from llmsdk import SDK, errors
 
 from .checks import HELLO, KEY, Checks, CouldNotRun, free_port, serving
-from .sdk_checks import STREAMS
+from .sdk_checks import STREAMS, one_connection
 
 # A vocabulary of single bytes, and two layers of random numbers.
 _MODEL = """
@@ -57,6 +57,7 @@ def judge(checks: Checks) -> str:
             SDK(server_url=f"http://127.0.0.1:{port}/v1", api_key=KEY) as sdk,
         ):
             _ask(checks, sdk, folder)
+            one_connection(checks, f"http://127.0.0.1:{port}/v1", KEY, folder)
     said = [str(python), "-c", "import transformers; print(transformers.__version__)"]
     return subprocess.run(said, capture_output=True, text=True, check=False).stdout.strip()
 
