@@ -8,7 +8,7 @@ import select
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ ROOT = HERE.parent
 BUILD = HERE / "build"
 VENVS = HERE / ".venvs"
 REQUIREMENTS = HERE / "requirements"
+
+CHECKOUT = ("core", "gateway")  # the environments where llmsdk is measured, from the checkout
 
 # One core for the client that is measured, the last one for the server.
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
@@ -48,7 +50,7 @@ def environment(group: str) -> dict[str, str]:
     kept["PYTHONHASHSEED"] = "0"
     # litellm would fetch a price list from the network on import, and warn; its own copy is the faster start as well.
     kept["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    if group == "core":
+    if group in CHECKOUT:
         kept["PYTHONPATH"] = str(ROOT / "src")
     return kept
 
@@ -72,7 +74,7 @@ def missing(group: str) -> str:
 def wanted(group: str) -> str:
     """What an environment is made from; it is made anew when this changes."""
     text = (REQUIREMENTS / f"{group}.txt").read_text(encoding="utf-8")
-    if group == "core":
+    if group in CHECKOUT:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         text += "\n".join(project["dependencies"]) + "\n"
     return f"{sys.version}\n{text}"
@@ -102,9 +104,9 @@ print(json.dumps({name: found.get(name) for name in sys.argv[1:]} | {"python": p
 """
 
 
-def versions(group: str) -> dict[str, str]:
+def versions(group: str, also: Iterable[str] = ()) -> dict[str, str]:
     """The versions of what is measured in an environment."""
-    names = {client.distribution for client in CLIENTS if client.group == group and client.kind != "ours"}
+    names = set(also) | {client.distribution for client in CLIENTS if client.group == group and client.kind != "ours"}
     asked = sorted((names | {"httpx", "pydantic", "pydantic-core", "uvloop", "httpx2"}) - {""})
     command = [str(python_of(group)), "-c", VERSIONS, *asked]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment(""), timeout=60)

@@ -1,11 +1,12 @@
 """Results as Markdown and as a plot."""
 
-from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 from typing import Any
 
+import gateway_report
 from questions import QUESTIONS, RATES
+from tables import number, table
 
 Result = dict[str, Any]
 
@@ -23,18 +24,6 @@ Absolute figures depend on the machine; compare the ratios.
 """
 
 PROFILES = {question.id: [target.profile for target in question.targets] for question in QUESTIONS}
-
-
-def number(value: float) -> str:
-    """Three digits that mean something."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
-    names = list(head)
-    lines = [names, ["---"] * len(names), *map(list, rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def is_family(question_id: str) -> bool:
@@ -110,6 +99,7 @@ def targets_part(found: Result) -> str:
                 why = profile or "not looked into yet."
                 told = f"**{question['title']}**, {target['client']}, {bound}"
                 reasons.setdefault(why, []).append(told)
+    rows += gateway_report.target_rows(found)
     shown = "## Targets\n\n" + table(("question", "client", "target", "reached", ""), rows)
     missed = [f"- {'; '.join(targets)}: {why}\n" for why, targets in reasons.items()]
     return shown + ("\n### Where a target is missed\n\n" + "".join(missed) if missed else "")
@@ -175,7 +165,8 @@ def markdown(found: Result, plot: str = "") -> str:
         parts.append(f"![Cost of each client as a multiple of raw httpx]({plot})\n")
     parts.append("## Figures\n")
     parts += [question_part(question) for key, question in found["questions"].items() if not is_family(key)]
-    parts += [growth_part(found), server_part(found), "## Circumstances\n", circumstances(found)]
+    parts += [growth_part(found), gateway_report.part(found), server_part(found)]
+    parts += ["## Circumstances\n", circumstances(found)]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts if part)
 
 

@@ -1,6 +1,6 @@
 """Measure llmsdk beside other clients and beside what a hand-written one costs.
 
-    python benchmarks/run.py                    everything, under 15 minutes; writes docs/benchmarks.md and its plot
+    python benchmarks/run.py                    everything, under 20 minutes; writes docs/benchmarks.md and its plot
     python benchmarks/run.py --quick            one environment, fewer questions, short turns, under 2 minutes
     python benchmarks/run.py --only call-sync   questions whose name begins so; may be given again
     python benchmarks/run.py --report FILE      write docs/benchmarks.md anew from results
@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import gateway
 import report
 from clients import CLIENTS, Client
 from harness import CLIENT_CORE, CORES, HERE, ROOT, SERVER_CORE, Server, install, missing, versions
@@ -134,6 +135,10 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
         finally:
             run.close()
         found["questions"] = {question.id: run.results(question) for question in questions}
+    if not (args.quick or args.only or args.clients):
+        found["gateway"] = gateway.measured()
+        if not missing(gateway.GROUP):
+            found["versions"][gateway.GROUP] = versions(gateway.GROUP, gateway.PACKAGES)
     found["seconds"] = round(time.monotonic() - started)
     return found
 
