@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,13 +23,24 @@ pytestmark = [
 
 # Threads at their first call, which imports most of the package, and a fork a moment later.
 FORK_DURING_FIRST_CALLS = """
-import os, signal, sys, threading, time
+import asyncio, os, signal, sys, threading, time
 from llmsdk import SDK
 
 sdk = SDK(server_url=sys.argv[1])
+one = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
 
-def call():
-    sdk.chat.create(model="m", messages=[{"role": "user", "content": "x"}])
+def add(a: int) -> int:
+    "Add."
+    return a
+
+calls = {
+    "create": lambda: sdk.chat.create(**one),
+    "create_async": lambda: asyncio.run(sdk.chat.create_async(**one)),
+    "get": lambda: sdk.get("/models"),
+    "map": lambda: list(sdk.chat.map([one])),
+    "run_tools": lambda: sdk.chat.run_tools(tools=[add], **one),
+}
+call = calls[sys.argv[3]]
 
 threads = [threading.Thread(target=call) for _ in range(4)]
 for thread in threads:
@@ -45,18 +58,65 @@ sdk.close()
 """
 
 
-def run(url: str, wait_s: float) -> tuple[int, str, str]:
+def run(url: str, wait_s: float, call: str) -> tuple[int, str, str]:
     env = {**os.environ, "PYTHONPATH": str(Path(llmsdk.__file__).parent.parent)}
-    command = [sys.executable, "-W", "ignore", "-c", FORK_DURING_FIRST_CALLS, url, str(wait_s)]
+    command = [sys.executable, "-W", "ignore", "-c", FORK_DURING_FIRST_CALLS, url, str(wait_s), call]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=env)
     return done.returncode, done.stdout, done.stderr
 
 
 def test_a_child_calls_though_the_first_calls_of_its_parent_were_under_way() -> None:
     waits = [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4]
+    # All of these import, and not all of what they import is ours.
+    calls = ["create", "map", "run_tools", "get", "create_async", "map", "run_tools", "create"]
     with LocalServer() as server, ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(run, [server.url] * len(waits), waits))
+        found = list(pool.map(run, [server.url] * len(waits), waits, calls))
     assert found == [(0, "0\n", "")] * len(waits)
+
+
+class Slow:
+    """A module whose import takes until it is told to end; imported by a file that the test names."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.began, self.over = threading.Event(), threading.Event()
+        name = "slow_to_import"
+        (folder / f"{name}.py").write_text("from builtins import slow\nslow.began.set()\nslow.over.wait(30)\n")
+        monkeypatch.syspath_prepend(folder)
+        monkeypatch.setattr("builtins.slow", self, raising=False)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+    @contextmanager
+    def imported_by(self, file: str) -> Iterator[None]:
+        code = compile("import slow_to_import", file, "exec")
+        thread = threading.Thread(target=exec, args=(code, {}))
+        thread.start()
+        assert self.began.wait(30)
+        try:
+            yield
+        finally:
+            self.over.set()
+            thread.join()
+            del sys.modules["slow_to_import"]
+
+
+def test_a_fork_waits_for_the_imports_of_a_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(tmp_path, monkeypatch)
+    with slow.imported_by(f"{forks._PACKAGE}chat.py"):
+        threading.Timer(0.2, slow.over.set).start()
+        assert in_child() == 0
+        assert slow.over.is_set()
+
+
+@pytest.mark.parametrize("file, patience_s", [(f"{forks._PACKAGE}chat.py", 0.1), ("app.py", 60)])
+def test_a_fork_waits_for_no_import_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, patience_s: float
+) -> None:
+    """What a program imports may be the program itself; and an import may hang."""
+    monkeypatch.setattr(forks, "_PATIENCE_S", patience_s)
+    slow = Slow(tmp_path, monkeypatch)
+    with slow.imported_by(file):
+        assert in_child() == 0
+        assert not slow.over.is_set()
 
 
 def in_child() -> int:

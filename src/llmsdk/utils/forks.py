@@ -3,12 +3,18 @@
 A fork copies all memory and one thread. What another thread was in the middle of stays so in the child for ever: a
 module that is half imported, whose lock is taken, or an SSL context that is half loaded. With four threads at their
 first call, which imports for 0.2 s, each of 40 children hung at its own first call.
+
+So a fork waits for two things: for `FIRST_USE`, under which things are made for the first time, and for the imports of
+calls of this package. Not all of these are ours (anyio imports its backend, pydantic its rarer parts), so that no lock
+of ours is around them, but the stacks of the threads show them.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
+import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -16,6 +22,9 @@ from weakref import WeakSet
 
 T = TypeVar("T")
 
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_IMPORTER = "<frozen importlib._bootstrap>"  # the file that CPython names for the code of every import
+_POLL_S = 0.001
 _PATIENCE_S = 10.0  # a first use takes less than one second; whatever it hangs in, a fork is never kept for longer
 
 FIRST_USE: Any = threading.RLock()
@@ -32,6 +41,8 @@ def forkable_lock() -> threading.Lock:
 
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     once = cached_property
 else:
 
@@ -59,7 +70,40 @@ else:
 
 
 def _before() -> None:
-    _held.append(FIRST_USE.acquire(timeout=_PATIENCE_S))
+    end = time.monotonic() + _PATIENCE_S
+    while is_held := FIRST_USE.acquire(timeout=max(0.0, end - time.monotonic())):
+        if not _is_importing() or time.monotonic() > end:
+            break
+        FIRST_USE.release()  # an import may wait for it
+        threading.Event().wait(_POLL_S)
+    _held.append(is_held)
+
+
+def _is_importing() -> bool:
+    """Whether a call of this package, in another thread, is in the middle of an import.
+
+    The lock of all imports can't be held instead: a hook after this one may wait for a lock whose holder imports.
+    """
+    here = threading.get_ident()
+    # Not by threading's list: a thread may have been started without it.
+    frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]  # documented all the same
+    return any(ident != here and _imports(frame) for ident, frame in frames.items())
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether a thread is inside of an import that code of this package has led to.
+
+    Any other import is not waited for: one of a program may run for as long as the program does.
+    """
+    is_inside = False
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name == _IMPORTER:
+            is_inside = True
+        elif is_inside and name.startswith(_PACKAGE):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _after() -> None:
