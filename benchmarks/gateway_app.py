@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,12 +18,14 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
+from starlette.background import BackgroundTask
 
 KEY = "sk-placeholder"
 ROOM = 1000  # connections; openai and anthropic have as much by default
 
 Messages = list[dict[str, Any]]
 Texts = AsyncGenerator[str]
+Close = Callable[[], Coroutine[Any, Any, object]]
 
 
 class Relay:
@@ -34,8 +36,8 @@ class Relay:
     def __init__(self, base: str) -> None:
         raise NotImplementedError
 
-    async def open(self, model: str, messages: Messages) -> Texts:
-        """Send the request and wait for the status; what is then iterated gives the text of each chunk."""
+    async def open(self, model: str, messages: Messages) -> tuple[Texts, Close]:
+        """Send the request and wait for the status; the text of each chunk, and what closes the stream."""
         raise NotImplementedError
 
     async def close(self) -> None:
@@ -53,7 +55,7 @@ class Ours(Relay):
 
         self.client = SDK(api_key=KEY, server_url=f"{base}/v1", **self.options)
 
-    async def open(self, model: str, messages: Messages) -> Texts:
+    async def open(self, model: str, messages: Messages) -> tuple[Texts, Close]:
         events = await self.client.chat.create_async(model=model, messages=messages, stream=True)
 
         async def texts() -> Texts:
@@ -61,7 +63,7 @@ class Ours(Relay):
                 async for text in events.text_deltas():
                     yield text
 
-        return texts()
+        return texts(), events.close
 
     async def close(self) -> None:
         await self.client.aclose()
@@ -85,7 +87,7 @@ class OpenAI(Relay):
         """What differs from the default client."""
         return {}
 
-    async def open(self, model: str, messages: Messages) -> Texts:
+    async def open(self, model: str, messages: Messages) -> tuple[Texts, Close]:
         stream = await self.client.chat.completions.create(model=model, messages=messages, stream=True)
 
         async def texts() -> Texts:
@@ -93,7 +95,7 @@ class OpenAI(Relay):
                 if text := event.choices[0].delta.content:
                     yield text
 
-        return texts()
+        return texts(), stream.close
 
 
 class OpenAIOnAiohttp(OpenAI):
@@ -111,7 +113,7 @@ class Anthropic(Relay):
 
         self.client = anthropic.AsyncAnthropic(api_key=KEY, base_url=base)
 
-    async def open(self, model: str, messages: Messages) -> Texts:
+    async def open(self, model: str, messages: Messages) -> tuple[Texts, Close]:
         stream = await self.client.messages.create(model=model, messages=messages, max_tokens=100, stream=True)
 
         async def texts() -> Texts:
@@ -119,7 +121,7 @@ class Anthropic(Relay):
                 if event.type == "content_block_delta" and event.delta.type == "text_delta":
                     yield event.delta.text
 
-        return texts()
+        return texts(), stream.close
 
 
 class RawHttpx(Relay):
@@ -133,7 +135,7 @@ class RawHttpx(Relay):
         limits = httpx.Limits(max_connections=ROOM)  # by default the 101st caller would wait for the first to end
         self.client = httpx.AsyncClient(headers=headers, timeout=600, limits=limits)
 
-    async def open(self, model: str, messages: Messages) -> Texts:
+    async def open(self, model: str, messages: Messages) -> tuple[Texts, Close]:
         from clients.replies import Events
 
         body = {"model": model, "messages": messages, "stream": True}
@@ -150,7 +152,7 @@ class RawHttpx(Relay):
             finally:
                 await response.aclose()
 
-        return texts()
+        return texts(), response.aclose
 
     async def close(self) -> None:
         await self.client.aclose()
@@ -169,7 +171,7 @@ class RawAiohttp(Relay):
             timeout=aiohttp.ClientTimeout(total=600),
         )
 
-    async def open(self, model: str, messages: Messages) -> Texts:
+    async def open(self, model: str, messages: Messages) -> tuple[Texts, Close]:
         from clients.replies import Events
 
         body = {"model": model, "messages": messages, "stream": True}
@@ -184,7 +186,10 @@ class RawAiohttp(Relay):
                         if text := event.choices[0].delta.content:
                             yield text
 
-        return texts()
+        async def close() -> None:
+            response.close()
+
+        return texts(), close
 
 
 RELAYS: dict[str, type[Relay]] = {
@@ -221,14 +226,14 @@ def application(name: str, base: str) -> FastAPI:
 
     @app.post("/v1/chat/completions")
     async def chat(ask: Ask) -> StreamingResponse:
-        texts = await relay.open(ask.model, ask.messages)
+        texts, close = await relay.open(ask.model, ask.messages)
 
         async def body() -> AsyncGenerator[str]:
             async for text in texts:
                 yield f"data: {json.dumps({'text': text})}\n\n"
             yield "data: [DONE]\n\n"
 
-        return StreamingResponse(body(), media_type="text/event-stream")
+        return StreamingResponse(body(), media_type="text/event-stream", background=BackgroundTask(close))
 
     return app
 
