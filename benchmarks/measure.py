@@ -1,4 +1,4 @@
-"""Puts the questions to the clients: paired, interleaved rounds, and what comes out of them."""
+"""Puts the questions to the clients, in paired, interleaved rounds."""
 
 import functools
 import random
@@ -11,7 +11,8 @@ from typing import Any
 
 from clients import Client
 from harness import Failure, Server, Worker, fresh
-from questions import RATES, STAYING, Question, Target
+from question import RATES, STAYING, Question, Target
+from turns import Turns, paired
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Effort:
         client_s: After that much time with one question a client takes no more turns.
         timeout_s: A turn that takes longer is given up.
         fresh_rounds: Rounds of fresh processes.
+        curve_rounds: Rounds of a point of a curve, where every turn makes its client anew.
         rows: In one job of many rows.
         run_s: What all questions may take together: one that takes far more than its part ends early.
     """
@@ -33,57 +35,13 @@ class Effort:
     client_s: float = 2.5
     timeout_s: float = 12.0
     fresh_rounds: int = 4
+    curve_rounds: int = 2
     rows: int = 2000
     run_s: float = 800.0
 
 
 FULL = Effort()
 QUICK = Effort(rounds=3, batch_s=0.04, client_s=0.5, timeout_s=6.0, fresh_rounds=2, rows=300, run_s=95.0)
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """The median and the quartiles."""
-    ordered = sorted(values)
-    if len(ordered) < 2:
-        return {"median": ordered[0], "q1": ordered[0], "q3": ordered[0]}
-    low, middle, high = statistics.quantiles(ordered, n=4, method="inclusive")
-    return {"median": middle, "q1": low, "q3": high}
-
-
-class Turns:
-    """What one client gave to one question, round by round."""
-
-    def __init__(self) -> None:
-        self.rounds: dict[int, dict[str, float]] = {}
-        self.problem = ""
-        self.server_share = 0.0
-        self.used_s = 0.0
-
-    def figures(self, name: str) -> dict[int, float]:
-        """One figure of every round."""
-        return {number: values[name] for number, values in self.rounds.items() if name in values}
-
-    def as_json(self, floor: "Turns | None") -> dict[str, Any]:
-        """The medians and the spread; the ratio to the floor is that of the same round."""
-        if not self.rounds:
-            return {"problem": self.problem or "no round"}
-        names = sorted({name for values in self.rounds.values() for name in values})
-        found: dict[str, Any] = {name: spread(list(self.figures(name).values())) for name in names}
-        found["rounds"] = len(self.rounds)
-        if self.problem:
-            found["problem"] = self.problem
-        if self.server_share:
-            found["server_share"] = round(self.server_share, 3)
-        ratios = paired(self, floor) if floor else []
-        if ratios:
-            found["ratio"] = spread(ratios)
-        return found
-
-
-def paired(turns: Turns, other: Turns, name: str = "value") -> list[float]:
-    """The ratios of two clients' figures in the rounds that both took part in."""
-    theirs = other.figures(name)
-    return [value / theirs[number] for number, value in turns.figures(name).items() if theirs.get(number)]
 
 
 class Run:
@@ -123,8 +81,7 @@ class Run:
         """Put one question to all who are asked, in as many rounds as its share of the time allows."""
         started = time.monotonic()
         turns = self.turns[question.id] = {client.name: Turns() for client in self.asked(question)}
-        take = self._prepared(question, turns) if question.how in STAYING else self._fresh(question)
-        rounds = self.effort.rounds if question.how in STAYING else self.effort.fresh_rounds
+        take, rounds = self._takes(question, turns)
         if question.id == "memory":
             rounds = 1  # deterministic, and a minute for some
         for number in range(rounds):
@@ -135,10 +92,18 @@ class Run:
                 break
             for client in self._order(turns):
                 self._turn(turns[client], number, functools.partial(take, client), least)
-        for worker in self.workers.values() if question.how in STAYING else ():
+        for worker in self.workers.values() if question.how in (*STAYING, "curve") else ():
             if worker.process is not None and worker.client.name in turns and not turns[worker.client.name].rounds:
                 worker.stop()
         print(f"{time.monotonic() - started:6.1f} s  {question.title}", file=sys.stderr, flush=True)
+
+    def _takes(self, question: Question, turns: dict[str, Turns]) -> tuple[Callable[[str], dict[str, float]], int]:
+        """The function that takes a client's turn, and in how many rounds."""
+        if question.how in STAYING:
+            return self._prepared(question, turns), self.effort.rounds
+        if question.how == "curve":
+            return functools.partial(self._point, question), self.effort.curve_rounds
+        return self._fresh(question), self.effort.fresh_rounds
 
     def _order(self, turns: dict[str, Turns]) -> list[str]:
         """Who takes a turn in this round, in an order of its own."""
@@ -213,6 +178,19 @@ class Run:
             "server_share": share,
         }
 
+    def _point(self, question: Question, name: str) -> dict[str, float]:
+        """One point of a curve: a client made anew, the operations before, and then those that are measured."""
+        worker = self.workers[name]
+        before = max(question.after, question.width)
+        timeout = self.effort.timeout_s * 2 + before / 500
+        url = self.server.url(question.path)
+        worker.ask(timeout, do="setup", base=url, hosts=question.hosts)
+        asked = {"do": "run", "op": question.op, "width": question.width}
+        self._check(question, worker.ask(timeout, **asked, count=before))
+        found = worker.ask(timeout, **asked, count=question.count)
+        self._check(question, found)
+        return {key: found[of] / question.count * question.scale for key, of in (("value", "cpu"), ("wall", "wall"))}
+
     # ---- fresh processes ----
 
     def _fresh(self, question: Question) -> Callable[[str], dict[str, float]]:
@@ -222,13 +200,17 @@ class Run:
             "construct": ("construct", base),
             "start": ("once", base, question.op),
             "memory": ("memory", self.server.url(question.warm), base, question.op),
+            "crowd": (
+                *("crowd", self.server.url(question.warm), base, question.op),
+                *(str(question.width), str(question.expect)),
+            ),
         }[question.how]
         by_name = {client.name: client for client in self.clients}
         written: set[str] = set()
 
         def take(name: str) -> dict[str, float]:
             timeout = self.effort.timeout_s * 2
-            if question.how != "memory" and name not in written:
+            if question.how in ("imports", "construct", "start") and name not in written:
                 fresh(by_name[name], timeout, *args)  # bytecode is written, files are in memory
                 written.add(name)
             found = fresh(by_name[name], timeout, *args)
@@ -254,6 +236,8 @@ class Run:
             "note": question.note.format(rows=self.effort.rows),
             "floor": question.floor,
             "extra": question.extra,
+            "curve": question.curve,
+            "at": question.at,
             "clients": {name: mine.as_json(floor) for name, mine in turns.items()},
             "targets": [self._judged(question, target) for target in question.targets],
         }

@@ -1,74 +1,7 @@
 """What is asked of the clients, and what llmsdk has to reach."""
 
-from dataclasses import dataclass, field
-
-
-@dataclass(frozen=True)
-class Target:
-    """A bound for one client.
-
-    Args:
-        client: Whose figure is bound.
-        limit: The bound of the figure itself, or of its ratio to another's.
-        to: What it is compared with: a client in the same rounds, `client@question`, or `best peer`; empty for none.
-        at_least: True where more is better.
-        field: Which of the figures.
-        profile: Where the cost lies and what was tried, shown where the target is missed.
-    """
-
-    client: str
-    limit: float
-    to: str = ""
-    at_least: bool = False
-    field: str = "value"
-    profile: str = ""
-
-
-@dataclass(frozen=True)
-class Question:
-    """One row of the table.
-
-    Args:
-        id: Its name for `--only`.
-        title: What is measured.
-        how: `batch` (CPU per unit, paired rounds), `flight` (requests a second), `rows` (the same, of one job of many
-            rows), or one of a fresh process: `imports`, `construct`, `start`, `memory`.
-        op: The adapter's operation.
-        path: The prefix that picks the reply.
-        unit: Of the figures.
-        scale: What the CPU seconds of one operation are multiplied by to give the unit.
-        expect: What the operation has to return; 0: anything above it.
-        floor: The client that is 1.0x.
-        width: Calls in flight.
-        clients: Only these; all where empty.
-        loops: True where other event loops are measured too.
-        extra: Other figures of a fresh process, and their units.
-        warm: The path of a small reply that a memory question warms up with.
-        shards: The number of connection pools, for clients that have such a setting.
-        note: What the results say of it beside the figures.
-    """
-
-    id: str
-    title: str
-    how: str
-    op: str = ""
-    path: str = "small"
-    unit: str = "us"
-    scale: float = 1e6
-    expect: int = 0
-    floor: str = "httpx"
-    width: int = 0
-    clients: tuple[str, ...] = ()
-    loops: bool = False
-    targets: tuple[Target, ...] = ()
-    extra: dict[str, str] = field(default_factory=dict)
-    warm: str = "small"
-    shards: int = 0
-    note: str = ""
-
-
-RATES = ("flight", "rows")  # more is better
-STAYING = ("batch", *RATES)  # put to workers that stay
+from families import POOLS, SIZES
+from question import Question, Target
 
 CHUNKS = 1000  # in a stream of a chunk question
 EVENT_MB = 8.0
@@ -155,47 +88,6 @@ def _started() -> tuple[Target, ...]:
     return Target("llmsdk", 1.25, "httpx-typed", profile=_START), Target("llmsdk", 1.3, "httpx", profile=_START)
 
 
-GROWING = ("llmsdk", "openai", "anthropic", "httpx")
-
-
-def _growth() -> list[Question]:
-    """Cost at one, ten and a hundred times the size."""
-    asked = []
-    for times in (1, 10, 100):
-        count, size, text = 200 * times, 300 * times, 200 * times
-        linear = () if times == 1 else (Target("llmsdk", 1.1, "llmsdk@chunks-x1"),)
-        asked += [
-            Question(
-                f"chunks-x{times}", f"one chunk of a stream of {count:,}", "batch", "stream", f"stream/{count}/bulk",
-                "us/chunk",
-                1e6 / count, count, clients=GROWING, targets=linear,
-            ),
-            Question(
-                f"chunk-size-x{times}", f"one chunk of {size:,} bytes", "batch", "stream", f"stream/200/bulk-{size}",
-                "us/chunk",
-                1e6 / 200, 200, clients=GROWING,
-            ),
-            Question(
-                f"reply-size-x{times}", f"one call with a text of {text:,} bytes", "batch", "call", f"reply-{text}",
-                "us/call",
-                expect=text, clients=GROWING, targets=(Target("llmsdk", 0.95, "httpx"),) if times == 1 else (),
-            ),
-        ]  # fmt: skip
-    return sorted(asked, key=lambda question: question.id.rpartition("-x")[0])
-
-
-def _shards() -> list[Question]:
-    """The number of connection pools against the number of calls in flight: llmsdk has none, httpx as many as given."""
-    return [
-        Question(
-            f"shards-{shards}-{width}", f"{width} calls in flight over {shards} connection pools", "flight", "acall",
-            unit="requests/s", expect=200, width=width, clients=("httpx",), floor="", shards=shards,
-        )
-        for width in (16, 64, 256)
-        for shards in (1, 2, 4, 8, 16)
-    ]  # fmt: skip
-
-
 QUESTIONS: tuple[Question, ...] = (
     Question(
         "call-sync", "one small chat call, sync, kept alive", "batch", "call", unit="us/call", expect=200,
@@ -244,6 +136,21 @@ QUESTIONS: tuple[Question, ...] = (
     _chunk("paced", "sync"),
     _chunk("paced", "async"),
     Question(
+        "crowd", "512 streams of 200 chunks at once, 50 chunks a second in each", "crowd", "astream",
+        "stream/200/turns@20000", "events/s of CPU", expect=200, width=512, warm="stream/200/bulk",
+        clients=("llmsdk", "llmsdk-aiohttp", "openai", "openai-aiohttp", "anthropic", "httpx", "aiohttp"),
+        extra={"memory": "MB", "lost": "lost streams"},
+        targets=(
+            Target("llmsdk", 60_000, at_least=True),
+            Target("llmsdk", 12, field="memory"),
+            Target("llmsdk", 0, field="lost"),
+        ),
+        note=(
+            "Memory is the peak above what was resident after one stream. The server sends whether or not the client "
+            "has read: one that doesn't keep up with 25,600 chunks a second holds what has arrived meanwhile."
+        ),
+    ),
+    Question(
         "event-sync", "one event of 8 MB in 16 KiB chunks, sync", "batch", "text", "event8m", "ms", 1e3,
         targets=(Target("llmsdk", 1.5, "httpx"),),
     ),
@@ -287,6 +194,6 @@ QUESTIONS: tuple[Question, ...] = (
         "memory", "growth of memory over 20,000 chunks consumed one by one", "memory", "stream",
         "stream/20000/bulk", "MB", expect=20000, floor="", warm="stream/2000/bulk", targets=(Target("llmsdk", 2.0),),
     ),
-    *_growth(),
-    *_shards(),
+    *SIZES,
+    *POOLS,
 )  # fmt: skip

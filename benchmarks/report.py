@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import gateway_report
-from questions import QUESTIONS, RATES
-from tables import number, table
+from question import MORE_IS_BETTER, RATES
+from questions import QUESTIONS
+from tables import number, ranged, table
 
 Result = dict[str, Any]
 
@@ -105,16 +106,12 @@ def targets_part(found: Result) -> str:
     return shown + ("\n### Where a target is missed\n\n" + "".join(missed) if missed else "")
 
 
-def ranged(values: dict[str, float]) -> str:
-    """A median with its quartiles."""
-    return f"{number(values['median'])} ({number(values['q1'])} - {number(values['q3'])})"
-
-
 def question_part(question: Result) -> str:
     """The clients' figures, the best first, then who gave none and why."""
     is_rate = question["how"] in RATES
+    is_more_better = question["how"] in MORE_IS_BETTER
     measured = {name: values for name, values in question["clients"].items() if "value" in values}
-    ordered = sorted(measured.items(), key=lambda item: item[1]["value"]["median"], reverse=is_rate)
+    ordered = sorted(measured.items(), key=lambda item: item[1]["value"]["median"], reverse=is_more_better)
     extra = question["extra"]
     head = ["client", question["unit"], *extra.values()]
     if question["floor"]:
@@ -165,8 +162,8 @@ def markdown(found: Result, plot: str = "") -> str:
         parts.append(f"![Cost of each client as a multiple of raw httpx]({plot})\n")
     parts.append("## Figures\n")
     parts += [question_part(question) for key, question in found["questions"].items() if not is_family(key)]
-    parts += [growth_part(found), gateway_report.part(found), server_part(found)]
-    parts += ["## Circumstances\n", circumstances(found)]
+    parts += [growth_part(found), gateway_report.part(found)]
+    parts += [server_part(found), "## Circumstances\n", circumstances(found)]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts if part)
 
 

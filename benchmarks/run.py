@@ -24,12 +24,13 @@ import report
 from clients import CLIENTS, Client
 from harness import CLIENT_CORE, CORES, HERE, ROOT, SERVER_CORE, Server, install, missing, versions
 from measure import FULL, QUICK, Run
-from questions import QUESTIONS, Question
+from question import Question
+from questions import QUESTIONS
 
 # What a quick run leaves out: growth, what takes long, and what has a sibling that stays.
 SLOW = (
     *("shards-", "chunk-size-", "chunks-x", "reply-size-", "flight-100", "flight-512"),
-    *("chunk-paced-", "event-async", "event-memory", "start-stream"),
+    *("chunk-paced-", "event-async", "event-memory", "start-stream", "crowd"),
 )
 
 GROUPS = tuple(dict.fromkeys(client.group for client in CLIENTS))

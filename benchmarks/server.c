@@ -1,6 +1,6 @@
 /* A canned HTTP/1.1 server for the benchmarks, and a client that shows how fast it is.
  *
- *   server serve [PORT]                          listen on 127.0.0.1, print the port, answer until killed
+ *   server serve [PORT]                          listen on 127.0.0.1 to 127.0.0.50, print the port, answer until killed
  *   server load PORT PATH REQUESTS CONNECTIONS   send requests, print the rate and the server's own CPU time as JSON
  *
  * The path's prefix picks the reply; what follows belongs to the client, and an end of "/messages" asks for Anthropic's format.
@@ -13,10 +13,11 @@
  *   /stream/N/single/...       N chunks, each an HTTP chunk and a write of its own, as fast as the client takes them
  *   /stream/N/paced/...        the same, but each is sent when the client has read the one before: one chunk per read
  *   /stream/N/paced@US/...     the same, with a pause of US microseconds before each
+ *   /stream/N/turns/...        N chunks, each a write of its own, of all open streams in turn; turns@US pauses before each
  *   /event8m/...               a stream with one event of 8 MB, in HTTP chunks of 16 KiB
  *   /stats                     requests answered, bytes sent, and CPU microseconds used so far
  *
- * "-BYTES" after bulk, single or paced sets the size of a chunk. One process, one thread, epoll. Every reply is made once and kept.
+ * "-BYTES" after bulk, single, paced or turns sets the size of a chunk. One process, one thread, epoll. Every reply is made once and kept.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -42,7 +43,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_FD = 1 << 14, MAX_REPLIES = 256, REQUEST_ROOM = 1 << 16, BULK_WRITE = 1 << 16, BIG_EVENT_PART = 1 << 14 };
+enum { MAX_FD = 1 << 14, MAX_REPLIES = 256, REQUEST_ROOM = 1 << 16, BULK_WRITE = 1 << 16, BIG_EVENT_PART = 1 << 14, HOSTS = 50 };
 
 static void fail(const char *what) {
     perror(what);
@@ -111,7 +112,8 @@ typedef struct {
     Text bytes;      /* the whole reply, head included */
     size_t *ends;    /* where each write of a one-by-one stream ends */
     size_t writes;   /* 0: send as fast as the socket takes it */
-    int is_paced;
+    int is_paced;    /* the next write waits until the client has read the last */
+    int is_in_turn;  /* one write in each pass over the open streams */
     unsigned pause_us;
 } Reply;
 
@@ -242,6 +244,7 @@ static int make_stream(Reply *reply, const char *path, int is_messages) {
     char *dash = strchr(mode, '-'), *at = strchr(mode, '@');
     if (dash) size = strtoul(dash + 1, NULL, 10);
     reply->is_paced = mode[0] == 'p';
+    reply->is_in_turn = mode[0] == 't' || reply->is_paced;
     if (at) reply->pause_us = (unsigned)strtoul(at + 1, NULL, 10);
     event_stream(reply, count, size, BULK_WRITE, mode[0] != 'b', is_messages);
     return 1;
@@ -318,7 +321,7 @@ typedef struct {
 } Connection;
 
 static Connection *connections[MAX_FD];
-static int epoll, single_streams[MAX_FD], single_count;
+static int epoll, last_listener, single_streams[MAX_FD], single_count;
 static unsigned long long requests, bytes_sent, spins;
 
 static void hang_up(int fd) {
@@ -357,19 +360,19 @@ static int send_up_to(int fd, size_t limit) {
     return 1;
 }
 
-/* Sends what may be sent of a one-by-one stream: all that the socket takes, each write on its own; where the stream is
- * paced, one write, once the client has read the last one. False when the stream is over. */
+/* Sends what may be sent of a one-by-one stream: all that the socket takes, each write on its own; where the stream waits
+ * for its turn, one write, and where it is paced, once the client has read the last one. False when the stream is over. */
 static int step(int fd) {
     Connection *c = connections[fd];
     if (!c->is_open || !c->reply || !c->reply->writes) return 0;
-    while (!c->reply->is_paced && c->write + 1 < c->reply->writes) {
+    while (!c->reply->is_in_turn && c->write + 1 < c->reply->writes) {
         if (!send_up_to(fd, c->reply->ends[c->write])) return c->is_open;
         c->write++;
     }
-    if (c->reply->is_paced && c->sent == c->reply->ends[c->write]) {
-        int waiting = diag < 0 ? 0 : unread(&c->client, &c->server);
+    if (c->reply->is_in_turn && c->sent == c->reply->ends[c->write]) {
+        int waiting = diag < 0 || !c->reply->is_paced ? 0 : unread(&c->client, &c->server);
         if (waiting > 0) return 1;
-        unsigned pause = c->reply->pause_us ? c->reply->pause_us : diag < 0 || waiting < 0 ? 1000 : 0;
+        unsigned pause = c->reply->pause_us ? c->reply->pause_us : c->reply->is_paced && (diag < 0 || waiting < 0) ? 1000 : 0;
         if (pause) {
             double now = now_s(CLOCK_MONOTONIC);
             if (!c->next_s) c->next_s = now + pause / 1e6;
@@ -498,10 +501,10 @@ static void welcome(int listener) {
     epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-static void serve_event(const struct epoll_event *event, int listener) {
+static void serve_event(const struct epoll_event *event) {
     int fd = event->data.fd;
-    if (fd == listener) {
-        welcome(listener);
+    if (fd <= last_listener) {
+        welcome(fd);
         return;
     }
     Connection *c = connections[fd];
@@ -519,24 +522,32 @@ static void allow_many_files(void) {
     if (setrlimit(RLIMIT_NOFILE, &limit)) fail("setrlimit");
 }
 
-static _Noreturn void serve(int port) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+/* One of the addresses that all lead to this machine; the first chooses the port. */
+static int listen_at(unsigned number, int port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK + number)};
     socklen_t size = sizeof address;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 4096)) fail("listen");
+    getsockname(listener, (struct sockaddr *)&address, &size);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
+    epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
+    last_listener = listener; /* they are opened before any connection, so that their numbers are the lowest */
+    return ntohs(address.sin_port);
+}
+
+static _Noreturn void serve(int port) {
     allow_many_files();
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* the run that started us is gone: so are we */
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 1024)) fail("listen");
-    getsockname(listener, (struct sockaddr *)&address, &size);
     epoll = epoll_create1(0);
     diag = socket(AF_NETLINK, SOCK_DGRAM, NETLINK_SOCK_DIAG);
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = listener}, events[256];
-    epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
-    printf("%d\n", ntohs(address.sin_port));
+    for (unsigned number = 0; number < HOSTS; number++) port = listen_at(number, port);
+    struct epoll_event events[256];
+    printf("%d\n", port);
     fflush(stdout);
     for (;;) {
         int count = epoll_wait(epoll, events, 256, single_count ? 0 : -1);
-        for (int i = 0; i < count; i++) serve_event(&events[i], listener);
+        for (int i = 0; i < count; i++) serve_event(&events[i]);
         if (single_count) step_all();
         if (single_count && spins % 64 == 0) sched_yield();
     }

@@ -13,3 +13,8 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     names = list(head)
     lines = [names, ["---"] * len(names), *map(list, rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def ranged(values: dict[str, float]) -> str:
+    """A median with its quartiles."""
+    return f"{number(values['median'])} ({number(values['q1'])} - {number(values['q3'])})"

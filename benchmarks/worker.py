@@ -42,13 +42,15 @@ class Worker:
             return asyncio.Runner(loop_factory=uvloop.new_event_loop)
         return asyncio.Runner()
 
-    def setup(self, base: str, shards: int = 0) -> dict[str, object]:
+    def setup(self, base: str, shards: int = 0, hosts: int = 0) -> dict[str, object]:
         """Make the adapter anew for another reply."""
         self.close()
         self.adapter = self.client.adapter()
         self.adapter.setup(base)
         if shards:
             self.adapter.shard(shards)
+        if hosts:
+            self.adapter.spread([base.replace("127.0.0.1", f"127.0.0.{number}") for number in range(1, hosts + 1)])
         return {}
 
     def close(self) -> None:
@@ -121,10 +123,19 @@ def spent(wall: float, cpu: float, result: int) -> dict[str, object]:
     return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "result": result}
 
 
+def allow_many_files() -> None:
+    """As many open connections as the system allows."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def serve(client: Client) -> None:
     """Take commands until standard input ends."""
     import json
 
+    allow_many_files()
     worker = Worker(client)
     for line in sys.stdin:
         command = json.loads(line)
@@ -182,6 +193,15 @@ def resident(field: str) -> int:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith(field))
 
 
+def forget_peak() -> None:
+    """Let the peak of resident memory start again from what is resident now."""
+    try:
+        with open("/proc/self/clear_refs", "w", encoding="ascii") as reset:
+            reset.write("5")
+    except OSError:
+        pass  # then the peak is that of the whole process, which was lower so far
+
+
 def memory(client: Client, warm: str, base: str, op: str, count: str = "1") -> dict[str, object]:
     """The peak of resident memory during an operation, above what was resident before it."""
     import gc
@@ -192,11 +212,7 @@ def memory(client: Client, warm: str, base: str, op: str, count: str = "1") -> d
     adapter.close()
     adapter.setup(base)
     gc.collect()
-    try:
-        with open("/proc/self/clear_refs", "w", encoding="ascii") as reset:
-            reset.write("5")  # the peak starts again from what is resident now
-    except OSError:
-        pass  # then the peak is that of the whole process, which was lower so far
+    forget_peak()
     before = resident("VmRSS")
     result = 0
     for _ in range(int(count)):
@@ -204,7 +220,38 @@ def memory(client: Client, warm: str, base: str, op: str, count: str = "1") -> d
     return {"value": max(0, resident("VmHWM") - before) / 1e6, "result": result}
 
 
-FRESH: dict[str, Any] = {"imports": imports, "construct": construct, "once": once, "memory": memory}
+def crowd(client: Client, warm: str, base: str, op: str, width: str, expect: str) -> dict[str, object]:
+    """Many streams at once: events for each second of CPU, growth of memory, and how many streams were not whole."""
+    import asyncio
+    import gc
+
+    allow_many_files()
+    worker = Worker(client)
+    worker.setup(warm)
+    worker.runner.run(getattr(worker.adapter, op)())  # what is imported and built once is not the streams'
+    worker.setup(base)
+
+    async def at_once() -> list[Any]:
+        function = getattr(worker.adapter, op)
+        return await asyncio.gather(*(function() for _ in range(int(width))), return_exceptions=True)
+
+    gc.collect()
+    forget_peak()
+    before, cpu = resident("VmRSS"), time.process_time()
+    results = worker.runner.run(at_once())
+    cpu = time.process_time() - cpu
+    grown = max(0, resident("VmHWM") - before) / 1e6
+    whole = results.count(int(expect))
+    return {"value": whole * int(expect) / cpu, "memory": grown, "lost": len(results) - whole, "result": int(expect)}
+
+
+FRESH: dict[str, Any] = {
+    "imports": imports,
+    "construct": construct,
+    "once": once,
+    "memory": memory,
+    "crowd": crowd,
+}
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The clients that are measured: which there are, where each is installed, and what an adapter has to have."""
 
 import importlib
+import itertools
 from collections.abc import Coroutine
 from typing import Any, NamedTuple
 
@@ -135,6 +136,10 @@ class Adapter:
         """Use that many connection pools for async calls; for clients that have such a setting."""
         raise Unsupported("no setting for the number of pools")
 
+    def spread(self, base_urls: list[str]) -> None:
+        """Send async calls to these in turn, all with one client; for clients that can."""
+        raise Unsupported("one host for each client")
+
     def close(self) -> None:
         """Close the sync client."""
         if self.sync_client is not None:
@@ -202,6 +207,22 @@ class ChatAdapter(Adapter):
         async for chunk in await self.aopen(stream=True):
             size += len(self.delta(chunk))
         return size
+
+
+class CopiedAdapter(ChatAdapter):
+    """An adapter whose client has a base URL for all calls, and copies with another one that share its connections."""
+
+    path = ""  # of a base URL
+    copies: Any = None
+
+    def spread(self, base_urls: list[str]) -> None:
+        client = self.aclient
+        self.copies = itertools.cycle([client.with_options(base_url=base_url + self.path) for base_url in base_urls])
+
+    @property
+    def acopy(self) -> Any:
+        """The async client, or the next of its copies."""
+        return self.aclient if self.copies is None else next(self.copies)
 
 
 # The order is that of the tables.

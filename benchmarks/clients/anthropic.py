@@ -4,13 +4,13 @@ from typing import Any
 
 import anthropic
 
-from . import KEY, MODEL, ChatAdapter, Unsupported
+from . import KEY, MODEL, CopiedAdapter, Unsupported
 
 MESSAGES: Any = [{"role": "user", "content": "Say something about the fox and the dog, in one sentence."}]
 SYSTEM = "You are a terse assistant."
 
 
-class Anthropic(ChatAdapter):
+class Anthropic(CopiedAdapter):
     """The default clients."""
 
     def make(self) -> Any:
@@ -23,7 +23,7 @@ class Anthropic(ChatAdapter):
         return self.client.messages.create(model=MODEL, messages=MESSAGES, system=SYSTEM, max_tokens=100, **options)
 
     def aopen(self, **options: Any) -> Any:
-        return self.aclient.messages.create(model=MODEL, messages=MESSAGES, system=SYSTEM, max_tokens=100, **options)
+        return self.acopy.messages.create(model=MODEL, messages=MESSAGES, system=SYSTEM, max_tokens=100, **options)
 
     def delta(self, chunk: Any) -> str:
         return chunk.delta.text if chunk.type == "content_block_delta" else ""

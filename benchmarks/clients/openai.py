@@ -4,11 +4,13 @@ from typing import Any
 
 import openai
 
-from . import KEY, MESSAGES, MODEL, PROMPT, ChatAdapter, Unsupported
+from . import KEY, MESSAGES, MODEL, PROMPT, CopiedAdapter, Unsupported
 
 
-class OpenAI(ChatAdapter):
+class OpenAI(CopiedAdapter):
     """The default clients."""
+
+    path = "/v1"
 
     def make(self) -> Any:
         return openai.OpenAI(api_key=KEY, base_url=f"{self.base_url}/v1")
@@ -20,7 +22,7 @@ class OpenAI(ChatAdapter):
         return self.client.chat.completions.create(model=MODEL, messages=MESSAGES, **options)
 
     def aopen(self, **options: Any) -> Any:
-        return self.aclient.chat.completions.create(model=MODEL, messages=MESSAGES, **options)
+        return self.acopy.chat.completions.create(model=MODEL, messages=MESSAGES, **options)
 
     def image(self) -> int:
         return len(self.client.images.generate(model=MODEL, prompt=PROMPT).data[0].b64_json)

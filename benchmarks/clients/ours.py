@@ -1,5 +1,6 @@
 """llmsdk, with each backend."""
 
+import itertools
 from typing import Any
 
 from llmsdk import SDK
@@ -11,6 +12,7 @@ class Ours(ChatAdapter):
     """The SDK as its README shows it."""
 
     options: dict[str, Any] = {}  # noqa: RUF012  (each class has its own constant)
+    server_urls: Any = None
 
     def make(self) -> Any:
         try:
@@ -24,7 +26,12 @@ class Ours(ChatAdapter):
     def open(self, **options: Any) -> Any:
         return self.client.chat.create(model=MODEL, messages=MESSAGES, **options)
 
+    def spread(self, base_urls: list[str]) -> None:
+        self.server_urls = itertools.cycle([f"{base_url}/v1" for base_url in base_urls])
+
     def aopen(self, **options: Any) -> Any:
+        if self.server_urls is not None:
+            options["server_url"] = next(self.server_urls)
         return self.aclient.chat.create_async(model=MODEL, messages=MESSAGES, **options)
 
     def stream(self) -> int:

@@ -1,5 +1,6 @@
 """What a hand-written client on aiohttp costs."""
 
+import itertools
 from typing import Any
 
 import aiohttp
@@ -14,7 +15,10 @@ class RawAiohttp(Adapter):
 
     def setup(self, base_url: str) -> None:
         super().setup(base_url)
-        self.url = f"{base_url}/v1/chat/completions"
+        self.spread([base_url])
+
+    def spread(self, base_urls: list[str]) -> None:
+        self.urls = itertools.cycle([f"{base_url}/v1/chat/completions" for base_url in base_urls])
 
     def amake(self) -> Any:
         return aiohttp.ClientSession(
@@ -22,13 +26,13 @@ class RawAiohttp(Adapter):
         )
 
     async def acall(self) -> int:
-        async with self.aclient.post(self.url, json=BODY) as response:
+        async with self.aclient.post(next(self.urls), json=BODY) as response:
             return len((await response.json())["choices"][0]["message"]["content"])
 
     async def astream(self) -> int:
         count = 0
         events = Events()
-        async with self.aclient.post(self.url, json=STREAM_BODY) as response:
+        async with self.aclient.post(next(self.urls), json=STREAM_BODY) as response:
             async for data in response.content.iter_any():
                 for chunk in events.feed(data):
                     count += bool(chunk.choices[0].delta.content)
@@ -37,7 +41,7 @@ class RawAiohttp(Adapter):
     async def atext(self) -> int:
         size = 0
         events = Events()
-        async with self.aclient.post(self.url, json=STREAM_BODY) as response:
+        async with self.aclient.post(next(self.urls), json=STREAM_BODY) as response:
             async for data in response.content.iter_any():
                 for chunk in events.feed(data):
                     size += len(chunk.choices[0].delta.content or "")

@@ -21,7 +21,15 @@ class RawHttpx(Adapter):
     def setup(self, base_url: str) -> None:
         super().setup(base_url)
         self.module = importlib.import_module(self.library)
-        self.url = f"{base_url}/v1/chat/completions"
+        self.spread([base_url])
+
+    def spread(self, base_urls: list[str]) -> None:
+        self.urls = itertools.cycle([f"{base_url}/v1/chat/completions" for base_url in base_urls])
+
+    @property
+    def url(self) -> str:
+        """Where the next call goes."""
+        return next(self.urls)
 
     def make(self) -> Any:
         return self.module.Client(headers=HEADERS, timeout=600)
