@@ -1,6 +1,7 @@
 """What is asked of the clients, and what llmsdk has to reach."""
 
 from families import POOLS, SIZES
+from growth import CURVES
 from question import Question, Target
 
 CHUNKS = 1000  # in a stream of a chunk question
@@ -196,4 +197,5 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     *SIZES,
     *POOLS,
+    *CURVES,
 )  # fmt: skip

@@ -4,6 +4,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import curves
 import gateway_report
 from question import MORE_IS_BETTER, RATES
 from questions import QUESTIONS
@@ -30,6 +31,11 @@ PROFILES = {question.id: [target.profile for target in question.targets] for que
 def is_family(question_id: str) -> bool:
     """Whether a question is one of several sizes, shown together."""
     return "-x" in question_id or question_id.startswith("shards-")
+
+
+def stands_alone(question_id: str, question: Result) -> bool:
+    """Whether a question has a table of its own."""
+    return not (is_family(question_id) or question.get("curve"))
 
 
 # ---- parts ----
@@ -155,14 +161,14 @@ def growth_part(found: Result) -> str:
     return "## Growth\n\n" + table(("question", "unit", *names), rows)
 
 
-def markdown(found: Result, plot: str = "") -> str:
+def markdown(found: Result, plot: str = "", growth_plot: str = "") -> str:
     """The whole page."""
     parts = [INTRODUCTION, targets_part(found)]
     if plot:
         parts.append(f"![Cost of each client as a multiple of raw httpx]({plot})\n")
     parts.append("## Figures\n")
-    parts += [question_part(question) for key, question in found["questions"].items() if not is_family(key)]
-    parts += [growth_part(found), gateway_report.part(found)]
+    parts += [question_part(question) for key, question in found["questions"].items() if stands_alone(key, question)]
+    parts += [growth_part(found), curves.curves_part(found, growth_plot), gateway_report.part(found)]
     parts += [server_part(found), "## Circumstances\n", circumstances(found)]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts if part)
 
@@ -235,7 +241,10 @@ def plot(found: Result) -> str:
 
 
 def write(found: Result, folder: Path) -> None:
-    """Write the page and the plot."""
+    """Write the page and the plots."""
     folder.mkdir(exist_ok=True)
     (folder / "benchmarks.svg").write_text(plot(found), encoding="utf-8")
-    (folder / "benchmarks.md").write_text(markdown(found, "benchmarks.svg"), encoding="utf-8")
+    growth_plot = "benchmarks-growth.svg" if curves.curves_of(found) else ""
+    if growth_plot:
+        (folder / growth_plot).write_text(curves.plot(found), encoding="utf-8")
+    (folder / "benchmarks.md").write_text(markdown(found, "benchmarks.svg", growth_plot), encoding="utf-8")

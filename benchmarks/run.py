@@ -31,6 +31,7 @@ from questions import QUESTIONS
 SLOW = (
     *("shards-", "chunk-size-", "chunks-x", "reply-size-", "flight-100", "flight-512"),
     *("chunk-paced-", "event-async", "event-memory", "start-stream", "crowd"),
+    *("inflight-", "streams-", "hosts-", "calls-"),
 )
 
 GROUPS = tuple(dict.fromkeys(client.group for client in CLIENTS))
