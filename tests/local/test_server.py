@@ -266,6 +266,15 @@ def test_large_bodies_take_turns(call, server, monkeypatch):
     assert server._room._left == httpd.MAX_BODY + 1000
 
 
+def test_who_only_announces_a_large_body_keeps_nobody_waiting(call, server, monkeypatch):
+    monkeypatch.setattr(httpd, "SMALL_BODY", 1000)
+    host, port = server.origin.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n{" % httpd.MAX_BODY)
+        assert call(server, PATH, b"x" * 2000).status == 400
+        assert server._room._left == local_server.READ_BYTES
+
+
 def test_old_clients_chunked_bodies_expectations_and_heads(raw, server):
     body = json.dumps(CHAT | {"stream": True}).encode()
     post = f"POST {PATH} HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body

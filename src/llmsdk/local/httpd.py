@@ -202,14 +202,16 @@ def read_body(reader: Reader, length: int | None, take: Callable[[int], None]) -
     """Read a body.
 
     Args:
-        take: Called with the memory that a large body needs, before it is read; waits until there is so much.
+        take: Called with the memory that a large body needs, once its beginning has come; waits until there is so much.
     """
     body = io.BytesIO()  # which gives its bytes without a copy; pieces to be joined would need the memory twice
     if length is not None:
-        if length > SMALL_BODY:
-            take(length)
         reader.within(BODY_S)
-        reader.exactly(length, body)
+        reader.exactly(min(length, SMALL_BODY), body)
+        if length > SMALL_BODY:
+            take(length)  # and not before: who only announces a body keeps nobody waiting
+            reader.within(BODY_S)
+            reader.exactly(length - SMALL_BODY, body)
         return body.getvalue()
     reader.within(BODY_S)
     while size := _chunk_size(reader):

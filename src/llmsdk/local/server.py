@@ -34,7 +34,7 @@ FAULT_HEADER = "x-llmsdk-fault"
 
 KEPT_REQUESTS = 1000
 KEPT_BYTES = 64 << 20  # of the bodies of these
-READ_BYTES = 128 << 20  # of large bodies that are read and answered at the same time
+READ_BYTES = 64 << 20  # of large bodies that are read and answered at the same time
 
 _GOOD = Fault()
 _HOST_PORT = re.compile(r":[0-9]*$")
