@@ -361,6 +361,8 @@ _BAD_URLS = [
     "//127.0.0.1/",
     "http://xn--/v1",
     "http://xn--a/v1",
+    "http://[::1]x/v1",
+    "http://999.1.1.1/v1",
     "",
     5,
 ]
@@ -478,6 +480,8 @@ async def test_an_image_is_fetched_without_the_key(colour: Colour, faults: Fault
         "gopher://x",
         "http://u:p@127.0.0.1/",
         "http://xn--a/",
+        "http://[::1]x/",
+        "http://999.1.1.1/",
         "http://\u0378/",
     ],
 )

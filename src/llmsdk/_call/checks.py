@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..utils.headers import check_header
 from ..utils.retries import RetryConfig, retries_of
 from ..utils.shapes import described, quoted
-from ..utils.urls import check_base_url, fill_path, path_text, placeholders
+from ..utils.urls import address_of, check_base_url, fill_path, path_text, placeholders
 
 if TYPE_CHECKING:
     from ..observers import Observer
@@ -143,14 +144,17 @@ def checked_url(url: Any, url_params: Mapping[str, Any]) -> str:
         raise ConfigurationError(str(exc)) from None
     if not has_host_name(filled):
         raise ConfigurationError(
-            "server_url: got a str with a bad host; expected a name of letters, digits and hyphens, or its IDNA form"
+            "server_url: got a str with a bad host; expected an IP address, or a name of letters, digits and hyphens "
+            "(its IDNA form)"
         )
     return filled
 
 
 def has_host_name(url: str) -> bool:
     """Whether HTTP clients can read the host of a URL; most need no look, and httpx is not loaded for them."""
-    if url.isascii() and "xn--" not in url.lower():
+    host = urlsplit(url).hostname or ""
+    is_number = host[:1].isdigit() and host[-1:].isdigit() and address_of(host) is None  # httpx reads some as addresses
+    if url.isascii() and "xn--" not in host and not is_number:
         return True
     import httpx
 

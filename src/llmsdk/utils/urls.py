@@ -145,9 +145,10 @@ def _fault_of(url: object) -> str | None:
         return "a str without http:// or https://; expected a URL such as 'https://host/v1'"
     if not host:
         return "a str without a host; expected a URL such as 'https://host/v1'"
-    if port == 0 or not _is_host(host, bracketed="[" in parts.netloc):
+    is_bracketed = "[" in parts.netloc
+    if port == 0 or not (_is_ipv6(host, parts.netloc) if is_bracketed else _is_host(host)):
         return bad_host
-    if not ("[" in parts.netloc or _is_name(host)):
+    if not (is_bracketed or _is_name(host)):
         return "a str with a bad host; expected labels of 1 to 63 characters between dots, 253 in all"
     if "#" in url:
         return "a str with a fragment; expected a URL without '#'"
@@ -160,10 +161,18 @@ def _has_bad_character(url: str) -> bool:
     return re.search(_BAD_CHARACTER, url) is not None or _has_bad_character(url.encode("ascii", "ignore").decode())
 
 
-def _is_host(host: str, *, bracketed: bool) -> bool:
-    if bracketed:
-        address = address_of(host)
-        return address is not None and address.version == 6
+def _is_ipv6(host: str, netloc: str) -> bool:
+    from ipaddress import AddressValueError, IPv6Address
+
+    try:
+        IPv6Address(host)  # not by `address_of`, which takes out an IPv4 address that is inside
+    except AddressValueError:
+        return False
+    # urlsplit overlooks what else stands beside the brackets, and clients raise errors of their own.
+    return re.fullmatch(r"\[[^][]*\](:[0-9]*)?", netloc) is not None
+
+
+def _is_host(host: str) -> bool:
     return not _NOT_IN_HOST.intersection(host) and not any(map(str.isspace, host))
 
 
