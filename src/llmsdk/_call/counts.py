@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeGuard
 
 from ..utils.shapes import is_object
@@ -28,38 +28,48 @@ class Counts(NamedTuple):
     reasoning: int = 0
 
 
-# The names that servers have for a count, in the usage itself and in the details beside it.
-_NAMES: Mapping[str, tuple[str, ...]] = {
-    "prompt_tokens": ("prompt_tokens", "input_tokens"),
-    "completion_tokens": ("completion_tokens", "output_tokens"),
-    "total_tokens": ("total_tokens",),
-    "cached_tokens": ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_prompt_tokens"),
-    "cache_write_tokens": ("cache_write_tokens", "cache_creation_input_tokens", "cache_creation_tokens"),
-    "reasoning_tokens": ("reasoning_tokens",),
-}
-_DETAILS: Mapping[str, tuple[str, ...]] = {
-    "cached_tokens": ("prompt_tokens_details", "prompt_token_details", "input_tokens_details"),
-    "cache_write_tokens": ("prompt_tokens_details", "prompt_token_details", "input_tokens_details"),
-    "reasoning_tokens": ("completion_tokens_details", "completion_token_details", "output_tokens_details"),
-}
+# The names that servers have for a count, and the details beside it in which they stand as well.
+_PROMPT_DETAILS = ("prompt_tokens_details", "prompt_token_details", "input_tokens_details")
+_COMPLETION_DETAILS = ("completion_tokens_details", "completion_token_details", "output_tokens_details")
+_PLACES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("prompt_tokens", ("prompt_tokens", "input_tokens"), ()),
+    ("completion_tokens", ("completion_tokens", "output_tokens"), ()),
+    ("total_tokens", ("total_tokens",), ()),
+    (
+        "cached_tokens",
+        ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_prompt_tokens"),
+        _PROMPT_DETAILS,
+    ),
+    (
+        "cache_write_tokens",
+        ("cache_write_tokens", "cache_creation_input_tokens", "cache_creation_tokens"),
+        _PROMPT_DETAILS,
+    ),
+    ("reasoning_tokens", ("reasoning_tokens",), _COMPLETION_DETAILS),
+)
 
 
+# Loops that stop at the first count, not lists of all: every call is counted, and this was a tenth of its own cost.
 def token_counts(usage: Any) -> dict[str, int]:
     """Read the counts that a server states, under whichever names; of a count with several, the first above 0."""
     fields = _fields(usage)
     found: dict[str, int] = {}
-    for name, names in _NAMES.items():
-        holders = [fields, *(_fields(fields[holder]) for holder in _DETAILS.get(name, ()) if fields.get(holder))]
-        stated = [count for holder in holders for count in _numbers(holder, names)]
-        if stated:
-            found[name] = next(filter(None, stated), 0)
+    for name, names, holders in _PLACES:
+        count = _count(fields, names)
+        for holder in holders:
+            if count:
+                break
+            if (inside := fields.get(holder)) and (stated := _count(_fields(inside), names)) is not None:
+                count = stated
+        if count is not None:
+            found[name] = count
     return found
 
 
 def counts_of(usage: Any) -> Counts | None:
     """Read the counts of one call; None where the server sent none."""
     stated = token_counts(usage)
-    prompt, completion, total, cached, written, reasoning = (stated.get(name, 0) for name in _NAMES)
+    prompt, completion, total, cached, written, reasoning = [stated.get(name, 0) for name, _, _ in _PLACES]
     if not stated.keys() & {"prompt_tokens", "completion_tokens", "total_tokens"}:
         return None
     # xAI counts reasoning beside the completion, Perplexity's research too, and not in the total; all others as a part.
@@ -91,7 +101,10 @@ def stated_cost(usage: Any) -> float | None:
     if cost is not None and not isinstance(cost, int | float):
         cost = _fields(cost).get("total_cost")
     ticks: Any = fields.get("cost_in_usd_ticks")
-    stated = (cost, ticks / _TICKS if _is_amount(ticks) else None, fields.get("estimated_cost"))
+    estimated = fields.get("estimated_cost")
+    if cost is None and ticks is None and estimated is None:
+        return None  # as of nearly all servers
+    stated = (cost, ticks / _TICKS if _is_amount(ticks) else None, estimated)
     return next((float(one) for one in stated if _is_amount(one)), None)
 
 
@@ -108,7 +121,13 @@ def _fields(holder: Any) -> Mapping[str, Any]:
     return {**own, **extra} if extra else own
 
 
-def _numbers(fields: Mapping[str, Any], names: Iterable[str]) -> list[int]:
-    """Find the fields that hold a count: a field of a reply may hold anything."""
-    values = (fields.get(name) for name in names)
-    return [value for value in values if type(value) is int and value >= 0]
+def _count(fields: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    """Find the first field above 0 that holds a count: a field of a reply may hold anything. None where none does."""
+    found = None
+    for name in names:
+        value = fields.get(name)
+        if type(value) is int and value >= 0:
+            if value:
+                return value
+            found = 0
+    return found
