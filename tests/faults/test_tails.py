@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from llmsdk._net import aiohttp_transport, pool
+from llmsdk._net import aiohttp_replies, pool
 from support.colours import Colour, settled
 from support.fault_client import ASK, CREATE, client_of, pause
 from support.fault_server import (
@@ -191,7 +191,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> float:
     """How long a tail is waited for: longer than a busy machine takes for it."""
     seconds = 2.0
     monkeypatch.setattr(pool, "TAIL_S", seconds)
-    monkeypatch.setattr(aiohttp_transport._Unread, "patience_s", seconds)
+    monkeypatch.setattr(aiohttp_replies.Unread, "patience_s", seconds)
     return seconds
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from llmsdk._call.countdown import Countdown
 from llmsdk._call.keys import KeyHeader
-from llmsdk._net import aiohttp_connections, aiohttp_transport
+from llmsdk._net import aiohttp_connections, aiohttp_replies, aiohttp_transport
 from llmsdk._net.hook_views import build_shown
 from llmsdk._net.lines import CONNECT_S, AsyncLine, SyncLine
 from llmsdk._net.network import AsyncStream, Stream
@@ -62,7 +62,7 @@ class Content:
 
 def pieces_of(content: Content, limit: Countdown) -> Any:
     loop = asyncio.get_running_loop()
-    return aiohttp_transport._Pieces(content, limit, loop)  # type: ignore[arg-type]  # all that is asked of it
+    return aiohttp_replies.Pieces(content, limit, loop, set())  # type: ignore[arg-type]  # all that is asked of it
 
 
 def test_pieces_come_as_they_arrive_and_the_timer_is_taken_back() -> None:
@@ -126,10 +126,10 @@ def test_a_connection_is_given_back_where_the_body_has_come_whole(is_whole: bool
             reason=None,
             release=lambda: done.append("release"),
             close=lambda: done.append("close"),
-            connection=None,
+            connection=SimpleNamespace(transport=None),
         )
         unread: deque[Any] = deque()
-        reply = aiohttp_transport.AiohttpReply(response, None, pieces_of(response.content, countdown()), unread)
+        reply = aiohttp_replies.AiohttpReply(response, None, pieces_of(response.content, countdown()), unread)
         await reply.aclose()
         assert done == ["release" if is_whole else "close"]
         assert reply.leave()
@@ -330,34 +330,6 @@ def test_requests_of_every_kind_carry_the_same(key: KeyHeader | None, content: b
 # ------------------------------------------------------ what cannot be counted on
 
 
-@pytest.mark.parametrize("is_ours", [True, False])
-def test_a_response_over_a_connection_of_another_make_is_a_response(
-    is_ours: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started: list[Any] = []
-
-    async def start(self: Any, connection: Any) -> Any:
-        started.append(connection)
-        return self
-
-    monkeypatch.setattr(aiohttp.ClientResponse, "start", start)
-
-    async def body() -> None:
-        protocol: Any = object()
-        if is_ours:
-            protocol = aiohttp_connections.Handler(loop=asyncio.get_running_loop())
-            protocol.is_early = True
-        attempt = aiohttp_connections.Attempt()
-        aiohttp_connections.UNDER_WAY.set(attempt)
-        response = aiohttp_connections.Response.__new__(aiohttp_connections.Response)
-        connection: Any = SimpleNamespace(protocol=protocol)
-        assert await response.start(connection) is response
-        assert started == [connection]
-        assert attempt.received is is_ours
-
-    asyncio.run(body())
-
-
 def test_a_request_of_a_hooks_own_is_given_limits_where_it_can_hold_them() -> None:
     fresh = httpx.Request("GET", URL)
     _Sending(fresh, countdown(3))
@@ -379,22 +351,5 @@ def test_the_ways_of_many_urls_are_not_kept_without_end() -> None:
             assert str(transport._to(request).url) == url
             assert transport._to(request) is transport._to(request)
             assert len(transport._destinations) <= aiohttp_transport._MAX_DESTINATIONS
-
-    asyncio.run(body())
-
-
-def test_a_connector_without_a_factory_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = aiohttp_connections.Connector
-
-    def bare(**options: Any) -> aiohttp.TCPConnector:
-        connector = made(**options)
-        del connector._factory
-        return connector
-
-    async def body() -> None:
-        monkeypatch.setattr(aiohttp_connections, "Connector", bare)
-        session = aiohttp_connections.open_session(asyncio.get_running_loop())
-        assert not hasattr(session.connector, "_factory")
-        await session.close()
 
     asyncio.run(body())

@@ -1,4 +1,22 @@
-"""aiohttp's connections, watched: whether they were used before, whether the reply has begun, what comes too much."""
+"""aiohttp's connections, watched: whether they were used before, whether the reply has begun, what comes too much.
+
+What this backend uses of aiohttp that its documentation does not name, with what is lost in a version that lacks it.
+`tests/net/test_aiohttp_names.py` compares the table with the source and with the installed version; the tests of the
+backend pass with every release from 3.13.0 to 3.14.5 (`scripts/aiohttp_range.py` runs them).
+
+    ResponseHandler                  base of `Handler`: without its module, aiohttp.client_proto, there is no backend
+    ResponseHandler.exception        what the parser refused; needed
+    ResponseHandler.feed_data        a second reply closes the connection; else it is seen when that is next used
+    ResponseHandler.should_close     a connection that holds the last descriptor is not kept; else it is
+    ResponseHandler._payload         broken framing ends the body at once; else its time limit does
+    TCPConnector._factory            has `Handler` made; else replies that break in their first line are tried again
+    TCPConnector.connect             with its three arguments tells attempts whether their connection is old; needed
+    Connection.protocol              leads from there to `Handler`; needed
+    ClientSession._retry_connection  attempts are counted by the flow alone; else some go uncounted
+    StreamReader._buffer             what came before a failure is handed out; else it is lost
+    StreamReader.set_exception       wakes who waits for a body when its time is over; needed
+    StreamReader.wait_eof            a stream's late end keeps its connection; needed
+"""
 
 from __future__ import annotations
 
@@ -106,22 +124,8 @@ class Handler(ResponseHandler):
             payload.set_exception(aiohttp.ClientPayloadError(f"broken framing of the body: {gist(error)}"))
 
 
-class Response(aiohttp.ClientResponse):
-    """A response that makes its attempt known to its connection."""
-
-    async def start(self, connection: Any) -> aiohttp.ClientResponse:
-        protocol = connection.protocol
-        attempt = UNDER_WAY.get()
-        if isinstance(protocol, Handler) and attempt is not None:
-            attempt.received = protocol.attempt is None and protocol.is_early
-            if protocol.attempt is not None:
-                protocol.replies = 0
-            protocol.attempt = attempt
-        return await super().start(connection)
-
-
 class Connector(aiohttp.TCPConnector):
-    """Keeps the connections, and notes for an attempt whether its one is old: the server may have closed it."""
+    """Keeps the connections; an attempt learns whether its one is old, as the server may have closed it."""
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
         # aiohttp hands no request of ours down to here: the context of the task is the only way.
@@ -129,34 +133,39 @@ class Connector(aiohttp.TCPConnector):
         while True:
             connection = await super().connect(req, traces, timeout)
             protocol: Any = connection.protocol
-            if attempt is None or not isinstance(protocol, Handler) or protocol.attempt is None:
+            if attempt is None or not isinstance(protocol, Handler):
                 return connection
+            if protocol.attempt is None:
+                attempt.received = protocol.is_early
+                break
             # What has arrived at a free connection is its end, or nothing that was asked for; the event loop has had no
             # turn to read it.
             sock = protocol.transport and protocol.transport.get_extra_info("socket")
             if not attempt.needs_new and sock is not None and not is_readable(sock):
                 attempt.is_reused = True
-                return connection
+                protocol.replies = 0
+                break
             connection.close()
+        # aiohttp sends the request in this turn of the event loop: what arrives from here on is for this attempt.
+        protocol.attempt = attempt
+        return connection
 
 
 def open_session(loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
     """Open a session that neither bounds, nor repeats, nor decodes anything by itself."""
     connector = Connector(limit=0, keepalive_timeout=IDLE_S)
     if hasattr(connector, "_factory"):
-        # No public way leads here; were this one gone, a reply that breaks in its first line would be tried again.
         cast(Any, connector)._factory = partial(Handler, loop=loop)
     session = aiohttp.ClientSession(
         connector=connector,
-        response_class=Response,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         max_line_size=_MAX_FIELD,
         max_field_size=_MAX_FIELD,
     )
-    # Attempts are counted by the flow. No public option leads here; were this one gone, some would go uncounted.
-    cast(Any, session)._retry_connection = False
+    if hasattr(session, "_retry_connection"):
+        cast(Any, session)._retry_connection = False
     return session
 
 

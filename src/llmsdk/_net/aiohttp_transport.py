@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import suppress
-from typing import Any, NamedTuple, Self
-from weakref import WeakSet
+from typing import Any, NamedTuple
 
 import aiohttp
 import httpx
@@ -15,180 +11,21 @@ import yarl
 
 from .._call.countdown import Countdown
 from .._call.effects import TransportFailure
+from .._call.keys import KeyHeader
 from .._call.request.large import LARGE, Body
 from ..errors import ConfigurationError
-from ..utils.headers import Headers
 from .aiohttp_connections import UNDER_WAY, Attempt, gist, open_session
+from .aiohttp_limits import Limits
+from .aiohttp_replies import AiohttpReply, Pieces, Unread, close, turn
 from .failures import failure_of
 from .hook_views import show
-from .pool import TAIL_S, learned, may_follow
 from .proxies import proxy_of
-from .requests import Content, OwnRequest, own_of
+from .requests import Content, OwnRequest, own_of, parsed_url, target_of
 from .tls import shared_context
 
 # Kept by URL. An application calls few; one that puts ids into paths must not make this grow.
 _MAX_DESTINATIONS = 256
 _OWN_HEADERS = (b"host", b"content-length")  # aiohttp writes them itself, the length where it has all of the body
-
-
-class _Pieces:
-    """The bytes of a body as they arrive, each within what the countdown leaves.
-
-    One timer watches all reads, since one for each would cost more than a read.
-
-    Attributes:
-        ag_running: Whether a task waits for the next piece, named as async generators name it.
-    """
-
-    def __init__(self, content: aiohttp.StreamReader, countdown: Countdown, loop: asyncio.AbstractEventLoop) -> None:
-        self._content = content
-        self._countdown = countdown
-        self._loop = loop
-        self._timer: asyncio.TimerHandle | None = None
-        self.ag_running = False
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self.ag_running:
-            raise RuntimeError("another task waits for the next piece")
-        self._watch()
-        self.ag_running = True
-        try:
-            piece = await self._content.readany()
-        except Exception as exc:
-            # aiohttp raises at once; what had arrived before belongs to the caller all the same.
-            held: Any = getattr(self._content, "_buffer", None)
-            if not held and isinstance(exc, RuntimeError):  # what it says of a session that was closed meanwhile
-                raise aiohttp.ClientConnectionError(str(exc)) from exc
-            if not held:
-                raise
-            piece = b"".join(held)
-            held.clear()
-        finally:
-            self.ag_running = False
-        if not piece:
-            self.stop()
-            raise StopAsyncIteration
-        return piece
-
-    def _watch(self) -> None:
-        """Have the timer ring no later than the limit of this read."""
-        left = self._countdown.left()
-        if left <= 0:
-            raise TimeoutError("the time for this attempt is over")
-        if self._content.is_eof():
-            return  # all of it has arrived
-        at = self._loop.time() + left
-        if self._timer is None or at < self._timer.when():
-            self.stop()
-            self._timer = self._loop.call_at(at, self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        if not self.ag_running:
-            return
-        if self._countdown.left() > 0:
-            self._watch()
-        else:
-            self.fail(TimeoutError("nothing came in time"))
-
-    def fail(self, problem: Exception) -> None:
-        """Raise an exception where the next piece is waited for."""
-        if self.ag_running:
-            self._content.set_exception(problem)
-
-    def stop(self) -> None:
-        """Take the timer back."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
-class _NetworkStream:
-    """What there is to know of the connection under a reply, asked as httpcore is asked."""
-
-    def __init__(self, transport: Any) -> None:
-        self._transport = transport
-
-    def get_extra_info(self, info: str) -> Any:
-        """Return what asyncio knows; names are httpcore's."""
-        return self._transport.get_extra_info({"server_addr": "peername"}.get(info, info))
-
-
-class AiohttpReply:
-    """A response of aiohttp, in the shape that the flow knows."""
-
-    is_stream_consumed = False
-    shown_as = httpx.Response
-
-    def __init__(self, response: aiohttp.ClientResponse, request: Any, pieces: _Pieces, unread: _Unread) -> None:
-        self.status_code = response.status
-        self.headers = Headers(response.raw_headers)
-        self.reason_phrase = response.reason or ""
-        self.request = request
-        self.body = pieces
-        self._response = response
-        self._unread = unread
-
-    @property
-    def extensions(self) -> dict[str, Any]:
-        """The connection, while it is held; asked for by downloads alone."""
-        connection = self._response.connection
-        transport = None if connection is None else connection.transport
-        return {} if transport is None else {"network_stream": _NetworkStream(transport)}
-
-    def aiter_raw(self) -> AsyncIterator[bytes]:
-        """Iterate the body as it arrives."""
-        return self.body
-
-    def release_now(self) -> bool:
-        """Return the connection back, if the body has come whole; whether it has."""
-        self.body.stop()
-        if not self._response.content.is_eof():
-            return False
-        self._response.release()
-        return True
-
-    async def comes_whole(self, seconds: float) -> bool:
-        """Wait for the rest of the body; whether it has come."""
-        for _ in range(2):
-            await _turn()  # the event loop asks what has arrived in the first, and reads it before the second
-        with suppress(TimeoutError, aiohttp.ClientError):
-            async with asyncio.timeout(seconds):
-                await self._response.content.wait_eof()
-        return self._response.content.is_eof()
-
-    def leave(self) -> bool:
-        """Return the connection back once the body has come whole, if that is before another request needs it."""
-        if self.release_now():
-            return True
-        if not may_follow(self.headers):
-            return False
-        self._unread.append(self)
-        return True
-
-    async def aclose(self) -> None:
-        """Give the connection back where the body has come whole, else close it; may be called again."""
-        if not self.release_now():
-            await _close(self._response)
-
-
-class _Unread(deque[AiohttpReply]):
-    """The replies of one host whose end was left unread, the oldest first."""
-
-    patience_s = TAIL_S
-
-    async def settle(self, countdown: Countdown) -> None:
-        """Forget the replies that have come whole meanwhile; wait for the oldest one that has not, or close it."""
-        while self and self[0].release_now():
-            self.popleft()
-        if self:
-            reply = self.popleft()
-            has_come = await reply.comes_whole(min(self.patience_s, countdown.left()))
-            self.patience_s = learned(has_come)
-            await reply.aclose()
 
 
 class _Destination(NamedTuple):
@@ -198,11 +35,36 @@ class _Destination(NamedTuple):
     url: yarl.URL
     proxy: str | None
     is_tls: bool
-    unread: _Unread
+    unread: Unread
+
+
+class _TextRequest(OwnRequest):
+    """A request whose headers are texts, as aiohttp takes them: to encode and decode them was a twentieth of a call."""
+
+    __slots__ = ("texts",)
+    texts: list[tuple[str, str]]
+
+
+def _build(
+    method: str,
+    url: str,
+    headers: list[tuple[str, str]],
+    authorization: KeyHeader | None,
+    content: Body | None,
+    countdown: Countdown,
+) -> OwnRequest:
+    """Make a request; the names that aiohttp writes itself are reserved, and stand among no call's headers."""
+    request = _TextRequest(method, parsed_url(url), target_of(url), [], content, countdown)
+    request.texts = headers.copy()
+    if authorization is not None:
+        request.texts.append((authorization.header, authorization.reveal()))
+    return request
 
 
 class AiohttpTransport:
     """One aiohttp session; it belongs to the event loop in which it is first used."""
+
+    build = staticmethod(_build)
 
     def __init__(self, *, is_hooked: bool = False) -> None:
         try:
@@ -214,9 +76,9 @@ class AiohttpTransport:
         self._is_hooked = is_hooked
         self._session: aiohttp.ClientSession | None = None
         self._destinations: dict[int, _Destination] = {}
-        self._unread: dict[Any, _Unread] = {}
-        self._waits: set[Any] = set()
-        self._replies: WeakSet[AiohttpReply] = WeakSet()
+        self._unread: dict[Any, Unread] = {}
+        self._limits = Limits(self._loop)
+        self._reading: set[Pieces] = set()
 
     async def send(self, request: Any, countdown: Countdown) -> Any:
         """Send a request.
@@ -236,18 +98,16 @@ class AiohttpTransport:
                 raise
             attempt = Attempt(needs_new=True)
             response = await self._exchange(own, to, attempt)
-        reply = AiohttpReply(response, request, _Pieces(response.content, countdown, self._loop), to.unread)
-        self._replies.add(reply)
+        pieces = Pieces(response.content, countdown, self._loop, self._reading)
+        reply = AiohttpReply(response, request, pieces, to.unread)
         return show(reply) if self._is_hooked else reply
 
     async def _exchange(self, own: OwnRequest, to: _Destination, attempt: Attempt) -> aiohttp.ClientResponse:
         session = self._session = self._session or open_session(self._loop)
         UNDER_WAY.set(attempt)
-        limit: Any = None
         data = _body_of(own.content)
         try:
-            async with asyncio.timeout(own.countdown.left()) as limit:
-                self._waits.add(limit)
+            with self._limits.within(own.countdown.left()):
                 response = await session.request(
                     own.method,
                     to.url,
@@ -259,7 +119,7 @@ class AiohttpTransport:
                 )
             if not (fault := _fault_of(response)):
                 return response
-            await _close(response)
+            await close(response)
             problem: Exception = httpx.RemoteProtocolError(fault)
         except aiohttp.ClientResponseError as exc:
             # It holds the headers of the request, and with them the key.
@@ -267,9 +127,7 @@ class AiohttpTransport:
             problem = kind(gist(exc))
         except Exception as exc:
             problem = getattr(data, "problem", None) or exc
-        finally:
-            self._waits.discard(limit)
-        await _turn()
+        await turn()
         try:
             raise failure_of(problem, began=attempt.received, is_reused=attempt.is_reused) or problem
         finally:
@@ -286,18 +144,17 @@ class AiohttpTransport:
             proxy = proxy_of(scheme, host, port)
             # Left to yarl, an encoded ".." would be a step upwards.
             url = yarl.URL(str(own.url), encoded=True)
-            unread = self._unread.setdefault((scheme, host, port), _Unread())
+            unread = self._unread.setdefault((scheme, host, port), Unread())
             to = self._destinations[id(own.target)] = _Destination(own.target, url, proxy, scheme == "https", unread)
         return to
 
     async def aclose(self, *, at_loop_end: bool = False) -> None:
         """Close every connection."""
         session, self._session = self._session, None
-        for limit in self._waits:
-            limit.reschedule(self._loop.time())
-        for reply in list(self._replies):
-            reply.body.fail(aiohttp.ClientConnectionError("the connection was closed"))
-        await _turn()  # those who wait are woken before the session is closed, which would cancel them
+        self._limits.end()
+        for pieces in list(self._reading):
+            pieces.fail(aiohttp.ClientConnectionError("the connection was closed"))
+        await turn()  # those who wait are woken before the session is closed, which would cancel them
         for unread in self._unread.values():
             while unread:
                 await unread.popleft().aclose()
@@ -313,6 +170,9 @@ def _body_of(content: Body | None) -> bytes | Content | None:
 
 
 def _headers_of(request: OwnRequest, data: Any) -> list[tuple[str, str]]:
+    if isinstance(request, _TextRequest):
+        length = [("content-length", str(len(request.content or b"")))] if isinstance(data, Content) else []
+        return request.texts + length
     own = _OWN_HEADERS[:1] if isinstance(data, Content) else _OWN_HEADERS
     return [
         (name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers if name.lower() not in own
@@ -324,19 +184,7 @@ def _fault_of(response: aiohttp.ClientResponse) -> str:
     if response.status < 200:
         return f"the server switched protocols (status {response.status}), which nobody asked for"
     coding = response.headers.get("Transfer-Encoding", "chunked")
-    return "" if coding.lower() == "chunked" else "the body has a transfer encoding that is not known"
-
-
-async def _close(response: aiohttp.ClientResponse) -> None:
-    """Close the connection of a response at once, without the farewell of TLS, for which nobody would wait."""
-    connection = response.connection
-    transport = None if connection is None else connection.transport
-    response.close()
-    if transport is not None:
-        transport.abort()
-    await _turn()
-
-
-async def _turn() -> None:
-    """Let the event loop close the sockets that were given up: it does so in its next turn."""
-    await asyncio.sleep(0)
+    if coding.lower() != "chunked":
+        return "the body has a transfer encoding that is not known"
+    # aiohttp 3.13 lets it pass.
+    return "a header has a NUL in it" if b"\0" in b"".join([value for _, value in response.raw_headers]) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeVar, assert_never, cast
@@ -101,7 +101,7 @@ class AsyncDriver:
         self._make_transport: Callable[[], Transport]
         if client is None:
             self._make_transport = partial(make_transport, is_hooked=is_hooked)
-            self.build: Any = build_shown if is_hooked else build_own
+            self.build: Any = build_shown if is_hooked else getattr(make_transport, "build", build_own)
         else:
             supplied = AsyncSuppliedClient(client)
             self._make_transport, self.build = (lambda: supplied), supplied.build
@@ -137,25 +137,23 @@ class AsyncDriver:
         except StopIteration as stop:
             return cast(T, stop.value)
 
-    async def perform(self, effect: Effect) -> Any:
-        """Do what one effect asks for."""
+    def perform(self, effect: Effect) -> Awaitable[Any]:
+        """Begin what one effect asks for; no coroutine of its own stands between the flow and the transport."""
         match effect:
             case Send():
-                return await self._send(effect)
+                return self._send(effect)
             case Read():
-                return await self._read(effect)
+                return self._read(effect)
             case Pull():
-                return await anext(effect.chunks, None)  # None is the end: a flow has no use for StopAsyncIteration
+                return anext(effect.chunks, None)  # None is the end: a flow has no use for StopAsyncIteration
             case Close():
-                await release(effect.response)
+                return release(effect.response)
             case Sleep():
-                await self._sleep(effect.seconds)
+                return self._sleep(effect.seconds)
             case Invoke():
-                # No local holds the answer, which may be a key.
-                return (effect.wrap or _same)(await _settled(effect.function(*effect.args), effect.countdown))
+                return _answer(effect)
             case _:
                 assert_never(effect)
-        return None
 
     def proxy_for(self, url: str) -> str | None:
         """Find the proxy of the environment that leads to a URL; None of a supplied client, whose own affair it is."""
@@ -210,7 +208,7 @@ class AsyncDriver:
 
     async def _send(self, effect: Send) -> Any:
         request = effect.request
-        of_loop = await self._here()
+        of_loop = self._loops.get(_running_loop()) or await self._here()
         if OFFLINE in os.environ and not self.is_player:
             refuse_offline(request.url.host)
         try:
@@ -229,7 +227,11 @@ class AsyncDriver:
             return cast(bytes, response.content)[: effect.max_bytes]
         body = BodyReader(response.headers.get("content-encoding"), effect.max_bytes, truncate=effect.truncate)
         pieces = self.pieces(response, effect.countdown)
+        taken = getattr(response, "taken", None)  # of a backend that may have all of it already
         try:
+            if (whole := taken and taken()) is not None:
+                effect.countdown.check()
+                return body.finish() if body.feed(whole) else body.received()
             async for raw in pieces:
                 if not body.feed(raw):
                     await release(response, pieces)
@@ -327,6 +329,11 @@ def _running_loop() -> object:
         return token_here().native_token if asyncio is None else asyncio.get_running_loop()
     except RuntimeError:  # trio's, with asyncio imported beside it
         return token_here().native_token
+
+
+async def _answer(effect: Invoke) -> Any:
+    # No local holds the answer, which may be a key.
+    return (effect.wrap or _same)(await _settled(effect.function(*effect.args), effect.countdown))
 
 
 def _same(answer: Any) -> Any:
