@@ -46,18 +46,22 @@ for name, module in list(sys.modules.items()):
 """
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("dist")
+def build(out: Path, *kinds: str) -> None:
     # Without isolation the build asks no registry: the backend is one of the development tools.
     done = subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT)],
+        [sys.executable, "-m", "build", *kinds, "--no-isolation", "--outdir", str(out), str(ROOT)],
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("dist")
+    build(out, "--wheel")
     (built,) = out.glob("*.whl")
     return built
 
@@ -71,6 +75,15 @@ def metadata(wheel: Path) -> Message:
 
 def test_the_wheel_is_for_every_platform(wheel: Path) -> None:
     assert wheel.name.endswith("-py3-none-any.whl")
+
+
+def test_building_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    built = []
+    for name in ("first", "second"):
+        build(tmp_path / name, "--wheel", "--sdist")
+        built.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+    assert len(built[0]) == 2
+    assert built[0] == built[1]
 
 
 def test_the_wheel_is_small(wheel: Path) -> None:
