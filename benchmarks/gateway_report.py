@@ -4,9 +4,12 @@ from typing import Any
 
 from tables import number, table
 
-INTRODUCTION = """\
-## A gateway's day
+TITLE = "## A gateway's day\n"
+FOLLOWING = "## The server is not the bottleneck\n"
 
+INTRODUCTION = (
+    TITLE
+    + """
 A FastAPI application, served by uvicorn with uvloop, relays streamed chats for {callers} callers at once through one
 client that all requests share. It runs on one core; the provider and the callers run on another. Each client is used as
 its documentation shows it; `httpx` and `aiohttp` are code by hand with types.
@@ -15,10 +18,12 @@ its documentation shows it; `httpx` and `aiohttp` are code by hand with types.
   caller has the one before. The {callers} calls that open the streams are part of it.
 - In the other columns a chunk comes every {every_ms:.0f} ms in each stream. **Added** is the delay from the provider to
   the caller, without what it is for callers that ask the provider itself. CPU is that of the gateway, the calls
-  included. Memory is its peak above what it had before the callers came.
+  included. Memory is its peak above what it had before the callers came. The slowest percent waits for Python's garbage
+  collector, which goes through all that is in memory about once in a turn.
 - **Closed within 1 s**: of the callers that left in the middle, for how many the provider saw its side closed that
   soon; and how long the slowest took.
 """
+)
 
 HEAD = (
     *("client", "events/s", "added p50, ms", "added p99, ms", "CPU us/event", "memory, MB"),
@@ -51,16 +56,12 @@ def judged(rows: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def target_rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
-    """The targets, as rows of the table of all of them; none where there was no such run."""
-    rows: list[tuple[str, ...]] = []
-    for target in found.get("gateway", {}).get("targets", ()):
-        unit, of = ("x", f" of {target['to']}") if target["to"] else ("", "")
-        bound = f"{'>=' if target['at_least'] else '<='} {number(target['limit'])}{unit}{of}"
-        reached = "not measured" if target["reached"] is None else f"{number(target['reached'])}{unit}"
-        verdict = {True: "met", False: "**missed**", None: "-"}[target["met"]]
-        rows.append((f"gateway: {target['title']}", "llmsdk", bound, reached, verdict))
-    return rows
+def target_row(target: dict[str, Any]) -> tuple[str, ...]:
+    """One target, and what was reached."""
+    unit, of = ("x", f" of {target['to']}") if target["to"] else ("", "")
+    bound = f"{'>=' if target['at_least'] else '<='} {number(target['limit'])}{unit}{of}"
+    reached = "not measured" if target["reached"] is None else f"{number(target['reached'])}{unit}"
+    return target["title"], bound, reached, {True: "met", False: "**missed**", None: "-"}[target["met"]]
 
 
 def row(name: str, values: dict[str, Any]) -> tuple[str, ...]:
@@ -74,24 +75,37 @@ def row(name: str, values: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def part(found: dict[str, Any]) -> str:
+def part(found: dict[str, Any] | None) -> str:
     """The section; empty where there was no such run."""
-    gateway = found.get("gateway")
-    if not gateway:
+    if not found:
         return ""
-    direct = gateway["rows"].get("direct", {})
-    measured = {name: values for name, values in gateway["rows"].items() if "events_s" in values and name != "direct"}
+    rows = found["rows"]
+    measured = {name: values for name, values in rows.items() if "events_s" in values and name != "direct"}
     ordered = sorted(measured.items(), key=lambda item: item[1]["events_s"], reverse=True)
-    lines = [INTRODUCTION.format(**gateway), table(HEAD, (row(*item) for item in ordered))]
-    without = {name: values["problem"] for name, values in gateway["rows"].items() if "problem" in values}
+    lines = [INTRODUCTION.format(**found), table(HEAD, (row(*item) for item in ordered))]
+    without = [f"{name}: {values['problem']}" for name, values in rows.items() if "problem" in values]
     if without:
-        lines.append(f"No figure: {'; '.join(f'{name}: {why}' for name, why in without.items())}.\n")
-    if measured and "events_s" in direct:
+        lines.append(f"No figure: {'; '.join(without)}.\n")
+    if measured and "events_s" in rows["direct"]:
         busiest = max(values["world_share"] for values in measured.values())
+        pace, p50, p99 = (number(rows["direct"][figure]) for figure in ("events_s", "p50_ms", "p99_ms"))
         lines.append(
-            f"Provider and callers aren't the bottleneck: without a gateway between them they pass on "
-            f"{number(direct['events_s'])} events/s, with a median delay of {number(direct['p50_ms'])} ms and a 99th "
-            f"percentile of {number(direct['p99_ms'])} ms; with one, they use {busiest:.0%} of their core at most. "
-            f"{gateway['seconds']} s in all.\n"
+            f"Provider and callers aren't the bottleneck: without a gateway between them they pass on {pace} events/s, "
+            f"with a median delay of {p50} ms and a 99th percentile of {p99} ms; with one, they use {busiest:.0%} of "
+            "their core at most.\n"
         )
+    targets = [target_row(target) for target in found["targets"] if target["reached"] is not None]
+    if targets:
+        lines.append(table(("target for llmsdk", "bound", "reached", ""), targets))
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(found["versions"].items()))
+    lines.append(f"{found['at']}, {found['seconds']} s; load {found['load_at_start']} at the start; {versions}.\n")
     return "\n".join(lines)
+
+
+def put_into(page: str, found: dict[str, Any]) -> str:
+    """The page of results with this section made anew."""
+    before, _, old = page.partition(TITLE)
+    if not old:
+        before, _, old = page.partition(FOLLOWING)
+        return f"{before}{part(found)}\n{FOLLOWING}{old}"
+    return f"{before}{part(found)}\n## {old.partition('## ')[2]}"

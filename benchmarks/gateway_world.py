@@ -198,7 +198,7 @@ class World:
             chunks: In each stream.
             every_s: Between two of them, as in `Turn`.
             spread_s: The time over which the callers come.
-            leavers: How many of them leave somewhere in the first half of their stream.
+            leavers: How many of them leave, each somewhere in the first third of its stream.
         """
         turn = self.turn = Turn(self.loop, chunks, every_s)
         gc.collect()
@@ -207,7 +207,7 @@ class World:
         made = []
         for number in range(callers):
             # Each at a chunk of its own: a crowd that leaves at once would be another question.
-            leaves_at = 2 + number * 7 % (chunks // 2 - 2) if every and number % every == 0 else 0
+            leaves_at = 2 + number * 7 % (chunks // 3) if every and number % every == 0 else 0
             made.append(self.loop.create_task(self._call(port, path, number, leaves_at)))
             if spread_s:
                 await asyncio.sleep(max(0.0, wall + spread_s * (number + 1) / callers - time.perf_counter()))

@@ -106,7 +106,6 @@ def targets_part(found: Result) -> str:
                 why = profile or "not looked into yet."
                 told = f"**{question['title']}**, {target['client']}, {bound}"
                 reasons.setdefault(why, []).append(told)
-    rows += gateway_report.target_rows(found)
     shown = "## Targets\n\n" + table(("question", "client", "target", "reached", ""), rows)
     missed = [f"- {'; '.join(targets)}: {why}\n" for why, targets in reasons.items()]
     return shown + ("\n### Where a target is missed\n\n" + "".join(missed) if missed else "")
@@ -168,7 +167,7 @@ def markdown(found: Result, plot: str = "", growth_plot: str = "") -> str:
         parts.append(f"![Cost of each client as a multiple of raw httpx]({plot})\n")
     parts.append("## Figures\n")
     parts += [question_part(question) for key, question in found["questions"].items() if stands_alone(key, question)]
-    parts += [growth_part(found), curves.curves_part(found, growth_plot), gateway_report.part(found)]
+    parts += [growth_part(found), curves.curves_part(found, growth_plot), gateway_report.part(found.get("gateway"))]
     parts += [server_part(found), "## Circumstances\n", circumstances(found)]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts if part)
 

@@ -139,8 +139,6 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
         found["questions"] = {question.id: run.results(question) for question in questions}
     if not (args.quick or args.only or args.clients):
         found["gateway"] = gateway.measured()
-        if not missing(gateway.GROUP):
-            found["versions"][gateway.GROUP] = versions(gateway.GROUP, gateway.PACKAGES)
     found["seconds"] = round(time.monotonic() - started)
     return found
 
