@@ -78,7 +78,7 @@ class Visit:
 
 
 class SlowVisit(Visit):
-    """One that reads nothing after the first text, so that the application waits for room."""
+    """One that reads nothing after the first text; its server lets the application wait, where uvicorn wakes it."""
 
     async def send(self, message: Message) -> None:
         await super().send(message)
