@@ -244,7 +244,7 @@ def fetched(
     player = Player(list(turns))
     given = {"timeout_s": 10.0, "max_response_bytes": 100, "retries": None, **more}
     call = make_call(clock=player.clock, **given)
-    template = keyless(replace(call.plan, target=replace(call.plan.target, base_url=home)), home)
+    template = keyless(call.plan._replace(target=replace(call.plan.target, base_url=home)), home)
     core: Any = SimpleNamespace(usual_limits=call.plan.limits, env=env_of(player.clock))
     tools = Tools(call.client, resolve, lambda url: proxied, lambda function, *args: function(*args))
     try:

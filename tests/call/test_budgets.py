@@ -531,7 +531,7 @@ def test_ten_thousand_calls_with_drops_and_retries_never_pass_the_bound() -> Non
             most = chance.randint(1, 40)
             terms = Terms((budget,), most, price)
             state = replace(base.state, attempts=[], hook_state={}, held=None)
-            plan = replace(base.plan, terms=terms)
+            plan = base.plan._replace(terms=terms)
             flow = terms.accounted(run_call(plan, state, base.client, env_of(clock)), state)
             running.append((flow, None, most))
             continue

@@ -32,7 +32,7 @@ def drop(flow: Flow[Any], player: Player, at: type) -> None:
 def test_a_file_under_way(at: type) -> None:
     player = Player([reply(302, headers={"location": "/b.png"}), reply(200, b"PNG")])
     call = make_call(clock=player.clock, timeout_s=10.0, max_response_bytes=100, retries=None)
-    template = keyless(replace(call.plan, target=replace(call.plan.target, base_url=HOME)), HOME)
+    template = keyless(call.plan._replace(target=replace(call.plan.target, base_url=HOME)), HOME)
     core: Any = SimpleNamespace(usual_limits=call.plan.limits, env=env_of(player.clock))
 
     def resolve(host: str, port: int, seconds: float) -> Any:

@@ -65,9 +65,8 @@ class Tools:
 def keyless(plan: Plan, url: str, *, method: str = "GET", content: Body | None = None, accept: str = "*/*") -> Plan:
     """Plan a request that tells a URL nothing of the API: no key, no hooks, none of the caller's headers."""
     kept = [("accept", accept), *(pair for pair in plan.headers if pair[0] in ("accept-encoding", "user-agent"))]
-    return replace(
-        plan,
-        encoded=replace(plan.encoded, method=method, url=url, stream=content is None, body=content),
+    return plan._replace(
+        encoded=plan.encoded._replace(method=method, url=url, stream=content is None, body=content),
         target=replace(plan.target, key=None),
         headers=(*kept, *(() if content is None else (("content-type", "application/octet-stream"),))),
         is_keyed=False,
@@ -168,8 +167,8 @@ class RemoteFile:
 
     def _of_api(self) -> Plan:
         headers = (("accept", "*/*") if name == "accept" else (name, value) for name, value in self.plan.headers)
-        encoded = replace(self.plan.encoded, stream=True)  # the body stays open
-        return replace(self.plan, encoded=encoded, headers=tuple(headers), expects=_REDIRECTS)
+        encoded = self.plan.encoded._replace(stream=True)  # the body stays open
+        return self.plan._replace(encoded=encoded, headers=tuple(headers), expects=_REDIRECTS)
 
     # -------------------------------------------------------------------- body
 
@@ -255,7 +254,7 @@ def fetch(core: Core, template: Plan, url: str, allow_private: bool, tools: Tool
         APIStatusError: The host answered with an error.
     """
     limits, pieces = core.usual_limits, list[bytes]()
-    plan = replace(template, limits=limits._replace(deadline_s=limits.timeout_s))
+    plan = template._replace(limits=limits._replace(deadline_s=limits.timeout_s))
     file = RemoteFile(plan, tools, core.env, core.env.clock(), allow_private)
     try:
         first = yield from file.elsewhere("", url, accept="image/*, */*;q=0.5")

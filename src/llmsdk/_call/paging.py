@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..errors import ResponseValidationError
 from ..providers.spec import Page
 from ..utils.jsonpaths import MISSING, first
@@ -43,7 +41,7 @@ class Pages:
         if len(self._seen) == _MAX_PAGES:
             raise self._broken(received, f"the list has more than {_MAX_PAGES} pages")
         url = join(self._plan.encoded.url, "", {self._page.param: cursor})
-        return replace(self._plan, encoded=replace(self._plan.encoded, url=url))
+        return self._plan._replace(encoded=self._plan.encoded._replace(url=url))
 
     def _cursor(self, body: bytes) -> str | None:
         """Read where the next page begins; None where there is none, "" where there is one that has no cursor."""

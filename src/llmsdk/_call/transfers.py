@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +85,7 @@ class Transfer:
             plan = self._with(body=Form(fields, {"file": (name, content)}))
             return (yield from run_call(plan, self._state(), tools.driver, self._env))
         fields = {**fields, "file_name": name, "file_type": Path(name).suffix[1:] or "jsonl"}
-        plan = replace(self._with(body=Form(fields, {})), expects=(handover.status,))
+        plan = self._with(body=Form(fields, {}))._replace(expects=(handover.status,))
         state = self._state()
         received = yield from exchange(plan, state, tools.driver, self._env)
         if received.status != handover.status:
@@ -94,7 +93,7 @@ class Transfer:
         return (yield from self._handed_over(tools, handover, received, content))
 
     def _with(self, **changes: Any) -> Plan:
-        return replace(self.plan, encoded=replace(self.plan.encoded, **changes))
+        return self.plan._replace(encoded=self.plan.encoded._replace(**changes))
 
     def _handed_over(self, tools: Tools, handover: Handover, received: Received, content: Body) -> Flow[Any]:
         """Put a file where the server wants it, and say so."""

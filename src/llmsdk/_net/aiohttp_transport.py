@@ -25,6 +25,7 @@ from .tls import shared_context
 
 # Kept by URL. An application calls few; one that puts ids into paths must not make this grow.
 _MAX_DESTINATIONS = 256
+_NO_HEADERS: list[tuple[bytes, bytes]] = []  # of a request that has them as texts
 _OWN_HEADERS = (b"host", b"content-length")  # aiohttp writes them itself, the length where it has all of the body
 
 
@@ -54,7 +55,7 @@ def _build(
     countdown: Countdown,
 ) -> OwnRequest:
     """Make a request; the names that aiohttp writes itself are reserved, and stand among no call's headers."""
-    request = _TextRequest(method, parsed_url(url), target_of(url), [], content, countdown)
+    request = _TextRequest(method, parsed_url(url), target_of(url), _NO_HEADERS, content, countdown)
     request.texts = headers.copy()
     if authorization is not None:
         request.texts.append((authorization.header, authorization.reveal()))

@@ -29,16 +29,22 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, pairs: Iterable[Pair] | Mapping[str, str] = ()) -> None:
         self._index: dict[str, str] | None = None
-        if isinstance(pairs, Mapping):  # which may change later, as a list of a client's does not
-            pairs = list(cast("Mapping[str, str]", pairs).items())
-        self._pairs: Sequence[Pair] = pairs if isinstance(pairs, (list, tuple)) else list(pairs)
+        self._pairs: Sequence[Pair]
+        if isinstance(pairs, (list, tuple)):
+            self._pairs = pairs
+        elif isinstance(pairs, Mapping):  # which may change later, as a list of a client's does not
+            self._pairs = list(cast("Mapping[str, str]", pairs).items())
+        else:
+            self._pairs = list(pairs)
 
     def _joined(self) -> dict[str, str]:
         if self._index is None:
             index: dict[str, str] = {}
-            for name, text in self.multi_items():
-                key = name.lower()
-                index[key] = f"{index[key]}, {text}" if key in index else text
+            for name, text in self._pairs:
+                # Inline, for the same reason as below.
+                key = (name if isinstance(name, str) else name.decode("latin-1")).lower()
+                value = text if isinstance(text, str) else text.decode("latin-1")
+                index[key] = f"{index[key]}, {value}" if key in index else value
             self._index = index
         return self._index
 

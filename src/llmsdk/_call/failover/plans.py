@@ -80,7 +80,7 @@ def _sharing_files(plans: Sequence[Plan]) -> Sequence[Plan]:
     if not isinstance(first, Form) or len(plans) == 1:
         return plans
     read = read_files(first.files, first.unnamed)  # held in memory by all plans together, as bytes they share
-    return [replace(plan, encoded=replace(plan.encoded, body=_filled(plan.encoded.body, read))) for plan in plans]
+    return [plan._replace(encoded=plan.encoded._replace(body=_filled(plan.encoded.body, read))) for plan in plans]
 
 
 def _filled(body: Any, read: Mapping[str, Any]) -> Form:

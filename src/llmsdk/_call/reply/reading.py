@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -105,8 +104,7 @@ def count(plan: Plan, meta: ReplyMeta, held: Held | None, usage: Any, is_whole: 
         meta.read_cost = partial(plan.cost_of, server, model, usage)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class _Came:
+class _Came(NamedTuple):
     """A 2xx reply as it came, for the errors about it."""
 
     operation: Operation

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
@@ -30,8 +29,7 @@ _LARGEST = 2.0**1000  # numbers up to it need no closer look; an exact power, so
 _joined = lru_cache(maxsize=256)(join)  # an application calls few URLs, many times
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Encoded:
+class Encoded(NamedTuple):
     """A request before headers and key: the same on every attempt.
 
     Attributes:
@@ -49,8 +47,7 @@ class Encoded:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Extras:
+class Extras(NamedTuple):
     """What goes to the server beside the vocabulary."""
 
     body: Mapping[str, Any] | None = None
