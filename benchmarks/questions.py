@@ -138,7 +138,7 @@ QUESTIONS: tuple[Question, ...] = (
     _chunk("paced", "async"),
     Question(
         "crowd", "512 streams of 200 chunks at once, 50 chunks a second in each", "crowd", "astream",
-        "stream/200/turns@20000", "events/s of CPU", expect=200, width=512, warm="stream/200/bulk",
+        "stream/200/turns-240@20000", "events/s of CPU", expect=200, width=512, warm="stream/200/bulk",
         clients=("llmsdk", "llmsdk-aiohttp", "openai", "openai-aiohttp", "anthropic", "httpx", "aiohttp"),
         extra={"memory": "MB", "lost": "lost streams"},
         targets=(
@@ -147,6 +147,7 @@ QUESTIONS: tuple[Question, ...] = (
             Target("llmsdk", 0, field="lost"),
         ),
         note=(
+            "A chunk carries a token of a few letters. "
             "Memory is the peak above what was resident after one stream. The server sends whether or not the client "
             "has read: one that doesn't keep up with 25,600 chunks a second holds what has arrived meanwhile."
         ),
