@@ -60,7 +60,7 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "Compressed bodies are decoded in pieces of bounded size; cut and corrupt ones raise an error",
         "every coding, at every cut; bombs; bodies that a hook has read",
-        ("utils/test_codings.py",),
+        ("utils/test_codings.py", "faults/test_read_by_hooks.py"),
     ),
     (
         "Uploads are never in memory as a whole; retries send the same bytes; early answers are read",

@@ -176,7 +176,7 @@ class RemoteFile:
         self, received: Received, state: CallState, write: Callable[[bytes], Any], max_bytes: int
     ) -> Flow[None]:
         countdown, size, tls = received.countdown, 0, tls_that_ends(received.response, received.headers)
-        body = BodyReader(received.headers.get("content-encoding"), max_bytes)
+        body = BodyReader(received.coding, max_bytes)
         chunks = self.tools.driver.chunks(received.response, countdown)
         is_dropped = False
         try:

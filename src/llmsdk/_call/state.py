@@ -51,6 +51,12 @@ class Received:
     meta: ReplyMeta
     countdown: Countdown
 
+    @property
+    def coding(self) -> str | None:
+        """The content coding of a body that is still to be read; a hook that has read it has undone that."""
+        is_read = getattr(self.response, "is_stream_consumed", False)
+        return None if is_read else self.headers.get("content-encoding")
+
 
 @dataclass(slots=True, eq=False, repr=False)
 class Failed:

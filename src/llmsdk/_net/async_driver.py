@@ -18,7 +18,7 @@ from .._call.reply.body import BodyReader
 from ..options import AsyncHttpClient
 from .failures import failure_of
 from .guards import OFFLINE, refuse_closed, refuse_offline
-from .hook_views import build_shown, rebuild, reply_under
+from .hook_views import build_shown, content_of, rebuild, reply_under
 from .loops import close_soon, exhaust, is_over, token_here
 from .patches import is_patched
 from .proxies import proxy_to
@@ -224,7 +224,7 @@ class AsyncDriver:
     async def _read(self, effect: Read) -> bytes:
         response = effect.response
         if response.is_stream_consumed:
-            return cast(bytes, response.content)[: effect.max_bytes]
+            return content_of(response)[: effect.max_bytes]
         body = BodyReader(response.headers.get("content-encoding"), effect.max_bytes, truncate=effect.truncate)
         pieces = self.pieces(response, effect.countdown)
         taken = getattr(response, "taken", None)  # of a backend that may have all of it already
@@ -291,7 +291,7 @@ class Chunks:
             if self._pieces is None:
                 if self._response.is_stream_consumed:
                     self._ended = True
-                    return cast(bytes, self._response.content)
+                    return content_of(self._response)
                 self._pieces = self._driver.pieces(self._response, self._countdown)
             return await anext(self._pieces)
         except Exception as exc:

@@ -10,6 +10,7 @@ import httpx
 from .._call.countdown import Countdown
 from .._call.keys import KeyHeader
 from .._call.request.large import Body, whole
+from ..errors import ConfigurationError
 from .requests import encoded, parsed_url
 
 
@@ -64,6 +65,21 @@ def reply_under(response: Any) -> Any:
     """Return the reply of our own that a response stands for; it may be one itself, or a supplied client's."""
     body = getattr(response, "stream", None)
     return body.reply if isinstance(body, _Body) else response
+
+
+def content_of(response: Any) -> bytes:
+    """Return the body of a response that a hook has read; it is decoded.
+
+    Raises:
+        ConfigurationError: The hook has not kept it.
+    """
+    try:
+        return cast(bytes, response.content)
+    except RuntimeError:  # as httpx's ResponseNotRead is one
+        raise ConfigurationError(
+            "hooks: one of the SDK's, or of the client's, has iterated the body of a reply, which comes only once; "
+            "read() keeps it"
+        ) from None
 
 
 def rebuild(response: Any, body: bytes) -> Any:

@@ -17,7 +17,7 @@ from ..options import HttpClient
 from .errands import Errand
 from .failures import failure_of
 from .guards import OFFLINE, refuse_closed, refuse_offline
-from .hook_views import build_shown, rebuild, reply_under
+from .hook_views import build_shown, content_of, rebuild, reply_under
 from .lines import hang_up
 from .patches import is_patched
 from .proxies import proxy_to
@@ -116,7 +116,7 @@ class SyncDriver:
         """
         try:
             if response.is_stream_consumed:
-                yield response.content
+                yield content_of(response)
                 return
             # `yield from` would close the body of a reply that is left unread together with this iterator.
             for raw in self._transport.pieces(response, countdown):  # noqa: UP028 - see above
@@ -195,7 +195,7 @@ class SyncDriver:
     def _read(self, effect: Read) -> bytes:
         response = effect.response
         if response.is_stream_consumed:
-            return cast(bytes, response.content)[: effect.max_bytes]
+            return content_of(response)[: effect.max_bytes]
         body = BodyReader(response.headers.get("content-encoding"), effect.max_bytes, truncate=effect.truncate)
         try:
             for raw in self._transport.pieces(response, effect.countdown):

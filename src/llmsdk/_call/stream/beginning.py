@@ -18,7 +18,7 @@ from .progress import Progress
 
 def begin_stream(plan: Plan, state: CallState, received: Received) -> Progress:
     """Make the state of a stream."""
-    deadline_s, coding = plan.limits.deadline_s, received.headers.get("content-encoding")
+    deadline_s, coding = plan.limits.deadline_s, received.coding
     decoder: EventDecoder | PieceDecoder
     if plan.operation.of_piece is not None and is_file(received.headers):
         tls = tls_that_ends(received.response, received.headers)
