@@ -55,15 +55,18 @@ def own(tree: ast.Module) -> Iterator[str]:
 def used(tree: ast.Module) -> set[str]:
     """Private names that a module looks up, by attribute or by text, and that are not its own."""
     found: set[str] = set()
+    inherited: set[str] = set()  # by what overrides it, under the same name
     for node in ast.walk(tree):
         match node:
+            case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=name):
+                inherited.add(name)
             case ast.Attribute(attr=name):
                 found.add(name)
             case ast.Call(func=ast.Name(id="getattr" | "hasattr" | "setattr"), args=[_, ast.Constant(value=name), *_]):
                 found.add(str(name))
             case _:
                 pass
-    return {name for name in found - set(own(tree)) if PRIVATE.match(name)}
+    return {name for name in found - set(own(tree)) | inherited if PRIVATE.match(name)}
 
 
 def test_every_private_name_is_listed() -> None:

@@ -10,12 +10,13 @@ from typing import Any, cast
 
 import aiohttp
 import anyio
+import httpcore
 import httpx
 import pytest
 
 from llmsdk._call.countdown import Countdown
 from llmsdk._call.keys import KeyHeader
-from llmsdk._net import aiohttp_connections, aiohttp_replies, aiohttp_transport
+from llmsdk._net import aiohttp_connections, aiohttp_replies, aiohttp_transport, lines
 from llmsdk._net.hook_views import build_shown
 from llmsdk._net.lines import CONNECT_S, AsyncLine, SyncLine
 from llmsdk._net.network import AsyncStream, Stream
@@ -299,7 +300,34 @@ def test_a_handshake_has_its_own_bound_within_the_attempts(left: float, allowed:
         return await AsyncStream(other, async_line).start_tls(context, "host")
 
     assert isinstance(anyio.run(body), AsyncStream)
-    assert other.asked == [(context, "host", allowed)]
+    assert other.asked == [(context, "host", left)]  # the scope around it has the bound of a handshake
+
+
+class Silent(Plain):
+    """A network stream whose server never answers."""
+
+    closes = 0
+
+    async def start_tls(self, context: Any, host: Any, timeout: Any) -> Any:  # type: ignore[override]  # the async twin
+        await anyio.sleep_forever()
+
+    async def aclose(self) -> None:
+        self.closes += 1
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_handshake_that_nobody_answers_ends(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "CONNECT_S", 0.05)
+    silent: Any = Silent()
+    line = AsyncLine()
+    line.begin(countdown(99.0))
+
+    async def body() -> None:
+        with pytest.raises(httpcore.ConnectTimeout, match="too long"):
+            await AsyncStream(silent, line).start_tls(ssl.create_default_context(), "host")
+
+    anyio.run(body, backend=loop)
+    assert silent.closes == 1
 
 
 # ------------------------------------------------------------------- requests

@@ -10,6 +10,7 @@ backend pass with every release from 3.13.0 to 3.14.5 (`scripts/aiohttp_range.py
     ResponseHandler.should_close     a connection that holds the last descriptor is not kept; else it is
     ResponseHandler._payload         broken framing ends the body at once; else its time limit does
     TCPConnector._factory            has `Handler` made; else replies that break in their first line are tried again
+    TCPConnector._create_connection  a busy event loop does not use up the time to connect; else it does
     TCPConnector.connect             with its three arguments tells attempts whether their connection is old; needed
     Connection.protocol              leads from there to `Handler`; needed
     ClientSession._retry_connection  attempts are counted by the flow alone; else some go uncounted
@@ -26,12 +27,14 @@ from functools import partial
 from typing import Any, cast
 
 import aiohttp
+import anyio
 from aiohttp.client_proto import ResponseHandler
 
 from .._call.countdown import CONNECT_S
 from ..utils.descriptors import is_last
 from .early import arrived, copied
 from .lines import is_readable
+from .patience import Patience
 from .pool import IDLE_S
 
 _MAX_FIELD = 1 << 16  # of a status line or header; httpcore's bound is of the same size
@@ -124,8 +127,20 @@ class Handler(ResponseHandler):
             payload.set_exception(aiohttp.ClientPayloadError(f"broken framing of the body: {gist(error)}"))
 
 
+_NO_TIMER = aiohttp.ClientTimeout(total=None)
+
+
 class Connector(aiohttp.TCPConnector):
     """Keeps the connections; an attempt learns whether its one is old, as the server may have closed it."""
+
+    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
+        with anyio.CancelScope() as scope:
+            patience = Patience(scope, CONNECT_S)
+            try:
+                return await super()._create_connection(req, traces, _NO_TIMER)
+            finally:
+                patience.stop()
+        raise aiohttp.ConnectionTimeoutError(f"no connection within {CONNECT_S:g} s")
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
         # aiohttp hands no request of ours down to here: the context of the task is the only way.

@@ -16,6 +16,7 @@ import httpcore
 
 from .._call.countdown import CONNECT_S
 from .errands import Errand
+from .patience import Patience
 
 if TYPE_CHECKING:
     from .early import SavingStream
@@ -142,19 +143,26 @@ class AsyncLine(Line):
 
     @contextmanager
     def opening(self) -> Generator[None]:
-        """Have what is done inside end with `hang_up`.
+        """Have what is done inside end with `hang_up`, and once it has taken as long as a connection may.
 
         Raises:
             httpcore.ConnectError: It was given up.
+            httpcore.ConnectTimeout: It took too long.
         """
         with anyio.CancelScope() as scope:
             self._scope = scope
             if self.is_hung_up:
                 scope.cancel()
-            yield
+            patience = Patience(scope, CONNECT_S)
+            try:
+                yield
+            finally:
+                patience.stop()
         self._scope = None
-        if scope.cancelled_caught:
+        if scope.cancelled_caught and self.is_hung_up:
             raise httpcore.ConnectError("it was given up")
+        if scope.cancelled_caught:
+            raise httpcore.ConnectTimeout("it took too long")
 
     def hang_up(self) -> None:
         """Give up what is being opened; what is open is closed by its connection."""

@@ -44,7 +44,7 @@ def close_soon(token: EventLoopToken, aclose: Callable[[], Awaitable[None]]) -> 
 
 
 def _spawn(loop: Any, aclose: Callable[[], Awaitable[None]]) -> None:
-    task = loop.create_task(_quietly(aclose))
+    task = loop.create_task(quietly(aclose))
     _pending.add(task)
     task.add_done_callback(_pending.discard)
 
@@ -52,10 +52,10 @@ def _spawn(loop: Any, aclose: Callable[[], Awaitable[None]]) -> None:
 def _spawn_in_trio(aclose: Callable[[], Awaitable[None]]) -> None:
     import trio
 
-    trio.lowlevel.spawn_system_task(_quietly, aclose)
+    trio.lowlevel.spawn_system_task(quietly, aclose)
 
 
-async def _quietly(aclose: Callable[[], Awaitable[None]]) -> None:
+async def quietly(aclose: Callable[[], Awaitable[None]]) -> None:
     """Close what nobody waits for: there is no one to tell of a failure."""
     try:
         await aclose()

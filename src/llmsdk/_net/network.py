@@ -149,7 +149,8 @@ class AsyncStream(_Stream[AsyncLine], httpcore.AsyncNetworkStream):
         line = self._line
         try:
             with line.opening():
-                stream = await self._stream.start_tls(ssl_context, server_hostname, line.connect_left())
+                left = line.left(httpcore.ConnectTimeout)
+                stream = await self._stream.start_tls(ssl_context, server_hostname, left)
         except BaseException:  # httpcore closes after an Exception only, which cancellation is not
             with anyio.CancelScope(shield=True):
                 await self._stream.aclose()
@@ -194,7 +195,8 @@ class AsyncBackend(AsyncLine, httpcore.AsyncNetworkBackend):
 
         backend: httpcore.AsyncNetworkBackend = cast(Any, httpcore).AnyIOBackend()
         with self.opening():
-            stream = await backend.connect_tcp(host, port, self.connect_left(), local_address, socket_options)
+            left = self.left(httpcore.ConnectTimeout)
+            stream = await backend.connect_tcp(host, port, left, local_address, socket_options)
         self.is_last = is_last(stream.get_extra_info("socket").fileno())
         inner: Any = getattr(stream, "_stream", None)
         if inner is not None:  # no public way leads here; were this one gone, an answer that comes early could be lost
