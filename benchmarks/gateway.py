@@ -50,6 +50,7 @@ LEAVERS = 50
 # A chunk every 50 ms is what fast models send. 200 such streams keep the gateway of llmsdk busy for a third of the
 # time, that of openai for two thirds. Whoever leaves does so more than a second before the end of its stream.
 PACED = {"callers": CALLERS, "chunks": 36, "every_s": 0.05, "spread_s": 0.5, "leavers": LEAVERS}
+# As many chunks on their way as there are callers: the gateway always has something to do.
 FULL = {"callers": CALLERS, "chunks": 30, "every_s": 0.0, "spread_s": 0.0, "leavers": 0}
 WARM = {"callers": 4, "chunks": 10, "every_s": 0.0, "spread_s": 0.0, "leavers": 0}
 
@@ -186,9 +187,9 @@ def started(names: tuple[str, ...]) -> Iterator[tuple[Run, dict[str, str]]]:
 
 def figures(day: Day, direct: Day) -> dict[str, Any]:
     """One row of the results."""
-    if day.problem or not day.paced:
-        return {"problem": day.problem or "no round"}
     pairs = list(zip(day.paced, direct.paced, strict=False))
+    if day.problem or not pairs:
+        return {"problem": day.problem or f"nothing to compare with: {direct.problem}"}
     closed_s = [seconds for turn in day.paced for seconds in turn["closed_s"]]
     left, closed = sum(turn["left"] for turn in day.paced), sum(seconds <= PROMPT_S for seconds in closed_s)
     median = statistics.median

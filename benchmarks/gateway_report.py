@@ -86,7 +86,7 @@ def part(found: dict[str, Any] | None) -> str:
     without = [f"{name}: {values['problem']}" for name, values in rows.items() if "problem" in values]
     if without:
         lines.append(f"No figure: {'; '.join(without)}.\n")
-    if measured and "events_s" in rows["direct"]:
+    if measured:
         busiest = max(values["world_share"] for values in measured.values())
         pace, p50, p99 = (number(rows["direct"][figure]) for figure in ("events_s", "p50_ms", "p99_ms"))
         lines.append(
