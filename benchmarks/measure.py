@@ -37,7 +37,7 @@ class Effort:
     fresh_rounds: int = 4
     curve_rounds: int = 2
     rows: int = 2000
-    run_s: float = 800.0
+    run_s: float = 740.0
 
 
 FULL = Effort()
