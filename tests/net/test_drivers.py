@@ -104,6 +104,25 @@ class Streaming:
         self.closed += 1
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_body_that_a_backend_has_already_is_read_as_one_that_comes_in_pieces(backend: str) -> None:
+    async def body() -> None:
+        driver, response = AsyncDriver(None, is_hooked=False), Streaming(ValueError("was asked for pieces"))
+        response.taken = lambda: b"abcdef"  # type: ignore[attr-defined]  # what aiohttp's replies have beside
+        assert await driver.perform(Read(response, 6, countdown())) == b"abcdef"
+        assert await driver.perform(Read(response, 4, countdown(), truncate=True)) == b"abcd"
+        for allowed, limit, kind in ((4, countdown(), "too large"), (6, late(), "timeout")):
+            with pytest.raises(TransportFailure) as caught:
+                await driver.perform(Read(response, allowed, limit))
+            assert caught.value.kind == kind
+        assert response.closed == 2
+        pieces = Streaming(b"abc", b"def")
+        pieces.taken = lambda: None  # type: ignore[attr-defined]  # not all of it has come
+        assert await driver.perform(Read(pieces, 6, countdown())) == b"abcdef"
+
+    run(backend, body)
+
+
 @pytest.mark.parametrize(
     "broken, kind", [(httpx.ReadError("reset"), "network"), (httpx.ReadTimeout("late"), "timeout")]
 )

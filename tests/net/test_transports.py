@@ -192,6 +192,23 @@ def test_bytes_that_come_before_a_request_make_an_attempt_that_has_begun() -> No
     asyncio.run(body())
 
 
+@pytest.mark.parametrize(
+    "status, headers, fault",
+    [
+        (200, [("X-A", "a"), ("Transfer-Encoding", "Chunked")], ""),
+        (200, [("X-A", "a\0b")], "a header has a NUL in it"),
+        (200, [("Transfer-Encoding", "gzip")], "the body has a transfer encoding that is not known"),
+        (101, [], "the server switched protocols (status 101), which nobody asked for"),
+    ],
+)
+def test_replies_that_aiohttp_would_let_pass_are_refused(
+    status: int, headers: list[tuple[str, str]], fault: str
+) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in headers]
+    response: Any = SimpleNamespace(status=status, headers=dict(headers), raw_headers=raw)
+    assert aiohttp_transport._fault_of(response) == fault
+
+
 def test_a_transport_that_was_never_used_has_nothing_to_close() -> None:
     async def body() -> None:
         transport = aiohttp_transport.AiohttpTransport()

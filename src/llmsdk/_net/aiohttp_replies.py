@@ -93,8 +93,7 @@ class Pieces:
 
     def fail(self, problem: Exception) -> None:
         """Raise an exception where the next piece is waited for."""
-        if self.ag_running:
-            self._content.set_exception(problem)
+        self._content.set_exception(problem)
 
     def stop(self) -> None:
         """Take the timer back."""
