@@ -12,16 +12,16 @@ IMAGE_MB = 4.0
 # Where the cost lies, by profile.
 _OVER_AIOHTTP = (
     "raw aiohttp, without types, is the most that can be had. Alone, a call over it takes 67 us; of ours the plan "
-    "takes 10 more, the attempt and the reply's model 16, the token counts 2.5, and what the backend does beside aiohttp 5. "
-    "The parts are cheaper alone than together: 100 us become 145 to 155, as their code and data do not fit the caches "
-    "at once and the garbage collector, which has 95 objects of each call in flight to look at where raw aiohttp has "
-    "60, takes some 8. Kept of what was tried: no tracing, no hashing of URLs, no scope around a close that waits for "
-    "nothing, keys of random bits instead of UUIDs, no question for the process or the loop where none is needed, no "
-    "import inside a call, and since then one timer over all sends, bodies taken whole where they came with their "
-    "head, headers as the texts that aiohttp takes, counts read in loops that stop, plans as named tuples (975,000 "
-    "instructions down to 863,000; raw aiohttp 520,000). Bought nothing: to sum the counts more often. Left as they "
-    "are: a look whether a free connection was closed, and the head of a reply read by itself, so that a fault of the "
-    "body does not hide it."
+    "takes 10 more, the attempt and the reply's model 16, the token counts 2.5, and what the backend does beside "
+    "aiohttp 5. The parts are cheaper alone than together: 100 us become 145 to 155, as their code and data do not "
+    "fit the caches at once and the garbage collector, which has 95 objects of each call in flight to look at where "
+    "raw aiohttp has 60, takes some 8. Kept of what was tried: no tracing, no hashing of URLs, no scope around a "
+    "close that waits for nothing, keys of random bits instead of UUIDs, no question for the process or the loop "
+    "where none is needed, no import inside a call, and since then one timer over all sends, bodies taken whole where "
+    "they came with their head, headers as the texts that aiohttp takes, counts read in loops that stop, plans as "
+    "named tuples (975,000 instructions down to 863,000; raw aiohttp 520,000). Bought nothing: to sum the counts more "
+    "often. Left as they are: a look whether a free connection was closed, and the head of a reply read by itself, so "
+    "that a fault of the body does not hide it."
 )
 _CHUNK = (
     "of 5.5 us (floor: 4.4) validation takes 2.9 where the floor's models take 2.4: they have 12 fields, ours 26, and "
