@@ -164,7 +164,9 @@ def test_a_backend_without_a_stream_inside_is_used_as_it_is(monkeypatch: pytest.
         monkeypatch.setattr("httpcore.AnyIOBackend.connect_tcp", connect)
         backend = AsyncBackend()
         backend.begin(Countdown(5.0, lambda: 0.0))
-        await backend.connect_tcp("127.0.0.1", 1)
+        await backend.connect_tcp("host.invalid", 1)
         assert backend.saving is None
+        monkeypatch.setattr("httpcore._backends.anyio.AnyIOStream", None)
+        await backend.connect_tcp("127.0.0.1", 1)  # an address that there is no other way to, either
 
     asyncio.run(body())

@@ -45,22 +45,29 @@ class SavingStream(ByteStream):
 
     Attributes:
         has_failed: Whether a large write has failed. It does not say so itself: TLS over it would read no more.
+        read: Reads with a time limit, past this object: where the stream can, and nothing may have been saved.
     """
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._sock: Any = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - has nothing to do with Django
+        self._sock: Any = stream.extra_attributes[SocketAttribute.raw_socket]()
         self._copy: socket.socket | None = None  # from a large write until the next request
         self._is_answered = False
         self._saved = b""
         self.has_failed = False
-        vars(self)["receive"] = stream.receive  # itself, so that a read costs nothing more
+        self.read: Any = None
+        self._go_past()
 
     @property
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
         """What is known of the connection."""
         found: Mapping[Any, Callable[[], Any]] = self._stream.extra_attributes
         return found
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether something has left the socket that no task has read, or its end has come."""
+        return bool(self._saved) or getattr(self._stream, "has_unread", False)
 
     async def receive(self, max_bytes: int = _SMALL) -> bytes:
         """Read what comes, or what was saved when a write failed."""
@@ -88,6 +95,7 @@ class SavingStream(ByteStream):
         if self._copy is None:
             self._copy = copied(self._sock)
             vars(self).pop("receive", None)
+            self.read = None
         try:
             await self._stream.send(item)
             if self._copy is not None:
@@ -108,7 +116,12 @@ class SavingStream(ByteStream):
         copy, self._copy, self._is_answered = self._copy, None, False
         if copy is not None:
             copy.close()
+        self._go_past()
+
+    def _go_past(self) -> None:
+        """Have reads cost nothing more than those of the stream itself."""
         vars(self)["receive"] = self._stream.receive
+        self.read = getattr(self._stream, "read", None)
 
     async def send_eof(self) -> None:
         """Say that no more will be written."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import anyio
 import httpcore
 
 from ..utils.descriptors import is_last
 from .lines import AsyncLine, Line, SyncLine
+
+if TYPE_CHECKING:
+    from .early import SavingStream
 
 # The head of a request waits for its body up to this size: one packet and one system call for both.
 _HELD_BACK = 1 << 16
@@ -91,6 +94,10 @@ class AsyncStream(_Stream[AsyncLine], httpcore.AsyncNetworkStream):
     _decrypted = b""
     _tls: Any = None
 
+    def __init__(self, stream: Any, line: AsyncLine, saving: SavingStream | None = None) -> None:
+        super().__init__(stream, line)
+        self._saving = saving  # directly under this one: no TLS is between
+
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         line = self._line
         if self._unsent:
@@ -103,6 +110,8 @@ class AsyncStream(_Stream[AsyncLine], httpcore.AsyncNetworkStream):
             raise httpcore.ReadTimeout("the time for this attempt is over")
         if self._decrypted:
             data, self._decrypted = self._decrypted, b""
+        elif (saving := self._saving) is not None and saving.read is not None:
+            data = await saving.read(max_bytes, left)
         else:
             data = await self._stream.read(max_bytes, left)
         if data:
@@ -127,7 +136,9 @@ class AsyncStream(_Stream[AsyncLine], httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         found = super().get_extra_info(info)
-        return found or self._has_decrypted() if info == "is_readable" else found
+        if info != "is_readable" or found:
+            return found
+        return ((saving := self._line.saving) is not None and saving.has_unread) or self._has_decrypted()
 
     def _has_decrypted(self) -> bool:
         """Look for bytes that have left the socket: a TLS record is decrypted in memory, behind the one read last."""
@@ -191,14 +202,10 @@ class AsyncBackend(AsyncLine, httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         # For async lines alone: what anyio has behind it takes 1.5 ms to import. And before there is a socket, which
         # would be left open if that failed for want of descriptors.
-        from .early import SavingStream
+        from .asyncio_stream import open_stream
 
-        backend: httpcore.AsyncNetworkBackend = cast(Any, httpcore).AnyIOBackend()
         with self.opening():
             left = self.left(httpcore.ConnectTimeout)
-            stream = await backend.connect_tcp(host, port, left, local_address, socket_options)
+            stream, self.saving = await open_stream(host, port, left, local_address, socket_options)
         self.is_last = is_last(stream.get_extra_info("socket").fileno())
-        inner: Any = getattr(stream, "_stream", None)
-        if inner is not None:  # no public way leads here; were this one gone, an answer that comes early could be lost
-            cast(Any, stream)._stream = self.saving = SavingStream(inner)
-        return AsyncStream(stream, self)
+        return AsyncStream(stream, self, self.saving)

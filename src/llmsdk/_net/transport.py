@@ -92,17 +92,18 @@ class SyncTransport:
         return None
 
     def _exchange(self, own: OwnRequest, request: Any, pool: Pool[Connection], connection: Connection) -> Reply:
-        line = connection.line
+        line, core = connection.line, CoreRequest(own)
         line.begin(own.countdown)
         try:
-            response = connection.http.handle_request(CoreRequest(own))
+            response = connection.http.handle_request(core)
         except BaseException as exc:
             pool.forget(connection)
             connection.close()
             if (failure := failure_of(exc, began=line.received, is_reused=line.is_reused)) is None:
                 raise
             raise failure from exc
-        return Reply(response, request, pool, connection)
+        core.headers = []  # sent: what the reply holds of them until it has been read is 2 kB
+        return Reply(response, request if self._is_hooked else None, pool, connection)
 
 
 class AsyncTransport:
@@ -165,17 +166,19 @@ class AsyncTransport:
     async def _exchange(
         self, own: OwnRequest, request: Any, pool: Pool[AsyncConnection], connection: AsyncConnection
     ) -> Reply:
-        line = connection.line
+        line, core = connection.line, CoreRequest(own)
         line.begin(own.countdown)
         try:
             connection.unlock()
-            response = await connection.http.handle_async_request(CoreRequest(own))
+            response = await connection.http.handle_async_request(core)
         except BaseException as exc:
             await _drop(pool, connection)
             if (failure := failure_of(exc, began=line.received, is_reused=line.is_reused)) is None:
                 raise
             raise failure from exc
-        return Reply(response, request, pool, connection)
+        core.headers = []  # as in the sync transport
+        connection.unlock()  # the locks that it has made while it connected, too
+        return Reply(response, request if self._is_hooked else None, pool, connection)
 
 
 async def _drop(pool: Pool[AsyncConnection], connection: AsyncConnection) -> None:
