@@ -18,6 +18,7 @@ from .providers.registry import find_provider
 from .resources.attributes import Attributes
 from .resources.paths import Paths
 from .resources.signatures import described_by
+from .utils.descriptors import IMPORTING, raise_lack
 from .utils.forks import once
 from .utils.secrets import revealed
 from .utils.shapes import is_mapping
@@ -98,6 +99,7 @@ class SDK(Attributes, Paths):
             )
         except BaseException as exc:
             on_leaving(exc)  # a traceback with locals would show the options, keys among them
+            raise_lack(exc)
             raise
 
     @described_by(SDKOptions)
@@ -131,7 +133,8 @@ class SDK(Attributes, Paths):
     @once
     def batch(self) -> FileBatch:
         """Send a file of requests from here; for batches that the server processes, see `batches`."""
-        from .many.runs.batch import FileBatch
+        with IMPORTING:
+            from .many.runs.batch import FileBatch
 
         return FileBatch(self._runner)
 

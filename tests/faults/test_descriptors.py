@@ -163,6 +163,48 @@ def test_nothing_is_imported_once_a_socket_is_open(faults: FaultServer, way: str
     assert run(_LATE, faults.url, way) == [[], []]
 
 
+_FIRST_USES = """
+import json, os, resource, sys
+from llmsdk import SDK
+from llmsdk.errors import SDKError
+
+sdk = SDK(server_url="http://127.0.0.1:1", api_key="sk-placeholder", retry_config=None)
+rows = [{"model": "m", "messages": [{"role": "user", "content": "x"}]}]
+sdk.chat  # what comes next is imported by its methods
+uses = [
+    lambda: SDK(server="together", api_key="sk-placeholder"),
+    lambda: sdk.files,
+    lambda: sdk.chat.map(rows),
+    lambda: sdk.chat.parse(**rows[0], response_format=dict[str, int]),
+    lambda: sdk.chat.run_tools(**rows[0], tools=[]),
+    lambda: sdk.batch,
+    lambda: sdk.get("/x"),
+]
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+held = []
+try:
+    while True:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+found = []
+for use in uses:
+    try:
+        use()
+    except SDKError as exc:
+        found.append(str(exc))
+[os.close(one) for one in held]
+sdk.close()
+print(json.dumps(found))
+"""
+
+
+def test_a_lack_of_descriptors_at_a_first_use_is_our_error() -> None:
+    found = run(_FIRST_USES)
+    assert len(found) == 7
+    assert all("Too many open files" in text for text in found), found
+
+
 _CROWD = """
 import asyncio, json, resource, sys
 from llmsdk import SDK

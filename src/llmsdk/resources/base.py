@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 from .._call.hints import missing
 from .._call.secrecy import hide
 from ..options import CallOptions
-from ..utils.descriptors import raise_lack
+from ..utils.descriptors import IMPORTING
 from ..utils.forks import once
 from .signatures import described_by
 
@@ -51,11 +51,8 @@ class Resources(_Named):
 
 def loaded(module: str, name: str) -> Any:
     """Import a class that an SDK does not need before a call, or not for every one."""
-    try:
+    with IMPORTING:
         return getattr(import_module(module, __package__), name)
-    except OSError as exc:
-        raise_lack(exc)
-        raise
 
 
 class Resource(_Named):
@@ -106,7 +103,8 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
             >>> for index, reply in sdk.chat.map([{"model": "m", "messages": [...]}, ...]): ...
         """
         # The only import of maps: a process that makes single calls never loads them.
-        from ..many.map import map_rows
+        with IMPORTING:
+            from ..many.map import map_rows
 
         given = {"limit": limit, "ordered": ordered, "window": window, "options": hide(args)}
         return map_rows(self._runner, self._create, requests, self._attach, **given)
@@ -122,7 +120,8 @@ class MappedResource(Resource, Generic[RequestT, ReplyT]):
         **args: Unpack[CallOptions],
     ) -> MappedAsync[tuple[int, ReplyT | SDKError]]:
         """Send many requests, also from an async iterable; see `map`. Iterate with `async for`, without `await`."""
-        from ..many.map import map_rows_async
+        with IMPORTING:
+            from ..many.map import map_rows_async
 
         given = {"limit": limit, "ordered": ordered, "window": window, "options": hide(args)}
         return map_rows_async(self._runner, self._create, requests, self._attach, **given)

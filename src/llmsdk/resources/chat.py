@@ -16,6 +16,7 @@ from ..models.chat import (
 from ..models.token_counts import TokenCountParams, TokenCountResponse
 from ..models.tools import ResponseFormatParam
 from ..options import CallOptions
+from ..utils.descriptors import IMPORTING
 from ..utils.keywords import keywords
 from .base import MappedResource
 from .operations.chat import COUNT_TOKENS, CREATE_CHAT_COMPLETION
@@ -270,7 +271,8 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
             >>> sdk.chat.parse(model="m", messages=[...], response_format=Greeting)
         """
         # Hidden before the first frame below, whose locals a traceback may show.
-        from ..structured.asking import parse
+        with IMPORTING:
+            from ..structured.asking import parse
 
         return parse(self._runner, response_format, hide(args), max_reasks)
 
@@ -299,7 +301,8 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
     @described_by(ParseArgs, streams="ParsedChatCompletion[T] | ParsedEventStreamAsync[T]")
     async def parse_async(self, *, response_format: Any = None, max_reasks: int = 0, **args: Any) -> Any:
         """Send a conversation and return the answer as a type; see `parse`."""
-        from ..structured.asking import parse_async
+        with IMPORTING:
+            from ..structured.asking import parse_async
 
         return await parse_async(self._runner, response_format, hide(args), max_reasks)
 
@@ -340,7 +343,8 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
             >>> sdk.chat.run_tools(model="m", messages=[...], tools=[get_weather])
         """
         # As `parse`: loaded by those alone who use it, and what may hold a key is hidden first.
-        from ..tools.running import run_tools
+        with IMPORTING:
+            from ..tools.running import run_tools
 
         return run_tools(self._runner, tools, hide(args), max_rounds, on_error, on_round)
 
@@ -359,7 +363,8 @@ class Chat(MappedResource[ChatCompletionRequest, ChatCompletionResponse]):
         self, *, tools: Any = None, max_rounds: int = 8, on_error: Any = "reply", on_round: Any = None, **args: Any
     ) -> Any:
         """Send a conversation, and call your functions for the model until it answers; see `run_tools`."""
-        from ..tools.running import run_tools_async
+        with IMPORTING:
+            from ..tools.running import run_tools_async
 
         return await run_tools_async(self._runner, tools, hide(args), max_rounds, on_error, on_round)
 

@@ -41,3 +41,17 @@ def raise_lack(exc: BaseException) -> None:
     """
     if is_lack(exc):
         raise APIConnectionError(f"no reply: {exc}") from exc
+
+
+class _Importing:
+    """Around an import at a first use: a lack of descriptors is raised as by `raise_lack`."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
+        if exc is not None:
+            raise_lack(exc)
+
+
+IMPORTING = _Importing()

@@ -24,6 +24,9 @@ def test_lines_are_there_at_once_and_a_torn_one_is_cut_off(tmp_path: Path) -> No
             (1, 0, b"one\n"),
             (2, 4, b"two\n"),
         ]
+        path.unlink()
+        with pytest.raises(BatchError, match="cannot be read: No such file"):
+            list(journal.read())
     path.write_bytes(b"one\ntw")
     with Journal(str(path)) as journal:
         assert path.read_bytes() == b"one\ntw"

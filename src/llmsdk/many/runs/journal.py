@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from ...errors import BatchError
 from ...resources.rows.problems import file_error, os_error
@@ -59,7 +59,7 @@ class Journal:
         # From the end: a file of gigabytes is not read for its last line.
         size = os.fstat(self._file).st_size
         end, step = size, 1 << 16
-        with open(self.path, "rb") as file:
+        with self._to_read() as file:
             while end > 0:
                 start = max(0, end - step)
                 file.seek(start)
@@ -95,7 +95,7 @@ class Journal:
     def read(self) -> Iterator[tuple[int, int, bytes]]:
         """Return what is in the file: line number, offset and line."""
         offset, size = 0, os.fstat(self._file).st_size  # a device has no size, and may be read for ever
-        with open(self.path, "rb") as file:
+        with self._to_read() as file:
             for number in itertools.count(1):
                 line = file.readline() if offset < size else b""
                 if not line:
@@ -189,6 +189,12 @@ class Journal:
             except OSError as exc:
                 if exc.errno != errno.EINVAL:  # a pipe or a device, which keeps nothing
                     self._trouble = exc
+
+    def _to_read(self) -> BinaryIO:
+        try:
+            return open(self.path, "rb")
+        except OSError as exc:
+            raise os_error(self.path, "read", exc) from exc
 
     def _error(self, exc: OSError) -> BatchError:
         return os_error(self.path, "written", exc, _ADVICE.get(exc.errno or 0, ""))
