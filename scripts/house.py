@@ -247,6 +247,15 @@ def walked(do: Callable[[], object]) -> dict[str, int]:
     return {"calls": len(passed), "modules": len(set(passed)), "moves": moves}
 
 
+def usual(do: Callable[[], object], prepare: Callable[[], object] = int) -> dict[str, int]:
+    """Walk several times, and take the shortest: on a busy machine the end of a reply may come late, and takes more."""
+    found = []
+    for _ in range(5):
+        prepare()
+        found.append(walked(do))
+    return min(found, key=lambda figures: figures["moves"])
+
+
 def walks() -> dict[str, float]:
     """Walk a call, a call that is tried again, and a chunk, each with warm caches."""
     sys.path.insert(0, str(ROOT / "src"))
@@ -262,10 +271,10 @@ def walks() -> dict[str, float]:
             return sdk.completions.create(model="m", prompt="hello", max_tokens=5, **options)
 
         call()
-        figures = walked(call)
+        figures = usual(call)
         found |= {f"a call: {name}": figures[name] for name in ("modules", "moves")}
-        server.script({"status": 429, "retry_after": 0})
-        figures = walked(lambda: call(retries=again))
+        refused = {"status": 429, "retry_after": 0}
+        figures = usual(lambda: call(retries=again), lambda: server.script(refused))
         found |= {f"a 429 tried again: {name}": figures[name] for name in ("calls", "modules", "moves")}
         with sdk.chat.create(model="m", messages=[{"role": "user", "content": "hi there"}], stream=True) as stream:
             events = iter(stream)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 from .._call.hints import missing
 from .._call.secrecy import hide
 from ..options import CallOptions
-from ..utils.descriptors import IMPORTING
+from ..utils.descriptors import IMPORTING, raise_lack
 from ..utils.forks import once
 from .signatures import described_by
 
@@ -51,8 +51,11 @@ class Resources(_Named):
 
 def loaded(module: str, name: str) -> Any:
     """Import a class that an SDK does not need before a call, or not for every one."""
-    with IMPORTING:
+    try:
         return getattr(import_module(module, __package__), name)
+    except OSError as exc:
+        raise_lack(exc)
+        raise
 
 
 class Resource(_Named):
