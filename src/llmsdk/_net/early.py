@@ -1,8 +1,8 @@
 """Answers that come before the whole request was sent: those of a server that refuses an upload, and closes.
 
-A server that resets the connection at once throws away what it has not sent itself. Over TLS that is often its answer:
-Nagle's algorithm holds it back behind the session tickets, and 10 to 35 of 40 answers left the server; with TCP_NODELAY
-there, 40 of 40 did, and were read. Over aiohttp asyncio's own TLS protocol stands before the socket: fewer are read.
+A server that resets at once throws away what it has not sent; over TLS often its answer, which Nagle's algorithm holds
+back behind the session tickets: 10 to 35 of 40 came, and 40 of 40 with TCP_NODELAY. With aiohttp fewer are read, as
+asyncio's own TLS protocol stands before the socket.
 """
 
 from __future__ import annotations

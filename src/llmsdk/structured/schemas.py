@@ -15,6 +15,7 @@ from typing_inspection.typing_objects import is_annotated, is_literal
 
 from ..errors import RequestValidationError
 from ..providers.spec import Structured
+from ..utils.forks import FIRST_USE
 from ..utils.shapes import is_list, is_mapping, is_object
 
 Schema = dict[str, Any]
@@ -48,7 +49,8 @@ def adapter_of(kind: Any, where: str) -> TypeAdapter[Any]:
     if isinstance(kind, TypeAdapter):
         return kind  # pyright: ignore[reportUnknownVariableType] # of whatever the caller says
     try:
-        return TypeAdapter(readable(kind))
+        with FIRST_USE:  # in pydantic's Rust code, too, a first use may be under way when a fork comes
+            return TypeAdapter(readable(kind))
     except Exception as exc:  # whatever the type's own hooks raise
         raise RequestValidationError(f"{where}: {_reason(exc)}", param=where) from exc
 

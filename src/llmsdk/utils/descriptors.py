@@ -46,8 +46,7 @@ def raise_lack(exc: BaseException) -> None:
 class _Importing:
     """Around an import at a first use: a lack of descriptors is raised as by `raise_lack`."""
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
         if exc is not None:
