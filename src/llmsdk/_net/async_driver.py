@@ -273,6 +273,8 @@ class Chunks:
         TransportFailure: While iterating: the connection broke or fell silent.
     """
 
+    __slots__ = ("_countdown", "_driver", "_ended", "_is_left", "_pieces", "_response")
+
     def __init__(self, driver: AsyncDriver, response: Any, countdown: Countdown) -> None:
         self._driver = driver
         self._response = response

@@ -14,6 +14,7 @@ import anyio.lowlevel
 import httpcore
 from anyio.abc import SocketAttribute
 
+from .._call.countdown import CONNECT_S
 from .early import SavingStream
 from .loops import token_here
 
@@ -283,9 +284,11 @@ async def open_stream(
 async def _connected(host: str, port: int, seconds: float, local_address: str | None) -> AsyncioStream:
     local = None if local_address is None else (local_address, 0)
     try:
+        connecting = asyncio.get_running_loop().create_connection(AsyncioStream, host, port, local_addr=local)
+        if seconds > CONNECT_S:  # then the line gives up sooner; one scope more takes 1 kB while it connects
+            return (await connecting)[1]
         with anyio.fail_after(seconds):
-            loop = asyncio.get_running_loop()
-            return (await loop.create_connection(AsyncioStream, host, port, local_addr=local))[1]
+            return (await connecting)[1]
     except TimeoutError as exc:
         raise httpcore.ConnectTimeout(str(exc)) from exc
     except OSError as exc:

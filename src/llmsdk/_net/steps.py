@@ -81,6 +81,8 @@ class _Abandonable(Protocol[EventT_co]):
 class Iteration(Generic[EventT_co]):
     """What `async for` holds of a stream; dropping it, as `break` does, closes the stream."""
 
+    __slots__ = ("_stream",)
+
     def __init__(self, stream: _Abandonable[EventT_co]) -> None:
         self._stream = stream
 

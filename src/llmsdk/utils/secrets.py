@@ -118,7 +118,7 @@ class Secrets:
 
     def __init__(self) -> None:
         self._keys: list[Secret] = []
-        self._values: set[str] = set()
+        self._values: frozenset[str] = frozenset()  # empty, as in most calls, it takes no memory
         self._unread: list[tuple[Mapping[str, str], Mapping[str, Any], str]] = []
         self._masks: tuple[str, ...] | None = None
 

@@ -89,7 +89,7 @@ class ChoicesAccumulator(Accumulator[ChunkT, ReplyT], Generic[ChunkT, ReplyT, Ch
     """
 
     def __init__(self, skip: frozenset[str] = frozenset()) -> None:
-        self._head = HeadFold(skip | _OF_ONE_CHUNK)
+        self._head = HeadFold(skip | _OF_ONE_CHUNK if skip else _OF_ONE_CHUNK)
         self._choices: dict[int | None, ChoiceT] = {}
         self._complete = False  # whether a chunk of nothing but text may take the short way
 
