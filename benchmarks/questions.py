@@ -42,7 +42,7 @@ _FLIGHT_512 = (
     "is beyond that is what the machine does beside."
 )
 _CROWD = (
-    "runs beside other work have given 63,800 to 64,200 events/s, and 12.5 to 13.7 MB. Raw aiohttp, which keeps no "
+    "runs beside other work have given 62,400 to 64,200 events/s, and 12.5 to 13.7 MB. Raw aiohttp, which keeps no "
     "text, takes 10 to 14 MB, and our aiohttp backend 16 to 18. A part of it is the text for `.final`: with 66 letters "
     "in each chunk instead of 6 it was 11 MB more."
 )
