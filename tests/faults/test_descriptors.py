@@ -269,7 +269,7 @@ def test_streams_that_wait_for_each_other_all_begin(way: str) -> None:
         pytest.skip("this system allows too few descriptors")
     whole, kilobytes = run(_CROWD, way, str(count))
     assert whole == count
-    assert kilobytes < 100_000  # client and server together took 20,000
+    assert kilobytes < 150_000  # client and server together took 68,000, over aiohttp 86,000
 
 
 # ------------------------------------------------------------------------------ reasons

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import llmsdk
+from llmsdk._call.adapters import at_first
 from llmsdk.local import LocalServer
+from llmsdk.resources.operations.chat import CREATE_CHAT_COMPLETION
 from llmsdk.utils import forks
 from llmsdk.utils.forks import FIRST_USE, forkable_lock, once
 
@@ -152,6 +155,34 @@ def test_a_fork_waits_for_a_first_use() -> None:
     assert in_child() == 0
     assert ended == [True]
     thread.join()
+
+
+def test_a_fork_waits_for_the_first_use_of_a_validator_alone() -> None:
+    kept: list[Any] = []
+
+    def validate(body: bytes, *, strict: bool = False) -> tuple[bytes, bool]:
+        if body == b"wrong":
+            raise ValueError(body)
+        return body, FIRST_USE._is_owned()
+
+    first = at_first(validate, kept.append)
+    with pytest.raises(ValueError, match="wrong"):
+        first(b"wrong")
+    assert kept == []  # it may have failed before it came to much
+    assert first(b"1", strict=True) == (b"1", True)
+    assert kept == [validate]
+    assert first(b"2") == (b"2", False)
+
+
+def test_operations_keep_their_validators_after_the_first_use() -> None:
+    operation = CREATE_CHAT_COMPLETION.__replace__()
+    before = operation.read_reply, operation.read_chunk, operation.check_types
+    operation.read_reply(b'{"choices": []}')
+    operation.read_chunk(b'{"choices": []}')
+    operation.check_types({"model": "m", "messages": []}, strict=True)
+    after = operation.read_reply, operation.read_chunk, operation.check_types
+    assert {one.__name__ for one in before} == {"first"}
+    assert [one.__name__ for one in after] == ["validate_json", "validate_json", "validate_python"]
 
 
 def test_a_first_use_that_never_ends_keeps_a_fork_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import SchemaValidator
 
 from ..utils.forks import FIRST_USE
+
+T = TypeVar("T")
 
 _adapters: dict[Any, TypeAdapter[Any]] = {}
 
@@ -32,3 +35,24 @@ def reader(model: type[BaseModel]) -> SchemaValidator:
     validator: Any = model.__pydantic_validator__
     found: SchemaValidator = validator
     return found
+
+
+def at_first(validate: Callable[..., T], keep: Callable[[Callable[..., T]], None]) -> Callable[..., T]:
+    """Have a fork wait for the first use of a validator; `keep` is handed the validator itself after it.
+
+    pydantic-core makes its constants when it comes to them, each under a lock of Rust's, and lets go of Python's
+    meanwhile. A child that was forked in between hung in its own first validation, in 2 of 110 runs that tried to.
+    """
+    is_used = False
+
+    def first(*args: Any, **options: Any) -> T:
+        nonlocal is_used
+        if is_used:
+            return validate(*args, **options)
+        with FIRST_USE:
+            found = validate(*args, **options)
+        is_used = True
+        keep(validate)
+        return found
+
+    return first

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from ..providers.spec import Route
 from ..utils.forks import once
 from ..utils.records import Record
-from .adapters import adapter, reader
+from .adapters import adapter, at_first, reader
 
 if TYPE_CHECKING:
     from ..models.folding import Accumulator
@@ -131,12 +132,20 @@ class Operation(Record):
     @once
     def check_types(self) -> Callable[..., Any]:
         """Checks the types of parameters; pydantic's `validate_python`."""
-        return adapter(self.request).validator.validate_python
+        return self._at_first("check_types", adapter(self.request).validator.validate_python)
 
     @once
     def read_reply(self) -> Callable[[bytes], Any]:
         """Reads the JSON of a reply."""
-        return reader(self.reply).validate_json
+        return self._at_first("read_reply", reader(self.reply).validate_json)
+
+    @once
+    def read_chunk(self) -> Callable[[bytes], Any]:
+        """Reads the JSON of a streamed chunk."""
+        return self._at_first("read_chunk", reader(cast(Any, self.chunk)).validate_json)
+
+    def _at_first(self, name: str, validate: Callable[..., Any]) -> Callable[..., Any]:
+        return at_first(validate, partial(vars(self).__setitem__, name))
 
     @once
     def accept(self) -> tuple[str, str]:

@@ -15,7 +15,6 @@ from ...utils.jsonpaths import MISSING
 from ...utils.secrets import Secrets, masked
 from ...utils.shapes import is_object
 from ...utils.sse import EventTooLarge, Frame, SSEDecoder, framed
-from ..adapters import reader
 from ..effects import TransportFailure
 from ..operation import Operation
 from ..reply.bare import is_text
@@ -79,7 +78,7 @@ class EventDecoder:
         # Frozen: an empty one, as nearly all are, takes no memory; a set takes 216 bytes of each stream.
         self._beside = frozenset(source[2:].partition(".")[0] for source in self._route.rare_event.values())
         self._frames = SSEDecoder(max_event_bytes)
-        self._validate: Any = reader(operation.chunk).validate_json
+        self._validate: Any = operation.read_chunk
         self._body = BodyReader(coding, max_response_bytes)
         self._is_coded = bool(coding)
         self._results = results
