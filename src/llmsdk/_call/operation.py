@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from types import UnionType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Required, Union, cast, get_args, get_origin
 
 from ..providers.spec import Route
 from ..utils.forks import once
@@ -130,6 +131,11 @@ class Operation(Record):
         return frozenset(self.request.__annotations__)
 
     @once
+    def plain_kinds(self) -> dict[str, frozenset[type]]:
+        """Which parameters may be plain values, and of which types."""
+        return {name: kinds for name, kind in self.request.__annotations__.items() if (kinds := _plain_kinds(kind))}
+
+    @once
     def check_types(self) -> Callable[..., Any]:
         """Checks the types of parameters; pydantic's `validate_python`."""
         return self._at_first("check_types", adapter(self.request).validator.validate_python)
@@ -174,3 +180,11 @@ class Operation(Record):
     def is_paid(self) -> bool:
         """Whether it costs tokens: lists, counts and what a server keeps do not."""
         return self.method == "POST" and not self.is_stored and self.traced_as is not None
+
+
+def _plain_kinds(kind: Any) -> frozenset[type]:
+    if get_origin(kind) is Required:
+        kind = get_args(kind)[0]
+    members = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    found = {member for member in members if member in (str, bool, int, float)}
+    return frozenset(found | {int} if float in found else found)

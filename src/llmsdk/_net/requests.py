@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Self
 
+import anyio
 import anyio.lowlevel
 import httpcore
 import httpx

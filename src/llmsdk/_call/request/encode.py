@@ -25,6 +25,7 @@ Unsupported = Literal["error", "drop", "pass"]
 _BODILESS = ("GET", "DELETE")
 
 LONGEST_URL = 65_536  # httpx takes no longer one
+_ROLES = ("system", "user", "assistant")
 _LARGEST = 2.0**1000  # numbers up to it need no closer look; an exact power, so that ints compare with it exactly
 _joined = lru_cache(maxsize=256)(join)  # an application calls few URLs, many times
 
@@ -136,7 +137,7 @@ def _checked(
     if operation.files:  # a form has no null: an optional file that is None is as not given
         optional = operation.files - operation.required
         given = {name: value for name, value in given.items() if value is not None or name not in optional}
-    params, unfit = _plain(operation, given)
+    params, unfit, is_right = _plain(operation, given)
     if route.codec is not None:  # what is mapped has no null: it is as not given, also where the server lacks it
         params = {name: value for name, value in params.items() if value is not None}
     streaming = _wants_stream(operation, provider, route, params)
@@ -151,10 +152,11 @@ def _checked(
             break
     if operation.one_of or route.excludes:
         check_together(operation, route, params, server=provider.name)
-    try:
-        operation.check_types(params, strict=True)  # strict: "5" for 5 is a mistake here, whatever a server makes of it
-    except ValidationError:
-        check_values(operation.request, params)
+    if not is_right:
+        try:
+            operation.check_types(params, strict=True)  # strict: "5" for 5 is a mistake, whatever a server makes of it
+        except ValidationError:
+            check_values(operation.request, params)
     for name in unfit:
         if name in params:
             raise misfit(params[name], name)
@@ -328,21 +330,40 @@ def _culprit(wire: Mapping[str, Any], extra: Mapping[str, Any]) -> RequestValida
     return misfit(wire)  # pragma: no cover - what is written part by part is written whole
 
 
-def _plain(operation: Operation, params: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Make the parameters plain, and name those that JSON cannot hold; a wrong type has a better message than that."""
+def _plain(operation: Operation, params: Mapping[str, Any]) -> tuple[dict[str, Any], list[str], bool]:
+    """Make the parameters plain, name those that JSON cannot hold, and say whether all are of the right type for sure.
+
+    A look at a usual chat takes a sixth of the time that pydantic does, and its validator need not be built: 13 ms of a
+    first call. What JSON cannot hold comes last, as a wrong type has a better message than that.
+    """
     made: dict[str, Any] = {}
     unfit: list[str] = []
+    kinds, is_right = operation.plain_kinds, True
     for name, value in params.items():
         kind = value.__class__  # nearly every parameter is one plain value, which needs no walk
         if kind is str or kind is bool or (kind in (int, float) and -_LARGEST < value < _LARGEST):
             made[name] = value
+            is_right = is_right and kind in kinds.get(name, ())
             continue
         try:
             made[name] = value if name in operation.files else plain(value)
         except (NotJson, RecursionError):
             made[name] = value
             unfit.append(name)
-    return made, unfit
+        is_right = is_right and name == "messages" and _are_texts(made[name])
+    return made, unfit, is_right
+
+
+def _are_texts(messages: Any) -> bool:
+    """Whether messages hold a role that all servers know and a text, and nothing else."""
+    if messages.__class__ is not list:
+        return False
+    for message in messages:
+        if message.__class__ is not dict or len(message) != 2 or message.get("role") not in _ROLES:
+            return False
+        if message.get("content").__class__ is not str:
+            return False
+    return True
 
 
 def _extra(body: Mapping[Any, Any]) -> Mapping[str, Any]:
