@@ -48,6 +48,7 @@ def circumstances(found: Result) -> str:
     lines = [
         f"{found['at']}, commit {found['commit']}, {found['seconds']} s{', quick' if found['quick'] else ''}.",
         f"{on['cpu']}, {on['cores']} cores, {on['system']}; load {on['load_at_start']} at the start.{shared}",
+        *map(put_again, found.get("again", ())),
         "",
     ]
     rows = [
@@ -60,6 +61,11 @@ def circumstances(found: Result) -> str:
     if found["left_out"]:
         lines += [f"Left out on request: {', '.join(found['left_out'])}.", ""]
     return "\n".join(lines)
+
+
+def put_again(again: Result) -> str:
+    """Which questions are of a later run."""
+    return f"Put again at {again['at']}, commit {again['commit']}, load {again['load']}: {'; '.join(again['titles'])}."
 
 
 def server_part(found: Result) -> str:

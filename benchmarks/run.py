@@ -3,6 +3,7 @@
     python benchmarks/run.py                    everything, under 20 minutes; writes docs/benchmarks.md and its plot
     python benchmarks/run.py --quick            one environment, fewer questions, short turns, under 2 minutes
     python benchmarks/run.py --only call-sync   questions whose name begins so; may be given again
+    python benchmarks/run.py --only start- --again FILE    these questions anew, in the results of an earlier run
     python benchmarks/run.py --report FILE      write docs/benchmarks.md anew from results
 
 Needs a C compiler, and the network once, to install the peers into environments of their own. Linux only.
@@ -46,6 +47,12 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--clients", default="", metavar="NAMES", help="only these clients, separated by commas")
     parser.add_argument("--out", type=Path, default=HERE / "results.json", metavar="FILE", help="where the results go")
+    parser.add_argument(
+        "--again",
+        type=Path,
+        metavar="FILE",
+        help="put questions anew into earlier results, and write docs/benchmarks.md",
+    )
     parser.add_argument("--report", type=Path, metavar="FILE", help="only write the documentation from results")
     parser.add_argument("--list", action="store_true", help="list the questions and the clients")
     return parser.parse_args()
@@ -143,6 +150,17 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+def renew(earlier: dict[str, Any], found: dict[str, Any]) -> None:
+    """Replace questions of an earlier run, and say when they were put."""
+    at = {question_id: place for place, question_id in enumerate(question.id for question in QUESTIONS)}
+    questions = earlier["questions"] | found["questions"]
+    earlier["questions"] = {name: questions[name] for name in sorted(questions, key=lambda name: at.get(name, len(at)))}
+    titles = [question["title"] for question in found["questions"].values()]
+    load = found["machine"]["load_at_start"]
+    again = {"at": found["at"], "commit": found["commit"], "load": load, "titles": titles}
+    earlier["again"] = [*earlier.get("again", ()), again]
+
+
 def main() -> int:
     """See the module."""
     args = parsed()
@@ -156,6 +174,11 @@ def main() -> int:
     found = measured(args)
     args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(report.markdown(found))
+    if args.again:
+        earlier = json.loads(args.again.read_text(encoding="utf-8"))
+        renew(earlier, found)
+        args.again.write_text(json.dumps(earlier, indent=1) + "\n", encoding="utf-8")
+        report.write(earlier, ROOT / "docs")
     if not (args.quick or args.only or args.clients):
         report.write(found, ROOT / "docs")
     return 0
