@@ -152,9 +152,7 @@ def test_models_of_a_reply_go_back_as_they_came() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "bad", [float("nan"), float("inf"), -float("inf"), "\ud800", object(), {1, object()}], ids=shown
-)
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), "\ud800", object(), {object()}], ids=shown)
 @pytest.mark.parametrize("place", ["extra", "prompt", "deep"])
 def test_what_json_cannot_hold_is_refused(bad: Any, place: str) -> None:
     params: dict[str, Any] = {"model": "m", "prompt": "p"}

@@ -31,6 +31,7 @@ from .common import Logprobs as Logprobs
 from .common import Loose as Loose
 from .common import Model as Model
 from .common import OrEmpty as OrEmpty
+from .common import PromptPart as PromptPart
 from .common import PromptTokensDetails as PromptTokensDetails
 from .common import Reply as Reply
 from .common import SamplingParams as SamplingParams
@@ -47,7 +48,6 @@ from .completions import CompletionParams as CompletionParams
 from .completions import CompletionRequest as CompletionRequest
 from .completions import CompletionResponse as CompletionResponse
 from .completions import CustomizationCompletionRequest as CustomizationCompletionRequest
-from .completions import PromptPart as PromptPart
 from .decisions import ChoiceQuestion as ChoiceQuestion
 from .decisions import DecisionAnswer as DecisionAnswer
 from .decisions import DecisionChoice as DecisionChoice

@@ -17,6 +17,7 @@ from .common import (
     Object,
     Objects,
     OrEmpty,
+    PromptPart,
     Reply,
     SentText,
     Text,
@@ -26,7 +27,6 @@ from .common import (
     shown,
     text_of,
 )
-from .completions import PromptPart
 from .messages import ChatMessage, FunctionCallDelta, GraphData, ToolCall
 
 FinishReason = Annotated[

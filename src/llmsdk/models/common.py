@@ -288,6 +288,15 @@ class Logprobs(Model):
     """Where each of `tokens` begins in the text."""
 
 
+class PromptPart(Model):
+    """The prompt, with log probabilities if requested."""
+
+    text: Text = None
+    """The prompt."""
+    logprobs: Annotated[Logprobs | None, Loose()] = None
+    """Log probabilities of its tokens, if requested."""
+
+
 class StreamOptions(TypedDict, total=False):
     """Options for streams, such as `{"include_usage": True}`."""
 

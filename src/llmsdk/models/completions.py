@@ -19,6 +19,7 @@ from .common import (
     Number,
     Objects,
     OrEmpty,
+    PromptPart,
     Reply,
     SamplingParams,
     SentText,
@@ -69,15 +70,6 @@ class CustomizationCompletionRequest(CompletionParams, total=False):
     """Id of the base model."""
     customization_id: str
     """Id of the customization."""
-
-
-class PromptPart(Model):
-    """The prompt, with log probabilities if requested."""
-
-    text: Text = None
-    """The prompt."""
-    logprobs: Annotated[Logprobs | None, Loose()] = None
-    """Log probabilities of its tokens, if requested."""
 
 
 class CompletionChoice(Model):

@@ -6,10 +6,10 @@ NAMES = {
     "chat": "AudioParam ChatCompletionParams ChatCompletionRequest PredictionParam ReasoningParam",
     "chat_folding": "ChatAccumulator",
     "chat_replies": "ChatChoice ChatChunkChoice ChatCompletionChunk ChatCompletionResponse ChatDelta ToolCallDelta",
-    "common": "CompletionTokensDetails InputUsage Listed Listing Logprobs Loose Model OrEmpty PromptTokensDetails "
-    "Reply SamplingParams StreamOptions TokenLogprob TopLogprob Usage",
+    "common": "CompletionTokensDetails InputUsage Listed Listing Logprobs Loose Model OrEmpty PromptPart "
+    "PromptTokensDetails Reply SamplingParams StreamOptions TokenLogprob TopLogprob Usage",
     "completions": "CompletionAccumulator CompletionChoice CompletionChunk CompletionChunkChoice CompletionDelta "
-    "CompletionParams CompletionRequest CompletionResponse CustomizationCompletionRequest PromptPart",
+    "CompletionParams CompletionRequest CompletionResponse CustomizationCompletionRequest",
     "decisions": "ChoiceQuestion DecisionAnswer DecisionChoice DecisionLevel DecisionParams DecisionProbability "
     "DecisionQuestion DecisionRequest DecisionResponse DecisionText DecisionUsage PredicateQuestion "
     "ScoreQuestion",
