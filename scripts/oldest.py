@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / "build" / "oldest"
 TOOLS = (
     *("pytest", "pytest-xdist", "hypothesis", "respx", "pytest-httpx", "vcrpy", "trio"),
-    *("brotli", "brotlicffi", "zstandard", "numpy", "rich", "typer"),
+    *("brotli", "brotlicffi", "zstandard", "numpy", "rich", "typer", "fastapi"),
 )
 # They ask for a newer h11 than the oldest httpcore goes with, and work with the old one.
 ALONE = ("httpx2", "httpcore2", "truststore")

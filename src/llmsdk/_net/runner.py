@@ -149,7 +149,9 @@ class Runner:
         state = state or CallState(self.env.clock())
         plans, params, failover = self._plan(operation, args, finish)
         if plans[0].encoded.stream:
-            _load_streams()
+            _load_streams(operation)
+        elif operation.own is None and not operation.is_bare:
+            _ = operation.read_reply  # built before there is a reply, for the reason of `_load_streams`
         if failover is None:
             flow = run_call(plans[0], state, driver, self.env)
         else:
@@ -195,8 +197,10 @@ class Runner:
         return observed, watched(flow, observed)
 
 
-def _load_streams() -> tuple[ModuleType, ...]:
+def _load_streams(operation: Operation) -> tuple[ModuleType, ...]:
     """Import what streams need before there is a reply, which would be lost if that failed for want of descriptors."""
+    if operation.own is None and operation.chunk is not None:
+        _ = operation.read_chunk  # pydantic imports more for the first one that it builds
     with FIRST_USE:  # a thread that waits for the import of another is left with half a module if that one fails
         from .._call.stream import beginning
         from . import streams
