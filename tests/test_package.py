@@ -17,9 +17,9 @@ from llmsdk.local import LocalServer
 ROOT = Path(__file__).resolve().parent.parent
 # They were 400 kB and 149 kB before native protocols, servers by name, one rule for what streams say, and a reason in
 # every twentieth line of code. What grows from here on does so with a figure that is raised on purpose.
-MAX_WHEEL_BYTES = 744_000
+MAX_WHEEL_BYTES = 746_000
 MAX_LOADED_BYTES = (
-    276_000  # of it, what the calls of the resources load; 220,000 before fields and parameters had descriptions
+    277_000  # of it, what the calls of the resources load; 220,000 before fields and parameters had descriptions
 )
 
 pytestmark = pytest.mark.slow
