@@ -279,7 +279,7 @@ def test_a_body_is_given_piece_by_piece_and_closed_where_it_breaks() -> None:
         closed.append(1)
 
     async def main() -> None:
-        events: list[Any] = [SimpleNamespace(data=bytearray(b"ab")), SimpleNamespace(), httpcore.ReadError("reset")]
+        events: list[Any] = [SimpleNamespace(data=bytearray(b"ab")), SimpleNamespace(), "of the next reply"]
         waits = asyncio.Event()
 
         async def receive() -> Any:
@@ -297,9 +297,14 @@ def test_a_body_is_given_piece_by_piece_and_closed_where_it_breaks() -> None:
         waits.set()
         assert await first == b"ab"
         assert [piece async for piece in body] == []
+        assert [piece async for piece in body] == []
+        assert events == ["of the next reply"]
         assert not closed
+        events[:] = [httpcore.ReadError("reset"), "more"]
+        broken = _Body(SimpleNamespace(aclose=aclose), receive)
         with pytest.raises(httpcore.ReadError):
-            await anext(body)
+            await anext(broken)
+        assert [piece async for piece in broken] == []
         assert closed == [1]
 
     asyncio.run(main())

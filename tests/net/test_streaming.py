@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 from llmsdk import SDK, errors
+from llmsdk._net import async_driver
 from llmsdk.utils import BackoffStrategy, RetryConfig
 from support.canned import CannedServer, Connection, Request
 from support.colours import KEY, Client, Colour, collect, each, settled
@@ -344,6 +345,19 @@ async def test_truncated(colour: Colour, canned: CannedServer) -> None:
         assert error.reason == "truncated"
         assert len(got) == 1
         await check_failed(stream, error, "Hel")
+
+
+@pytest.mark.also_trio
+async def test_nothing_is_read_of_a_connection_that_was_given_back(
+    colour: Colour, canned: CannedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing would wait for bytes there, which are the next caller's."""
+    monkeypatch.setattr(async_driver, "CLOSE_S", 20.0)
+    canned.stream(event("Hel"))
+    began = time.monotonic()
+    async with open_client(colour, canned) as client:
+        await fails(client, errors.StreamInterruptedError)
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(

@@ -137,8 +137,10 @@ class AsyncConnection(_Connection):
         Args:
             at_loop_end: Whether the event loop closes all async generators at this moment, and so the unread body.
         """
-        await self.http.aclose()
         reply, self.unread = self.unread, None
+        if reply is not None:
+            _end(reply.body)
+        await self.http.aclose()
         if reply is not None and not at_loop_end:
             await exhaust(reply.body)
 
@@ -151,14 +153,16 @@ class _Body:
 
     Attributes:
         ag_running: As of a generator.
+        is_over: Whether it has ended, or its reply was closed: what comes from here on belongs to another.
     """
 
-    __slots__ = ("_receive", "_stream", "ag_running")
+    __slots__ = ("_receive", "_stream", "ag_running", "is_over")
 
     def __init__(self, stream: Any, receive: Any) -> None:
         self._stream = stream
         self._receive = receive
         self.ag_running = False
+        self.is_over = False
 
     def __aiter__(self) -> Self:
         return self
@@ -166,18 +170,27 @@ class _Body:
     async def __anext__(self) -> bytes:
         if self.ag_running:
             raise RuntimeError("the body is being read already")
+        if self.is_over:
+            raise StopAsyncIteration
         self.ag_running = True
         try:
             data = getattr(await self._receive(), "data", None)
         except BaseException:
+            self.is_over = True
             with anyio.CancelScope(shield=True):
                 await self._stream.aclose()
             raise
         finally:
             self.ag_running = False
-        if data is None:  # the end
+        if data is None:
+            self.is_over = True
             raise StopAsyncIteration
         return bytes(data)
+
+
+def _end(body: Any) -> None:
+    if isinstance(body, _Body):
+        body.is_over = True
 
 
 # httpx's response takes 2 us more to make, and puts two generators between the socket and every chunk of a stream.
@@ -235,6 +248,7 @@ class Reply:
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        _end(self.body)
         try:
             if hasattr(self.stream, "aclose"):
                 await self.stream.aclose()
