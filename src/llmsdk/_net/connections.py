@@ -288,4 +288,6 @@ def new_async_connection(origin: httpcore.Origin, options: dict[str, Any]) -> As
     """Make the async twin of `new_connection`."""
     backend = AsyncBackend()
     pool = httpcore.AsyncConnectionPool(network_backend=backend, **options)
-    return AsyncConnection(pool.create_connection(origin), backend)
+    connection = AsyncConnection(pool.create_connection(origin), backend)
+    connection.unlock()
+    return connection

@@ -169,7 +169,6 @@ class AsyncTransport:
         line, core = connection.line, CoreRequest(own)
         line.begin(own.countdown)
         try:
-            connection.unlock()
             response = await connection.http.handle_async_request(core)
         except BaseException as exc:
             await _drop(pool, connection)
@@ -177,7 +176,7 @@ class AsyncTransport:
                 raise
             raise failure from exc
         core.headers = []  # as in the sync transport
-        connection.unlock()  # the locks that it has made while it connected, too
+        connection.unlock()  # of the locks that it made while it connected
         return Reply(response, request if self._is_hooked else None, pool, connection)
 
 
