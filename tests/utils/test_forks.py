@@ -24,6 +24,22 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
 ]
 
+# What the interpreter holds to its very end through the functions that forks call; modules are emptied before.
+REACHED_FROM_HOOKS = """
+import gc, sys, types
+import llmsdk.resources.chat
+from llmsdk.utils import forks
+
+found, waiting = {}, [forks._before, forks._after, forks._after_in_child]
+while waiting:
+    for one in gc.get_referents(waiting.pop()):
+        if id(one) not in found and not isinstance(one, types.ModuleType):
+            found[id(one)] = one
+            waiting.append(one)
+looked_for = [vars(forks), vars(sys.modules["typing"]), llmsdk.models.messages.ChatMessage]
+print(*(id(one) in found for one in looked_for))
+"""
+
 # Threads at their first call, which imports most of the package, and a fork a moment later.
 FORK_DURING_FIRST_CALLS = """
 import asyncio, os, signal, sys, threading, time
@@ -245,3 +261,9 @@ def test_a_lock_that_a_thread_never_lets_go_is_free_in_the_child(monkeypatch: py
     assert held.acquire(blocking=False)
     over.set()
     thread.join()
+
+
+def test_what_forks_call_keeps_nothing_else_alive_at_exit() -> None:
+    command = [sys.executable, "-c", REACHED_FROM_HOOKS]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert ran.stdout.split() == ["True", "False", "False"], ran.stderr

@@ -15,12 +15,18 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-T = TypeVar("T")
+# The interpreter holds the three functions of this module to its very end, and through them whatever is a name here.
+# `typing` would be among it, whose caches lead to every model: an exit took 5 ms longer, freeing them one by one.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from functools import cached_property
+    from types import FrameType
+    from typing import Any
+
+    once = cached_property
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _IMPORTER = "<frozen importlib._bootstrap>"  # the file that CPython names for the code of every import
@@ -40,26 +46,22 @@ def forkable_lock() -> threading.Lock:
     return lock
 
 
-if TYPE_CHECKING:
-    from types import FrameType
+if not TYPE_CHECKING:
 
-    once = cached_property
-else:
-
-    class once(Generic[T]):  # noqa: N801 - used as a decorator, like the function that it stands for
+    class once:  # noqa: N801 - used as a decorator, like the function that it stands for
         """A property that is computed once.
 
         Not functools.cached_property: before Python 3.12 it holds a lock of its own meanwhile, which no fork waits for.
         """
 
-        def __init__(self, compute: Callable[[Any], T]) -> None:
+        def __init__(self, compute: Callable[[Any], Any]) -> None:
             self._compute = compute
             self.__doc__ = compute.__doc__
 
         def __set_name__(self, owner: type[Any], name: str) -> None:
             self._name = name
 
-        def __get__(self, instance: Any, owner: type[Any] | None = None) -> T:
+        def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
             if instance is None:
                 return self
             with FIRST_USE:
