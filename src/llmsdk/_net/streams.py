@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from .._call.secrecy import hide_frames
-from .._call.stream.progress import Progress
 from ..errors import ConfigurationError, ReplyMeta, SDKError
-from .async_driver import AsyncDriver
 from .loops import close_soon, token_here
 from .steps import Iteration, is_asked_by_for
-from .sync_driver import SyncDriver
+
+# A call that is not streamed imports none of these for its signature; each stream is given them.
+if TYPE_CHECKING:
+    from .._call.stream.progress import Progress
+    from .async_driver import AsyncDriver
+    from .sync_driver import SyncDriver
 
 EventT = TypeVar("EventT")
 
