@@ -56,9 +56,8 @@ class Loose(_Mark):
     """
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema = handler(source)
         # Whatever a server sends is kept, so that there is nothing to decide here: no validator, no cost.
-        if _is_plain(schema):
+        if source in _PLAIN_TYPES or _is_plain(schema := handler(source)):
             return core_schema.any_schema()
         # Not pydantic's smart mode, which would try the second branch too and copy what fits both.
         return core_schema.union_schema([_exact(schema), core_schema.any_schema()], mode="left_to_right")
@@ -107,6 +106,8 @@ Objects: TypeAlias = Annotated[list[dict[str, Any]] | None, Loose()]
 SentText: TypeAlias = Annotated[str, Loose()]
 SentWhole: TypeAlias = Annotated[int, Loose()]
 NOT_SENT: Any = None
+# Known to be plain: for nine of ten fields pydantic makes no schema only to have it looked at.
+_PLAIN_TYPES = {get_args(alias)[0] for alias in (Text, Whole, Number, Flag, Object, Objects, SentText, SentWhole)}
 
 
 def shown() -> Any:
