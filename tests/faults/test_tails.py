@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
+import httpcore
 import pytest
+from httpcore._backends.anyio import AnyIOStream
 
 from llmsdk._net import aiohttp_replies, pool
 from support.colours import Colour, settled
@@ -183,6 +185,28 @@ async def test_streams_in_a_row_have_one_connection(colour: Colour, server: Faul
             while len(ended) < number and time.monotonic() < until:
                 await pause(colour, 0.005)
             await pause(colour, 0.01)
+    assert server.connections == 1
+
+
+async def test_a_tail_that_is_there_is_read_however_late(
+    colour: Colour, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that had no turn while the time for a read ran out is told so before it is given the bytes."""
+    read, timeouts = AnyIOStream.read, []
+
+    async def late(stream: AnyIOStream, max_bytes: int, timeout: float | None = None) -> bytes:
+        if timeout is not None and timeout < 1 and not timeouts:
+            timeouts.append(timeout)
+            raise httpcore.ReadTimeout
+        return await read(stream, max_bytes, timeout)
+
+    monkeypatch.setattr(AnyIOStream, "read", late)
+    end = Late()
+    server.play(end.play(chunk(b"")), reply())
+    async with client_of(colour, server) as client:
+        assert len(await client.events(CREATE, **ASK)) == 3
+        await end.send(colour)
+        assert (await client.call(CREATE, **ASK)).text == "Hello there"
     assert server.connections == 1
 
 

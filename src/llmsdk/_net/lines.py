@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # For a read of bytes that have arrived; only a part of a TLS record takes that long.
 _POLL_S = 0.01
+# For all of them: a busy machine may come to them late.
+_BUSY_S = 1.0
 
 
 class Limit(Protocol):
@@ -47,7 +49,8 @@ class _Arrived:
         self._until = time.monotonic() + seconds
 
     def left(self) -> float:
-        return _POLL_S if self._stream.get_extra_info("is_readable") else self._until - time.monotonic()
+        left = self._until - time.monotonic()
+        return _POLL_S if left > -_BUSY_S and self._stream.get_extra_info("is_readable") else left
 
 
 class Line:

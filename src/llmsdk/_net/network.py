@@ -105,18 +105,20 @@ class AsyncStream(_Stream[AsyncLine], httpcore.AsyncNetworkStream):
                 await self._flush()
             except httpcore.WriteError:
                 pass  # a server may answer and close before it has read all: see what it said
-        left = line.limit.left()
-        if left <= 0:
-            raise httpcore.ReadTimeout("the time for this attempt is over")
-        if self._decrypted:
-            data, self._decrypted = self._decrypted, b""
-        elif (saving := self._saving) is not None and saving.read is not None:
-            data = await saving.read(max_bytes, left)
-        else:
-            data = await self._stream.read(max_bytes, left)
-        if data:
-            line.received = True
-        return data
+        while (left := line.limit.left()) > 0:
+            try:
+                if self._decrypted:
+                    data, self._decrypted = self._decrypted, b""
+                elif (saving := self._saving) is not None and saving.read is not None:
+                    data = await saving.read(max_bytes, left)
+                else:
+                    data = await self._stream.read(max_bytes, left)
+            except httpcore.ReadTimeout:
+                continue  # a busy machine may have come to bytes too late that are there, and may be read still
+            if data:
+                line.received = True
+            return data
+        raise httpcore.ReadTimeout("the time for this attempt is over")
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         held_back = self._hold_back(buffer)
