@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 # The interpreter holds the three functions of this module to its very end, and through them whatever is a name here.
-# `typing` would be among it, whose caches lead to every model: an exit took 5 ms longer, freeing them one by one.
+# `typing` would be among it, whose caches lead to every model: 20,700 objects were left to free then, now 8,000.
 if TYPE_CHECKING:
     from collections.abc import Callable
     from functools import cached_property
