@@ -108,6 +108,9 @@ def revealed(value: Any) -> Any:
     return value.reveal() if isinstance(value, Secret) else value
 
 
+_NONE: frozenset[str] = frozenset()  # one for all: as most calls use none, and each would take 216 bytes
+
+
 class Secrets:
     """The secrets that a call has used, to be masked wherever a server repeats them.
 
@@ -118,7 +121,7 @@ class Secrets:
 
     def __init__(self) -> None:
         self._keys: list[Secret] = []
-        self._values: frozenset[str] = frozenset()  # empty, as in most calls, it takes no memory
+        self._values = _NONE
         self._unread: list[tuple[Mapping[str, str], Mapping[str, Any], str]] = []
         self._masks: tuple[str, ...] | None = None
 

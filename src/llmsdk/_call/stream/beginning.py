@@ -27,16 +27,13 @@ def begin_stream(plan: Plan, state: CallState, received: Received) -> Progress:
     else:
         decoder = _decoder(plan, state, received, coding, is_streamed=True)
     return Progress(
+        plan=plan,
+        held=state.held,
         response=received.response,
         meta=received.meta,
         decoder=decoder,
         countdown=received.countdown,
-        timeout_s=plan.limits.timeout_s,
-        idle_s=plan.limits.idle_s,
         deadline=None if deadline_s is None else state.started + deadline_s,
-        deadline_ms=(deadline_s or 0.0) * 1000,
-        finish=partial(finish, plan),
-        count=partial(count, plan, received.meta, state.held),
     )
 
 

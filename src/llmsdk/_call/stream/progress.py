@@ -22,8 +22,11 @@ from ...errors.meta import where_of
 from ...utils.secrets import masked
 from ..countdown import Countdown
 from ..effects import TransportFailure
+from ..plan import Plan
 from ..reply.decode import safe_cause, shown_text, without_secrets
+from ..reply.reading import count, finish
 from ..secrecy import hide_frames
+from ..state import Held
 from .events import EventDecoder
 from .pieces import PieceDecoder
 
@@ -33,20 +36,18 @@ class Progress:
     """A stream's state, apart from the object that users hold, so that dropping that one frees the connection.
 
     Attributes:
+        held: What the call set aside of a budget.
         feed: Decodes bytes into events.
         chunks: These three are set where the stream was read before it was handed out.
     """
 
+    plan: Plan
+    held: Held | None
     response: Any
     meta: ReplyMeta
     decoder: EventDecoder | PieceDecoder
     countdown: Countdown
-    timeout_s: float
-    idle_s: float
     deadline: float | None
-    deadline_ms: float
-    finish: Callable[[Any, ReplyMeta], Any]
-    count: Callable[[Any, bool], None]
     chunks: Any = None
     ahead: Iterator[Any] | None = None
     at_end: bool = False
@@ -95,12 +96,13 @@ class Progress:
         now = time.monotonic()
         if self.idle_since is None:
             self.idle_since = now  # the caller's own time between two events does not count
-        idle = self.idle_s - (now - self.idle_since)
+        limits = self.plan.limits
+        idle = limits.idle_s - (now - self.idle_since)
         if self.deadline is not None and now >= self.deadline:
             raise self._deadline_passed()
         if idle <= 0:
             raise self._silent()
-        limit = min(self.timeout_s, idle)
+        limit = min(limits.timeout_s, idle)
         self.countdown.restart(limit if self.deadline is None else min(limit, self.deadline - now))
 
     def failed(self, exc: Exception) -> Exception:
@@ -118,14 +120,15 @@ class Progress:
 
     def build(self) -> Any:
         """Fold what has come."""
-        return self.finish(self.decoder.accumulator.build(), self.meta)
+        return finish(self.plan, self.decoder.accumulator.build(), self.meta)
 
     def settle(self) -> None:
         """Report the token counts that have come, once, however the stream ended."""
         if not self.counted:
             self.counted = True
             accumulator = self.decoder.accumulator
-            self.count(accumulator.usage, self.finished or accumulator.finished)
+            is_whole = self.finished or accumulator.finished
+            count(self.plan, self.meta, self.held, accumulator.usage, is_whole)
             if self.observed is not None:
                 self.observed.ended(self)
 
@@ -153,13 +156,14 @@ class Progress:
         return error
 
     def _deadline_passed(self) -> DeadlineExceededError:
-        return DeadlineExceededError(f"deadline_ms={self.deadline_ms:g} passed inside the stream", meta=self.meta)
+        allowed_ms = (self.plan.limits.deadline_s or 0.0) * 1000
+        return DeadlineExceededError(f"deadline_ms={allowed_ms:g} passed inside the stream", meta=self.meta)
 
     def _silent(self) -> StreamTimeoutError:
-        waited = time.monotonic() - (self.idle_since or 0.0)
-        limit = f"no byte within timeout_ms={self.timeout_s * 1000:g}"
-        if waited >= self.idle_s - 0.002:
-            limit = f"no event within idle_timeout_ms={self.idle_s * 1000:g}"
+        limits, waited = self.plan.limits, time.monotonic() - (self.idle_since or 0.0)
+        limit = f"no byte within timeout_ms={limits.timeout_s * 1000:g}"
+        if waited >= limits.idle_s - 0.002:
+            limit = f"no event within idle_timeout_ms={limits.idle_s * 1000:g}"
         return StreamTimeoutError(f"the stream from {self._where()} fell silent: {limit}", meta=self.meta)
 
     def _where(self) -> str:

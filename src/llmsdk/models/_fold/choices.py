@@ -20,6 +20,7 @@ class HeadFold:
         skip: Names that describe their chunk alone.
     """
 
+    __slots__ = ("_skip", "first", "last_extra", "rest", "usage")
     FIRST = ("id", "created", "model", "object", "system_fingerprint")
 
     def __init__(self, skip: frozenset[str]) -> None:

@@ -31,7 +31,7 @@ from typing import Any
 from ...utils.shapes import is_list, is_object
 
 _WHOLE = "annotations"  # name of the lists whose objects never come in pieces, unless these have an index
-_LOOSE = 32  # pieces of a text that are kept apart: a small string takes twice the memory of its text
+_LOOSE = 16  # pieces of a text that are kept apart: a small string takes twice the memory of its text
 
 # The last words of names. What stands in neither set is in doubt, and joined.
 _TEXTS = re.compile("text|content|thinking|thoughts?|reasoning|summary|transcript|refusal|input|arguments|data")
@@ -78,6 +78,8 @@ class Fold:
     Args:
         is_state: Whether they describe the reply as a whole, and not what is new.
     """
+
+    __slots__ = ("_is_state", "_known")
 
     def __init__(self, *, is_state: bool = False) -> None:
         self._is_state = is_state
