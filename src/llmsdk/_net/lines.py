@@ -95,15 +95,15 @@ class Line:
             raise expired("the time for this attempt is over")
         return left
 
-    def connect_left(self) -> float:
-        """Return what connecting, or a handshake, may take."""
-        return min(CONNECT_S, self.left(httpcore.ConnectTimeout))
-
 
 class SyncLine(Line):
     """The line under a sync connection."""
 
     _errand: Errand[Any] | None = None
+
+    def connect_left(self) -> float:
+        """Return what connecting, or a handshake, may take."""
+        return min(CONNECT_S, self.left(httpcore.ConnectTimeout))
 
     def wait_for(self, step: Callable[[], Any], seconds: float) -> Any:
         """Open the line, or begin TLS on it, in a thread of its own: `hang_up` could not end that otherwise.

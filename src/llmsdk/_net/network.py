@@ -204,7 +204,7 @@ class AsyncBackend(AsyncLine, httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         # For async lines alone: what anyio has behind it takes 1.5 ms to import. And before there is a socket, which
         # would be left open if that failed for want of descriptors.
-        from .asyncio_stream import open_stream
+        from .opening import open_stream
 
         with self.opening():
             left = self.left(httpcore.ConnectTimeout)
