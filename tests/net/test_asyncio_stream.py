@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -17,8 +20,9 @@ import httpcore
 import pytest
 from anyio.abc import SocketAttribute
 
+from llmsdk import SDK
 from llmsdk._call.countdown import Countdown
-from llmsdk._net.asyncio_stream import AsyncioStream
+from llmsdk._net.asyncio_stream import AsyncioStream, _Room, _rooms
 from llmsdk._net.connections import _Body
 from llmsdk._net.early import SavingStream
 from llmsdk._net.network import AsyncBackend
@@ -77,6 +81,63 @@ def test_two_reads_of_the_event_loop_before_the_task_are_one() -> None:
         assert await stream.receive() == b"abc"
 
     tried(body)
+
+
+def test_the_more_waits_for_its_task_the_less_is_read() -> None:
+    room = _Room()
+    sizes = [room.view().nbytes]
+    for _ in range(511):
+        room.filled(sizes[-1])
+        sizes.append(room.view().nbytes)
+    assert sizes[:2] == [1 << 16, 1 << 16]  # of a few, each reads as much as it likes
+    assert sizes == sorted(sizes, reverse=True)
+    assert room.waiting < 2.2e6
+    room.waiting = 1 << 30
+    assert room.view().nbytes == 1 << 10  # none has to wait
+
+
+@pytest.mark.parametrize("way", ["closed", "cancelled", "dropped", "reset"])
+def test_what_nobody_reads_any_more_waits_for_no_task(way: str) -> None:
+    """Were it still counted, every later read of the process would be a small one."""
+
+    def answer(server: socket.socket, kept: list[socket.socket]) -> None:
+        theirs, _ = server.accept()
+        kept.append(theirs)
+        theirs.recv(1 << 16)
+        event = b'data: {"choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n'
+        with contextlib.suppress(OSError):  # it is not read to its end
+            theirs.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n" + event * 5000)
+        if way == "reset":
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            theirs.close()
+
+    async def read(url: str) -> None:
+        async with SDK(api_key="sk-placeholder", server_url=url) as sdk:
+            stream = await sdk.chat.create_async(model="m", messages=[{"role": "user", "content": "Hi"}], stream=True)
+            assert (await anext(stream)).choices
+            room = _rooms[asyncio.get_running_loop()]
+            reading = asyncio.ensure_future(anext(stream))
+            if way == "cancelled":
+                reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            if way != "reset":  # which throws away what has not been read
+                await until(lambda: room.waiting)  # more has arrived, and its task does something else
+            if way == "dropped":
+                del stream, reading
+                gc.collect()
+            elif way != "reset":
+                await stream.close()
+            await sdk.aclose()
+            await until(lambda: room.waiting == 0)
+
+    kept: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer, args=(server, kept), daemon=True)
+        thread.start()
+        asyncio.run(asyncio.wait_for(read(f"http://127.0.0.1:{server.getsockname()[1]}/v1"), 30.0))
+        thread.join(20.0)
+        for theirs in kept:
+            theirs.close()
 
 
 def test_a_read_ends_in_time_and_the_timer_is_set_on() -> None:
