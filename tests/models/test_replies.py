@@ -5,10 +5,12 @@ import pickle
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from llmsdk import models
 from llmsdk.errors import ReplyMeta
 from llmsdk.models import ChatCompletionChunk, ChatCompletionResponse, CompletionResponse, ModelList
+from llmsdk.models.common import _PLAIN_TYPES, _is_plain
 
 
 @pytest.mark.parametrize(
@@ -103,3 +105,8 @@ def test_names_are_found_late() -> None:
     assert all(getattr(models, name) for name in models.__all__)
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = models.no_such_name
+
+
+@pytest.mark.parametrize("source", sorted(_PLAIN_TYPES, key=str), ids=str)
+def test_a_type_that_is_taken_for_plain_is_plain(source: Any) -> None:
+    assert _is_plain(TypeAdapter(source).core_schema)
