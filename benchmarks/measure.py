@@ -25,6 +25,7 @@ class Effort:
         client_s: After that much time with one question a client takes no more turns.
         timeout_s: A turn that takes longer is given up.
         fresh_rounds: Rounds of fresh processes.
+        start_rounds: Rounds of a first call, whose CPU wavers by a tenth from one process to the next.
         curve_rounds: Rounds of a point of a curve, where every turn makes its client anew.
         rows: In one job of many rows.
         run_s: What all questions may take together: one that takes far more than its part ends early.
@@ -35,13 +36,16 @@ class Effort:
     client_s: float = 2.5
     timeout_s: float = 12.0
     fresh_rounds: int = 4
+    start_rounds: int = 15
     curve_rounds: int = 2
     rows: int = 2000
     run_s: float = 740.0
 
 
 FULL = Effort()
-QUICK = Effort(rounds=3, batch_s=0.04, client_s=0.5, timeout_s=6.0, fresh_rounds=2, rows=300, run_s=95.0)
+QUICK = Effort(
+    rounds=3, batch_s=0.04, client_s=0.5, timeout_s=6.0, fresh_rounds=2, start_rounds=2, rows=300, run_s=95.0
+)
 
 
 class Run:
@@ -103,7 +107,8 @@ class Run:
             return self._prepared(question, turns), self.effort.rounds
         if question.how == "curve":
             return functools.partial(self._point, question), self.effort.curve_rounds
-        return self._fresh(question), self.effort.fresh_rounds
+        rounds = self.effort.start_rounds if question.how == "start" else self.effort.fresh_rounds
+        return self._fresh(question), rounds
 
     def _order(self, turns: dict[str, Turns]) -> list[str]:
         """Who takes a turn in this round, in an order of its own."""

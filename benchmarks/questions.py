@@ -42,8 +42,8 @@ _FLIGHT_512 = (
     "is beyond that is what the machine does beside."
 )
 _CROWD = (
-    "an idle stream holds 14 kB. What is beyond 12 MB is the text for `.final`, and what has arrived and waits for its "
-    "task, 1 MiB over all and 4 KiB for each."
+    "an open stream holds 15 kB, and its caller has an event of 3. What is beyond is the text for `.final`, and what "
+    "has arrived and waits for its task: 2 MiB with all 512, as the less is read the more waits."
 )
 _IMPORT = (
     "73 million instructions, counted under valgrind, whatever the clock says: whole runs have given 14.6, 16.2 and "

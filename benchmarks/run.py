@@ -3,8 +3,8 @@
     python benchmarks/run.py                    everything, under 20 minutes; writes docs/benchmarks.md and its plot
     python benchmarks/run.py --quick            one environment, fewer questions, short turns, under 2 minutes
     python benchmarks/run.py --only call-sync   questions whose name begins so; may be given again
-    python benchmarks/run.py --only start- --again FILE    these questions anew, in the results of an earlier run
-    python benchmarks/run.py --report FILE      write docs/benchmarks.md anew from results
+    python benchmarks/run.py --only start- --again    these questions anew, in the results of the last full run
+    python benchmarks/run.py --report           write docs/benchmarks.md anew from these results
 
 Needs a C compiler, and the network once, to install the peers into environments of their own. Linux only.
 """
@@ -23,7 +23,7 @@ from typing import Any
 import gateway
 import report
 from clients import CLIENTS, Client
-from harness import CLIENT_CORE, CORES, HERE, ROOT, SERVER_CORE, Server, install, missing, versions
+from harness import CLIENT_CORE, CORES, ROOT, SERVER_CORE, Server, install, missing, versions
 from measure import FULL, QUICK, Run
 from question import Question
 from questions import QUESTIONS
@@ -46,14 +46,9 @@ def parsed() -> argparse.Namespace:
         "--only", action="append", default=[], metavar="NAME", help="a question, or how its name begins"
     )
     parser.add_argument("--clients", default="", metavar="NAMES", help="only these clients, separated by commas")
-    parser.add_argument("--out", type=Path, default=HERE / "results.json", metavar="FILE", help="where the results go")
-    parser.add_argument(
-        "--again",
-        type=Path,
-        metavar="FILE",
-        help="put questions anew into earlier results, and write docs/benchmarks.md",
-    )
-    parser.add_argument("--report", type=Path, metavar="FILE", help="only write the documentation from results")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="a further place for the results")
+    parser.add_argument("--again", action="store_true", help="put questions anew into the results of the last full run")
+    parser.add_argument("--report", action="store_true", help="only write the documentation of these")
     parser.add_argument("--list", action="store_true", help="list the questions and the clients")
     return parser.parse_args()
 
@@ -161,6 +156,12 @@ def renew(earlier: dict[str, Any], found: dict[str, Any]) -> None:
     earlier["again"] = [*earlier.get("again", ()), again]
 
 
+def keep(found: dict[str, Any]) -> None:
+    """Write the results of a full run, and the documentation of them."""
+    report.KEPT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    report.write(found, ROOT / "docs")
+
+
 def main() -> int:
     """See the module."""
     args = parsed()
@@ -169,18 +170,18 @@ def main() -> int:
         print("\n".join(f"{client.name:24} {client.kind:6} in {client.group}" for client in CLIENTS))
         return 0
     if args.report:
-        report.write(json.loads(args.report.read_text(encoding="utf-8")), ROOT / "docs")
+        report.write(report.kept(), ROOT / "docs")
         return 0
+    earlier = report.kept() if args.again else None
     found = measured(args)
-    args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if args.out:
+        args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(report.markdown(found))
-    if args.again:
-        earlier = json.loads(args.again.read_text(encoding="utf-8"))
+    if earlier is not None:
         renew(earlier, found)
-        args.again.write_text(json.dumps(earlier, indent=1) + "\n", encoding="utf-8")
-        report.write(earlier, ROOT / "docs")
-    if not (args.quick or args.only or args.clients):
-        report.write(found, ROOT / "docs")
+        keep(earlier)
+    elif not (args.quick or args.only or args.clients):
+        keep(found)
     return 0
 
 
