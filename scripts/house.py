@@ -38,7 +38,7 @@ MOST: dict[str, float] = {
     "circles, eager": 0,
     "circles, with imports inside functions": 0,
     "circles, with imports for type checkers": 0,
-    "lines": 47_110,
+    "lines": 47_130,
     "functions over 50 lines": 0,
     "repeated lines, %": 1,
     "fan-out of a module": 18,
