@@ -412,7 +412,7 @@ asyncio.run(main())
 
 
 def test_an_open_stream_holds_little() -> None:
-    """14 kB where a change to the code made it so, 23 before; a task that waits for it is among that."""
+    """14.7 kB with Python 3.11, 23 before there was a stream of our own; a task that waits for it is among that."""
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
     event = (
         b'data: {"id":"a","created":1,"model":"m","object":"chat.completion.chunk",'
@@ -442,4 +442,4 @@ def test_an_open_stream_holds_little() -> None:
         for theirs in kept:
             theirs.close()
     assert done.stderr == ""
-    assert int(done.stdout) < 19_000
+    assert int(done.stdout) < 17_000
