@@ -148,7 +148,7 @@ async def test_no_error_shows_the_key(
 
 
 async def test_refused_connections_show_nothing(colour: Colour, faults: FaultServer) -> None:
-    faults.close()
+    faults.refuse()
     async with client_of(colour, faults, api_key=SECRET) as client:
         with pytest.raises(errors.APIConnectionError) as caught:
             await client.call(CREATE, **ASK)

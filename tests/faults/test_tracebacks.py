@@ -171,7 +171,7 @@ async def test_calls(colour: Colour, faults: FaultServer, given: str, stage: str
     options, ask = _options(given, faults, said.get("sdk", {}))
     faults.play(said.get("play", reply()))
     if said.get("closed"):
-        faults.close()
+        faults.refuse()
     async with colour.open(**options) as client:
         with pytest.raises(RAISED) as caught:
             got = await client.call(CREATE, **{**ASK, **ask, **said.get("ask", {})}, stream=said.get("stream", False))
@@ -194,7 +194,7 @@ async def test_an_observer_is_shown_no_secret(colour: Colour, faults: FaultServe
             return Watching()
 
     options, ask = _options(given, faults, {"observers": [Observer()]})
-    faults.close()
+    faults.refuse()
     async with colour.open(**options) as client:
         with pytest.raises(errors.APIConnectionError) as caught:
             await client.call(CREATE, **ASK, **ask)
@@ -316,7 +316,7 @@ def test_every_method_is_tried() -> None:
 @pytest.mark.parametrize("method", NEEDS)
 async def test_methods(colour: Colour, faults: FaultServer, tmp_path: Path, method: str, wrong: dict[str, Any]) -> None:
     """Options are wrapped at the door of every method, also where it makes arguments of its own of them."""
-    faults.close()
+    faults.refuse()
     (tmp_path / "in.jsonl").write_text(json.dumps({"custom_id": "1", **CHAT}) + "\n")
     given = {"http_headers": HEADERS, "extra_query": {"key": SECRET}, "server_url": f"{faults.url}?sig={SECRET}"}
     given |= {

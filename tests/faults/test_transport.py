@@ -203,6 +203,15 @@ async def test_a_broken_stream_is_one_of_our_errors(
         await _closed_or_reusable(colour, faults, behaviour)
 
 
+def test_a_server_that_refuses_keeps_its_port(faults: FaultServer) -> None:
+    """Another test, of this run or of one beside it, would get the requests of this one."""
+    faults.refuse()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", faults.port))
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", faults.port))
+
+
 @pytest.mark.also_trio
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_refused(colour: Colour, faults: FaultServer, streamed: bool, supplied: bool) -> None:

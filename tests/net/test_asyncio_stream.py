@@ -322,10 +322,11 @@ def test_connecting_fails_as_httpcore_says_it(monkeypatch: pytest.MonkeyPatch) -
         await asyncio.Event().wait()
 
     async def main() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
-        with pytest.raises(httpcore.ConnectError):
-            await backend_in(5.0).connect_tcp("127.0.0.1", port)
+        with socket.socket() as held:  # bound and not listening, so that nobody else gets the port
+            held.bind(("127.0.0.1", 0))
+            port = held.getsockname()[1]
+            with pytest.raises(httpcore.ConnectError):
+                await backend_in(5.0).connect_tcp("127.0.0.1", port)
         monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", forever)
         with pytest.raises(httpcore.ConnectTimeout):
             await backend_in(0.01).connect_tcp("127.0.0.1", port)

@@ -113,6 +113,7 @@ class FaultServer:
         self._lock = threading.Condition()
         self._live: dict[int, socket.socket] = {}
         self._closing = False
+        self._held: socket.socket | None = None
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -170,6 +171,15 @@ class FaultServer:
                 _hang_up(sock)
         self._thread.join(5)
         self.drained()
+        if self._held is not None:
+            self._held.close()
+
+    def refuse(self) -> None:
+        """Refuse every connection; the port stays taken until `close`, so that no other server gets the requests."""
+        self.close()
+        self._held = socket.socket()  # bound, and not listening
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._held.bind(("127.0.0.1", self.port))
 
     def __enter__(self) -> Self:
         return self
