@@ -43,7 +43,7 @@ _FLIGHT_512 = (
 )
 _CROWD = (
     "an open stream holds 15 kB, and its caller has an event of 3. What is beyond is the text for `.final`, and what "
-    "has arrived and waits for its task: 2 MiB with all 512, as the less is read the more waits."
+    "has arrived and waits for its task, 1 MiB over all and 4 KiB for each."
 )
 _IMPORT = (
     "73 million instructions, counted under valgrind, whatever the clock says: whole runs have given 14.6, 16.2 and "
