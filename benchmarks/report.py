@@ -1,6 +1,5 @@
 """Results as Markdown and as a plot."""
 
-import json
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ rates are requests per second of wall time. Every result is checked, and its tex
 Absolute figures depend on the machine; compare the ratios.
 """
 
-KEPT = Path(__file__).resolve().parent / "results.json"  # of the last full run
 PROFILES = {question.id: [target.profile for target in question.targets] for question in QUESTIONS}
 
 
@@ -245,18 +243,6 @@ def plot(found: Result) -> str:
             "</svg>\n",
         ]
     )
-
-
-def kept() -> Result:
-    """Read the results of the last full run.
-
-    Raises:
-        SystemExit: There has been none since they are kept.
-    """
-    if not KEPT.exists():
-        raise SystemExit(f"{KEPT.name}: there are no results yet; run without --only, --clients and --quick first")
-    found: Result = json.loads(KEPT.read_text(encoding="utf-8"))
-    return found
 
 
 def write(found: Result, folder: Path) -> None:

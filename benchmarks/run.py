@@ -23,7 +23,7 @@ from typing import Any
 import gateway
 import report
 from clients import CLIENTS, Client
-from harness import CLIENT_CORE, CORES, ROOT, SERVER_CORE, Server, install, missing, versions
+from harness import CLIENT_CORE, CORES, HERE, ROOT, SERVER_CORE, Server, install, missing, versions
 from measure import FULL, QUICK, Run
 from question import Question
 from questions import QUESTIONS
@@ -35,6 +35,7 @@ SLOW = (
     *("inflight-", "streams-", "hosts-", "calls-"),
 )
 
+KEPT = HERE / "results.json"  # of the last full run, which docs/benchmarks.md shows
 GROUPS = tuple(dict.fromkeys(client.group for client in CLIENTS))
 
 
@@ -48,7 +49,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--clients", default="", metavar="NAMES", help="only these clients, separated by commas")
     parser.add_argument("--out", type=Path, metavar="FILE", help="a further place for the results")
     parser.add_argument("--again", action="store_true", help="put questions anew into the results of the last full run")
-    parser.add_argument("--report", action="store_true", help="only write the documentation of these")
+    parser.add_argument("--report", action="store_true", help="only write the documentation of these results")
     parser.add_argument("--list", action="store_true", help="list the questions and the clients")
     return parser.parse_args()
 
@@ -156,9 +157,21 @@ def renew(earlier: dict[str, Any], found: dict[str, Any]) -> None:
     earlier["again"] = [*earlier.get("again", ()), again]
 
 
+def kept() -> dict[str, Any]:
+    """Read the results of the last full run.
+
+    Raises:
+        SystemExit: There has been none since they are kept.
+    """
+    if not KEPT.exists():
+        raise SystemExit(f"{KEPT.name}: there are no results yet; run without --only, --clients and --quick first")
+    found: dict[str, Any] = json.loads(KEPT.read_text(encoding="utf-8"))
+    return found
+
+
 def keep(found: dict[str, Any]) -> None:
     """Write the results of a full run, and the documentation of them."""
-    report.KEPT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    KEPT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     report.write(found, ROOT / "docs")
 
 
@@ -170,9 +183,9 @@ def main() -> int:
         print("\n".join(f"{client.name:24} {client.kind:6} in {client.group}" for client in CLIENTS))
         return 0
     if args.report:
-        report.write(report.kept(), ROOT / "docs")
+        report.write(kept(), ROOT / "docs")
         return 0
-    earlier = report.kept() if args.again else None
+    earlier = kept() if args.again else None
     found = measured(args)
     if args.out:
         args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
