@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # every twentieth line of code. What grows from here on does so with a figure that is raised on purpose.
 MAX_WHEEL_BYTES = 746_000
 MAX_LOADED_BYTES = (
-    278_000  # of it, what the calls of the resources load; 220,000 before fields and parameters had descriptions
+    277_000  # of it, what the calls of the resources load; 220,000 before fields and parameters had descriptions
 )
 
 pytestmark = pytest.mark.slow
